@@ -63,7 +63,7 @@ pub mod schema;
 mod semantics;
 mod sensitive;
 mod span;
-mod stdlib;
+pub mod stdlib;
 mod syntax;
 pub mod testing;
 mod typed;

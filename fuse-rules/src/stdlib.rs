@@ -34,8 +34,23 @@ const MODULES: &[(&str, &str)] = &[
 /// The prefix of the names of its files. A file that a `use` names cannot have such a name.
 const NAME_PREFIX: &str = "std:";
 
-/// The text of a module.
-pub(crate) fn text(module: &str) -> Option<&'static str> {
+/// The names of the modules, sorted.
+///
+/// ```
+/// assert!(fuse_rules::stdlib::modules().any(|module| module == "github"));
+/// ```
+pub fn modules() -> impl Iterator<Item = &'static str> {
+    MODULES.iter().map(|(name, _)| *name)
+}
+
+/// The text of a module: commented declarations of types and conditions.
+///
+/// ```
+/// let github = fuse_rules::stdlib::text("github").ok_or("there is no such module")?;
+/// assert!(github.contains("condition pushed-to("));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn text(module: &str) -> Option<&'static str> {
     MODULES.iter().find(|(name, _)| *name == module).map(|(_, text)| *text)
 }
 

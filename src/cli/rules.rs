@@ -249,11 +249,25 @@ pub(crate) struct InferType {
 Examples:
   fuse doc rules --output docs/rules.md
   fuse doc rules | less
+  fuse doc --std
+  fuse doc --std github
 
-Exit codes: 0 printed, 1 the rules have problems, 2 wrong usage or a file that cannot be written")]
+Exit codes: 0 printed, 1 the rules have problems, 2 wrong usage, no such module, or a file that cannot
+be written")]
 pub(crate) struct Doc {
     #[command(flatten)]
     pub(crate) rules: RulePaths,
+
+    /// Print a module of the standard library instead, or list the modules: types of what senders send,
+    /// and conditions
+    #[arg(
+        long,
+        value_name = "MODULE",
+        num_args = 0..=1,
+        default_missing_value = "",
+        conflicts_with = "paths"
+    )]
+    pub(crate) std: Option<String>,
 
     /// Write to this file instead of standard output
     #[arg(long, short, value_name = "FILE")]

@@ -6,19 +6,42 @@ use serde_json::{Map, Value as Json};
 use super::Checker;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::syntax::ast::{self, Block};
-use crate::typed::{Mapped, MappedValue, Rule};
+use crate::typed::{ExpectedFields, Mapped, MappedValue, Rule};
+use crate::value::Value;
 
 impl Checker<'_> {
-    pub(super) fn expected_fields(
-        &mut self,
-        block: &Block,
-        rule: &Rule,
-    ) -> Option<Map<String, Json>> {
+    pub(super) fn expected_fields(&mut self, block: &Block, rule: &Rule) -> Option<ExpectedFields> {
         let given: Vec<_> = rule.triggers.iter().map(|trigger| &trigger.fields).collect();
         self.check_fields_are_set(block, &given, rule);
         let Json::Object(mut expected) = self.block_value(block)? else { return None };
         self.convert_like_rule(&mut expected, block, &given);
-        Some(expected)
+        let mut left_out = Vec::new();
+        self.left_out(block, &mut Vec::new(), &mut left_out);
+        Some(ExpectedFields { span: block.span, values: expected, left_out })
+    }
+
+    /// Collects the paths of the fields `p? = null`, which the action must not have.
+    fn left_out(&mut self, block: &Block, path: &mut Vec<String>, all: &mut Vec<Vec<String>>) {
+        for field in &block.fields {
+            path.push(field.key.text.clone());
+            match &field.value {
+                ast::FieldValue::Block(inner) => self.left_out(inner, path, all),
+                ast::FieldValue::Expr(expr) if field.optional => match self.fixed(expr) {
+                    Some(Value::Null) => all.push(path.clone()),
+                    Some(_) => {
+                        let key = &field.key.text;
+                        let message = format!("an expected field cannot be optional: `{key}?`");
+                        let problem = Diagnostic::error(Code::E0409, field.key.span, message);
+                        self.report(problem.label("present or left out?").help(format!(
+                            "write `{key} = …` for the value, or `{key}? = null` if the field is left out"
+                        )));
+                    }
+                    None => {}
+                },
+                ast::FieldValue::Expr(_) => {}
+            }
+            path.pop();
+        }
     }
 
     /// Converts values to what a backend receives: `2m` to milliseconds, and a number to text if

@@ -284,7 +284,7 @@ impl Checker<'_> {
                     "leave the block out, or expect the rule to fire",
                 );
             }
-            Some((self.expected_fields(block, rule)?, block.span))
+            self.expected_fields(block, rule)
         });
         Some(ExpectedRule {
             rule: rule.name.clone(),

@@ -122,8 +122,8 @@ impl Tests<'_> {
         let fields = expected.fields.as_ref();
         let differences = fields
             .zip(first.action.as_ref())
-            .map(|((fields, _), action)| differences(fields, &action.fields, self.shape(action)));
-        let span = fields.map_or(expect.span, |(_, span)| *span);
+            .map(|(fields, action)| differences(fields, &action.fields, self.shape(action)));
+        let span = fields.map_or(expect.span, |fields| fields.span);
         let problem =
             failed(span, format!("`{rule}` {what}{} with other fields", place.unwrap_or_default()));
         match differences.unwrap_or_default().as_slice() {
@@ -237,7 +237,7 @@ fn is_for_element(decision: &Decision, expected: &ExpectedRule) -> bool {
 fn fits(decision: &Decision, expected: &ExpectedRule) -> bool {
     let because = expected.because.as_ref().is_none_or(|text| decision.reason.contains(text));
     because
-        && expected.fields.as_ref().is_none_or(|(fields, _)| {
+        && expected.fields.as_ref().is_none_or(|fields| {
             let action = decision.action.as_ref();
             action.is_some_and(|action| {
                 differences(fields, &action.fields, Shape::Unknown).is_empty()

@@ -7,7 +7,7 @@ use crate::literals::{quoted, show_duration, show_size};
 use crate::number::Number;
 use crate::schema::FieldType;
 use crate::syntax::is_name;
-use crate::typed::{Mapped, MappedValue};
+use crate::typed::{ExpectedFields, Mapped, MappedValue};
 
 /// The most differences that are listed.
 const MAX_DIFFERENCES: usize = 10;
@@ -77,17 +77,29 @@ impl<'r> Shape<'r> {
         }
     }
 
-    /// A block with those fields of an action that `like` has, one per line.
-    pub(super) fn block(self, like: &Fields, fields: &Fields) -> String {
+    /// A block with those fields of an action that `like` has, one per line, and those of these paths
+    /// that it does not have.
+    pub(super) fn block(self, like: &Fields, left_out: &[&[String]], fields: &Fields) -> String {
         let mut text = String::from("{\n");
+        for path in left_out {
+            if let [name] = path
+                && !fields.contains_key(name)
+            {
+                text.push_str(&format!("{}? = null\n", key(name)));
+            }
+        }
         for (name, like) in like {
             let Some(value) = fields.get(name) else { continue };
             let inner = self.field(name);
             text.push_str(&key(name));
             match (like, value) {
                 (Json::Object(like), Json::Object(value)) => {
+                    let of_block = left_out.iter().filter_map(|path| {
+                        path.split_first().filter(|(first, _)| *first == name).map(|(_, rest)| rest)
+                    });
+                    let left_out: Vec<&[String]> = of_block.collect();
                     text.push(' ');
-                    text.push_str(&inner.block(like, value));
+                    text.push_str(&inner.block(like, &left_out, value));
                 }
                 _ => {
                     text.push_str(" = ");
@@ -107,9 +119,25 @@ pub(super) fn key(key: &str) -> String {
 }
 
 /// Describes the differences, each with its path. Empty if the expectation is met.
-pub(super) fn differences(expected: &Fields, actual: &Fields, shape: Shape<'_>) -> Vec<String> {
+pub(super) fn differences(
+    expected: &ExpectedFields,
+    actual: &Fields,
+    shape: Shape<'_>,
+) -> Vec<String> {
     let mut found = Vec::new();
-    object("", expected, actual, shape, &mut found);
+    object("", &expected.values, actual, shape, &mut found);
+    for path in &expected.left_out {
+        let (mut at, mut shape) = (Some(actual), shape);
+        let Some((last, blocks)) = path.split_last() else { continue };
+        for key in blocks {
+            at = at.and_then(|fields| fields.get(key)?.as_object());
+            shape = shape.field(key);
+        }
+        if let Some(value) = at.and_then(|fields| fields.get(last)) {
+            let (path, value) = (path.join("."), shape.field(last).literal(value));
+            found.push(format!("`{path}`: expected to be left out, found {value}"));
+        }
+    }
     if found.len() > MAX_DIFFERENCES {
         let more = found.len() - MAX_DIFFERENCES;
         found.truncate(MAX_DIFFERENCES);

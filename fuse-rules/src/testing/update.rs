@@ -96,7 +96,8 @@ impl Tests<'_> {
         text: &mut String,
     ) {
         let element = expected.and_then(|expected| expected.element.as_deref());
-        let fields = expected.and_then(|expected| expected.fields.as_ref()).map(|(f, _)| f);
+        let fields = expected.and_then(|expected| expected.fields.as_ref());
+        let like = fields.map(|fields| (&fields.values, fields.left_out.as_slice()));
         let decisions = group.sent.iter().enumerate().flat_map(|(event, sent)| {
             sent.evaluation.decisions.iter().map(move |decision| (event, decision))
         });
@@ -131,7 +132,7 @@ impl Tests<'_> {
                     let action = d.action.as_ref();
                     fields.is_none_or(|like| {
                         action.is_some_and(|action| {
-                            like.keys().all(|k| action.fields.contains_key(k))
+                            like.values.keys().all(|k| action.fields.contains_key(k))
                         })
                     })
                 };
@@ -139,12 +140,12 @@ impl Tests<'_> {
                     e == event && d.element == one.element && d.outcome == Outcome::Fired
                 });
                 let one = alike.into_iter().find(has).map_or(*one, |(_, decision)| *decision);
-                self.write_decision(one, element, fields, text);
+                self.write_decision(one, element, like, text);
             }
             (many, _) if element.is_none() => {
                 let _ok = writeln!(text, "expect {} {} times", self.short_name(rule), many.len());
             }
-            ([(_, first), ..], _) => self.write_decision(first, element, fields, text),
+            ([(_, first), ..], _) => self.write_decision(first, element, like, text),
         }
     }
 
@@ -157,7 +158,7 @@ impl Tests<'_> {
         };
         let shown: Vec<&Decision> = decisions.filter(shown).collect();
         for decision in &shown {
-            let all = decision.action.as_ref().map(|action| &action.fields);
+            let all = decision.action.as_ref().map(|action| (&action.fields, [].as_slice()));
             let before = text.len();
             self.write_decision(decision, decision.element.as_deref(), all, text);
             // A count would apply to all events of the group together.
@@ -171,12 +172,13 @@ impl Tests<'_> {
         text.push_str("expect nothing else\n");
     }
 
-    /// Writes an expectation for one decision, with the fields that `like` has.
+    /// Writes an expectation for one decision, with the fields that `like` has, and those of these paths
+    /// that it leaves out.
     pub(super) fn write_decision(
         &self,
         decision: &Decision,
         element: Option<&[u32]>,
-        like: Option<&Map<String, Json>>,
+        like: Option<(&Map<String, Json>, &[Vec<String>])>,
         text: &mut String,
     ) {
         // Writing to a string cannot fail.
@@ -190,9 +192,10 @@ impl Tests<'_> {
             let path: Vec<_> = element.iter().map(ToString::to_string).collect();
             let _ok = write!(text, " for element {}", path.join(", "));
         }
-        if let (Some(like), Some(action)) = (like, &decision.action) {
+        if let (Some((like, left_out)), Some(action)) = (like, &decision.action) {
             text.push(' ');
-            text.push_str(&self.shape(action).block(like, &action.fields));
+            let left_out: Vec<&[String]> = left_out.iter().map(Vec::as_slice).collect();
+            text.push_str(&self.shape(action).block(like, &left_out, &action.fields));
         }
         text.push('\n');
     }

@@ -29,7 +29,9 @@ pub(crate) use display::{Concealed, Shown, joined};
 pub(crate) use path::{Path, Reference};
 pub use references::NameReference;
 pub(crate) use sensitive::is_compared_with_others;
-pub(crate) use test_blocks::{Body, Expect, Expected, ExpectedRule, Send, Test, TestStep};
+pub(crate) use test_blocks::{
+    Body, Expect, Expected, ExpectedFields, ExpectedRule, Send, Test, TestStep,
+};
 
 /// The declarations of all files, checked.
 #[derive(Debug)]

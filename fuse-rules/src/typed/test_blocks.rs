@@ -68,6 +68,15 @@ pub(crate) struct ExpectedRule {
     pub(crate) count: Option<u32>,
     pub(crate) element: Option<Vec<u32>>,
     pub(crate) because: Option<String>,
-    /// Fields that the action has, and their span.
-    pub(crate) fields: Option<(serde_json::Map<String, serde_json::Value>, Span)>,
+    pub(crate) fields: Option<ExpectedFields>,
+}
+
+/// The fields of an action that a test expects.
+#[derive(Debug)]
+pub(crate) struct ExpectedFields {
+    pub(crate) span: Span,
+    /// Fields that the action has. It may have others.
+    pub(crate) values: serde_json::Map<String, serde_json::Value>,
+    /// The paths of fields that the action does not have.
+    pub(crate) left_out: Vec<Vec<String>>,
 }

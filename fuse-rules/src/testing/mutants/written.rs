@@ -160,7 +160,7 @@ impl Tests<'_> {
             fired(decision) && !mutated.iter().any(|other| other.action == decision.action)
         };
         let decision = original.iter().find(differs)?;
-        let fields = decision.action.as_ref().map(|action| &action.fields);
+        let fields = decision.action.as_ref().map(|action| (&action.fields, [].as_slice()));
         self.write_decision(decision, decision.element.as_deref(), fields, &mut text);
         Some(text)
     }

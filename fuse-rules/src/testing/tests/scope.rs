@@ -70,3 +70,24 @@ fn a_file_of_tests_is_about_what_it_uses_and_names() {
     let none = "use \"source.rules\" test \"t\" { send q.e body {} expect nothing else }";
     assert_eq!(outcome(none), "this expectation applies to no rule");
 }
+
+/// `p? = null` expects that a field is left out.
+#[test]
+fn a_field_can_be_expected_to_be_left_out() {
+    let rules = "source q queue { event e }
+        sensor s on q.e {
+          rule r { trigger page { team = \"a\", env { ticket? = body.ticket, n = \"1\" }, after? = body.after } }
+        }
+        test \"left out\" { send q.e body {} expect r once { env { ticket? = null }, after? = null } }
+        test \"set\" { send q.e body { ticket = \"T\" } expect r once { env { ticket? = null } } }
+        test \"null\" { send q.e body {} expect r once { env { ticket = null } } }";
+    let (outcomes, updated) = outcomes(&[("a.rules", rules)], "a.rules");
+    assert_eq!(
+        outcomes,
+        ["passes", "`s/r` fired with other fields", "`s/r` fired with other fields"]
+    );
+    assert!(updated.contains("ticket? = null"), "{updated}");
+    let optional = rules.replace("ticket? = null", "ticket? = \"T\"");
+    let why = Ruleset::parse("a.rules", &optional, &registry()).unwrap_err().to_string();
+    assert!(why.contains("error[E0409]: an expected field cannot be optional: `ticket?`"), "{why}");
+}
