@@ -76,9 +76,9 @@ fn a_file_of_tests_is_about_what_it_uses_and_names() {
 fn a_field_can_be_expected_to_be_left_out() {
     let rules = "source q queue { event e }
         sensor s on q.e {
-          rule r { trigger page { team = \"a\", env { ticket? = body.ticket, n = \"1\" }, after? = body.after } }
+          rule r { trigger page { team = \"a\", env { ticket? = body.ticket, n = \"1\" }, limits? = body.limits } }
         }
-        test \"left out\" { send q.e body {} expect r once { env { ticket? = null }, after? = null } }
+        test \"left out\" { send q.e body {} expect r once { env { ticket? = null }, limits? = null } }
         test \"set\" { send q.e body { ticket = \"T\" } expect r once { env { ticket? = null } } }
         test \"null\" { send q.e body {} expect r once { env { ticket = null } } }";
     let (outcomes, updated) = outcomes(&[("a.rules", rules)], "a.rules");
