@@ -23,7 +23,7 @@ source open webhook {
   path = "/open"
   event sent
 }
-sensor s on locked.sent, open.sent {
+sensor s on locked.sent {
   rule r {
     trigger log { message = "sent by ${headers.x-token ?? "nobody"}" }
   }
