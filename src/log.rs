@@ -16,6 +16,8 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// The variable that sets the log level.
 pub(crate) const VARIABLE: &str = "FUSE_LOG";
+/// The fuse that this variable would set.
+pub(crate) const FUSE: &str = "log";
 /// The default log levels: fuse reports failures of the client itself, with their consequences.
 const LEVELS: &str = "info,kube_client::client::builder=off";
 /// The maximum length of a line, in bytes.

@@ -1,6 +1,9 @@
 //! An event in the form that rules see: valid JSON, headers, the query, and its source.
 
+mod body;
 mod cloud_event;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,6 +14,12 @@ use jiff::Timestamp;
 use crate::scan;
 pub use crate::scan::MAX_DEPTH;
 use crate::span::Place;
+use body::utf8;
+pub use body::{foreign_encoding, without_bom};
+pub(crate) use body::{json_fault, place};
+
+/// When an event that a tool makes was received, by default: 2026-01-01T00:00:00Z.
+pub(crate) const DEFAULT_RECEIVED: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// An event with a valid body.
 ///
@@ -319,157 +328,5 @@ impl std::error::Error for UnreadableBody {
             Self::Invalid(fault) => Some(fault),
             _ => None,
         }
-    }
-}
-
-fn utf8(body: &[u8]) -> Result<&str, InvalidBody> {
-    std::str::from_utf8(body).map_err(|error| match foreign_encoding(body) {
-        Some(encoding) => InvalidBody {
-            place: place(body, 0),
-            message: format!("the body is {encoding}, not UTF-8"),
-        },
-        None => InvalidBody {
-            place: place(body, error.valid_up_to()),
-            message: "the body is not UTF-8".into(),
-        },
-    })
-}
-
-/// The bytes without a byte order mark (U+FEFF) before them. Some senders add one, and RFC 8259 allows to ignore it.
-///
-/// ```
-/// assert_eq!(fuse_rules::without_bom(b"\xef\xbb\xbf{}"), b"{}");
-/// assert_eq!(fuse_rules::without_bom(b"{}"), b"{}");
-/// ```
-pub fn without_bom(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
-}
-
-/// The encoding of bytes that begin like text in another encoding, or like compressed data.
-///
-/// ```
-/// assert_eq!(fuse_rules::foreign_encoding(&[0x1f, 0x8b, 8]), Some("compressed with gzip"));
-/// assert_eq!(fuse_rules::foreign_encoding(b"{\0\"\0"), Some("UTF-16"));
-/// assert_eq!(fuse_rules::foreign_encoding(b"{}"), None);
-/// ```
-pub fn foreign_encoding(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [0x1f, 0x8b, ..] => Some("compressed with gzip"),
-        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),
-        // JSON begins with an ASCII character, which has one zero byte in UTF-16.
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),
-        [first, second, ..] if (*first == 0) != (*second == 0) => Some("UTF-16"),
-        _ => None,
-    }
-}
-
-/// The reason why a text is not JSON that fuse can read, such as `not JSON: …`, and the position.
-pub(crate) fn json_fault(text: &str) -> Option<(Place, String)> {
-    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
-        // ASCII in UTF-16 is also UTF-8, with zero bytes.
-        if let Some(encoding) = foreign_encoding(text.as_bytes()) {
-            return Some((Place { line: 1, column: 1 }, format!("{encoding}, not UTF-8")));
-        }
-        let shown = error.to_string();
-        let message = shown.rsplit_once(" at line ").map_or(shown.as_str(), |(message, _)| message);
-        let place = Place { line: error.line().max(1), column: error.column().max(1) };
-        return Some((place, format!("not JSON: {message}")));
-    }
-    let at = too_deep(text.as_bytes())?;
-    Some((place(text.as_bytes(), at), format!("nested more than {MAX_DEPTH} deep")))
-}
-
-/// The first bracket of valid JSON that is nested too deeply.
-fn too_deep(body: &[u8]) -> Option<usize> {
-    let mut depth = 0_usize;
-    let mut bytes = body.iter().enumerate();
-    while let Some((at, byte)) = bytes.next() {
-        match byte {
-            b'"' => {
-                while let Some((_, byte)) = bytes.next() {
-                    match byte {
-                        b'\\' => drop(bytes.next()),
-                        b'"' => break,
-                        _ => {}
-                    }
-                }
-            }
-            b'{' | b'[' => {
-                depth += 1;
-                if depth > MAX_DEPTH {
-                    return Some(at);
-                }
-            }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    None
-}
-
-/// The line and column of a byte; columns count bytes.
-pub(crate) fn place(body: &[u8], at: usize) -> Place {
-    let before = body.get(..at).unwrap_or(body);
-    let line = before.iter().filter(|b| **b == b'\n').count() + 1;
-    let column = before.iter().rev().take_while(|b| **b != b'\n').count() + 1;
-    Place { line, column }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fault(body: &[u8]) -> String {
-        Event::new("s", "e", body).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn validity_is_the_grammars_and_says_where_it_ends() {
-        for valid in ["\u{feff}1", "1e999", "\"\\ud800\"", "{\"a\":1,\"a\":2}", " [ ] ", "null"] {
-            assert!(Event::new("s", "e", valid.as_bytes()).is_ok(), "{valid}");
-        }
-        assert_eq!(fault(b"\xff"), "the body is not UTF-8 at line 1, column 1");
-        assert_eq!(
-            fault(b"{\"message\":\n\"it's \"broken\"\"}"),
-            "the body is not JSON: expected `,` or `}` at line 2, column 8"
-        );
-        for invalid in ["", "{", "[1,]", "01", "1\u{feff}", "1 2", "\"\t\"", "NaN", "'a'"] {
-            assert!(Event::new("s", "e", invalid.as_bytes()).is_err(), "{invalid}");
-        }
-    }
-
-    #[test]
-    fn other_encodings_are_named() {
-        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
-        for (body, encoding) in [
-            (utf16("{\"a\": 1}"), "UTF-16"),
-            (utf16("\u{feff}{}"), "UTF-16"),
-            (b"\xfe\xff\0{\0}".to_vec(), "UTF-16"),
-            (b"\0{\0}".to_vec(), "UTF-16"),
-            (b"\xff\xfe\0\0{\0\0\0".to_vec(), "UTF-32"),
-            (b"\x1f\x8b\x08\0".to_vec(), "compressed with gzip"),
-        ] {
-            let expected = format!("the body is {encoding}, not UTF-8 at line 1, column 1");
-            assert_eq!(fault(&body), expected, "{body:?}");
-        }
-    }
-
-    #[test]
-    fn depth_is_limited_but_brackets_in_strings_are_text() {
-        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
-        assert!(Event::new("s", "e", nested(MAX_DEPTH).as_bytes()).is_ok());
-        assert_eq!(
-            fault(nested(MAX_DEPTH + 1).as_bytes()),
-            "the body is nested more than 128 deep at line 1, column 129"
-        );
-        let text = format!("\"\\\"{}\"", "[".repeat(500));
-        assert!(Event::new("s", "e", text.as_bytes()).is_ok());
-        assert!(Event::new("s", "e", nested(100_000).as_bytes()).is_err());
-    }
-
-    #[test]
-    fn headers_of_one_name_are_joined_whatever_their_case() {
-        let event = Event::new("s", "e", b"1").unwrap().header("X-A", "1").header("x-a", "2");
-        assert_eq!(event.headers().get("x-a").map(String::as_str), Some("1, 2"));
     }
 }

@@ -30,6 +30,18 @@ impl Loader for Disk {
     }
 }
 
+/// The message that a file or folder cannot be read.
+///
+/// ```
+/// let path = std::path::Path::new("/no/such.rules");
+/// let error = std::fs::read(path).unwrap_err();
+/// let message = fuse_runtime::read_error(path, &error);
+/// assert_eq!(message, "`/no/such.rules` cannot be read: there is no such file");
+/// ```
+pub fn read_error(path: &Path, error: &std::io::Error) -> String {
+    format!("`{}` cannot be read: {}", path.display(), in_words(error))
+}
+
 /// Why a file cannot be read.
 pub(crate) fn in_words(error: &std::io::Error) -> String {
     match error.kind() {
@@ -44,7 +56,7 @@ pub(crate) fn in_words(error: &std::io::Error) -> String {
 #[non_exhaustive]
 pub enum FilesError {
     /// A path cannot be read.
-    #[error("`{}` cannot be read: {}", path.display(), in_words(source))]
+    #[error("{}", read_error(path, source))]
     Unreadable {
         /// The path.
         path: PathBuf,

@@ -46,7 +46,7 @@ pub use config::{
     ClusterConfig, Config, ConfigError, HeldConfig, LintName, ListenConfig, LocalConfig,
     RulesConfig, SecretsConfig, StateConfig, SwitchValue, variable,
 };
-pub use files::{Disk, FilesError, files_with_ending, rule_files};
+pub use files::{Disk, FilesError, files_with_ending, read_error, rule_files};
 pub use running::Running;
 pub use runtime::{Runtime, StartError, plan_hash, registry};
 pub use shutdown::Shutdown;

@@ -25,9 +25,10 @@ pub(crate) struct Check {
 
     /// Print the worst-case cost of each rule, the most expensive first
     ///
-    /// The cost is an upper bound on the number of values that a rule examines for one event. The part
-    /// of the rule that contributes most is shown. Rules above `max_cost` in the configuration are
-    /// reported as problems with or without this flag.
+    /// The cost is the largest number of values that a rule examines for one event, if `each` has `max`
+    /// elements and every other list has 1,000. The part of the rule that contributes most is shown.
+    /// Rules above `max_cost` in the configuration are reported as problems with or without this flag.
+    /// `max_work` limits the values that a rule examines for a real event, whose lists may be longer.
     #[arg(long)]
     pub(crate) cost: bool,
 

@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &Check) -> Ended {
             if arguments.cost {
                 output::print(&costs(&ruleset, arguments.format));
             }
-            accept(ruleset, &config)?
+            accept(ruleset, &config)
         }
         Err(diagnostics) => Err(diagnostics),
     };

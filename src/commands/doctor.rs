@@ -5,18 +5,17 @@ mod sources;
 use std::fmt::Write as _;
 
 use fuse_rules::Ruleset;
-use fuse_runtime::Config;
 use fuse_runtime::kubernetes::{
     Access, Cluster, Finding, Need, Report, RuleNeed, Scope, examine_for, needs,
 };
 
-use super::{Ended, access, config, kinds, load, problems};
+use super::{Ended, LoadDetail, access, config, kinds, load_with, problems};
 use crate::cli::{Doctor, Format};
 use crate::{Exit, output};
 
 pub(crate) fn run(arguments: Doctor) -> Ended {
-    let config: Config = config(arguments.rules.config.clone())?;
-    let ruleset = match load(&arguments.rules)? {
+    let config = config(arguments.rules.config.clone())?;
+    let ruleset = match load_with(&config, &arguments.rules, LoadDetail::Run)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
     };

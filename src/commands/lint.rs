@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &cli::Lint) -> Ended {
         lints = lints.templates(templates(folder)?);
     }
     let loaded = match fix::load(&arguments.rules, arguments.fix, arguments.format, &lints)? {
-        Ok(ruleset) => accept(ruleset, &config)?,
+        Ok(ruleset) => accept(ruleset, &config),
         Err(diagnostics) => Err(diagnostics),
     };
     let ruleset = match loaded {

@@ -32,7 +32,7 @@ use fuse_rules::{Diagnostics, Registry, Ruleset};
 use fuse_runtime::kubernetes::Access;
 use fuse_runtime::sources::{Sources, Webhook};
 use fuse_runtime::triggers::{ActionFiles, Triggers};
-use fuse_runtime::{Config, Disk, registry, rule_files, variable};
+use fuse_runtime::{Config, Disk, read_error, registry, rule_files};
 
 use crate::cli::{self, ProblemFormat, RulePaths};
 use crate::{Exit, log, output};
@@ -54,36 +54,40 @@ fn kinds() -> (Sources, Triggers) {
 /// Rules, or their problems; or why they could not be read.
 type Loaded = Result<Result<Ruleset, Diagnostics>, String>;
 
+/// How much is known about rules that were loaded.
+#[derive(Clone, Copy)]
+enum LoadDetail {
+    /// What `fuse run` needs.
+    Run,
+    /// All details that tools need.
+    Tools,
+}
+
 /// Loads rules that `fuse run` would run.
 fn load(rules: &RulePaths) -> Loaded {
-    let (config, files) = (config(rules.config.clone())?, files(rules)?);
-    match Ruleset::load(&files, &Disk, &known_kinds()) {
-        Ok(ruleset) => accept(ruleset, &config),
-        Err(problems) => Ok(Err(problems)),
-    }
+    load_with(&config(rules.config.clone())?, rules, LoadDetail::Run)
 }
 
 /// Loads rules that `fuse run` would run, with all details that tools need.
 fn load_in_detail(rules: &RulePaths) -> Loaded {
-    let (config, files) = (config(rules.config.clone())?, files(rules)?);
-    match Ruleset::load_in_detail(&files, &Disk, &known_kinds()) {
-        Ok(ruleset) => accept(ruleset, &config),
-        Err(problems) => Ok(Err(problems)),
-    }
+    load_with(&config(rules.config.clone())?, rules, LoadDetail::Tools)
+}
+
+fn load_with(config: &Config, rules: &RulePaths, detail: LoadDetail) -> Loaded {
+    let (files, kinds) = (files(rules)?, known_kinds());
+    let loaded = match detail {
+        LoadDetail::Run => Ruleset::load(&files, &Disk, &kinds),
+        LoadDetail::Tools => Ruleset::load_in_detail(&files, &Disk, &kinds),
+    };
+    Ok(loaded.and_then(|ruleset| accept(ruleset, config)))
 }
 
 /// Everything that is checked and set after rules are loaded. Every subcommand calls this, so that all of them
 /// refuse the same rules, and decide alike.
-fn accept(ruleset: Ruleset, config: &Config) -> Loaded {
-    if ruleset.fuses().any(|fuse| variable(fuse.name) == log::VARIABLE) {
-        return Err(format!(
-            "`{}` sets the level of the log, and would also set the fuse `log`; rename the fuse",
-            log::VARIABLE
-        ));
-    }
-    Ok(ruleset
+fn accept(ruleset: Ruleset, config: &Config) -> Result<Ruleset, Diagnostics> {
+    ruleset
         .within_cost(config.rules.max_cost)
-        .map(|()| ruleset.with_max_work(config.rules.max_work)))
+        .map(|()| ruleset.with_max_work(config.rules.max_work))
 }
 
 /// The files of the rules.
@@ -94,18 +98,14 @@ fn files(rules: &RulePaths) -> Result<Vec<String>, String> {
 /// The built-in kinds, against which rules are checked.
 fn known_kinds() -> Registry {
     let (sources, triggers) = kinds();
+    // The environment sets fuses as it sets the log.
     registry(&sources, &triggers)
+        .reserve_fuse(log::FUSE, &format!("`{}` sets the level of the log", log::VARIABLE))
 }
 
 /// The body of an event: the bytes of a file, or standard input for `-`.
 fn read_event(path: &Path) -> Result<Vec<u8>, String> {
-    let failed = |error: std::io::Error| {
-        let why = match error.kind() {
-            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-            _ => error.to_string(),
-        };
-        format!("`{}` cannot be read: {why}", path.display())
-    };
+    let failed = |error: std::io::Error| read_error(path, &error);
     if path == Path::new("-") {
         let mut body = Vec::new();
         std::io::stdin().lock().read_to_end(&mut body).map_err(failed)?;

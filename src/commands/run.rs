@@ -16,7 +16,7 @@ use fuse_runtime::triggers::{ActionFiles, Triggers};
 use fuse_runtime::{Runtime, variable};
 
 use super::doctor::needs_of;
-use super::{Ended, async_runtime, config, load, sources};
+use super::{Ended, LoadDetail, async_runtime, config, load_with, sources};
 use crate::cli::Run;
 use crate::log::Log;
 use crate::{Exit, output};
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
     let state =
         arguments.state.or(config.state.dir.clone()).unwrap_or_else(|| PathBuf::from(default));
 
-    let ruleset = match load(&arguments.rules)? {
+    let ruleset = match load_with(&config, &arguments.rules, LoadDetail::Run)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => {
             output::fail(&format!(

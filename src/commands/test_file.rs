@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use fuse_rules::literals::quoted;
 use fuse_rules::{Loader as _, Ruleset};
-use fuse_runtime::Disk;
+use fuse_runtime::{Disk, read_error};
 
 use super::known_kinds;
 use super::replace::replace;
@@ -22,7 +22,7 @@ pub(super) fn add_tests(
     let (before, exists) = match std::fs::read_to_string(path) {
         Ok(text) => (text, true),
         Err(error) if error.kind() == ErrorKind::NotFound => (String::new(), false),
-        Err(error) => return Err(format!("`{}` cannot be read: {error}", path.display())),
+        Err(error) => return Err(read_error(path, &error)),
     };
     let loaded = ruleset.files().iter().map(|file| file.name()).find(|name| is_same(name, path));
     let mut text = before.clone();
@@ -86,9 +86,7 @@ pub(super) fn add_uses(text: &mut String, path: &Path, ruleset: &Ruleset) -> Res
 
 /// The path of a file relative to a folder.
 fn relative(folder: &Path, file: &Path) -> Result<String, String> {
-    let whole = |path: &Path| {
-        path.canonicalize().map_err(|error| format!("`{}` cannot be read: {error}", path.display()))
-    };
+    let whole = |path: &Path| path.canonicalize().map_err(|error| read_error(path, &error));
     let (folder, file) = (whole(folder)?, whole(file)?);
     let shared = folder.components().zip(file.components()).take_while(|(a, b)| a == b).count();
     let up = folder.components().skip(shared).map(|_| Component::ParentDir);

@@ -82,8 +82,9 @@ fn a_fuse_that_would_set_the_log() {
     let rules = format!("{RULES}\nfuse log default on\n");
     std::fs::write(folder.path().join("rules/a.rules"), rules).unwrap();
     every(folder.path(), |call, output| {
-        assert!(output.starts_with("exit 2\n"), "{call}: {output}");
+        assert!(output.starts_with("exit 1\n"), "{call}: {output}");
         assert!(output.contains("`FUSE_LOG` sets the level of the log"), "{call}: {output}");
+        assert!(output.contains("rename the fuse"), "{call}: {output}");
     });
 }
 

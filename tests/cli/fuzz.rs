@@ -124,3 +124,21 @@ fn what_is_no_event_is_left_out_aloud() {
     let told = ran_in(folder.path(), &["fuzz", ".", "--runs", "1", "--events", "twice.json"]);
     assert!(told.contains("`twice.json` is skipped: it has a duplicate key"), "{told}");
 }
+
+/// A test of a finding sends all parameters of the path, and the body as it arrives.
+#[test]
+fn findings_about_paths_and_decoded_bodies_become_tests() {
+    let folder = folder();
+    let rules = RULES.replace("\"/q\"", "\"/q/{tenant}\"").replace(
+        "when body.action == \"opened\"",
+        "when body.action == \"opened\" and event.path.tenant == \"acme\"",
+    );
+    let rules = rules.replace("  event e\n", "  event e { decode = parse-json(body.payload) }\n");
+    std::fs::write(folder.path().join("a.rules"), rules).unwrap();
+    let arguments = ["fuzz", ".", "--seed", "1", "--runs", "2000", "--save", "found"];
+    assert!(ran_in(folder.path(), &arguments).starts_with("exit 1"));
+    let saved = std::fs::read_to_string(folder.path().join("found/found.rules")).unwrap();
+    assert!(saved.contains("path { \"tenant\" = \"acme\" }"), "{saved}");
+    let tested = ran_in(folder.path(), &["test", "found"]);
+    assert!(tested.starts_with("exit 0"), "{tested}");
+}

@@ -120,7 +120,7 @@ fn the_page_shows_each_as_it_is() {
         let rows: Vec<&str> = page.lines().filter(|line| line.contains(&link)).collect();
         assert_eq!(rows.len(), 1, "the table of docs/cookbook.md has {name} in {rows:?}");
         let title = rows[0].strip_prefix("| [").and_then(|row| row.split_once("](#")).unwrap().0;
-        let anchor = title.to_lowercase().replace(' ', "-").replace(',', "");
+        let anchor = title.to_lowercase().replace(' ', "-").replace([',', '/'], "");
         assert!(rows[0].contains(&format!("[{title}](#{anchor})")), "{}", rows[0]);
         assert!(page.contains(&format!("\n### {title}\n")), "there is no heading `{title}`");
         let examples = shown.remove(&name).unwrap_or_else(|| panic!("{name} is not shown"));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::domain::{Automata, Bits, Pick};
 use super::model::{BuiltValue, ModelBuilder};
-use super::variables::{BODY, EVENT, HEADERS, QUERY, VariableId, VariableStep, Variables};
+use super::variables::{BODY, EVENT, HEADERS, PATH, QUERY, VariableId, VariableStep, Variables};
 use super::witness::Witness;
 use crate::path::path_text;
 use crate::sensitive::is_sensitive;
@@ -56,6 +56,8 @@ impl<'a> EventChanger<'a> {
         changed.body = self.at(BODY, Some(&event.body), "body", 0)??;
         changed.headers = self.texts(HEADERS, "headers", &event.headers)?;
         changed.query = self.texts(QUERY, "query", &event.query)?;
+        // The paths of its children begin with `path`.
+        changed.path = self.texts(PATH, "event", &event.path)?;
         Some((self.changes, changed))
     }
 

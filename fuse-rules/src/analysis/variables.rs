@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::domain::{Bits, Domain, StringTest, TextSet};
+use crate::path::PATH_FIELD;
 use crate::typed::{Path, Root, Segment};
 use crate::types::{Format, Known, Missing, Ty};
 
@@ -15,6 +16,8 @@ pub(super) const BODY: VariableId = VariableId(0);
 pub(super) const HEADERS: VariableId = VariableId(1);
 pub(super) const QUERY: VariableId = VariableId(2);
 pub(super) const EVENT: VariableId = VariableId(3);
+/// The parameters of the path, in `event.path`.
+pub(super) const PATH: VariableId = VariableId(4);
 
 /// The variables of the elements that the binders around an expression bind, outermost first.
 pub(super) type BoundElements = Rc<[VariableId]>;
@@ -49,8 +52,9 @@ pub(super) struct Variables {
 }
 
 impl Variables {
-    /// The variables of an event, by source and name. The body has this type if one is given.
-    pub(super) fn new(ty: Option<&Ty>, source: &str, name: &str) -> Self {
+    /// The variables of an event, by source and name, whose path has these parameters. The body has this type if
+    /// one is given.
+    pub(super) fn new(ty: Option<&Ty>, (source, name): (&str, &str), parameters: &[&str]) -> Self {
         let mut variables = Self { all: Vec::new() };
         let present = Domain::json_without(Bits::ABSENT);
         let body = ty.map_or_else(|| present.clone(), Domain::from_type);
@@ -62,6 +66,12 @@ impl Variables {
         );
         for _ in [HEADERS, QUERY, EVENT] {
             variables.add(None, VariableStep::Root, Domain::bits(Bits::MAP), None);
+        }
+        let path = VariableStep::Key(PATH_FIELD.into());
+        variables.add(Some(EVENT), path, Domain::bits(Bits::MAP), None);
+        for parameter in parameters {
+            let present = Domain::texts(TextSet::all().tested(StringTest::AtMost(0), false));
+            variables.add(Some(PATH), VariableStep::Key((*parameter).into()), present, None);
         }
         let text = |text: &str| Domain::texts(TextSet::only([text.into()]));
         let time =
@@ -166,6 +176,8 @@ impl Variables {
             (HEADERS | QUERY, _) => {
                 (Domain { bits: Bits::ABSENT, ..Domain::texts(TextSet::all()) }, None)
             }
+            // All that a path has are its declared parameters.
+            (PATH, _) => (Domain::bits(Bits::ABSENT), None),
             _ => match parent.known.clone() {
                 None => (Domain::all(), None),
                 Some(known) => inside_of_type(&known, &step),

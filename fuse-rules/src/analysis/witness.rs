@@ -6,26 +6,28 @@ use jiff::Timestamp;
 
 use super::domain::Automata;
 use super::model::{BuiltValue, ModelBuilder};
-use super::variables::{BODY, EVENT, HEADERS, QUERY, VariableId, VariableStep, Variables};
-use crate::event::{Event, Stage};
+use super::variables::{BODY, EVENT, HEADERS, PATH, QUERY, VariableId, VariableStep, Variables};
+use crate::event::{DEFAULT_RECEIVED, Event, Stage};
 use crate::reference::{WorkBudget, World, size};
+use crate::typed::EventName;
 use crate::types::Ty;
 use crate::value::Value;
 
 /// A small event, and the element of it that is meant.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Witness {
+    /// The name of the event; empty until it is confirmed.
+    pub(crate) name: EventName,
     pub(crate) body: Value<'static>,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) query: BTreeMap<String, String>,
+    /// The parameters of the path.
+    pub(crate) path: BTreeMap<String, String>,
     pub(crate) id: String,
     pub(crate) received: Timestamp,
     /// The indices of the elements, outermost first; empty if the rule has no `each`.
     pub(crate) element: Vec<u32>,
 }
-
-/// When a witness was received, unless a condition requires another time.
-pub(crate) const RECEIVED: &str = "2026-01-01T00:00:00Z";
 
 /// The number of passes over the body that it takes to serialize and parse it, for the budget.
 const PASSES_PER_EVENT: usize = 4;
@@ -49,8 +51,10 @@ impl Witness {
             builder.build(Some(BODY), ty, false),
             builder.build(Some(HEADERS), None, false),
             builder.build(Some(QUERY), None, false),
+            builder.build(Some(PATH), None, false),
         ];
-        let fields: Vec<VariableId> = variables.children(EVENT).map(|(id, _)| id).collect();
+        let fields = variables.children(EVENT).map(|(id, _)| id).filter(|id| *id != PATH);
+        let fields: Vec<VariableId> = fields.collect();
         built.extend(fields.iter().map(|id| builder.build(Some(*id), None, false)));
         if built.contains(&BuiltValue::Never) {
             return MadeEvent::Never;
@@ -60,15 +64,18 @@ impl Witness {
             _ => None,
         });
         let mut next = || values.next().flatten();
-        let (Some(body), Some(headers), Some(query)) = (next(), next(), next()) else {
+        let (Some(body), Some(headers), Some(query), Some(path)) = (next(), next(), next(), next())
+        else {
             return MadeEvent::Unsure;
         };
         let mut witness = Self {
+            name: EventName { source: String::new(), event: String::new() },
             body,
             headers: texts(headers),
             query: texts(query),
+            path: texts(path),
             id: String::new(),
-            received: RECEIVED.parse().unwrap_or(Timestamp::UNIX_EPOCH),
+            received: DEFAULT_RECEIVED,
             element: Vec::new(),
         };
         for field in fields {
@@ -88,9 +95,11 @@ impl Witness {
 
     pub(super) fn from_event(event: &Event<'_>) -> Self {
         Self {
+            name: EventName { source: event.source().to_owned(), event: event.name().to_owned() },
             body: Value::read_lenient(event.body()).into_owned(),
             headers: event.headers().clone(),
             query: event.queries().clone(),
+            path: event.path_parameters().clone(),
             id: event.field("id").unwrap_or_default().into_owned(),
             received: event.received_at(),
             element: Vec::new(),
@@ -125,6 +134,9 @@ impl Witness {
         }
         for (name, value) in &self.query {
             event = event.query(name, value);
+        }
+        for (name, value) in &self.path {
+            event = event.path_parameter(name, value);
         }
         Some(then(&event))
     }

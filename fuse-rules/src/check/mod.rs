@@ -85,6 +85,7 @@ pub(crate) fn check(
     problems: &mut Vec<Diagnostic>,
 ) -> Checked {
     let names = Names::collect(&files, parsed, problems);
+    names.check_fuses(registry, problems);
     let mut checker = Checker {
         names: &names,
         registry,

@@ -9,6 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::ParsedFile;
 use super::type_names::{self, qualified};
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
+use crate::schema::Registry;
 use crate::span::{FileId, Files, Span};
 use crate::stdlib;
 use crate::syntax::ast::{self, Text};
@@ -176,6 +177,21 @@ impl<'a> Names<'a> {
 
     pub(super) fn sees(&self, from: FileId, declared_in: FileId) -> bool {
         self.visible.get(&from).is_some_and(|files| files.contains(&declared_in))
+    }
+
+    /// Reports fuses with reserved names.
+    pub(super) fn check_fuses(&self, registry: &Registry, problems: &mut Vec<Diagnostic>) {
+        for fuse in &self.fuses {
+            let Text { text, span } = &fuse.name;
+            if let Some(why) = registry.reserved_fuse(text) {
+                let problem = Diagnostic::error(
+                    Code::E0220,
+                    *span,
+                    format!("a fuse cannot be named `{text}`"),
+                );
+                problems.push(problem.label(why).help("rename the fuse"));
+            }
+        }
     }
 
     pub(super) fn typed_fuses(&self) -> Vec<typed::Fuse> {

@@ -44,7 +44,8 @@ impl<'e> ArrivedEvent<'e> {
     /// The value of a source's field that is an expression over the event; see [`Plan::source_field`].
     ///
     /// # Errors
-    /// The body is not JSON, or a key that the expression reads occurs twice in one object.
+    /// The body is not JSON, a key that the expression reads occurs twice in one object, or the expression would
+    /// examine too many values.
     pub fn source_field(&mut self, field: &str) -> Result<Option<String>, UnreadableBody> {
         let expression = self.event_plan.and_then(|plan| plan.expression(field));
         let Some((frames, expr)) = expression else { return Ok(None) };
@@ -103,7 +104,7 @@ impl Plan {
     ///
     /// # Errors
     /// The body is not a cloud event. Or the conditions read the body, and it is not JSON, or a key that they read occurs
-    /// twice in one object.
+    /// twice in one object. Or they would examine too many values.
     pub fn arrive<'e>(
         &'e self,
         event: Event<'e>,
@@ -183,7 +184,8 @@ impl Plan {
     /// canonical text. `None` if there is no such field, or if it has no value for this event.
     ///
     /// # Errors
-    /// The body is not JSON, or a key that the expression reads occurs twice in one object.
+    /// The body is not JSON, a key that the expression reads occurs twice in one object, or the expression would
+    /// examine too many values.
     pub fn source_field(
         &self,
         event: &Event<'_>,

@@ -41,6 +41,7 @@ pub(super) fn events(tests: &Tests<'_>) -> Vec<(String, String, Input)> {
         if let Some(mut input) = Input::parse(event.body()) {
             input.headers = event.headers().clone();
             input.query = event.queries().clone();
+            input.path = event.path_parameters().clone();
             inputs.push((event.source().to_owned(), event.name().to_owned(), input));
         }
     });

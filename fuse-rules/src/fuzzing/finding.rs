@@ -75,13 +75,17 @@ pub struct FoundEvent {
     pub source: String,
     /// The name of the event.
     pub name: String,
-    /// The body, as JSON.
+    /// The body as it is sent, as JSON.
     #[serde(serialize_with = "as_json")]
     pub body: String,
+    /// Whether `body` is the body after `decode`, because fuse does not know how to encode it.
+    pub is_decoded: bool,
     /// The headers, by name.
     pub headers: BTreeMap<String, String>,
     /// The query parameters, by name.
     pub query: BTreeMap<String, String>,
+    /// The parameters of the path, by name.
+    pub path: BTreeMap<String, String>,
     /// The time of receipt, in RFC 3339 format.
     pub received: String,
 }
@@ -197,13 +201,20 @@ fn to_finding(fuzzer: &Fuzzer<'_>, key: &FindingKey, smallest: &SmallestInput) -
         FindingKind::NeverFired | FindingKind::AlwaysTogether => String::new(),
     };
     let target = fuzzer.targets.get(smallest.target);
-    let event = target.map(|target| FoundEvent {
-        source: target.source.to_owned(),
-        name: target.name.to_owned(),
-        body: smallest.input.text(),
-        headers: smallest.input.headers.clone(),
-        query: smallest.input.query.clone(),
-        received: smallest.input.received.to_string(),
+    let event = target.map(|target| {
+        let sent = fuzzer.sent(target, &smallest.input);
+        let is_decoded = sent.is_none();
+        let input = sent.unwrap_or_else(|| smallest.input.clone());
+        FoundEvent {
+            source: target.source.to_owned(),
+            name: target.name.to_owned(),
+            body: input.text(),
+            is_decoded,
+            received: input.received.to_string(),
+            headers: input.headers,
+            query: input.query,
+            path: input.path,
+        }
     });
     Finding { kind: *kind, rule: rule.clone(), message, event }
 }
@@ -219,8 +230,9 @@ pub(super) fn problems(fuzzer: &Fuzzer<'_>) -> Diagnostics {
             None => Diagnostic::without_place(code, finding.message),
         };
         let event = finding.event.map(|event| {
-            let FoundEvent { source, name, body, .. } = &event;
-            format!("{source}.{name} {}", cut_at(body, MAX_BODY_CHARS))
+            let FoundEvent { source, name, body, is_decoded, .. } = &event;
+            let decoded = if *is_decoded { "the decoded body of " } else { "" };
+            format!("{decoded}{source}.{name} {}", cut_at(body, MAX_BODY_CHARS))
         });
         problem
             .label(finding.kind.as_str())

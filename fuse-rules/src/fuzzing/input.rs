@@ -6,12 +6,12 @@ use jiff::Timestamp;
 
 use crate::analysis::Witness;
 use crate::eval::Plan;
-use crate::event::{Event, Stage};
+use crate::event::{DEFAULT_RECEIVED, Event, Stage};
 use crate::testing::EventAdmission;
 use crate::value::Value;
 
-/// The default time of receipt: 2026-01-01T00:00:00Z.
-const DEFAULT_RECEIVED: Timestamp = Timestamp::constant(1_767_225_600, 0);
+/// The value of a parameter of the path that no input sets.
+const DEFAULT_PARAMETER: &str = "text";
 
 /// The largest index at which a list element is created.
 const MAX_LIST_INDEX: usize = 20;
@@ -22,6 +22,8 @@ pub(super) struct Input {
     pub(super) body: Value<'static>,
     pub(super) headers: BTreeMap<String, String>,
     pub(super) query: BTreeMap<String, String>,
+    /// The parameters of the path.
+    pub(super) path: BTreeMap<String, String>,
     pub(super) received: Timestamp,
 }
 
@@ -34,16 +36,26 @@ pub(super) enum InputStep {
     Any,
 }
 
-/// The default time of receipt.
-pub(super) fn default_received() -> Timestamp {
-    DEFAULT_RECEIVED
-}
-
 impl Input {
-    /// An input with this body and no headers or query parameters.
+    /// An input with this body and no headers or parameters.
     pub(super) fn from_body(body: Value<'static>) -> Self {
-        let (headers, query) = (BTreeMap::new(), BTreeMap::new());
-        Self { body, headers, query, received: DEFAULT_RECEIVED }
+        let (headers, query, path) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { body, headers, query, path, received: DEFAULT_RECEIVED }
+    }
+
+    /// The same input with the parameters that every request to such a path has.
+    pub(super) fn with_parameters(mut self, parameters: &[String]) -> Self {
+        for name in parameters {
+            self.path.entry(name.clone()).or_insert_with(|| DEFAULT_PARAMETER.to_owned());
+        }
+        self
+    }
+
+    /// Sets a parameter of the path, if a request can have this value.
+    pub(super) fn set_parameter(&mut self, name: &str, value: String) {
+        if !value.is_empty() && !value.contains(char::is_control) {
+            self.path.insert(name.to_owned(), value);
+        }
     }
 
     /// Parses a JSON body. Returns `None` if the body does not survive a round trip.
@@ -57,6 +69,7 @@ impl Input {
         Some(Self {
             headers: witness.headers.clone(),
             query: witness.query.clone(),
+            path: witness.path.clone(),
             received: witness.received,
             ..Self::parse(&witness.text()?)?
         })
@@ -70,7 +83,7 @@ impl Input {
 
     /// The size of the input, in characters that a person has to read.
     pub(super) fn size(&self) -> usize {
-        let texts = self.headers.iter().chain(&self.query);
+        let texts = self.headers.iter().chain(&self.query).chain(&self.path);
         self.text().len() + texts.map(|(k, v)| k.len() + v.len() + 8).sum::<usize>()
     }
 
@@ -86,6 +99,8 @@ impl Input {
         let Ok(event) = Event::new(source, name, text.as_bytes()) else { return false };
         let query = self.query.iter();
         let event = query.fold(event, |event, (name, value)| event.query(name, value));
+        let path = self.path.iter();
+        let event = path.fold(event, |event, (name, value)| event.path_parameter(name, value));
         let headers: Vec<(String, String)> =
             self.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         admission.admit(plan, event.received(self.received), &headers).is_ok()
@@ -105,6 +120,9 @@ impl Input {
         }
         for (name, value) in &self.query {
             event = event.query(name, value);
+        }
+        for (name, value) in &self.path {
+            event = event.path_parameter(name, value);
         }
         Some(then(&event.id("fuzz").received(self.received)))
     }

@@ -52,6 +52,12 @@ fn smaller(input: &Input) -> Vec<Input> {
         fewer.query.remove(key);
         out.push(fewer);
     }
+    // A path always has its parameters.
+    for key in input.path.keys() {
+        let mut shorter = input.clone();
+        shorter.set_parameter(key, "x".to_owned());
+        out.push(shorter);
+    }
     out
 }
 

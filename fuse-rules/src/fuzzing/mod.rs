@@ -26,7 +26,7 @@ use crate::eval::Plan;
 use crate::event::{Event, InvalidBody};
 use crate::fuses::Fuses;
 use crate::ruleset::Ruleset;
-use crate::testing::{Backends, EventAdmission, Tests, guarded_atoms};
+use crate::testing::{Backends, BodyEncoder, EventAdmission, Tests, guarded_atoms};
 use crate::typed::{Rule, Sensor};
 use baseline::Baseline;
 pub use finding::{Finding, FindingKind, FoundEvent};
@@ -92,6 +92,10 @@ struct Target<'r> {
     name: &'r str,
     rules: Vec<(&'r Sensor, &'r Rule)>,
     points: MutationPoints,
+    /// Whether the event has a `decode`. Inputs are decoded bodies.
+    is_decoded: bool,
+    /// Encodes inputs as their sender does.
+    encoder: Option<BodyEncoder>,
     /// The inputs that covered something new.
     corpus: Vec<Input>,
 }
@@ -107,15 +111,20 @@ impl<'r> Fuzzer<'r> {
     pub fn new(ruleset: &'r Ruleset, seed: u64) -> Self {
         let typed = ruleset.typed();
         let mut targets: Vec<Target<'r>> = Vec::new();
-        for sensor in &typed.sensors {
-            let at =
-                targets.iter().position(|t| t.source == sensor.source && t.name == sensor.event);
+        let listening = typed
+            .sensors
+            .iter()
+            .flat_map(|sensor| sensor.events.iter().map(move |event| (event.as_pair(), sensor)));
+        for ((source, name), sensor) in listening {
+            let at = targets.iter().position(|t| (t.source, t.name) == (source, name));
             let at = at.unwrap_or_else(|| {
                 targets.push(Target {
-                    source: &sensor.source,
-                    name: &sensor.event,
+                    source,
+                    name,
                     rules: Vec::new(),
                     points: MutationPoints::default(),
+                    is_decoded: false,
+                    encoder: None,
                     corpus: Vec::new(),
                 });
                 targets.len() - 1
@@ -124,13 +133,15 @@ impl<'r> Fuzzer<'r> {
                 target.rules.extend(sensor.rules.iter().map(|rule| (sensor, rule)));
             }
         }
+        let mut analysis = Analysis::new(typed);
         for target in &mut targets {
             let declared = typed.sources.iter().filter(|source| source.name == target.source);
-            let declared = declared.flat_map(|source| &source.events);
-            let mut body =
-                declared.filter(|event| event.name == target.name).map(|event| &event.body);
-            let ty = body.find(|ty| !ty.is_any()).cloned();
-            target.points = MutationPoints::collect(&target.rules, ty);
+            let mut declared = declared.flat_map(|source| &source.events);
+            let event = declared.find(|event| event.name == target.name);
+            target.points = MutationPoints::collect(&target.rules, event);
+            target.is_decoded = event.is_some_and(|event| event.decode.is_some());
+            target.encoder =
+                event.and_then(|event| BodyEncoder::new(&mut analysis, target.source, event));
         }
         let fuses = typed.fuses.iter().fold(Fuses::default(), |fuses, f| fuses.set(&f.name, true));
         Self {

@@ -3,8 +3,9 @@
 use fastrand::Rng;
 
 use super::Target;
-use super::input::{Input, InputStep, default_received, get};
+use super::input::{Input, InputStep, get};
 use super::mutation_points::{InputPath, set};
+use crate::event::DEFAULT_RECEIVED;
 use crate::number::Number;
 use crate::typed::Root;
 use crate::value::Value;
@@ -87,7 +88,7 @@ fn mutate(input: &mut Input, target: &Target<'_>, rng: &mut Rng) {
         9 => mutate_anywhere(&mut input.body, rng),
         10 => {
             let back = SignedDuration::from_secs(rng.i64(-200_000..200_000));
-            input.received = default_received().checked_add(back).unwrap_or(input.received);
+            input.received = DEFAULT_RECEIVED.checked_add(back).unwrap_or(input.received);
         }
         11 | 12 => {
             // Crossover: copy a part of another input.
@@ -139,6 +140,9 @@ fn remove(input: &mut Input, path: &InputPath, rng: &mut Rng) {
     if let (InputStep::Key(key), Root::Headers | Root::Query) = (last, path.root) {
         input.headers.remove(key);
         input.query.remove(key);
+        return;
+    }
+    if path.root != Root::Body {
         return;
     }
     if let Some(around) = get(&mut input.body, before, &mut |n| rng.usize(..n.max(1))) {

@@ -4,15 +4,17 @@
 use fastrand::Rng;
 use indexmap::IndexMap;
 
-use super::input::{Input, InputStep, default_received, get_or_create};
+use super::input::{Input, InputStep, get_or_create};
 use crate::analysis;
+use crate::event::DEFAULT_RECEIVED;
 use crate::lint::event_paths::{self, Bindings, EventPath, EventPathStep, RulePart};
 use crate::number::Number;
-use crate::typed::{Expr, ExprKind, Root, Rule, Sensor};
+use crate::path::PATH_FIELD;
+use crate::typed::{EventDecl, Expr, ExprKind, Root, Rule, Sensor};
 use crate::types::Ty;
 use crate::value::Value;
 
-/// The path of a value that rules read, in the body, the headers or the query.
+/// The path of a value that rules read, in the body, the headers, the query or the path of the request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct InputPath {
     pub(super) root: Root,
@@ -35,13 +37,17 @@ pub(super) struct MutationPoint {
 pub(super) struct MutationPoints {
     /// The declared type of the body.
     pub(super) ty: Option<Ty>,
+    /// The parameters of the path.
+    pub(super) parameters: Vec<String>,
     pub(super) all: IndexMap<InputPath, MutationPoint>,
 }
 
 impl MutationPoints {
-    /// Collects the mutation points from the expressions of rules.
-    pub(super) fn collect(rules: &[(&Sensor, &Rule)], ty: Option<Ty>) -> Self {
-        let mut points = Self { ty, all: IndexMap::new() };
+    /// Collects the mutation points from the expressions of the rules for an event.
+    pub(super) fn collect(rules: &[(&Sensor, &Rule)], event: Option<&EventDecl>) -> Self {
+        let ty = event.map(|event| &event.body).filter(|ty| !ty.is_any()).cloned();
+        let parameters = event.into_iter().flat_map(EventDecl::parameters).map(str::to_owned);
+        let mut points = Self { ty, parameters: parameters.collect(), all: IndexMap::new() };
         for (sensor, rule) in rules {
             event_paths::roots(sensor, rule, &mut |part, expr, bindings| {
                 if let RulePart::Each = part
@@ -157,7 +163,14 @@ pub(super) fn set(input: &mut Input, path: &InputPath, value: Value<'static>, rn
                 *at = value;
             }
         }
-        Root::Event | Root::Element(_) => {}
+        Root::Event => {
+            if let [InputStep::Key(field), InputStep::Key(name)] = path.steps.as_slice()
+                && field == PATH_FIELD
+            {
+                input.set_parameter(name, text(value));
+            }
+        }
+        Root::Element(_) => {}
     }
 }
 
@@ -212,8 +225,7 @@ fn neighbours(value: &Value<'static>, values: &mut Vec<Value<'static>>) {
             // Times around the time of receipt.
             for seconds in [duration.as_secs() - 1, duration.as_secs(), duration.as_secs() + 1] {
                 let ago = jiff::SignedDuration::from_secs(seconds);
-                let times =
-                    [default_received().checked_sub(ago), default_received().checked_add(ago)];
+                let times = [DEFAULT_RECEIVED.checked_sub(ago), DEFAULT_RECEIVED.checked_add(ago)];
                 values
                     .extend(times.into_iter().flatten().map(|time| Value::text(time.to_string())));
             }

@@ -46,6 +46,7 @@ impl<'r> Fuzzer<'r> {
     pub(super) fn run_one(&mut self, at: usize, input: Input) {
         self.runs += 1;
         let Some(target) = self.targets.get(at) else { return };
+        let input = input.with_parameters(&target.points.parameters);
         let Some(run) = self.run(target, &input) else { return };
         self.count(at, &run.decisions);
         let size = input.size();
@@ -125,7 +126,10 @@ impl<'r> Fuzzer<'r> {
         }
         keys.retain(|key| !self.baseline.contains(key));
         let is_refused = |admission: &dyn EventAdmission| {
-            !input.is_admitted(target.source, target.name, &self.plan, admission)
+            let sent = self.sent(target, input);
+            sent.is_some_and(|sent| {
+                !sent.is_admitted(target.source, target.name, &self.plan, admission)
+            })
         };
         // No rule ever sees an event that its source refuses.
         if !keys.is_empty() && self.admission.is_some_and(is_refused) {
@@ -133,6 +137,18 @@ impl<'r> Fuzzer<'r> {
         }
         features.extend(keys.iter().cloned().map(Feature::Found));
         Some(Run { decisions, features, keys })
+    }
+
+    /// An input as its sender sends it; `None` if it is decoded and fuse does not know how to encode it.
+    pub(super) fn sent(&self, target: &Target<'_>, input: &Input) -> Option<Input> {
+        if !target.is_decoded {
+            return Some(input.clone());
+        }
+        let encoder = target.encoder.as_ref()?;
+        let sent = input
+            .with_event(target.source, target.name, |seen| encoder.sent_body(&self.plan, seen));
+        let body = Input::parse(&sent??)?.body;
+        Some(Input { body, ..input.clone() })
     }
 
     /// The reason of the decision that a finding is about.

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use crate::diagnostic::tests::kinds;
 use crate::eval::Plan;
 use crate::event::Event;
 use crate::fuzzing::{FindingKind, Fuzzer};
@@ -188,4 +189,52 @@ fn interpolated_constants_are_met() {
           rule t { when is-branch(body.ref, \"dev\") trigger page { team = \"y\" } } }";
     let found = found(&format!("{SOURCE}{rules}"), 2_000);
     assert!(!found.iter().any(|found| found.starts_with("never-fired")), "{found:?}");
+}
+
+/// Every request has all parameters of its path, and findings keep them.
+#[test]
+fn parameters_of_the_path_are_set() {
+    let text = "source hooks webhook { port = 1, path = \"/{tenant}/{job}\", event called }
+        sensor s on hooks.called { rule r { when event.path.tenant == \"acme\" and lower(event.path.job) == \"build\"
+          trigger log { message = body.text } } }";
+    let files = BTreeMap::from([("a.rules", text)]);
+    let ruleset = Ruleset::load_in_detail(&["a.rules"], &files, &kinds::registry()).unwrap();
+    let mut fuzzer = Fuzzer::new(&ruleset, 7);
+    (0..2_000).for_each(|_| fuzzer.step());
+    assert_eq!(fuzzer.fired(), (1, 1));
+    let findings = fuzzer.findings();
+    let messages: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
+    assert!(!messages.iter().any(|message| message.contains("event.path")), "{messages:?}");
+    let rejected = findings.iter().find(|found| found.kind == FindingKind::Rejected).unwrap();
+    let path = &rejected.event.as_ref().unwrap().path;
+    assert_eq!((path["tenant"].as_str(), path["job"].to_lowercase().as_str()), ("acme", "build"));
+}
+
+/// Inputs are decoded bodies. Findings are what the sender sends, if fuse knows how to encode it.
+#[test]
+fn findings_of_decoded_events_are_encoded() {
+    let found = |decode: &str| {
+        let text = format!(
+            "source topic webhook {{ port = 1, path = \"/\"
+               event alarm {{ when body.Type == \"alarm\", decode = {decode} }}
+               event other {{ when body.Type == \"other\" }} }}
+             sensor s on topic.alarm {{ rule r {{ when body.n > 1  trigger log {{ message = body.text }} }} }}"
+        );
+        let files = BTreeMap::from([("a.rules", text.as_str())]);
+        let ruleset = Ruleset::load_in_detail(&["a.rules"], &files, &kinds::registry()).unwrap();
+        let mut fuzzer = Fuzzer::new(&ruleset, 7);
+        (0..500).for_each(|_| fuzzer.step());
+        let findings = fuzzer.findings();
+        let rejected = findings.iter().find(|found| found.kind == FindingKind::Rejected).unwrap();
+        let event = rejected.event.clone().unwrap();
+        assert_eq!(fuzzer.problems().to_string().contains("the decoded body of"), event.is_decoded);
+        event.body
+    };
+    let encoded = r#"{"Type":"alarm","a":{"Message":"{\"n\":"#;
+    let body = found("parse-json(body.a.Message)");
+    assert!(body.starts_with(encoded), "{body}");
+    let body = found("body.records[0]");
+    assert!(body.starts_with(r#"{"Type":"alarm","records":[{"n":"#), "{body}");
+    let body = found("body.a ?? body.b");
+    assert!(body.starts_with(r#"{"n":"#), "{body}");
 }

@@ -65,8 +65,11 @@ fn unproven(first: &EventDecl, second: &EventDecl) -> Diagnostic {
 fn request(witness: &Witness) -> String {
     let header = |(name, value): (&String, &String)| format!("the header `{name}: {value}`");
     let parameter = |(name, value): (&String, &String)| format!("the parameter `{name}={value}`");
+    let segment =
+        |(name, value): (&String, &String)| format!("`{value}` as `{{{name}}}` of its path");
     let mut parts: Vec<String> = witness.headers.iter().map(header).collect();
     parts.extend(witness.query.iter().map(parameter));
+    parts.extend(witness.path.iter().map(segment));
     let body = witness.text().unwrap_or_default();
     if !matches!(body.as_str(), "{}" | "null") || parts.is_empty() {
         parts.push(format!("the body `{}`", cut_at(&body, MAX_BODY_CHARS)));

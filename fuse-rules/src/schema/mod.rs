@@ -233,6 +233,8 @@ pub(crate) struct TemplateField {
 pub struct Registry {
     sources: IndexMap<String, SourceSchema>,
     triggers: IndexMap<String, Schema>,
+    /// Why a name cannot be that of a fuse, by name.
+    reserved_fuses: IndexMap<String, String>,
 }
 
 impl Registry {
@@ -253,6 +255,20 @@ impl Registry {
     pub fn trigger(mut self, schema: Schema) -> Self {
         self.triggers.insert(schema.kind.clone(), schema);
         self
+    }
+
+    /// Refuses fuses with this name. `why` is a sentence without a full stop; errors show it.
+    #[must_use]
+    pub fn reserve_fuse(mut self, name: &str, why: &str) -> Self {
+        self.reserved_fuses.insert(name.to_owned(), why.to_owned());
+        self
+    }
+
+    /// Why a name cannot be that of a fuse. Case does not matter.
+    pub(crate) fn reserved_fuse(&self, name: &str) -> Option<&str> {
+        let reserved =
+            self.reserved_fuses.iter().find(|(reserved, _)| reserved.eq_ignore_ascii_case(name));
+        reserved.map(|(_, why)| why.as_str())
     }
 
     /// The kinds of sources, in the order of registration.

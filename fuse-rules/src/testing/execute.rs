@@ -7,14 +7,11 @@ use super::{Admitted, Tests, failed, wants_all};
 use crate::decision::Outcome;
 use crate::decision::{Decision, Evaluation};
 use crate::diagnostic::Diagnostic;
-use crate::event::Event;
+use crate::event::{DEFAULT_RECEIVED, Event};
 use crate::fuses::Fuses;
 use crate::once::{Admission, Claims};
 use crate::span::Span;
 use crate::typed::{Body, Expect, Expected, Send, Test, TestStep};
-
-/// The time of receipt unless a test sets it: 2026-01-01T00:00:00Z.
-pub(super) const DEFAULT_TIME: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// An event of a test, with its evaluation.
 pub(super) struct SentEvent<'t> {
@@ -79,7 +76,7 @@ impl<'r> Tests<'r> {
         test: &'t Test,
     ) -> Result<Vec<SentEvent<'t>>, Box<Diagnostic>> {
         let mut fuses = Fuses::default();
-        let mut now = DEFAULT_TIME;
+        let mut now = DEFAULT_RECEIVED;
         let mut events = Vec::new();
         for step in &test.steps {
             match step {

@@ -3,6 +3,7 @@
 //!
 //! This module reads no files and starts no threads. The caller provides both.
 
+mod body_encoder;
 mod coverage;
 mod execute;
 mod expectations;
@@ -27,6 +28,7 @@ use crate::loader::{Loader, normalized};
 use crate::ruleset::Ruleset;
 use crate::span::{Files, Span};
 use crate::typed::{self, Body, TestStep};
+pub(crate) use body_encoder::BodyEncoder;
 pub(crate) use coverage::guarded_atoms;
 pub use coverage::{AtomCoverage, Coverage, RuleCoverage};
 use execute::SentEvent;
@@ -113,8 +115,9 @@ impl<'r> Tests<'r> {
         }
         let mut listening: FxHashMap<_, Vec<_>> = FxHashMap::default();
         for sensor in &ruleset.typed().sensors {
-            let key = (sensor.source.as_str(), sensor.event.as_str());
-            listening.entry(key).or_default().push(sensor);
+            for event in &sensor.events {
+                listening.entry(event.as_pair()).or_default().push(sensor);
+            }
         }
         let (plan, visibility) = (ruleset.plan(), Visibility::new(ruleset));
         Self { ruleset, plan, files, backends: None, admission: None, listening, visibility }
@@ -248,6 +251,9 @@ impl<'r> Tests<'r> {
                 .label(format!("in {}", names(&mutant.rules)))
                 .help(match (&mutant.test, &mutant.event) {
                     (Some(test), _) => format!("add this test:\n\n{}", test.trim_end()),
+                    (None, Some(body)) if mutant.is_decoded => {
+                        format!("add a test whose decoded body is {body}")
+                    }
                     (None, Some(body)) => format!("add a test that sends this event: {body}"),
                     (None, None) => {
                         "add a test with an event for which this makes a difference".into()

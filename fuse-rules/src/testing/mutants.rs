@@ -17,9 +17,10 @@ use crate::decision::{Decision, Evaluation};
 use crate::once::Claims;
 use crate::reference::{self, World};
 use crate::span::Span;
-use crate::typed::{Sensor, TestStep};
+use crate::typed::{EventName, Sensor, TestStep};
 use equivalence::Equivalence;
 use mutations::Mutation;
+use written::SentBody;
 
 /// A change to a rule, to a clause of a sensor, or to a named condition and thereby all its calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -38,6 +39,8 @@ pub struct Mutant {
     /// For a surviving mutant, the JSON body of an event for which the change makes a difference, if fuse
     /// found one.
     pub event: Option<String>,
+    /// Whether `event` is the body after `decode`, because fuse does not know how to encode it.
+    pub is_decoded: bool,
     /// For a surviving mutant, a test in the syntax of the rules that sends such an event and detects the mutant, if
     /// one event is enough.
     pub test: Option<String>,
@@ -70,19 +73,25 @@ impl Tests<'_> {
             let killed_by =
                 self.killer(&mutation, &baseline).map(|test| self.name(test).to_owned());
             let place = self.ruleset.files().locate(mutation.span);
-            let (event, test) = match killed_by {
+            let (shown, test) = match killed_by {
                 Some(_) => (None, None),
                 None => match equivalence::equivalence(self.ruleset.typed(), &mutation) {
                     // An equivalent mutant: no test can detect it.
                     Equivalence::Equivalent => continue,
-                    Equivalence::DistinguishedBy(sensor, witness) => {
-                        (witness.text(), self.written_test(&mutation, sensor, &witness, &place))
-                    }
+                    Equivalence::DistinguishedBy(sensor, witness) => (
+                        self.sent_body(&witness),
+                        self.written_test(&mutation, sensor, &witness, &place),
+                    ),
                     Equivalence::Unknown => (None, None),
                 },
             };
+            let (event, is_decoded) = match shown {
+                Some(SentBody { text, is_decoded }) => (Some(text), is_decoded),
+                None => (None, false),
+            };
             mutants.push(Mutant {
                 event,
+                is_decoded,
                 test,
                 rules: mutation.rules().map(|rule| rule.name.clone()).collect(),
                 span: mutation.span,
@@ -122,7 +131,8 @@ impl Tests<'_> {
 
     /// The first test that fails with a mutant.
     fn killer(&self, mutation: &Mutation, baseline: &Baseline<'_>) -> Option<usize> {
-        let keys = mutation.sensors.iter().map(|s| (s.source.as_str(), s.event.as_str()));
+        let events = mutation.sensors.iter().flat_map(|sensor| &sensor.events);
+        let keys = events.map(EventName::as_pair);
         let sending = keys.filter_map(|key| baseline.sending.get(&key)).flatten();
         let sending: BTreeSet<usize> = sending.copied().collect();
         let tests = sending.into_iter().filter_map(|at| baseline.tests.get(at));
@@ -179,5 +189,5 @@ impl Tests<'_> {
 }
 
 fn listens(sensor: &Sensor, sent: &SentEvent<'_>) -> bool {
-    sensor.source == sent.event.source() && sensor.event == sent.event.name()
+    sensor.listens_to(sent.event.source(), sent.event.name())
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use fuse_rules::Ruleset;
 use fuse_rules::fuzzing::{Finding, FindingKind, FoundEvent};
 use fuse_rules::literals::quoted;
+use fuse_runtime::read_error;
 
 use crate::commands::test_file::add_uses;
 use crate::output;
@@ -22,13 +23,15 @@ pub(super) fn save(folder: &Path, ruleset: &Ruleset, findings: &[Finding]) -> Re
     let mut text = match std::fs::read_to_string(&path) {
         Ok(before) => before,
         Err(error) if error.kind() == ErrorKind::NotFound => HEAD.to_owned(),
-        Err(error) => return Err(format!("`{}` cannot be read: {error}", path.display())),
+        Err(error) => return Err(read_error(&path, &error)),
     };
     add_uses(&mut text, &path, ruleset)?;
     let first = next_number(folder).map_err(|error| failed(folder, error))?;
     let events = findings
         .iter()
-        .filter_map(|finding| Some((finding, finding.event.as_ref()?, outcome(finding.kind)?)));
+        .filter_map(|finding| Some((finding, finding.event.as_ref()?, outcome(finding.kind)?)))
+        // A test sends the body as it arrives.
+        .filter(|(_, event, _)| !event.is_decoded);
     let mut bodies = Vec::new();
     for (number, (finding, event, outcome)) in (first..).zip(events) {
         let name = format!("{number}-{}.json", finding.kind.as_str());
@@ -74,7 +77,9 @@ fn add_test(
     }
     let (at, file) = (quoted(&event.received), quoted(file));
     let _ok = write!(text, "at {at}\nsend {}.{} from {file}", event.source, event.name);
-    for (what, texts) in [("headers", &event.headers), ("query", &event.query)] {
+    for (what, texts) in
+        [("headers", &event.headers), ("query", &event.query), ("path", &event.path)]
+    {
         if !texts.is_empty() {
             let fields =
                 texts.iter().map(|(key, value)| format!("{} = {}", quoted(key), quoted(value)));

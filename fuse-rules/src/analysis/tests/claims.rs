@@ -177,7 +177,7 @@ fn parts(when: &Expr) -> Vec<&Expr> {
 
 /// Whether the rule fires for the event and element, according to the plan.
 fn acts(ruleset: &Ruleset, target: Placed<'_>, witness: &Witness) -> bool {
-    let acted = witness.event(("q", "e"), |event| {
+    let acted = witness.event(witness.name.as_pair(), |event| {
         let decided = ruleset.plan().evaluate_all(event, &Fuses::default());
         decided.decisions.iter().any(|decision| {
             let path: Vec<u32> = decision.element.clone().unwrap_or_default().to_vec();
@@ -220,7 +220,7 @@ fn no_claim_is_false() {
             compared += claims.placed.len();
         };
         for witness in claims.witnesses() {
-            witness.event(("q", "e"), &mut look).unwrap();
+            witness.event(witness.name.as_pair(), &mut look).unwrap();
         }
         for _ in 0..30 {
             look(&event(&body(&mut random, ty_text(sets))));

@@ -1,6 +1,7 @@
 //! Events, and the changes that make rules match them.
 
 use super::*;
+use crate::analysis::change::EventChange;
 use crate::eval::tests::event;
 use crate::reference::WorkBudget;
 
@@ -142,4 +143,27 @@ fn a_typed_event_stays_typed() {
     insta::assert_snapshot!(found("body.o.x == 3", r#"{"kind":"b","s":"t"}"#), @r#"body.o: nothing -> {"x":3,"y":"x"}"#);
     // This would need two more changes, which the search does not find.
     insta::assert_snapshot!(found("body.s == \"u\"", r#"{"kind":"a","n":1}"#), @"unknown");
+}
+
+/// A parameter of the path can change, but it is never missing.
+#[test]
+fn parameters_of_the_path_can_change() {
+    let changes = |when: &str| {
+        let text = format!(
+            "source hooks webhook {{ port = 1, path = \"/{{tenant}}\", event e }}
+             sensor s on hooks.e {{ rule r {{ when {when}  trigger log {{ message = \"x\" }} }} }}"
+        );
+        let registry = crate::diagnostic::tests::kinds::registry();
+        let ruleset = Ruleset::parse("test.rules", &text, &registry).unwrap();
+        let event = crate::Event::new("hooks", "e", b"{}").unwrap().path_parameter("tenant", "x");
+        let mut analysis = Analysis::new(ruleset.typed());
+        let budget = WorkBudget::new(u64::MAX);
+        let found = analysis.counterfactual(placed(ruleset.typed())[0], &event, &budget)?;
+        let change = |change: &EventChange| format!("{} = {:?}", change.path, change.to);
+        Some(found.changes.iter().map(change).collect::<Vec<_>>().join(", "))
+    };
+    let tenant = changes("event.path.tenant == \"acme\" and body.a == 1").unwrap();
+    assert!(tenant.contains("event.path.tenant = Some(String(\"acme\"))"), "{tenant}");
+    assert_eq!(changes("event.path.tenant is missing"), None);
+    assert_eq!(changes("event.path.tenant == \"\""), None);
 }

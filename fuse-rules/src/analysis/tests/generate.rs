@@ -224,7 +224,7 @@ fn computed(random: &mut Random, theme: &Theme, path: &str) -> String {
 /// Random rules in sensors of up to four, for events of the type. Rules that do not check are
 /// omitted.
 pub(super) fn rules(random: &mut Random, ty: &str, count: usize) -> String {
-    let head = format!("source q queue {{ event e{ty} }}\n");
+    let head = format!("source q queue {{ event e{ty}\n event f{ty} }}\n");
     let checks = |sensor: &str, rule: &str| {
         Ruleset::parse("a.rules", &format!("{head}{sensor}{rule}}}\n"), &registry()).is_ok()
     };
@@ -233,7 +233,8 @@ pub(super) fn rules(random: &mut Random, ty: &str, count: usize) -> String {
     let (mut left, mut number) = (count, 0);
     while left > 0 {
         let mut roots = vec!["body"];
-        let mut sensor = format!("sensor s{number} on q.e {{\n");
+        let events = random.pick(&["q.e", "q.e", "q.e", "q.e or q.f", "q.f or q.e"]);
+        let mut sensor = format!("sensor s{number} on {events} {{\n");
         match random.below(6) {
             0 | 1 => {
                 writeln!(sensor, "each x in body.items{}", random.pick(&["", "", " max 2"]))

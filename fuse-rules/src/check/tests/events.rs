@@ -102,6 +102,21 @@ fn the_request_that_two_events_take_is_shown() {
 }
 
 #[test]
+fn conditions_on_the_path_exclude_each_other() {
+    let two = |one: &str, other: &str| {
+        let problems = problems(&format!(
+            "path = \"/{{tenant}}\"\n event a {{ when {one} }}\n event b {{ when {other} }}"
+        ));
+        problems.join("")
+    };
+    let (acme, other) = ("event.path.tenant == \"acme\"", "event.path.tenant == \"other\"");
+    assert_eq!(two(acme, other), "");
+    assert_eq!(two(acme, "event.path.tenant is missing"), "");
+    let both = "E0412 `a` and `b` of `s` take the same request";
+    assert_eq!(two(acme, "event.path.tenant starts-with \"ac\""), both);
+}
+
+#[test]
 fn paths_may_have_parameters_and_must_not_overlap() {
     let overlap = |one: &str, other: &str| {
         format!(

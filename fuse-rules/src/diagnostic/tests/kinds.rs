@@ -34,6 +34,7 @@ pub(crate) fn registry() -> Registry {
     let namespace = || Field::required("namespace", FieldType::DnsLabel, "");
     let string = |name| Field::optional(name, FieldType::String, "");
     Registry::new()
+        .reserve_fuse("log", "`FUSE_LOG` sets the level of the log")
         .source(webhook)
         .trigger(
             Schema::new("workflow", "")

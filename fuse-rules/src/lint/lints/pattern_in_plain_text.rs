@@ -40,7 +40,8 @@ static SIGNS: LazyLock<Vec<(Option<Regex>, &'static str)>> = LazyLock::new(|| {
         (r"\[\^?(?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9])[^\]]*\]", "a set of characters"),
         (r"\((?:\?[i:]|[A-Za-z0-9_-]+\|)", "a group"),
         (r"^[A-Za-z0-9_-]+(?:\|[A-Za-z0-9_-]+)+$", "an alternative"),
-        (r"^\^[^\s^]", "the beginning"),
+        // Not a range of versions, such as `^1.2`.
+        (r"^\^[^\s^\d]", "the beginning"),
         // Not a price in US$.
         (r"(?:[a-z_)*+\]]|[A-Za-z]{4})\$$", "the end"),
     ]
@@ -158,10 +159,16 @@ fn regex_sign(text: &str) -> Option<&'static str> {
     SIGNS.iter().find(|(sign, _)| has(sign)).map(|(_, meaning)| *meaning)
 }
 
+/// Names that end or begin with `*` and are compared as a whole: hosts, as in `*.example.com`, and permissions, as in
+/// `s3:*`.
+static STAR_NAMES: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^(?:\*(?:\.[a-z0-9-]+){2,}|[a-z0-9-]+:\*)$").ok());
+
 /// Whether a text without spaces begins or ends with `*`.
 fn is_glob(text: &str) -> bool {
     let star = text.starts_with('*') || text.ends_with('*');
-    star && text.contains(char::is_alphanumeric) && !text.contains(char::is_whitespace)
+    let is_name = STAR_NAMES.as_ref().is_some_and(|names| names.is_match(text));
+    star && !is_name && text.contains(char::is_alphanumeric) && !text.contains(char::is_whitespace)
 }
 
 /// The condition, negated where the comparison is `!=`.

@@ -25,6 +25,8 @@ pub(super) enum ChangedPart {
     Action,
     /// The value of a field, for some of the events that the rule matches.
     Value,
+    /// A condition, and also the value of a field: a named condition that both use.
+    ConditionAndValue,
 }
 
 impl Mutation {
@@ -220,8 +222,8 @@ impl Planner<'_> {
                 if places.last() != Some(&place) {
                     places.push(place);
                 }
-                if part == ChangedPart::Condition {
-                    *changed = part;
+                if *changed != part {
+                    *changed = ChangedPart::ConditionAndValue;
                 }
             }
             Some(Planned::Ready(_)) => {}
@@ -284,8 +286,7 @@ fn without_rules(sensor: &Sensor) -> Sensor {
         name: sensor.name.clone(),
         span: sensor.span,
         doc: None,
-        source: sensor.source.clone(),
-        event: sensor.event.clone(),
+        events: sensor.events.clone(),
         each: sensor.each.clone(),
         lets: Vec::new(),
         when: sensor.when.clone(),

@@ -2,20 +2,52 @@
 
 use std::fmt::Write as _;
 
-use super::super::Tests;
-use super::super::execute::{DEFAULT_TIME, SentEvent};
+use super::super::execute::SentEvent;
 use super::super::fields::key;
+use super::super::{BodyEncoder, Tests};
 use super::Mutation;
-use crate::analysis::Witness;
+use crate::analysis::{Analysis, Witness};
 use crate::decision::{Decision, Evaluation, Outcome};
-use crate::event::Event;
+use crate::event::{DEFAULT_RECEIVED, Event};
 use crate::format;
 use crate::fuses::Fuses;
 use crate::literals::quoted;
 use crate::typed::Sensor;
 use crate::value::Value;
 
+/// The body of an event that a test sends.
+pub(super) struct SentBody {
+    pub(super) text: String,
+    /// Whether it is the body after `decode`, because fuse does not know how to encode it.
+    pub(super) is_decoded: bool,
+}
+
 impl Tests<'_> {
+    /// The body that a test sends so that rules see this event.
+    pub(super) fn sent_body(&self, witness: &Witness) -> Option<SentBody> {
+        let text = witness.text()?;
+        let rules = self.ruleset.typed();
+        let source = rules.sources.iter().find(|source| source.name == witness.name.source);
+        let (source, event) = source.and_then(|source| {
+            let event = source.events.iter().find(|event| event.name == witness.name.event)?;
+            Some((source.name.as_str(), event))
+        })?;
+        if event.decode.is_none() {
+            return Some(SentBody { text, is_decoded: false });
+        }
+        let encoder = BodyEncoder::new(&mut Analysis::new(rules), source, event);
+        let sent = encoder.and_then(|encoder| {
+            let seen = event_with(witness, &text)?;
+            let headers = witness.headers.iter();
+            let seen = headers.fold(seen, |seen, (name, value)| seen.header(name, value));
+            encoder.sent_body(&self.plan, &seen)
+        });
+        Some(match sent {
+            Some(text) => SentBody { text, is_decoded: false },
+            None => SentBody { text, is_decoded: true },
+        })
+    }
+
     /// A test that sends this event to the mutated sensor, passes, and fails with the mutant. `None` if no single
     /// event of a test shows the difference.
     pub(super) fn written_test(
@@ -25,12 +57,12 @@ impl Tests<'_> {
         witness: &Witness,
         place: &str,
     ) -> Option<String> {
-        let body = witness.text()?;
+        let sent_body = self.sent_body(witness).filter(|sent| !sent.is_decoded)?.text;
         // A mutant can differ only while a fuse is off.
         [true, false].into_iter().find_map(|on| {
             let fuses = self.required(sensor);
             let state = fuses.iter().fold(Fuses::default(), |state, fuse| state.set(fuse, on));
-            let sent = self.witnessed(sensor, witness, &body, state)?;
+            let sent = self.witnessed(witness, &sent_body, state)?;
             let mutated = self.with_mutant(sensor, &sent, sent.evaluation.clone());
             let expectation = self.expectation(sensor, &sent, mutated)?;
             let mut text =
@@ -39,12 +71,14 @@ impl Tests<'_> {
                 // Writing to a string cannot fail.
                 let _ok = writeln!(text, "with fuse {fuse} {}", if on { "on" } else { "off" });
             }
-            if witness.received != DEFAULT_TIME {
+            if witness.received != DEFAULT_RECEIVED {
                 let _ok = writeln!(text, "at {}", quoted(&witness.received.to_string()));
             }
-            let _ok = write!(text, "send {}.{} body ", sensor.source, sensor.event);
-            literal(&witness.body, &mut text)?;
-            for (what, fields) in [("headers", &witness.headers), ("query", &witness.query)] {
+            let _ok = write!(text, "send {} body ", witness.name);
+            literal(&Value::read_lenient(&sent_body), &mut text)?;
+            for (what, fields) in
+                [("headers", &witness.headers), ("query", &witness.query), ("path", &witness.path)]
+            {
                 if !fields.is_empty() {
                     let fields = fields.iter();
                     let fields: Vec<_> = fields
@@ -74,24 +108,19 @@ impl Tests<'_> {
         fuses
     }
 
-    /// The event as a test would send it, decided by the original rules.
+    /// The event as a test would send it, with the body that is sent, decided by the original rules.
     fn witnessed<'t>(
         &'t self,
-        sensor: &'t Sensor,
         witness: &'t Witness,
         body: &'t str,
         fuses: Fuses,
     ) -> Option<SentEvent<'t>> {
-        let event = Event::new(sensor.source.as_str(), sensor.event.as_str(), body.as_bytes());
-        let mut event = event.ok()?.received(witness.received);
-        for (name, value) in &witness.query {
-            event = event.query(name, value);
-        }
+        let event = event_with(witness, body)?;
         let headers: Vec<(String, String)> =
             witness.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         // A request that is another event cannot be sent.
         let arrived = self.admitted(event, &headers, 0).ok()??;
-        let event = arrived.seen().ok().filter(|event| event.name() == sensor.event)?;
+        let event = arrived.seen().ok().filter(|event| event.name() == witness.name.event)?;
         let mut evaluation = self.plan.evaluate_all(&event, &fuses);
         self.apply_backends(&mut evaluation, &event);
         Some(SentEvent { event, fuses, evaluation })
@@ -135,6 +164,17 @@ impl Tests<'_> {
         self.write_decision(decision, decision.element.as_deref(), fields, &mut text);
         Some(text)
     }
+}
+
+/// The event of a witness with this body, and without headers.
+fn event_with<'t>(witness: &'t Witness, body: &'t str) -> Option<Event<'t>> {
+    let (source, name) = witness.name.as_pair();
+    let event = Event::new(source, name, body.as_bytes());
+    let event = event.ok()?.received(witness.received);
+    let query = witness.query.iter();
+    let event = query.fold(event, |event, (name, value)| event.query(name, value));
+    let path = witness.path.iter();
+    Some(path.fold(event, |event, (name, value)| event.path_parameter(name, value)))
 }
 
 /// Writes the value of a body as a literal; `None` if rules cannot write it.

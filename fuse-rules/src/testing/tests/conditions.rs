@@ -39,6 +39,25 @@ test \"of e\" { send q.e body { ref = \"main\", env = \"a\" } expect s/r }",
     insta::assert_snapshot!(found.join("\n"));
 }
 
+/// A condition that is also used in a field: the mutant matches the same events, and its action differs.
+#[test]
+fn a_mutation_of_a_condition_in_a_field_is_not_equivalent() {
+    let found = faults(
+        "source q queue { event e }
+condition is-hot(t) = t > 5
+sensor s on q.e {
+  rule r {
+    when is-hot(body.t) or not is-hot(body.t)
+    trigger page { team = if is-hot(body.t) then \"a\" else \"b\" }
+  }
+}
+test \"hot\" { send q.e body { t = 9 } expect r { team = \"a\" } }
+",
+    );
+    let at_limit = found.iter().any(|mutant| mutant.contains("`>` becomes `>=`"));
+    assert!(at_limit, "{found:?}");
+}
+
 /// What there is to cover in these rules: `rejected` for rules, and the truth values of conditions.
 fn to_cover(rules: &str) -> Vec<String> {
     let text = format!(

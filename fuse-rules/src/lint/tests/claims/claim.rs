@@ -7,10 +7,10 @@ use super::super::{load, try_load};
 use super::generate::TEMPLATES;
 use super::text::{Lines, is_same};
 use super::{Finding, findings};
-use crate::analysis::{ANY_TEXT, Analysis, Answer, Placed, RECEIVED};
+use crate::analysis::{ANY_TEXT, Analysis, Answer, Placed};
 use crate::diagnostic::fix::Edits;
 use crate::eval::Plan;
-use crate::event::Event;
+use crate::event::{DEFAULT_RECEIVED, Event};
 use crate::fuses::Fuses;
 use crate::lint::Lint;
 use crate::ruleset::Ruleset;
@@ -268,10 +268,10 @@ fn possible(text: &str, finding: &Finding, ways: &[&str]) -> Vec<Outcome> {
         let changed = ways.iter().find_map(|way| try_load(&asked(way)).ok());
         // The checker accepts none of them. Loading the first one panics with the reason.
         let changed = changed.unwrap_or_else(|| load(&asked(ways[0])));
-        let (answer, event) = matching(&changed, name);
-        is_possible |= !answer.is_never() || matching(&load(text), name).0.is_never();
+        let answer = matching(&changed, name);
+        is_possible |= !answer.is_never() || matching(&load(text), name).is_never();
         outcomes.extend(answer.witness().map(|found| {
-            let decided = found.event(event, |event| {
+            let decided = found.event(found.name.as_pair(), |event| {
                 load(text).plan().evaluate_all(event, &Fuses::default().set("gate", true))
             });
             let decided = decided.unwrap().decisions.into_iter();
@@ -286,13 +286,13 @@ fn possible(text: &str, finding: &Finding, ways: &[&str]) -> Vec<Outcome> {
     outcomes
 }
 
-/// Whether a rule can match, and the event that it listens to.
-fn matching<'r>(ruleset: &'r Ruleset, name: &str) -> (Answer, (&'r str, &'r str)) {
+/// Whether a rule can match.
+fn matching(ruleset: &Ruleset, name: &str) -> Answer {
     let rules = ruleset.typed();
     let placed = |sensor| move |rule| Placed { sensor, rule };
     let mut all = rules.sensors.iter().flat_map(|sensor| sensor.rules.iter().map(placed(sensor)));
     let of = all.find(|placed| placed.rule.name == name).unwrap();
-    (Analysis::new(rules).matching(of), (&of.sensor.source, &of.sensor.event))
+    Analysis::new(rules).matching(of)
 }
 
 /// Checks that the rules act on the event in the help. Returns the identities of the objects that they change.
@@ -308,7 +308,7 @@ fn both_match(text: &str, finding: &Finding, rules: &[String]) -> Vec<Vec<String
     let body = parts.next().unwrap().unwrap().get();
     let mut event = Event::new(source, name, body.as_bytes()).unwrap();
     let mut rest = &rest[body.len()..];
-    event = event.id(ANY_TEXT).received(RECEIVED.parse().unwrap());
+    event = event.id(ANY_TEXT).received(DEFAULT_RECEIVED);
     while let Some((what, after)) =
         rest.strip_prefix(" with ").and_then(|with| with.split_once(' '))
     {
