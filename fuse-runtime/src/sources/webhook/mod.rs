@@ -164,7 +164,7 @@ struct Config {
     auth: Option<AuthConfig>,
 }
 
-/// Where one event arrives. Several events may have the same address: conditions tell them apart.
+/// Where one event arrives. Several events may have the same address: conditions distinguish them.
 #[derive(Clone, Debug)]
 struct Route {
     source: String,
