@@ -208,8 +208,7 @@ impl Ruleset {
         budget: &WorkBudget,
     ) -> Option<Counterfactual> {
         let typed = self.typed();
-        let of_event =
-            |sensor: &&Sensor| sensor.source == event.source() && sensor.event == event.name();
+        let of_event = |sensor: &&Sensor| sensor.listens_to(event.source(), event.name());
         let rules = typed
             .sensors
             .iter()

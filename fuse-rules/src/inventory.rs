@@ -1,5 +1,7 @@
 //! The declarations of a rule set, as data for tools that list, document or serve them.
 
+use std::fmt;
+
 pub use crate::plan::BodyField;
 use serde_json::{Map, Value as Json};
 
@@ -72,6 +74,28 @@ pub struct EventInfo<'a> {
     pub expressions: Vec<Written>,
 }
 
+/// An event that a sensor listens to. It is printed as in rules: `source.event`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SensorEvent<'a> {
+    /// The name of its source.
+    pub source: &'a str,
+    /// Its own name.
+    pub name: &'a str,
+}
+
+impl fmt::Display for SensorEvent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.source, self.name)
+    }
+}
+
+impl RuleInfo<'_> {
+    /// Whether its sensor listens to this event of this source.
+    pub fn listens_to(&self, source: &str, event: &str) -> bool {
+        self.events.contains(&SensorEvent { source, name: event })
+    }
+}
+
 /// A declared sensor.
 #[derive(Clone, Debug)]
 pub struct SensorInfo<'a> {
@@ -79,10 +103,8 @@ pub struct SensorInfo<'a> {
     pub name: &'a str,
     /// The comment above it.
     pub doc: Option<&'a str>,
-    /// The source of its event.
-    pub source: &'a str,
-    /// The event that it listens to.
-    pub event: &'a str,
+    /// The events that it listens to: at least one.
+    pub events: Vec<SensorEvent<'a>>,
     /// Its own `each`.
     pub each: Option<EachInfo<'a>>,
     /// Its own `let` clauses, in their order.
@@ -100,10 +122,8 @@ pub struct RuleInfo<'a> {
     pub name: &'a str,
     /// The comment above it.
     pub doc: Option<&'a str>,
-    /// The source of its sensor's event.
-    pub source: &'a str,
-    /// The event that its sensor listens to.
-    pub event: &'a str,
+    /// The events that its sensor listens to: at least one.
+    pub events: Vec<SensorEvent<'a>>,
     /// The fuses that it or its sensor requires.
     pub requires: Vec<&'a str>,
     /// Its own `each`.
@@ -217,8 +237,7 @@ impl Ruleset {
         self.typed().sensors.iter().map(|sensor| SensorInfo {
             name: &sensor.name,
             doc: sensor.doc.as_deref(),
-            source: &sensor.source,
-            event: &sensor.event,
+            events: events(sensor),
             each: sensor.each.as_ref().map(|each| self.each(each)),
             lets: self.lets(&sensor.lets),
             when: self.texts(&sensor.when),
@@ -264,8 +283,7 @@ impl Ruleset {
         RuleInfo {
             name: &rule.name,
             doc: rule.doc.as_deref(),
-            source: &sensor.source,
-            event: &sensor.event,
+            events: events(sensor),
             requires: fuses.map(|fuse| fuse.name.as_str()).collect(),
             each: rule.each.as_ref().map(|each| self.each(each)),
             lets: self.lets(&rule.lets),
@@ -294,6 +312,11 @@ impl Ruleset {
     fn texts(&self, exprs: &[Expr]) -> Vec<String> {
         exprs.iter().map(|expr| text(self.files(), expr)).collect()
     }
+}
+
+fn events(sensor: &typed::Sensor) -> Vec<SensorEvent<'_>> {
+    let events = sensor.events.iter().map(typed::EventName::as_pair);
+    events.map(|(source, name)| SensorEvent { source, name }).collect()
 }
 
 fn collect(files: &Files, fields: &[Mapped], into: &mut Vec<Written>) {

@@ -74,10 +74,8 @@ pub(crate) fn evaluate_within<'e>(
         .and_then(|declared| declared.ty.as_ref()?.mismatch(&world.body))
         .map(|mismatch| mismatch.message("body"));
     let mut decisions = Vec::new();
-    let sensors = rules
-        .sensors
-        .iter()
-        .filter(|sensor| sensor.source == event.source() && sensor.event == event.name());
+    let sensors =
+        rules.sensors.iter().filter(|sensor| sensor.listens_to(event.source(), event.name()));
     if let (Some(why), true) = (&mismatch, declared.is_some_and(|declared| declared.rejects())) {
         let rules = sensors.flat_map(|sensor| &sensor.rules).map(|rule| rule.name.as_str());
         return Evaluation { mismatch: mismatch.clone(), ..Evaluation::refused(why, rules) };

@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Bench) -> Ended {
     let plan = ruleset.plan();
     let load_ms = start.elapsed().as_secs_f64() * 1e3;
     let (source, name) = measured(&ruleset, arguments.source.as_deref())?;
-    let of_event = ruleset.rules().filter(|rule| rule.source == source && rule.event == name);
+    let of_event = ruleset.rules().filter(|rule| rule.listens_to(&source, &name));
     let rules: Vec<String> = of_event.map(|rule| rule.name.to_owned()).collect();
     let fuses = ruleset.fuses().fold(Fuses::default(), |fuses, fuse| fuses.set(fuse.name, true));
     drop(ruleset);
@@ -53,7 +53,7 @@ fn measured(ruleset: &Ruleset, given: Option<&str>) -> Result<(String, String), 
         return event_name(ruleset, given);
     }
     let mut used: Vec<String> =
-        ruleset.rules().map(|rule| format!("{}.{}", rule.source, rule.event)).collect();
+        ruleset.rules().flat_map(|rule| rule.events).map(|event| event.to_string()).collect();
     used.sort_unstable();
     used.dedup();
     match used.as_slice() {

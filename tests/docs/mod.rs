@@ -89,7 +89,8 @@ fn value(
 fn decided(rules: &str, files: &BTreeMap<&str, &str>, body: &str) -> Result<Decision, String> {
     let ruleset = load(files, rules).map_err(|problems| problems.to_string())?;
     let rule = ruleset.rules().next().ok_or("there is no rule")?;
-    let event = Event::new(rule.source, rule.event, body.as_bytes())
+    let listened = rule.events.first().ok_or("there is no event")?;
+    let event = Event::new(listened.source, listened.name, body.as_bytes())
         .map_err(|invalid| invalid.to_string())?
         .id("42")
         .received("2026-08-01T10:10:00Z".parse().unwrap())

@@ -4,7 +4,7 @@ use super::query::{self, all_true};
 use super::truths::Truths;
 use super::{Analysis, Events, Placed, ScopedExpr};
 use crate::span::Span;
-use crate::typed::{Each, Expr, ExprKind, Sensor};
+use crate::typed::{Each, EventName, Expr, ExprKind, Sensor};
 
 /// With how many other conditions a condition is compared.
 const MAX_COMPARED_CONDITIONS: usize = 50;
@@ -40,19 +40,19 @@ impl<'r> Analysis<'r> {
     pub(crate) fn sensor_clauses(&mut self, sensor: &'r Sensor) -> Vec<Clause> {
         let eachs: Vec<_> = sensor.each.iter().collect();
         let own = parts(&sensor.when, eachs.len());
-        self.clauses((&sensor.source, &sensor.event), &eachs, &[], &own)
+        self.clauses(&sensor.events.iter().collect::<Vec<_>>(), &eachs, &[], &own)
     }
 
     /// The problems of the clauses of a rule, given the clauses of its sensor.
     pub(crate) fn rule_clauses(&mut self, placed: Placed<'r>) -> Vec<Clause> {
         let before = parts(&placed.sensor.when, placed.sensor.each.iter().count());
         let own = parts(&placed.rule.when, placed.eachs().len());
-        self.clauses(placed.event(), &placed.eachs(), &before, &own)
+        self.clauses(&placed.events(), &placed.eachs(), &before, &own)
     }
 
     fn clauses(
         &mut self,
-        event_name: (&'r str, &'r str),
+        events: &[&'r EventName],
         eachs: &[&'r Each],
         before: &[ScopedExpr<'r>],
         own: &[ScopedExpr<'r>],
@@ -64,7 +64,7 @@ impl<'r> Analysis<'r> {
             if before.len() > MAX_COMPARED_CONDITIONS {
                 break;
             }
-            let mut beside = Comparison { analysis: self, event_name, eachs };
+            let mut beside = Comparison { analysis: self, events, eachs };
             match beside.finding(&before, *when) {
                 Some(clause) => {
                     found.push(clause);
@@ -85,10 +85,10 @@ impl<'r> Analysis<'r> {
     }
 }
 
-/// Compares the conditions of one event, inside the same binders, with each other.
+/// Compares the conditions on the same events, inside the same binders, with each other.
 struct Comparison<'a, 'e, 'r> {
     analysis: &'a mut Analysis<'r>,
-    event_name: (&'r str, &'r str),
+    events: &'e [&'r EventName],
     eachs: &'e [&'r Each],
 }
 
@@ -101,7 +101,7 @@ impl<'r> Comparison<'_, '_, 'r> {
         when: ScopedExpr<'r>,
         want: Truths,
     ) -> Option<Events> {
-        self.analysis.query(self.event_name).never(&|state| {
+        self.analysis.never(self.events, &|state| {
             let (scope, mut goals) = query::bind(state, self.eachs)?;
             goals.extend(all_true(given.iter().copied(), &scope));
             goals.push(query::constraint(when, &scope, want));
@@ -200,6 +200,6 @@ fn parts(whens: &[Expr], around: usize) -> Vec<ScopedExpr<'_>> {
 }
 
 /// Whether the parts of an expression are written inside it. Those of a called condition are not.
-fn stand_inside(expr: &Expr, parts: &[Expr]) -> bool {
+pub(super) fn stand_inside(expr: &Expr, parts: &[Expr]) -> bool {
     parts.iter().all(|part| expr.span.contains(part.span))
 }

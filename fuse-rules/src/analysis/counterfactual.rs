@@ -53,13 +53,16 @@ impl<'r> Analysis<'r> {
         let current = Witness::from_event(event);
         // A body that cannot be serialized again cannot be changed.
         current.text()?;
-        let query = self.query(placed.event());
+        let mut events = placed.events().into_iter();
+        let event_name = events.find(|own| own.as_pair() == (event.source(), event.name()))?;
+        let query = self.query(event_name);
         let ty = query.ty.filter(|ty| ty.mismatch(&current.body).is_none());
         let world = World::new(event, None);
         let holds = |when: &&Expr| reference::truth(&world, Vec::new(), when) == Ok(true);
         let when = query.when.into_iter().filter(holds).collect();
         let mut counterfactual = CounterfactualSearch {
             placed,
+            event_name: event_name.as_pair(),
             parameters: query.parameters,
             ty,
             when,
@@ -87,6 +90,7 @@ impl<'r> Analysis<'r> {
 
 struct CounterfactualSearch<'a, 'r> {
     placed: Placed<'r>,
+    event_name: (&'r str, &'r str),
     /// The parameters of the event's path.
     parameters: Vec<&'r str>,
     /// The type that the changed event must have, because the original event has it.
@@ -122,7 +126,7 @@ impl<'r> CounterfactualSearch<'_, 'r> {
                             self.missed(one, world).unwrap_or(usize::MAX)
                         });
                     };
-                    self.current.world(self.placed.event(), Some(self.budget), rank);
+                    self.current.world(self.event_name, Some(self.budget), rank);
                 }
                 present.truncate(MAX_ELEMENTS);
                 longer.extend(present.into_iter().chain([inner(len)]));
@@ -161,7 +165,7 @@ impl<'r> CounterfactualSearch<'_, 'r> {
     }
 
     fn state(&self) -> SearchState<'r> {
-        let variables = Variables::new(self.ty, self.placed.event(), &self.parameters);
+        let variables = Variables::new(self.ty, self.event_name, &self.parameters);
         SearchState::new(variables, ElementSource::Of(Rc::clone(&self.body)))
     }
 
@@ -226,7 +230,7 @@ impl<'r> CounterfactualSearch<'_, 'r> {
         state: &SearchState<'r>,
         body: Option<&Value<'static>>,
     ) -> SearchState<'r> {
-        let (placed, ty, current) = (self.placed, self.ty, &self.current);
+        let (event_name, ty, current) = (self.event_name, self.ty, &self.current);
         let (size, budget) = (self.size, self.budget);
         let make_event = &mut |state: &SearchState<'_>,
                                scope: &[VariableId],
@@ -242,7 +246,7 @@ impl<'r> CounterfactualSearch<'_, 'r> {
         };
         let mut enumerator = Enumerator {
             automata: self.automata,
-            event_name: placed.event(),
+            event_name,
             make_event,
             tries: self.tries,
             budget: Some(budget),
@@ -275,7 +279,7 @@ impl<'r> CounterfactualSearch<'_, 'r> {
         let matches = |world: &World<'_>| {
             if holds(world) { query::matches(self.placed, world) } else { Vec::new() }
         };
-        let matched = event.world(self.placed.event(), Some(self.budget), matches);
+        let matched = event.world(self.event_name, Some(self.budget), matches);
         let Some(element) = matched.and_then(|all| all.into_iter().next()) else { return false };
         event.element = element;
         self.best = Some(ChangedEvent { changes, event });

@@ -36,12 +36,12 @@ use std::sync::Arc;
 use crate::reference::World;
 use crate::schema::BodyShape;
 use crate::typed;
-use crate::typed::{Each, EventDecl, Expr, Pattern, Rule, Rules, Sensor};
+use crate::typed::{Each, EventDecl, EventName, Expr, Pattern, Rule, Rules, Sensor};
 pub(crate) use clauses::{Clause, ClauseFinding};
 pub(crate) use domain::ANY_TEXT;
 use domain::{Automata, Pick, StringTest, TextSet};
 use goal::Goal;
-use query::{Query, all_true, none_true};
+use query::{MakeGoals, Query, VerifyEvent, all_true, none_true};
 pub(crate) use truths::Truths;
 pub(crate) use witness::Witness;
 
@@ -78,8 +78,9 @@ impl<'r> Placed<'r> {
         self.rule.when.iter().map(move |expr| ScopedExpr { around, expr })
     }
 
-    fn event(self) -> (&'r str, &'r str) {
-        (&self.sensor.source, &self.sensor.event)
+    /// The events that its sensor listens to.
+    fn events(self) -> Vec<&'r EventName> {
+        self.sensor.events.iter().collect()
     }
 
     /// The number of binders around a condition or a part of one. A condition of the sensor is
@@ -116,6 +117,15 @@ impl Answer {
         matches!(self, Self::Never(_))
     }
 
+    /// Whether an event of one of two groups exists.
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Found(witness), _) | (_, Self::Found(witness)) => Self::Found(witness),
+            (Self::Never(a), Self::Never(b)) => Self::Never(a.and(b)),
+            _ => Self::Unknown,
+        }
+    }
+
     pub(crate) fn witness(&self) -> Option<&Witness> {
         match self {
             Self::Found(witness) => Some(witness),
@@ -133,6 +143,13 @@ pub(crate) enum Events {
     Typed,
 }
 
+impl Events {
+    /// The events for which both of two proofs hold.
+    fn and(self, other: Self) -> Self {
+        if self == Self::Any { other } else { self }
+    }
+}
+
 /// Answers queries about the rules of a set. It caches automata between queries.
 #[derive(Debug)]
 pub(crate) struct Analysis<'r> {
@@ -147,7 +164,8 @@ impl<'r> Analysis<'r> {
 
     /// Whether the conditions of the rule hold for some event. Fuses and fields are ignored.
     pub(crate) fn matching(&mut self, placed: Placed<'r>) -> Answer {
-        self.query(placed.event()).answer(
+        self.answer(
+            &placed.events(),
             &|state| {
                 let (scope, mut goals) = query::bind(state, &placed.eachs())?;
                 goals.extend(all_true(placed.whens(), &scope));
@@ -161,7 +179,8 @@ impl<'r> Analysis<'r> {
     /// has no `each`.
     pub(crate) fn failing(&mut self, placed: Placed<'r>) -> Answer {
         let fails = &|world: &World<'_>| query::fails(placed, world);
-        let of_sensor = self.query(placed.event()).answer(
+        let of_sensor = self.answer(
+            &placed.events(),
             &|state| {
                 let eachs: Vec<_> = placed.sensor.each.iter().collect();
                 let (scope, goals) = query::bind(state, &eachs)?;
@@ -174,7 +193,8 @@ impl<'r> Analysis<'r> {
         if placed.rule.each.is_none() || matches!(of_sensor, Answer::Found(_)) {
             return of_sensor;
         }
-        let of_rule = self.query(placed.event()).answer(
+        let of_rule = self.answer(
+            &placed.events(),
             &|state| {
                 let (scope, mut goals) = query::bind(state, &placed.eachs())?;
                 goals.extend(all_true(placed.of_sensor(), &scope));
@@ -183,22 +203,18 @@ impl<'r> Analysis<'r> {
             },
             fails,
         );
-        match (of_sensor, of_rule) {
-            (_, Answer::Found(witness)) => Answer::Found(witness),
-            (Answer::Never(Events::Any), Answer::Never(Events::Any)) => Answer::Never(Events::Any),
-            (Answer::Never(_), Answer::Never(_)) => Answer::Never(Events::Typed),
-            _ => Answer::Unknown,
-        }
+        of_sensor.or(of_rule)
     }
 
-    /// Whether some event and element matches both rules. Both must listen to the same event, and
+    /// Whether some event and element matches both rules. Both must listen to a common event, and
     /// the lists of one must be a prefix of the lists of the other.
     pub(crate) fn meeting(&mut self, a: Placed<'r>, b: Placed<'r>) -> Answer {
         let (a, b) = if a.eachs().len() < b.eachs().len() { (b, a) } else { (a, b) };
         if !query::shares(a, b) {
             return Answer::Unknown;
         }
-        self.query(a.event()).answer(
+        self.answer(
+            &query::common_events(a, b),
             &|state| {
                 let (scope, mut goals) = query::bind(state, &a.eachs())?;
                 goals.extend(all_true(a.whens().chain(b.whens()), &scope));
@@ -220,11 +236,13 @@ impl<'r> Analysis<'r> {
     /// is, and it may be short enough for `max` although the list is not.
     pub(crate) fn separating(&mut self, a: Placed<'r>, b: Placed<'r>) -> Answer {
         // A rule decides nothing for a list that is longer than its `max`.
-        let takes = a.eachs().iter().zip(b.eachs()).all(|(a, b)| a.max <= b.max);
+        let takes = a.eachs().iter().zip(b.eachs()).all(|(a, b)| a.max <= b.max)
+            && query::common_events(a, b).len() == a.events().len();
         if !query::shares(a, b) || b.eachs().len() > a.eachs().len() || !takes {
             return Answer::Unknown;
         }
-        self.query(a.event()).answer(
+        self.answer(
+            &a.events(),
             &|state| {
                 let (scope, mut goals) = query::bind(state, &a.eachs())?;
                 goals.extend(all_true(a.whens(), &scope));
@@ -243,7 +261,8 @@ impl<'r> Analysis<'r> {
     /// truths for some event. A witness shows this for itself and for its first elements.
     pub(crate) fn reaching(&mut self, placed: Placed<'r>, expr: &'r Expr, want: Truths) -> Answer {
         let eachs: Vec<_> = placed.eachs().into_iter().take(placed.around(expr)).collect();
-        self.query(placed.event()).answer(
+        self.answer(
+            &placed.events(),
             &|state| {
                 let (scope, mut goals) = query::bind(state, &eachs)?;
                 goals.push(Goal::Truth(goal::Constraint { expr, scope: Rc::clone(&scope), want }));
@@ -266,7 +285,7 @@ impl<'r> Analysis<'r> {
         let all: Vec<_> = all
             .map(|(expr, want)| (ScopedExpr { around: placed.around(expr), expr }, want))
             .collect();
-        let proven = self.query(placed.event()).never(&|state| {
+        let proven = self.never(&placed.events(), &|state| {
             let (scope, mut goals) = query::bind(state, &eachs)?;
             goals.extend(all.iter().map(|(part, want)| query::constraint(*part, &scope, *want)));
             Ok(goals)
@@ -274,21 +293,46 @@ impl<'r> Analysis<'r> {
         proven.is_some()
     }
 
-    fn query(&mut self, event_name: (&'r str, &'r str)) -> Query<'_, 'r> {
+    /// Whether an event of one of these names has the property.
+    fn answer(
+        &mut self,
+        events: &[&'r EventName],
+        make_goals: MakeGoals<'_, 'r>,
+        verify: VerifyEvent<'_>,
+    ) -> Answer {
+        let mut answer = Answer::Never(Events::Any);
+        for event in events {
+            answer = answer.or(self.query(event).answer(make_goals, verify));
+            if matches!(answer, Answer::Found(_)) {
+                break;
+            }
+        }
+        if events.is_empty() { Answer::Unknown } else { answer }
+    }
+
+    /// Whether it is proven that no event of any of these names has the property, without looking
+    /// for one that does.
+    fn never(&mut self, events: &[&'r EventName], make_goals: MakeGoals<'_, 'r>) -> Option<Events> {
+        let proofs = events.iter().map(|event| self.query(event).never(make_goals));
+        proofs.reduce(|a, b| Some(a?.and(b?)))?
+    }
+
+    fn query(&mut self, event_name: &'r EventName) -> Query<'_, 'r> {
         let declared = self
             .rules
             .sources
             .iter()
-            .filter(|source| source.name == event_name.0)
+            .filter(|source| source.name == event_name.source)
             .flat_map(|source| &source.events)
-            .find(|event| event.name == event_name.1);
+            .find(|event| event.name == event_name.event);
         let ty = declared.and_then(|event| event.ty.as_ref()).filter(|ty| !ty.is_any());
         // Conditions of the event read the body that arrives. If it is decoded, rules see another one.
         let is_decoded = declared.is_some_and(|event| event.decode.is_some());
         let when = declared.into_iter().flat_map(|event| &event.when);
         let when = when.filter(|when| !is_decoded || !query::reads_body(when)).collect();
         let parameters = declared.into_iter().flat_map(EventDecl::parameters).collect();
-        Query { event_name, parameters, ty, when, automata: &mut self.automata }
+        let (event_name, automata) = (event_name.as_pair(), &mut self.automata);
+        Query { event_name, parameters, ty, when, automata }
     }
 
     /// Whether some request meets the conditions of two events of one source.

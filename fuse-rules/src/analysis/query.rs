@@ -15,7 +15,7 @@ use super::variables::{BoundElements, VariableId, VariableStep, Variables};
 use super::witness::{MadeEvent, Witness};
 use super::{Answer, Events, Placed, ScopedExpr};
 use crate::reference::{self, World};
-use crate::typed::{Each, Expr, Root};
+use crate::typed::{Each, EventName, Expr, Root};
 use crate::types::Ty;
 use crate::value::Value;
 
@@ -141,6 +141,8 @@ impl<'r> Query<'_, 'r> {
         if self.ty.is_some_and(|ty| ty.mismatch(&witness.body).is_some()) {
             return None;
         }
+        let (source, event) = self.event_name;
+        witness.name = EventName { source: source.to_owned(), event: event.to_owned() };
         witness.element = witness.world(self.event_name, None, |world| {
             let holds = |when: &&Expr| reference::truth(world, Vec::new(), when) == Ok(true);
             self.when.iter().all(holds).then(|| verify(world)).flatten()
@@ -235,13 +237,19 @@ pub(super) fn is_part(whole: &Expr, part: &Expr) -> bool {
     std::ptr::eq(whole, part) || whole.children().into_iter().any(|child| is_part(child, part))
 }
 
-/// Whether both rules listen to the same event, and the first iterates over all lists of the
+/// The events that the sensors of both rules listen to.
+pub(super) fn common_events<'r>(a: Placed<'r>, b: Placed<'_>) -> Vec<&'r EventName> {
+    let is_common = |event: &&EventName| b.sensor.events.contains(event);
+    a.sensor.events.iter().filter(is_common).collect()
+}
+
+/// Whether both rules listen to a common event, and the first iterates over all lists of the
 /// second.
 pub(super) fn shares(more: Placed<'_>, less: Placed<'_>) -> bool {
     let lists = |placed: Placed<'_>| -> Vec<String> {
         placed.eachs().iter().map(|each| canonical::value_text(&each.list, &[])).collect()
     };
-    more.event() == less.event() && lists(more).starts_with(&lists(less))
+    !common_events(more, less).is_empty() && lists(more).starts_with(&lists(less))
 }
 
 /// The elements for which the conditions of a rule hold.

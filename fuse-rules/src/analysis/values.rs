@@ -107,7 +107,7 @@ impl<'r> Analysis<'r> {
     pub(crate) fn is_filled(&mut self, placed: Placed<'r>, list: &'r Expr) -> bool {
         let ExprKind::Path(path) = &list.kind else { return false };
         let eachs = placed.eachs();
-        let never = self.query(placed.event()).never(&|state| {
+        let never = self.never(&placed.events(), &|state| {
             let (scope, mut goals) = query::bind(state, &eachs)?;
             goals.extend(query::all_true(placed.whens(), &scope));
             let variable = state.variables.get_or_add(path, &scope).ok_or(SearchOutcome::Unsure)?;
@@ -148,7 +148,7 @@ impl<'r> Analysis<'r> {
         given: &[(ScopedExpr<'r>, Truths)],
     ) -> bool {
         let eachs: Vec<_> = placed.eachs().into_iter().take(around).collect();
-        let never = self.query(placed.event()).never(&|state| {
+        let never = self.never(&placed.events(), &|state| {
             let (scope, mut goals) = query::bind(state, &eachs)?;
             goals.extend(given.iter().map(|(part, want)| constraint(*part, &scope, *want)));
             for (path, domain) in values {

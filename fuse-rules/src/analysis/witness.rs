@@ -9,12 +9,15 @@ use super::model::{BuiltValue, ModelBuilder};
 use super::variables::{BODY, EVENT, HEADERS, PATH, QUERY, VariableId, VariableStep, Variables};
 use crate::event::{DEFAULT_RECEIVED, Event, Stage};
 use crate::reference::{WorkBudget, World, size};
+use crate::typed::EventName;
 use crate::types::Ty;
 use crate::value::Value;
 
 /// A small event, and the element of it that is meant.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Witness {
+    /// The name of the event; empty until it is confirmed.
+    pub(crate) name: EventName,
     pub(crate) body: Value<'static>,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) query: BTreeMap<String, String>,
@@ -66,6 +69,7 @@ impl Witness {
             return MadeEvent::Unsure;
         };
         let mut witness = Self {
+            name: EventName { source: String::new(), event: String::new() },
             body,
             headers: texts(headers),
             query: texts(query),
@@ -91,6 +95,7 @@ impl Witness {
 
     pub(super) fn from_event(event: &Event<'_>) -> Self {
         Self {
+            name: EventName { source: event.source().to_owned(), event: event.name().to_owned() },
             body: Value::read_lenient(event.body()).into_owned(),
             headers: event.headers().clone(),
             query: event.queries().clone(),

@@ -2,7 +2,7 @@
 
 use super::Checker;
 use super::bodies::{divided, shape_type};
-use super::scope::Scope;
+use super::scope::{PathParameter, Scope};
 use super::sources::Fields;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::schema::{BodyShape, FieldType, PathPattern, SourceSchema};
@@ -19,6 +19,21 @@ pub(super) struct EventView {
     pub(super) body: Ty,
     /// The parameters of its path.
     pub(super) parameters: Vec<String>,
+}
+
+impl EventView {
+    /// The scope of expressions that read any of these events. What only some of them have may be missing.
+    pub(super) fn joined_scope(views: &[Self]) -> Scope {
+        let body = views.iter().map(|view| view.body.clone()).reduce(Ty::or);
+        let mut parameters: Vec<PathParameter> = Vec::new();
+        for name in views.iter().flat_map(|view| &view.parameters) {
+            if !parameters.iter().any(|own| own.name == *name) {
+                let optional = !views.iter().all(|view| view.parameters.contains(name));
+                parameters.push(PathParameter { name: name.clone(), optional });
+            }
+        }
+        Scope::with_parameters(body.unwrap_or_else(Ty::any), parameters)
+    }
 }
 
 /// An event while its source is checked: what is known before its expressions are.

@@ -281,9 +281,12 @@ impl Checker<'_> {
                 format!("`{op}` does not take {left_kinds} and {right_kinds}"),
             )
             .label("cannot be computed");
-            if op == "+" && left_kinds.or(right_kinds).meets(Kinds::STRING) {
+            let is_list = |kinds: Kinds| kinds.within(Kinds::LIST);
+            let meets = |kinds: Kinds| left_kinds.or(right_kinds).meets(kinds);
+            let is_joined = is_list(left_kinds) || is_list(right_kinds);
+            if op == "+" && meets(Kinds::STRING) && !is_joined {
                 problem = problem.help("join texts by interpolation: \"${a}-${b}\"");
-            } else if op == "+" && left_kinds.or(right_kinds).meets(Kinds::LIST) {
+            } else if op == "+" && meets(Kinds::LIST) {
                 let (left, right) = (self.text(left.0.span), self.text(right.0.span));
                 problem = problem.help(format!("join lists with `concat({left}, {right})`"));
             }

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::Checker;
 use super::expressions::unchecked;
 use super::names::DeclarationKind;
-use super::scope::{Scope, ScopeKind};
+use super::scope::{PathParameter, Scope, ScopeKind};
 use super::value_keys::ValueKey;
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::path::{EVENT_FIELDS, PATH_FIELD, ROOTS, path_text};
@@ -182,8 +182,9 @@ pub(super) fn misused(
 ) -> Option<Diagnostic> {
     match (resolved, segments) {
         (Root::Event, [Segment::Key(path), Segment::Key(name)]) if path == PATH_FIELD => {
-            let known = scope.parameters();
-            (!known.contains(name)).then(|| unknown_parameter(name, known, span))
+            let known: Vec<String> =
+                scope.parameters().iter().map(|own| own.name.clone()).collect();
+            (!known.contains(name)).then(|| unknown_parameter(name, &known, span))
         }
         (Root::Event, [Segment::Key(key)]) if EVENT_FIELDS.contains(&key.as_str()) => None,
         (Root::Event, _) => {
@@ -288,7 +289,7 @@ fn no_such_step(step: &PathStep, from: &Known, base: &str, wrong: StepError) -> 
 }
 
 /// The type of `event`, for an event whose path has these parameters.
-pub(super) fn event_type(parameters: &[String]) -> Ty {
+pub(super) fn event_type(parameters: &[PathParameter]) -> Ty {
     static PLAIN: LazyLock<Ty> = LazyLock::new(|| typed_event(&[]));
     match parameters {
         [] => PLAIN.clone(),
@@ -296,8 +297,8 @@ pub(super) fn event_type(parameters: &[String]) -> Ty {
     }
 }
 
-fn typed_event(parameters: &[String]) -> Ty {
-    let text = || RecordMember { ty: Ty::string(), optional: false };
+fn typed_event(parameters: &[PathParameter]) -> Ty {
+    let text = |optional| RecordMember { ty: Ty::string(), optional };
     let field = |name: &str| {
         let ty = if name == "time" { Ty::format(Format::Timestamp) } else { Ty::string() };
         (Arc::from(name), RecordMember { ty, optional: false })
@@ -306,9 +307,14 @@ fn typed_event(parameters: &[String]) -> Ty {
     let mut fields: IndexMap<_, _> =
         ["id", "source", "name", "time"].into_iter().map(field).collect();
     if !parameters.is_empty() {
-        let of_path = parameters.iter().map(|name| (Arc::from(name.as_str()), text())).collect();
+        let of_path = parameters
+            .iter()
+            .map(|own| (Arc::from(own.name.as_str()), text(own.optional)))
+            .collect();
         let ty = Ty::record(Record { fields: of_path, rest: Rest::Nothing });
-        fields.insert(Arc::from(PATH_FIELD), RecordMember { ty, optional: false });
+        // An event without parameters has no `path` at all.
+        let optional = parameters.iter().all(|own| own.optional);
+        fields.insert(Arc::from(PATH_FIELD), RecordMember { ty, optional });
     }
     Ty::record(Record { fields, rest: Rest::Each(Ty::string()) })
 }

@@ -33,7 +33,7 @@ pub(super) struct Scope {
     /// The type of the event's body.
     body: Ty,
     /// The parameters of the event's path.
-    parameters: Vec<String>,
+    parameters: Vec<PathParameter>,
     pub(super) kind: ScopeKind,
     /// Facts about values that go beyond their types.
     facts: FxHashMap<ValueKey, Known>,
@@ -41,6 +41,14 @@ pub(super) struct Scope {
     before: Vec<(ValueKey, Option<Known>)>,
     /// The number of facts about computed values.
     computed: usize,
+}
+
+/// A parameter of the event's path.
+#[derive(Clone)]
+pub(super) struct PathParameter {
+    pub(super) name: String,
+    /// Whether only some of the events that a sensor listens to have it.
+    pub(super) optional: bool,
 }
 
 /// A name that a binder binds.
@@ -75,11 +83,17 @@ impl Scope {
 
     /// The same for an event whose path has these parameters.
     pub(super) fn with_event(body: Ty, parameters: Vec<String>) -> Self {
+        let required = |name| PathParameter { name, optional: false };
+        Self::with_parameters(body, parameters.into_iter().map(required).collect())
+    }
+
+    /// The same for events whose paths have some of these parameters.
+    pub(super) fn with_parameters(body: Ty, parameters: Vec<PathParameter>) -> Self {
         Self { body, parameters, ..Self::without_event(ScopeKind::Rule) }
     }
 
     /// The parameters of the event's path.
-    pub(super) fn parameters(&self) -> &[String] {
+    pub(super) fn parameters(&self) -> &[PathParameter] {
         &self.parameters
     }
 

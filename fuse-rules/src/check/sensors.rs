@@ -29,11 +29,7 @@ struct Shared {
 
 impl Checker<'_> {
     pub(super) fn sensor(&mut self, sensor: &ast::Sensor) -> typed::Sensor {
-        let event = if sensor.broken { None } else { self.event_of(sensor) };
-        let mut scope = match event {
-            Some(event) => Scope::with_event(event.body, event.parameters),
-            None => Scope::with_body(Ty::any()),
-        };
+        let mut scope = self.scope_of(sensor);
         let shared = self.shared(&sensor.shared, &mut scope);
         if sensor.rules.is_empty() && !sensor.incomplete && !sensor.broken {
             self.report(
@@ -64,8 +60,7 @@ impl Checker<'_> {
             name: sensor.name.text.clone(),
             span: sensor.name.span,
             doc: sensor.doc.clone(),
-            source: sensor.source.text.clone(),
-            event: sensor.event.text.clone(),
+            events: sensor.events.iter().map(event_name).collect(),
             each: shared.each,
             lets: shared.lets,
             when: shared.when,
@@ -73,9 +68,36 @@ impl Checker<'_> {
         }
     }
 
-    /// The sensor's event.
-    fn event_of(&mut self, sensor: &ast::Sensor) -> Option<EventView> {
-        let source = match self.names.source(&sensor.source) {
+    /// The scope of a sensor: a value is known as far as all events that it listens to agree.
+    fn scope_of(&mut self, sensor: &ast::Sensor) -> Scope {
+        let mut views = Vec::new();
+        for (i, event) in sensor.events.iter().enumerate() {
+            let name = event_name(event);
+            let mut before = sensor.events.iter().take(i);
+            if let Some(first) = before.find(|other| event_name(other) == name) {
+                self.report(
+                    Diagnostic::error(
+                        Code::E0501,
+                        event.span,
+                        format!("this sensor listens to `{name}` twice"),
+                    )
+                    .label("the second one")
+                    .related(first.span, "the first one")
+                    .help("remove one of them"),
+                );
+                continue;
+            }
+            views.push(self.event_of(event));
+        }
+        match views.into_iter().collect::<Option<Vec<EventView>>>() {
+            Some(views) => EventView::joined_scope(&views),
+            None => Scope::with_body(Ty::any()),
+        }
+    }
+
+    /// An event that a sensor listens to.
+    fn event_of(&mut self, listened: &ast::EventRef) -> Option<EventView> {
+        let source = match self.names.source(&listened.source) {
             Ok(source) => source,
             Err(problem) => {
                 self.report(*problem);
@@ -83,19 +105,19 @@ impl Checker<'_> {
             }
         };
         let known = source.events.iter().map(|event| event.name.text.as_str());
-        if known.clone().any(|name| name == sensor.event.text) {
-            let key = (source.name.text.clone(), sensor.event.text.clone());
+        if known.clone().any(|name| name == listened.event.text) {
+            let key = (source.name.text.clone(), listened.event.text.clone());
             return self.bodies.get(&key).cloned();
         }
         self.report(
             Diagnostic::error(
                 Code::E0205,
-                sensor.event.span,
-                format!("source `{}` has no event `{}`", source.name.text, sensor.event.text),
+                listened.event.span,
+                format!("source `{}` has no event `{}`", source.name.text, listened.event.text),
             )
             .label("not declared")
             .related(source.name.span, "the source is declared here")
-            .suggest(&sensor.event, known, "its events are"),
+            .suggest(&listened.event, known, "its events are"),
         );
         None
     }
@@ -267,6 +289,10 @@ impl Checker<'_> {
         }
         Some(trigger)
     }
+}
+
+fn event_name(event: &ast::EventRef) -> typed::EventName {
+    typed::EventName { source: event.source.text.clone(), event: event.event.text.clone() }
 }
 
 /// A block that the verifier of its kind rejects, reported at the first of its fields that the

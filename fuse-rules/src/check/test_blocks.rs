@@ -326,9 +326,8 @@ impl Checker<'_> {
         sent: &[(&str, &str)],
         rules: &TestableRules<'r>,
     ) -> Option<(&'r Sensor, &'r Rule)> {
-        let listens = |sensor: &Sensor| {
-            sent.iter().any(|(source, event)| sensor.source == *source && sensor.event == *event)
-        };
+        let listens =
+            |sensor: &Sensor| sent.iter().any(|(source, event)| sensor.listens_to(source, event));
         let named: Vec<_> = match rules.all.get(name.text.as_str()) {
             Some(rule) => vec![*rule],
             None => {
@@ -364,10 +363,7 @@ impl Checker<'_> {
                 )
                 .label("never decided in this test")
                 .related(rule.span, "the rule is here")
-                .help(format!(
-                    "send an event that it listens to: `send {}.{} …`",
-                    sensor.source, sensor.event
-                )),
+                .help(format!("send an event that it listens to: {}", sends(sensor))),
             ),
             (None, _, None) if rules.whole => {
                 let text = ast::Text { text: name.text.clone(), span: name.span };
@@ -394,4 +390,10 @@ impl Checker<'_> {
         }
         None
     }
+}
+
+/// The steps that send an event to a sensor: `` `send a.x …` or `send a.y …` ``.
+fn sends(sensor: &Sensor) -> String {
+    let steps: Vec<_> = sensor.events.iter().map(|event| format!("`send {event} …`")).collect();
+    steps.join(" or ")
 }

@@ -9,7 +9,9 @@ mod functions;
 mod helps;
 mod lets;
 mod secrets;
+mod several_events;
 mod sources;
+mod spellings;
 mod types;
 
 use std::collections::BTreeMap;

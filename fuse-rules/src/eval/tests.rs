@@ -17,6 +17,7 @@ mod mismatch;
 mod page;
 mod parts;
 mod sensitive;
+mod several_events;
 mod shares;
 mod soundness;
 mod tables;

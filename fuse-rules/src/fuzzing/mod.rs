@@ -111,13 +111,16 @@ impl<'r> Fuzzer<'r> {
     pub fn new(ruleset: &'r Ruleset, seed: u64) -> Self {
         let typed = ruleset.typed();
         let mut targets: Vec<Target<'r>> = Vec::new();
-        for sensor in &typed.sensors {
-            let at =
-                targets.iter().position(|t| t.source == sensor.source && t.name == sensor.event);
+        let listening = typed
+            .sensors
+            .iter()
+            .flat_map(|sensor| sensor.events.iter().map(move |event| (event.as_pair(), sensor)));
+        for ((source, name), sensor) in listening {
+            let at = targets.iter().position(|t| (t.source, t.name) == (source, name));
             let at = at.unwrap_or_else(|| {
                 targets.push(Target {
-                    source: &sensor.source,
-                    name: &sensor.event,
+                    source,
+                    name,
                     rules: Vec::new(),
                     points: MutationPoints::default(),
                     is_decoded: false,

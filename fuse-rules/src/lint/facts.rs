@@ -128,9 +128,8 @@ impl<'a> Facts<'a> {
         if self.remaining.get() == 0 {
             return FxHashSet::default();
         }
-        let sensor = rule.placed.sensor;
         let matching = rule.matching.witness().and_then(|witness| {
-            witness.event((&sensor.source, &sensor.event), |event| {
+            witness.event(witness.name.as_pair(), |event| {
                 let evaluation = self.plan.evaluate(event, &self.fuses);
                 evaluation.decisions.into_iter().map(|decision| decision.rule).collect()
             })
@@ -164,10 +163,9 @@ pub(crate) fn is_impossible(clause: &Clause) -> bool {
 }
 
 /// Formats an event for messages: its body, cut if it is long, and its metadata.
-pub(crate) fn shown(witness: &Witness, placed: Placed<'_>) -> String {
+pub(crate) fn shown(witness: &Witness) -> String {
     let body = witness.text().unwrap_or_default();
-    let (sensor, body) = (placed.sensor, cut_at(&body, MAX_EVENT_CHARS));
-    let mut out = format!("{}.{} {body}", sensor.source, sensor.event);
+    let mut out = format!("{} {}", witness.name, cut_at(&body, MAX_EVENT_CHARS));
     // Writing to a string cannot fail.
     for (what, texts) in
         [("headers", &witness.headers), ("query", &witness.query), ("path", &witness.path)]

@@ -102,8 +102,10 @@ impl<'a> References<'a> {
             .for_each(|ty| self.ty(ty));
         tree.tests.iter().flat_map(|test| &test.steps).for_each(|step| self.step(step));
         for sensor in &tree.sensors {
-            self.sources.insert(&sensor.source.text);
-            self.events.insert((&sensor.source.text, &sensor.event.text));
+            for event in &sensor.events {
+                self.sources.insert(&event.source.text);
+                self.events.insert((&event.source.text, &event.event.text));
+            }
             let rules = sensor.rules.iter().flat_map(|rule| &rule.shared.requires);
             let required = sensor.shared.requires.iter().chain(rules);
             self.fuses.extend(required.map(|name| name.text.as_str()));

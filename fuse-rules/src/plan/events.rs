@@ -13,7 +13,9 @@ use crate::typed::{self, Expr, Rules};
 pub(crate) fn compile(rules: &Rules) -> Compiled {
     let mut sensors: FxHashMap<(&str, &str), Vec<&typed::Sensor>> = FxHashMap::default();
     for sensor in &rules.sensors {
-        sensors.entry((&sensor.source, &sensor.event)).or_default().push(sensor);
+        for event in &sensor.events {
+            sensors.entry(event.as_pair()).or_default().push(sensor);
+        }
     }
     let mut events: FxHashMap<String, FxHashMap<String, EventPlan>> = FxHashMap::default();
     let mut routes = Vec::new();

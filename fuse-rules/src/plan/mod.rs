@@ -220,6 +220,8 @@ impl Compiled {
         });
         let mut names: Vec<&str> = names.collect();
         names.sort_unstable();
+        // A sensor may listen to several events.
+        names.dedup();
         names
     }
 

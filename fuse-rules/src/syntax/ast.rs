@@ -149,14 +149,22 @@ pub(crate) struct EventDecl {
 pub(crate) struct Sensor {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
-    pub(crate) source: Text,
-    pub(crate) event: Text,
+    /// The events that it listens to: none if the header did not parse, and otherwise at least one.
+    pub(crate) events: Vec<EventRef>,
     pub(crate) shared: Shared,
     pub(crate) rules: Vec<Rule>,
     /// The header did not parse. Its problem is reported, and the body is still checked.
     pub(crate) broken: bool,
     /// Recovery dropped a rule or clause, so the checker must not report anything as missing.
     pub(crate) incomplete: bool,
+}
+
+/// `alertmanager.slo-alerts`.
+#[derive(Debug)]
+pub(crate) struct EventRef {
+    pub(crate) source: Text,
+    pub(crate) event: Text,
+    pub(crate) span: Span,
 }
 
 /// The clauses that sensors and rules share.

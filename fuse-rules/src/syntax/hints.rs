@@ -43,6 +43,7 @@ pub(super) const WORDS: [&str; 14] = [
     "once", "trigger", "event", "test",
 ];
 const TEXT_TESTS: [&str; 5] = ["matches", "contains", "starts-with", "ends-with", "like"];
+const QUANTIFIERS: [&str; 7] = ["any(", "all(", "none(", "count(", "filter(", "map(", "first("];
 const UNITS: [&str; 5] = ["ms", "s", "m", "h", "d"];
 
 pub(super) fn hint(stop: Stop<'_>) -> Hint {
@@ -54,10 +55,17 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
     if stop.probe == Rule::probe_fuse {
         return fuse(stop, before);
     }
+    if stop.probe == Rule::probe_sensor_head && matches!(found, "," | "and" | "|") {
+        let title = "join the events with `or`, as in `on github.push or gitlab.push`";
+        return Hint::help(title);
+    }
     if stop.at_start
         && let Some(place) = misplaced(found, stop.probe)
     {
         return Hint::help(place);
+    }
+    if let Some(hint) = quantifier(stop, before).or_else(|| key(stop, before)) {
+        return hint;
     }
     if found == "if" && !stop.at_start {
         return Hint::help("put this conditional in parentheses: `(if … then … else …)`");
@@ -87,11 +95,6 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
         }
         "\"" if before.ends_with("within") => {
             Hint::help("a duration has a unit and no quotes, as in `90s` or `1h`")
-        }
-        word if before.ends_with('.')
-            && word.starts_with(|c: char| !c.is_ascii() && is_word(c)) =>
-        {
-            Hint::help(format!("write a key that is not a name in brackets: `[\"{word}\"]`"))
         }
         word if TEXT_TESTS.contains(&word) && after.starts_with('(') => Hint::help(format!(
             "`{word}` is written between its operands, as in `body.name {word} \"x\"`"
@@ -124,6 +127,58 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
         },
         _ => joined(stop),
     }
+}
+
+/// The condition of a quantifier that does not follow a colon: `any(x in body.l where …)`.
+fn quantifier(stop: Stop<'_>, before: &str) -> Option<Hint> {
+    let is_separator = matches!(stop.found, "where" | "if" | "when" | "," | "|" | ";" | ">");
+    if !is_separator && !matches!(stop.found, "." | ":") {
+        return None;
+    }
+    let arrow = if stop.found == ">" { "=" } else { "" };
+    let (start, word) = QUANTIFIERS
+        .into_iter()
+        .filter_map(|word| before.rmatch_indices(word).next())
+        .max_by_key(|(at, _)| *at)?;
+    let written = before.get(start..)?.strip_suffix(arrow)?.trim_end();
+    let is_open = written.matches('(').count() == written.matches(')').count() + 1;
+    if !is_open || written.contains([':', '\n']) {
+        return None;
+    }
+    if !written.contains(" in ") {
+        let title = format!("name the element, as in `{word}x in body.items: x.size)`");
+        return Some(Hint::help(title));
+    }
+    if !is_separator {
+        return None;
+    }
+    let span = Span::new(stop.span.file, start + written.len()..stop.span.range().end);
+    Some(Hint::fix(Fix::new(format!("write `{written}: …)`"), span, ":")))
+}
+
+/// A key with characters that names do not have, such as `body.größe`.
+fn key(stop: Stop<'_>, before: &str) -> Option<Hint> {
+    if !stop.found.contains(|c: char| !c.is_ascii() && is_word(c)) {
+        return None;
+    }
+    let start = before.trim_end_matches(|c: char| is_word(c) || c == '-').len();
+    let end = stop.span.range().end;
+    let touches = before.len() == stop.span.range().start;
+    let start = if touches { start } else { stop.span.range().start };
+    let name = stop.text.get(start..end)?;
+    if stop.text.get(..start)?.ends_with('.') {
+        let span = Span::new(stop.span.file, start - 1..end);
+        let right = format!("[\"{name}\"]");
+        let title = format!("write a key that is not a name in brackets: `{right}`");
+        return Some(Hint::fix(Fix::safe(title, span, right)));
+    }
+    if !matches!(stop.probe, Rule::probe_field | Rule::probe_type_field | Rule::probe_pick) {
+        return None;
+    }
+    let span = Span::new(stop.span.file, start..end);
+    let right = format!("\"{name}\"");
+    let title = format!("write a key that is not a name in quotes: `{right}`");
+    Some(Hint::fix(Fix::new(title, span, right)))
 }
 
 /// A second condition in one clause.

@@ -3,7 +3,7 @@
 use pest::iterators::Pair;
 
 use super::Rule;
-use super::ast::{ExprKind, Rule as RuleDecl, Sensor, Shared, Text};
+use super::ast::{EventRef, ExprKind, Rule as RuleDecl, Sensor, Shared, Text};
 use super::lower::{Lower, NAMELESS};
 
 impl Lower<'_> {
@@ -12,9 +12,8 @@ impl Lower<'_> {
         let nameless = Text { text: NAMELESS.into(), span: self.span(&pair) };
         let mut sensor = Sensor {
             doc,
-            name: nameless.clone(),
-            source: nameless.clone(),
-            event: nameless,
+            name: nameless,
+            events: Vec::new(),
             shared: Shared::default(),
             rules: Vec::new(),
             broken: true,
@@ -31,11 +30,13 @@ impl Lower<'_> {
                         match part.as_rule() {
                             Rule::ident => sensor.name = self.name(&part),
                             Rule::event_ref => {
+                                let span = self.span(&part);
                                 let mut names =
                                     part.into_inner().filter(|p| p.as_rule() == Rule::ident);
                                 if let (Some(source), Some(event)) = (names.next(), names.next()) {
-                                    sensor.source = self.text_of(&source);
-                                    sensor.event = self.text_of(&event);
+                                    let (source, event) =
+                                        (self.text_of(&source), self.text_of(&event));
+                                    sensor.events.push(EventRef { source, event, span });
                                 }
                             }
                             _ => {}

@@ -69,8 +69,10 @@ pub(super) fn tree(file: &File) -> String {
     }
     for sensor in &file.sensors {
         out.doc(0, sensor.doc.as_deref());
-        let (name, source, event) = (&sensor.name.text, &sensor.source.text, &sensor.event.text);
-        out.line(0, &format!("sensor {name} on {source}.{event}"));
+        let events = sensor.events.iter();
+        let events: Vec<_> =
+            events.map(|one| format!("{}.{}", one.source.text, one.event.text)).collect();
+        out.line(0, &format!("sensor {} on {}", sensor.name.text, events.join(" or ")));
         out.shared(1, &sensor.shared);
         for rule in &sensor.rules {
             out.doc(1, rule.doc.as_deref());

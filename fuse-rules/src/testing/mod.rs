@@ -53,7 +53,7 @@ pub trait EventAdmission: Sync {
     ) -> Admitted<'e>;
 }
 
-/// The event that a source admits; `None` if no event takes the request; or why the source refuses it.
+/// The event that a source admits; `None` if the request matches no event; or why the source refuses it.
 pub type Admitted<'e> = Result<Option<ArrivedEvent<'e>>, Box<dyn std::error::Error>>;
 
 /// The tests of a rule set, with their events loaded.
@@ -115,8 +115,9 @@ impl<'r> Tests<'r> {
         }
         let mut listening: FxHashMap<_, Vec<_>> = FxHashMap::default();
         for sensor in &ruleset.typed().sensors {
-            let key = (sensor.source.as_str(), sensor.event.as_str());
-            listening.entry(key).or_default().push(sensor);
+            for event in &sensor.events {
+                listening.entry(event.as_pair()).or_default().push(sensor);
+            }
         }
         let (plan, visibility) = (ruleset.plan(), Visibility::new(ruleset));
         Self { ruleset, plan, files, backends: None, admission: None, listening, visibility }

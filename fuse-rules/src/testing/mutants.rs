@@ -17,7 +17,7 @@ use crate::decision::{Decision, Evaluation};
 use crate::once::Claims;
 use crate::reference::{self, World};
 use crate::span::Span;
-use crate::typed::{Sensor, TestStep};
+use crate::typed::{EventName, Sensor, TestStep};
 use equivalence::Equivalence;
 use mutations::Mutation;
 use written::SentBody;
@@ -79,7 +79,7 @@ impl Tests<'_> {
                     // An equivalent mutant: no test can detect it.
                     Equivalence::Equivalent => continue,
                     Equivalence::DistinguishedBy(sensor, witness) => (
-                        self.sent_body(sensor, &witness),
+                        self.sent_body(&witness),
                         self.written_test(&mutation, sensor, &witness, &place),
                     ),
                     Equivalence::Unknown => (None, None),
@@ -131,7 +131,8 @@ impl Tests<'_> {
 
     /// The first test that fails with a mutant.
     fn killer(&self, mutation: &Mutation, baseline: &Baseline<'_>) -> Option<usize> {
-        let keys = mutation.sensors.iter().map(|s| (s.source.as_str(), s.event.as_str()));
+        let events = mutation.sensors.iter().flat_map(|sensor| &sensor.events);
+        let keys = events.map(EventName::as_pair);
         let sending = keys.filter_map(|key| baseline.sending.get(&key)).flatten();
         let sending: BTreeSet<usize> = sending.copied().collect();
         let tests = sending.into_iter().filter_map(|at| baseline.tests.get(at));
@@ -188,5 +189,5 @@ impl Tests<'_> {
 }
 
 fn listens(sensor: &Sensor, sent: &SentEvent<'_>) -> bool {
-    sensor.source == sent.event.source() && sensor.event == sent.event.name()
+    sensor.listens_to(sent.event.source(), sent.event.name())
 }

@@ -9,6 +9,7 @@ mod references;
 mod sensitive;
 mod test_blocks;
 
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -136,12 +137,38 @@ pub(crate) struct Sensor {
     /// The span of its name.
     pub(crate) span: Span,
     pub(crate) doc: Option<String>,
-    pub(crate) source: String,
-    pub(crate) event: String,
+    /// The events that it listens to.
+    pub(crate) events: Vec<EventName>,
     pub(crate) each: Option<Each>,
     pub(crate) lets: Vec<Let>,
     pub(crate) when: Vec<Expr>,
     pub(crate) rules: Vec<Rule>,
+}
+
+/// The name of an event, with its source.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct EventName {
+    pub(crate) source: String,
+    pub(crate) event: String,
+}
+
+impl EventName {
+    pub(crate) fn as_pair(&self) -> (&str, &str) {
+        (&self.source, &self.event)
+    }
+}
+
+impl fmt::Display for EventName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.source, self.event)
+    }
+}
+
+impl Sensor {
+    /// Whether it listens to this event of this source.
+    pub(crate) fn listens_to(&self, source: &str, event: &str) -> bool {
+        self.events.iter().any(|own| own.as_pair() == (source, event))
+    }
 }
 
 /// A `let`, for tools. Its uses are inlined.

@@ -2,8 +2,8 @@
 
 use fuse_rules::Ruleset;
 use fuse_rules::inventory::{
-    DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, LetInfo, RuleInfo, SensorInfo,
-    SourceInfo, Written,
+    DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, LetInfo, RuleInfo, SensorEvent,
+    SensorInfo, SourceInfo, Written,
 };
 
 use super::markdown::{block, code, prose};
@@ -144,7 +144,10 @@ fn an_event(
     }
     let bound: Vec<_> = sensors
         .iter()
-        .filter(|sensor| sensor.source == event.source && sensor.event == event.name)
+        .filter(|sensor| {
+            let own = SensorEvent { source: event.source, name: event.name };
+            sensor.events.contains(&own)
+        })
         .map(|sensor| link("sensor", sensor.name))
         .collect();
     parts.push(match bound.as_slice() {
@@ -156,7 +159,9 @@ fn an_event(
 
 fn a_sensor(sensor: &SensorInfo<'_>) -> String {
     let mut parts = heading(3, "sensor", sensor.name, sensor.name, sensor.doc);
-    parts.push(format!("On {}\n", event_link(sensor.source, sensor.event)));
+    let events: Vec<_> =
+        sensor.events.iter().map(|event| event_link(event.source, event.name)).collect();
+    parts.push(format!("On {}\n", events.join(" or ")));
     parts.extend(clauses(sensor.each.as_ref(), &sensor.lets, &sensor.when));
     parts.extend(sensor.rules.iter().map(a_rule));
     parts.join("\n")

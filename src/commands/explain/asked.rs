@@ -56,7 +56,7 @@ impl Asked {
 fn find(rules: &[RuleInfo<'_>], event: (&str, &str), given: &str) -> Result<String, String> {
     let own = |rule: &RuleInfo<'_>| rule.name.rsplit('/').next().unwrap_or_default().to_owned();
     let is_meant = |rule: &&RuleInfo<'_>| rule.name == given || own(rule) == given;
-    let of_event = |rule: &&RuleInfo<'_>| (rule.source, rule.event) == event;
+    let of_event = |rule: &&RuleInfo<'_>| rule.listens_to(event.0, event.1);
     let here: Vec<&str> = rules.iter().filter(of_event).map(|rule| rule.name).collect();
     let meant: Vec<&str> =
         rules.iter().filter(of_event).filter(is_meant).map(|rule| rule.name).collect();
@@ -67,8 +67,9 @@ fn find(rules: &[RuleInfo<'_>], event: (&str, &str), given: &str) -> Result<Stri
     }
     let (source, name) = event;
     if let Some(rule) = rules.iter().find(is_meant) {
-        let RuleInfo { name: rule, source: other, event, .. } = rule;
-        return Err(format!("`{rule}` is a rule for `{other}.{event}`, not for `{source}.{name}`"));
+        let others: Vec<_> = rule.events.iter().map(|other| format!("`{other}`")).collect();
+        let (rule, others) = (rule.name, others.join(" and "));
+        return Err(format!("`{rule}` is a rule for {others}, not for `{source}.{name}`"));
     }
     let short: Vec<String> = rules.iter().filter(of_event).map(own).collect();
     let names = here.iter().copied().chain(short.iter().map(String::as_str));

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::generate::{TYPES, body, rules};
 use super::proofs::Proofs;
 use super::*;
+use crate::analysis::clauses::stand_inside;
 use crate::analysis::{Clause, ClauseFinding, query};
 use crate::eval::tests::many::Random;
 use crate::eval::tests::{event, load};
@@ -166,8 +167,9 @@ impl<'r> Claims<'r> {
 /// The parts that `and` joins; for an `or`, also the alternatives and their parts.
 fn parts(when: &Expr) -> Vec<&Expr> {
     match &when.kind {
-        ExprKind::And(inner) => inner.iter().flat_map(parts).collect(),
-        ExprKind::Or(inner) => {
+        // The parts of a named condition are not parts of the clause.
+        ExprKind::And(inner) if stand_inside(when, inner) => inner.iter().flat_map(parts).collect(),
+        ExprKind::Or(inner) if stand_inside(when, inner) => {
             let alternatives = inner.iter().flat_map(|one| [vec![one], parts(one)].concat());
             std::iter::once(when).chain(alternatives).collect()
         }
@@ -177,7 +179,7 @@ fn parts(when: &Expr) -> Vec<&Expr> {
 
 /// Whether the rule fires for the event and element, according to the plan.
 fn acts(ruleset: &Ruleset, target: Placed<'_>, witness: &Witness) -> bool {
-    let acted = witness.event(("q", "e"), |event| {
+    let acted = witness.event(witness.name.as_pair(), |event| {
         let decided = ruleset.plan().evaluate_all(event, &Fuses::default());
         decided.decisions.iter().any(|decision| {
             let path: Vec<u32> = decision.element.clone().unwrap_or_default().to_vec();
@@ -207,17 +209,19 @@ fn no_claim_is_false() {
         let ty: Option<&Ty> = ruleset.typed().sources[0].events[0].ty.as_ref();
         let is_typed =
             |body: &str| ty.is_none_or(|ty| ty.mismatch(&Value::read_lenient(body)).is_none());
-        let whens = &ruleset.typed().sources[0].events[0].when;
+        let declared = &ruleset.typed().sources[0].events;
         let is_taken = |event: &Event<'_>| {
             let world = World::new(event, None);
-            whens.iter().all(|when| reference::truth(&world, Vec::new(), when) == Ok(true))
+            let own = declared.iter().filter(|declared| declared.name == event.name());
+            own.flat_map(|declared| &declared.when)
+                .all(|when| reference::truth(&world, Vec::new(), when) == Ok(true))
         };
-        conditional += usize::from(!whens.is_empty());
+        conditional += usize::from(!declared[0].when.is_empty());
         for (target, answer) in claims.placed.iter().zip(&claims.matching) {
             if let Some(witness) = answer.witness() {
                 let body = witness.text().unwrap();
                 assert!(
-                    witness.event(("q", "e"), is_taken).unwrap(),
+                    witness.event(witness.name.as_pair(), is_taken).unwrap(),
                     "{body} is not taken\n{text}"
                 );
                 assert!(is_typed(&body), "{body} is not of its type\n{text}");
@@ -235,7 +239,7 @@ fn no_claim_is_false() {
             claims.hold(&World::new(event, None), is_typed(event.body()), &details);
         };
         for witness in claims.witnesses() {
-            witness.event(("q", "e"), &mut look).unwrap();
+            witness.event(witness.name.as_pair(), &mut look).unwrap();
         }
         for _ in 0..30 {
             look(&event(&body(&mut random, ty_text(sets))));

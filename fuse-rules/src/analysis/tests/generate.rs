@@ -228,11 +228,11 @@ fn computed(random: &mut Random, theme: &Theme, path: &str) -> String {
 /// omitted. One source in four has a condition for its event.
 pub(super) fn rules(random: &mut Random, ty: &str, count: usize) -> String {
     let theme = &Theme::new(random);
-    let mut head = format!("source q queue {{ event e{ty} }}\n");
+    let mut head = format!("source q queue {{ event e{ty}\n event f{ty} }}\n");
     if random.one_in(4) {
         let with_condition = (0..10).map(|_| {
             let when = condition(random, theme, &["body"], 1);
-            format!("source q queue {{ event e{ty} {{ when {when} }} }}\n")
+            format!("source q queue {{ event e{ty} {{ when {when} }}\n event f{ty} }}\n")
         });
         let mut with_condition = with_condition.collect::<Vec<_>>().into_iter();
         head = with_condition
@@ -246,7 +246,8 @@ pub(super) fn rules(random: &mut Random, ty: &str, count: usize) -> String {
     let (mut left, mut number) = (count, 0);
     while left > 0 {
         let mut roots = vec!["body"];
-        let mut sensor = format!("sensor s{number} on q.e {{\n");
+        let events = random.pick(&["q.e", "q.e", "q.e", "q.e or q.f", "q.f or q.e"]);
+        let mut sensor = format!("sensor s{number} on {events} {{\n");
         match random.below(6) {
             0 | 1 => {
                 writeln!(sensor, "each x in body.items{}", random.pick(&["", "", " max 2"]))

@@ -6,6 +6,7 @@ mod counterfactual;
 pub(crate) mod generate;
 mod large;
 mod proofs;
+mod several_events;
 mod tables;
 
 use super::{Analysis, Answer, Events, Placed, Witness};

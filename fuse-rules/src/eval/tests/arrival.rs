@@ -18,7 +18,7 @@ fn load(text: &str) -> Ruleset {
         .unwrap_or_else(|why| panic!("{why}\n{text}"))
 }
 
-/// The event that takes a request with these headers and this body: its name, `-`, or why there is none.
+/// The event that matches a request with these headers and this body: its name, `-`, or why there is none.
 fn routed(plan: &Plan, headers: &[(&str, &str)], body: &str) -> String {
     let event = Event::unread("s", "rest", body.as_bytes()).unwrap();
     let event = headers.iter().fold(event, |event, (name, value)| event.header(name, value));
@@ -255,7 +255,7 @@ fn at_most_one_event_takes_a_request() {
             let placed = Placed { sensor, rule };
             for answer in [analysis.matching(placed), analysis.failing(placed)] {
                 if let Some(witness) = answer.witness() {
-                    witness.event(("s", "e"), &mut look).unwrap();
+                    witness.event(witness.name.as_pair(), &mut look).unwrap();
                 }
             }
         }

@@ -231,7 +231,8 @@ fn sensor(number: usize) -> impl Strategy<Value = String> {
         inner.push("named".into());
         let when = prop::option::of(condition(inner.clone(), 1));
         let rules = prop::collection::vec(rule(inner), 1..4);
-        (own, when, rules).prop_map(move |(own, when, rules)| {
+        let events = prop::sample::select(&["q.e", "q.e", "q.e or q.f", "q.f or q.e"][..]);
+        (own, when, rules, events).prop_map(move |(own, when, rules, events)| {
             let when = when.map_or_else(String::new, |when| format!("when {when}\n"));
             // Without a `let`, the name is another word for the body.
             let own = own.unwrap_or_else(|| "let named = body\n".into());
@@ -241,7 +242,7 @@ fn sensor(number: usize) -> impl Strategy<Value = String> {
                 .enumerate()
                 .map(|(i, rule)| format!("rule r{i} {{\n{rule}}}\n"))
                 .collect();
-            format!("sensor s{number} on q.e {{\n{each}{when}{rules}}}\n")
+            format!("sensor s{number} on {events} {{\n{each}{when}{rules}}}\n")
         })
     })
 }
@@ -285,7 +286,7 @@ fn rule(roots: Vec<String>) -> impl Strategy<Value = String> {
 pub(crate) fn rules() -> impl Strategy<Value = String> {
     (sensor(0), prop::option::of(sensor(1))).prop_map(|(first, second)| {
         format!(
-            "source q queue {{ event e }}\nfuse gate default off\n{first}{}",
+            "source q queue {{ event e, event f }}\nfuse gate default off\n{first}{}",
             second.unwrap_or_default()
         )
     })

@@ -106,7 +106,7 @@ fn condition(random: &mut Random, roots: &[&str], depth: usize) -> String {
     }
 }
 
-const HEAD: &str = "source q queue { event e }\nfuse gate default off\n";
+const HEAD: &str = "source q queue { event e, event f }\nfuse gate default off\n";
 
 /// This many rules, in sensors with and without `each`. Rules that contradict themselves do not
 /// check and are left out.
@@ -118,7 +118,8 @@ fn rules(random: &mut Random, count: usize) -> String {
     let (mut left, mut sensors) = (count, 0);
     while left > 0 {
         let mut roots = vec!["body"];
-        let mut sensor = format!("sensor s{sensors} on q.e {{\n");
+        let events = random.pick(&["q.e", "q.e", "q.e", "q.e or q.f"]);
+        let mut sensor = format!("sensor s{sensors} on {events} {{\n");
         match random.below(5) {
             0 | 1 => {
                 let max = random.pick(&["", "", " max 2"]);

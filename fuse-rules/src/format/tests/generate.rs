@@ -149,7 +149,11 @@ impl Generator<'_> {
     }
 
     fn sensor(&mut self) {
-        self.all(&["sensor", "s", "on", "a.b", "{"]);
+        self.all(&["sensor", "s", "on", "a.b"]);
+        for _ in 0..self.choose(3) {
+            self.all(&["or", "a.c"]);
+        }
+        self.t("{");
         for _ in 0..self.choose(6) {
             if self.choose(3) != 2 {
                 self.shared();

@@ -6,7 +6,7 @@ use crate::lint::context::{Findings, LintContext};
 use crate::lint::facts::shown;
 use crate::lint::{Level, Lint, Pass};
 use crate::typed::Shown;
-use crate::typed::{Mapped, MappedValue, Trigger};
+use crate::typed::{EventName, Mapped, MappedValue, Trigger};
 
 pub(super) static PASS: Pass = Pass {
     lint: Lint {
@@ -24,14 +24,15 @@ const MAX_RULES_PER_OBJECT: usize = 40;
 fn check(context: &LintContext<'_>, out: &mut Findings) {
     let mut facts = context.facts();
     // The rules that change an object, by event and object.
-    let mut acting: FxHashMap<(&str, &str, String), Vec<usize>> = FxHashMap::default();
+    let mut acting: FxHashMap<(&EventName, String), Vec<usize>> = FxHashMap::default();
     for (number, rule) in facts.rules.iter().enumerate() {
         let sensor = rule.placed.sensor;
         for object in rule.placed.rule.triggers.iter().filter_map(object) {
-            let key = (sensor.source.as_str(), sensor.event.as_str(), object);
-            let numbers = acting.entry(key).or_default();
-            if numbers.last() != Some(&number) {
-                numbers.push(number);
+            for event in &sensor.events {
+                let numbers = acting.entry((event, object.clone())).or_default();
+                if numbers.last() != Some(&number) {
+                    numbers.push(number);
+                }
             }
         }
     }
@@ -56,7 +57,7 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
             a.name(),
             b.name()
         );
-        let event = shown(&witness, a.placed);
+        let event = shown(&witness);
         out.add(b.span(), message, |problem| {
             problem
                 .label("changes the same object")

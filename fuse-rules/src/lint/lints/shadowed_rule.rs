@@ -30,7 +30,7 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
             rule.name(),
             other.name()
         );
-        let event = shown(witness, rule.placed);
+        let event = shown(witness);
         let has_once = rule.placed.rule.once.is_some();
         out.add(rule.span(), message, |problem| {
             let label =

@@ -2,7 +2,7 @@
 
 use super::mutations::{ChangedPart, Mutation};
 use crate::analysis::{Analysis, Answer, Events, Placed, Witness};
-use crate::typed::{Rules, Sensor};
+use crate::typed::{self, Rules, Sensor};
 
 /// Whether a mutant behaves like the original rules.
 pub(super) enum Equivalence<'m> {
@@ -34,9 +34,10 @@ fn sensor_equivalence<'r, 'm: 'r>(
 ) -> Equivalence<'m> {
     let named = |sensor: &&Sensor| sensor.name == mutated.name;
     let Some(sensor) = rules.sensors.iter().find(named) else { return Equivalence::Unknown };
-    let declared = rules.sources.iter().filter(|source| source.name == sensor.source);
-    let declared = declared.flat_map(|source| &source.events);
-    let rejects = declared.into_iter().any(|event| event.name == sensor.event && event.rejects());
+    let declared = rules.sources.iter().flat_map(|source| {
+        source.events.iter().filter(|event| sensor.listens_to(&source.name, &event.name))
+    });
+    let rejects = declared.into_iter().all(typed::EventDecl::rejects);
     // The comparison below is about the events that the rules match, and not about their actions.
     let mut equivalent = changed == ChangedPart::Condition;
     for mutant in &mutated.rules {

@@ -24,12 +24,12 @@ pub(super) struct SentBody {
 
 impl Tests<'_> {
     /// The body that a test sends so that rules see this event.
-    pub(super) fn sent_body(&self, sensor: &Sensor, witness: &Witness) -> Option<SentBody> {
+    pub(super) fn sent_body(&self, witness: &Witness) -> Option<SentBody> {
         let text = witness.text()?;
         let rules = self.ruleset.typed();
-        let source = rules.sources.iter().find(|source| source.name == sensor.source);
+        let source = rules.sources.iter().find(|source| source.name == witness.name.source);
         let (source, event) = source.and_then(|source| {
-            let event = source.events.iter().find(|event| event.name == sensor.event)?;
+            let event = source.events.iter().find(|event| event.name == witness.name.event)?;
             Some((source.name.as_str(), event))
         })?;
         if event.decode.is_none() {
@@ -37,7 +37,7 @@ impl Tests<'_> {
         }
         let encoder = BodyEncoder::new(&mut Analysis::new(rules), source, event);
         let sent = encoder.and_then(|encoder| {
-            let seen = event_with(sensor, witness, &text)?;
+            let seen = event_with(witness, &text)?;
             let headers = witness.headers.iter();
             let seen = headers.fold(seen, |seen, (name, value)| seen.header(name, value));
             encoder.sent_body(&self.plan, &seen)
@@ -57,12 +57,12 @@ impl Tests<'_> {
         witness: &Witness,
         place: &str,
     ) -> Option<String> {
-        let sent_body = self.sent_body(sensor, witness).filter(|sent| !sent.is_decoded)?.text;
+        let sent_body = self.sent_body(witness).filter(|sent| !sent.is_decoded)?.text;
         // A mutant can differ only while a fuse is off.
         [true, false].into_iter().find_map(|on| {
             let fuses = self.required(sensor);
             let state = fuses.iter().fold(Fuses::default(), |state, fuse| state.set(fuse, on));
-            let sent = self.witnessed(sensor, witness, &sent_body, state)?;
+            let sent = self.witnessed(witness, &sent_body, state)?;
             let mutated = self.with_mutant(sensor, &sent, sent.evaluation.clone());
             let expectation = self.expectation(sensor, &sent, mutated)?;
             let mut text =
@@ -74,7 +74,7 @@ impl Tests<'_> {
             if witness.received != DEFAULT_RECEIVED {
                 let _ok = writeln!(text, "at {}", quoted(&witness.received.to_string()));
             }
-            let _ok = write!(text, "send {}.{} body ", sensor.source, sensor.event);
+            let _ok = write!(text, "send {} body ", witness.name);
             literal(&Value::read_lenient(&sent_body), &mut text)?;
             for (what, fields) in
                 [("headers", &witness.headers), ("query", &witness.query), ("path", &witness.path)]
@@ -111,17 +111,16 @@ impl Tests<'_> {
     /// The event as a test would send it, with the body that is sent, decided by the original rules.
     fn witnessed<'t>(
         &'t self,
-        sensor: &'t Sensor,
         witness: &'t Witness,
         body: &'t str,
         fuses: Fuses,
     ) -> Option<SentEvent<'t>> {
-        let event = event_with(sensor, witness, body)?;
+        let event = event_with(witness, body)?;
         let headers: Vec<(String, String)> =
             witness.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         // A request that is another event cannot be sent.
         let arrived = self.admitted(event, &headers, 0).ok()??;
-        let event = arrived.seen().ok().filter(|event| event.name() == sensor.event)?;
+        let event = arrived.seen().ok().filter(|event| event.name() == witness.name.event)?;
         let mut evaluation = self.plan.evaluate_all(&event, &fuses);
         self.apply_backends(&mut evaluation, &event);
         Some(SentEvent { event, fuses, evaluation })
@@ -168,8 +167,9 @@ impl Tests<'_> {
 }
 
 /// The event of a witness with this body, and without headers.
-fn event_with<'t>(sensor: &'t Sensor, witness: &Witness, body: &'t str) -> Option<Event<'t>> {
-    let event = Event::new(sensor.source.as_str(), sensor.event.as_str(), body.as_bytes());
+fn event_with<'t>(witness: &'t Witness, body: &'t str) -> Option<Event<'t>> {
+    let (source, name) = witness.name.as_pair();
+    let event = Event::new(source, name, body.as_bytes());
     let event = event.ok()?.received(witness.received);
     let query = witness.query.iter();
     let event = query.fold(event, |event, (name, value)| event.query(name, value));

@@ -83,3 +83,56 @@ fn how_they_are_written() {
     let tests: Vec<_> = tests.map(|mutant| mutant.test.unwrap_or(mutant.what)).collect();
     insta::assert_snapshot!(tests.join("\n"));
 }
+
+#[test]
+fn a_written_test_sends_an_event_that_the_mutant_decides_differently() {
+    let text = r#"
+source q queue {
+  event e : { kind: "e", n: int }
+  event f : { kind: "f", n: int }
+}
+sensor s on q.e or q.f {
+  rule r { when body.kind == "f" and body.n > 5  trigger page { team = event.name } }
+}
+test "both" {
+  send q.e body { kind = "e", n = 9 }
+  expect no r
+  send q.f body { kind = "f", n = 9 }
+  expect r once { team = "f" }
+}
+"#;
+    let all = mutants(text);
+    let written: Vec<_> = all.iter().filter_map(|mutant| mutant.test.as_deref()).collect();
+    assert!(
+        !written.is_empty() && written.iter().all(|test| test.contains("send q.f ")),
+        "{written:?}"
+    );
+    let killed =
+        |what: &str| all.iter().find(|mutant| mutant.what == what).map(|one| &one.killed_by);
+    let both = Some("both".to_owned());
+    assert_eq!(killed("`==` becomes `!=`"), Some(&both), "{all:?}");
+}
+
+#[test]
+fn the_tests_of_a_sensor_may_send_any_of_its_events() {
+    let text = r#"
+source q queue { event e, event f, event g }
+sensor s on q.e or q.f {
+  rule r { once per body.id within 1h  trigger page { team = event.name } }
+}
+test "each" {
+  send q.e body { id = 1 }
+  send q.f body { id = 2 }
+  send q.f body { id = 1 }
+  expect r 2 times
+  expect r suppressed once
+  expect nothing else
+}
+"#;
+    assert!(mutants(text).iter().all(|mutant| mutant.test.is_none() || mutant.killed_by.is_none()));
+    let other = text.replace("send q.e", "send q.g").replace("send q.f", "send q.g");
+    let rules = BTreeMap::from([("a.rules", other.as_str())]);
+    let problems = Ruleset::load_in_detail(&["a.rules"], &rules, &registry()).unwrap_err();
+    let help = problems.iter().next().unwrap().help.as_deref();
+    assert_eq!(help, Some("send an event that it listens to: `send q.e …` or `send q.f …`"));
+}

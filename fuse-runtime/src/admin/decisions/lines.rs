@@ -104,10 +104,7 @@ pub(super) fn lines(
 /// The rules that listen to the event.
 fn rules<'a>(admin: &'a Admin, record: &EventRecord) -> BTreeSet<&'a str> {
     let event = &record.event;
-    let here = admin
-        .ruleset
-        .rules()
-        .filter(|rule| rule.source == event.source && rule.event == event.name);
+    let here = admin.ruleset.rules().filter(|rule| rule.listens_to(&event.source, &event.name));
     here.map(|rule| rule.name).collect()
 }
 

@@ -247,10 +247,10 @@ pub(super) fn ask(text: &str, finding: &Finding, way: &str) -> Option<(bool, Vec
         let is_rule = |at: &usize| all[*at].starts_with("rule ") && lines.name(*at) == *name;
         let rule = (0..all.len()).find(is_rule).unwrap();
         let changed = try_load(&lines.with_condition(rule, way)).ok()?;
-        let (answer, event) = matching(&changed, name);
-        is_possible |= !answer.is_never() || matching(&load(text), name).0.is_never();
+        let answer = matching(&changed, name);
+        is_possible |= !answer.is_never() || matching(&load(text), name).is_never();
         outcomes.extend(answer.witness().map(|found| {
-            let decided = found.event(event, |event| {
+            let decided = found.event(found.name.as_pair(), |event| {
                 load(text).plan().evaluate_all(event, &Fuses::default().set("gate", true))
             });
             let decided = decided.unwrap().decisions.into_iter();
@@ -264,13 +264,13 @@ pub(super) fn ask(text: &str, finding: &Finding, way: &str) -> Option<(bool, Vec
     Some((is_possible, outcomes))
 }
 
-/// Whether a rule can match, and the event that it listens to.
-fn matching<'r>(ruleset: &'r Ruleset, name: &str) -> (Answer, (&'r str, &'r str)) {
+/// Whether a rule can match.
+fn matching(ruleset: &Ruleset, name: &str) -> Answer {
     let rules = ruleset.typed();
     let placed = |sensor| move |rule| Placed { sensor, rule };
     let mut all = rules.sensors.iter().flat_map(|sensor| sensor.rules.iter().map(placed(sensor)));
     let of = all.find(|placed| placed.rule.name == name).unwrap();
-    (Analysis::new(rules).matching(of), (&of.sensor.source, &of.sensor.event))
+    Analysis::new(rules).matching(of)
 }
 
 /// Checks that the rules act on the event in the help. Returns the identities of the objects that they change.

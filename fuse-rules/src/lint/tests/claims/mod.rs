@@ -61,7 +61,7 @@ fn findings(ruleset: &Ruleset) -> Vec<Finding> {
 }
 
 /// Events that the analysis finds for the rules. They are boundary cases of the conditions.
-fn edges(ruleset: &Ruleset) -> Vec<(&str, &str, Witness)> {
+fn edges(ruleset: &Ruleset) -> Vec<Witness> {
     let mut analysis = Analysis::new(ruleset.typed());
     let mut found = Vec::new();
     let sensors = &ruleset.typed().sensors;
@@ -69,8 +69,7 @@ fn edges(ruleset: &Ruleset) -> Vec<(&str, &str, Witness)> {
         for rule in &sensor.rules {
             let of = Placed { sensor, rule };
             for answer in [analysis.matching(of), analysis.failing(of)] {
-                found
-                    .extend(answer.witness().map(|w| (&*sensor.source, &*sensor.event, w.clone())));
+                found.extend(answer.witness().cloned());
             }
         }
     }
@@ -204,13 +203,13 @@ fn no_finding_is_false() {
                 }
             }
         };
-        for (source, name, witness) in edges(&ruleset) {
-            witness.event((source, name), |event| look(event, true)).unwrap();
+        for witness in edges(&ruleset) {
+            witness.event(witness.name.as_pair(), |event| look(event, true)).unwrap();
             for _ in 0..2 {
                 let mut witness = witness.clone();
                 let body = changed(&mut random, &witness.text().unwrap());
                 witness.body = crate::value::Value::read_lenient(&body).into_owned();
-                witness.event((source, name), |event| look(event, true)).unwrap();
+                witness.event(witness.name.as_pair(), |event| look(event, true)).unwrap();
             }
         }
         for number in 0..60 {
