@@ -102,7 +102,7 @@ fn value(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
             .prop_map(|(c, test, a, b)| format!("(if {c}{test} then {a} else {b})")),
         3 => (prop::sample::select(&FUNCTIONS[..]), path(roots.clone()))
             .prop_map(|(f, p)| format!("{f}({p})")),
-        6 => (prop::sample::select(&CALLS[..]), path(roots.clone()), prop::sample::select(&["", " ?? \"x\""][..]))
+        5 => (prop::sample::select(&CALLS[..]), path(roots.clone()), prop::sample::select(&["", " ?? \"x\"", " ?? \"x\""][..]))
             .prop_map(|(call, path, rest)| format!("({}{rest})", call.replacen("{}", &path, 1))),
         1 => list.prop_map(move |l| format!("count(n{depth} in {l}: n{depth}.a == 1)")),
         1 => (elements(roots.clone()), prop::sample::select(&[".a == 1", ".b is present", " != \"x\"", ".c == body.c"][..]), prop::sample::select(&["", " ?? body.a", ".a"][..]))
