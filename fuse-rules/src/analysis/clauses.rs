@@ -200,6 +200,6 @@ fn parts(whens: &[Expr], around: usize) -> Vec<ScopedExpr<'_>> {
 }
 
 /// Whether the parts of an expression are written inside it. Those of a called condition are not.
-fn stand_inside(expr: &Expr, parts: &[Expr]) -> bool {
+pub(super) fn stand_inside(expr: &Expr, parts: &[Expr]) -> bool {
     parts.iter().all(|part| expr.span.contains(part.span))
 }

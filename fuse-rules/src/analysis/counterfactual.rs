@@ -15,7 +15,7 @@ use super::witness::Witness;
 use super::{Analysis, Placed, ScopedExpr};
 use crate::event::Event;
 use crate::reference::{self, WorkBudget, World, size};
-use crate::typed::{Each, ExprKind, QuantifierKind};
+use crate::typed::{Each, Expr, ExprKind, QuantifierKind};
 use crate::types::Ty;
 use crate::value::Value;
 
@@ -57,11 +57,15 @@ impl<'r> Analysis<'r> {
         let event_name = events.find(|own| own.as_pair() == (event.source(), event.name()))?;
         let query = self.query(event_name);
         let ty = query.ty.filter(|ty| ty.mismatch(&current.body).is_none());
+        let world = World::new(event, None);
+        let holds = |when: &&Expr| reference::truth(&world, Vec::new(), when) == Ok(true);
+        let when = query.when.into_iter().filter(holds).collect();
         let mut counterfactual = CounterfactualSearch {
             placed,
             event_name: event_name.as_pair(),
             parameters: query.parameters,
             ty,
+            when,
             size: size(&current.body),
             body: Rc::new(current.body.clone()),
             current,
@@ -91,6 +95,8 @@ struct CounterfactualSearch<'a, 'r> {
     parameters: Vec<&'r str>,
     /// The type that the changed event must have, because the original event has it.
     ty: Option<&'r Ty>,
+    /// The conditions of the event that the changed event must meet, because the original event meets them.
+    when: Vec<&'r Expr>,
     current: Witness,
     /// Its body.
     body: Rc<Value<'static>>,
@@ -183,7 +189,8 @@ impl<'r> CounterfactualSearch<'_, 'r> {
     fn search(&mut self, indices: &[usize]) {
         let mut state = self.state();
         let Some((scope, mut goals)) = self.bind(&mut state, indices) else { return };
-        goals.extend(all_true(self.placed.whens(), &scope));
+        let own = self.when.iter().map(|expr| ScopedExpr { around: 0, expr });
+        goals.extend(all_true(own.chain(self.placed.whens()), &scope));
         let budget = self.budget;
         let most = usize::try_from(budget.left()).unwrap_or(usize::MAX) / WORK_PER_STEP;
         let most = most.clamp(1, MAX_STEPS);
@@ -266,8 +273,13 @@ impl<'r> CounterfactualSearch<'_, 'r> {
         if self.ty.is_some_and(|ty| ty.mismatch(&event.body).is_some()) {
             return false;
         }
-        let world = |world: &World<'_>| query::matches(self.placed, world);
-        let matched = event.world(self.event_name, Some(self.budget), world);
+        let holds = |world: &World<'_>| {
+            self.when.iter().all(|when| reference::truth(world, Vec::new(), when) == Ok(true))
+        };
+        let matches = |world: &World<'_>| {
+            if holds(world) { query::matches(self.placed, world) } else { Vec::new() }
+        };
+        let matched = event.world(self.event_name, Some(self.budget), matches);
         let Some(element) = matched.and_then(|all| all.into_iter().next()) else { return false };
         event.element = element;
         self.best = Some(ChangedEvent { changes, event });

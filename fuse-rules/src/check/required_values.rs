@@ -46,8 +46,8 @@ impl Checker<'_> {
             _ => &[],
         };
         let part = parts.iter().find(|part| Shown(part).to_string().contains(&**path));
-        let shown = self.written(part.unwrap_or(expr));
-        let whole = self.written(expr);
+        let shown = self.operand(part.unwrap_or(expr));
+        let whole = self.operand(expr);
         let help = match (missing_part(expr, known, path, &whole, scope), ty) {
             (MissingPart::Element, _) => {
                 format!("give the part of the element a default: `({path} ?? {default})`")
@@ -69,6 +69,14 @@ impl Checker<'_> {
             .label("may be missing")
             .help(help),
         );
+    }
+
+    /// An expression as the left side of an operator.
+    fn operand(&self, expr: &Expr) -> String {
+        match self.written(expr) {
+            conditional if conditional.starts_with("if ") => format!("({conditional})"),
+            operand => operand,
+        }
     }
 
     /// An expression as its author wrote it, if that is one line.

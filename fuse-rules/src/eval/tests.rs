@@ -18,6 +18,7 @@ mod page;
 mod parts;
 mod sensitive;
 mod several_events;
+mod shares;
 mod soundness;
 mod tables;
 

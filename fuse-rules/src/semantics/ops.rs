@@ -259,7 +259,8 @@ pub(crate) fn segment<P: Reference>(key: &Expr<P>, value: &Value<'_>) -> Result<
         Value::Unrepresentable(unrepresentable) => {
             error(format!("{} is {unrepresentable}", name(key)))
         }
-        Value::Number(_) => mismatch(format!(
+        // Its kind is right.
+        Value::Number(_) => error(format!(
             "a key in brackets is a string or a whole number, but {} is {}",
             name(key),
             value.show()

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::generate::{TYPES, body, rules};
 use super::proofs::Proofs;
 use super::*;
+use crate::analysis::clauses::stand_inside;
 use crate::analysis::{Clause, ClauseFinding, query};
 use crate::eval::tests::many::Random;
 use crate::eval::tests::{event, load};
@@ -166,8 +167,9 @@ impl<'r> Claims<'r> {
 /// The parts that `and` joins; for an `or`, also the alternatives and their parts.
 fn parts(when: &Expr) -> Vec<&Expr> {
     match &when.kind {
-        ExprKind::And(inner) => inner.iter().flat_map(parts).collect(),
-        ExprKind::Or(inner) => {
+        // The parts of a named condition are not parts of the clause.
+        ExprKind::And(inner) if stand_inside(when, inner) => inner.iter().flat_map(parts).collect(),
+        ExprKind::Or(inner) if stand_inside(when, inner) => {
             let alternatives = inner.iter().flat_map(|one| [vec![one], parts(one)].concat());
             std::iter::once(when).chain(alternatives).collect()
         }
@@ -195,7 +197,7 @@ fn no_claim_is_false() {
         std::env::var("FUSE_TEST_PAIRS").map_or(3_000, |pairs| pairs.parse().unwrap());
     let seed = std::env::var("FUSE_TEST_SEED").map_or(11, |seed| seed.parse().unwrap());
     let mut random = Random::new(seed);
-    let (mut compared, mut sets) = (0, 0);
+    let (mut compared, mut taken, mut sets, mut conditional) = (0, 0, 0, 0);
     let mut counts = BTreeMap::new();
     while compared < pairs {
         let ty = TYPES[sets % TYPES.len()];
@@ -207,17 +209,34 @@ fn no_claim_is_false() {
         let ty: Option<&Ty> = ruleset.typed().sources[0].events[0].ty.as_ref();
         let is_typed =
             |body: &str| ty.is_none_or(|ty| ty.mismatch(&Value::read_lenient(body)).is_none());
+        let declared = &ruleset.typed().sources[0].events;
+        let is_taken = |event: &Event<'_>| {
+            let world = World::new(event, None);
+            let own = declared.iter().filter(|declared| declared.name == event.name());
+            own.flat_map(|declared| &declared.when)
+                .all(|when| reference::truth(&world, Vec::new(), when) == Ok(true))
+        };
+        conditional += usize::from(!declared[0].when.is_empty());
         for (target, answer) in claims.placed.iter().zip(&claims.matching) {
             if let Some(witness) = answer.witness() {
                 let body = witness.text().unwrap();
+                assert!(
+                    witness.event(witness.name.as_pair(), is_taken).unwrap(),
+                    "{body} is not taken\n{text}"
+                );
                 assert!(is_typed(&body), "{body} is not of its type\n{text}");
                 assert!(acts(&ruleset, *target, witness), "{body} does not match\n{text}");
             }
         }
         let mut look = |event: &Event<'_>| {
+            compared += claims.placed.len();
+            // The claims are about requests that meet the conditions of the event.
+            if !is_taken(event) {
+                return;
+            }
+            taken += claims.placed.len();
             let details = format!("{}\n{:?}\n{text}", event.body(), event);
             claims.hold(&World::new(event, None), is_typed(event.body()), &details);
-            compared += claims.placed.len();
         };
         for witness in claims.witnesses() {
             witness.event(witness.name.as_pair(), &mut look).unwrap();
@@ -229,24 +248,31 @@ fn no_claim_is_false() {
             let body = body(&mut random, ty_text(sets));
             let details = format!("{body}\n{text}");
             for target in &claims.placed {
-                changed(&ruleset, *target, &event(&body), &mut counts, &details);
+                let changed = changed(&ruleset, *target, &event(&body), &mut counts, &details);
+                let is_other = is_taken(&event(&body))
+                    && changed.is_some_and(|to| to.event(("q", "e"), |to| !is_taken(to)).unwrap());
+                assert!(!is_other, "the change makes another event of it: {details}");
             }
         }
     }
-    println!("{compared} pairs of {sets} sets: {counts:#?}");
+    println!(
+        "{compared} pairs of {sets} sets: {taken} taken, {conditional} conditional, {counts:#?}"
+    );
+    assert!(taken * 2 > compared, "most events must be taken: {taken} of {compared}");
+    assert!(conditional * 8 > sets, "events hardly ever have a condition: {conditional} of {sets}");
     for (what, count) in &counts {
         assert!(count * 100 >= sets, "{what} is hardly ever claimed: {count} of {sets}");
     }
 }
 
-/// The changed event matches, and its changes describe it.
+/// The changed event matches, and its changes describe it. Returns it.
 fn changed(
     ruleset: &Ruleset,
     target: Placed<'_>,
     event: &Event<'_>,
     counts: &mut BTreeMap<&'static str, usize>,
     details: &str,
-) {
+) -> Option<Witness> {
     let mut analysis = Analysis::new(ruleset.typed());
     let placed = placed(ruleset.typed());
     let same = placed.iter().find(|other| other.rule.name == target.rule.name).unwrap();
@@ -258,7 +284,7 @@ fn changed(
             "{details}"
         );
         *counts.entry("no change found").or_default() += 1;
-        return;
+        return None;
     };
     assert_eq!(counterfactual.changes.is_empty(), matched, "{counterfactual:?}\n{details}");
     *counts
@@ -291,6 +317,7 @@ fn changed(
         only_headers,
         "{counterfactual:?}\n{details}"
     );
+    Some(counterfactual.event)
 }
 
 fn ty_text(sets: usize) -> &'static str {

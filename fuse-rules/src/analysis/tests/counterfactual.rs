@@ -167,3 +167,30 @@ fn parameters_of_the_path_can_change() {
     assert_eq!(changes("event.path.tenant is missing"), None);
     assert_eq!(changes("event.path.tenant == \"\""), None);
 }
+
+/// A change must not make another event of a request. A condition that the request does not meet is ignored: a request
+/// may be shown without its headers.
+#[test]
+fn the_changed_request_stays_the_same_event() {
+    let ruleset = crate::eval::tests::load(
+        "source q queue { event e { when headers.x-kind == \"push\" or body.kind == \"push\" } }
+         sensor s on q.e {
+           rule kind { when body.kind == \"tag\"  trigger note {} }
+           rule header { when headers.x-kind == \"tag\"  trigger note {} }
+         }",
+    );
+    let placed = placed(ruleset.typed());
+    let mut analysis = Analysis::new(ruleset.typed());
+    let mut changed = |rule: usize, event: &crate::event::Event<'_>| {
+        let found = analysis.counterfactual(placed[rule], event, &WorkBudget::new(u64::MAX));
+        let mut paths: Vec<_> =
+            found.unwrap().changes.iter().map(|change| change.path.to_string()).collect();
+        paths.sort();
+        paths
+    };
+    let bare = |body| crate::event::Event::new("q", "e", body).unwrap();
+    assert_eq!(changed(0, &event("{}")), ["body.kind"]);
+    assert_eq!(changed(1, &event("{}")), ["body.kind", "headers.x-kind"]);
+    assert_eq!(changed(0, &bare(b"{\"kind\":\"push\"}")), ["body.kind", "headers.x-kind"]);
+    assert_eq!(changed(0, &bare(b"{}")), ["body.kind"]);
+}

@@ -1,7 +1,12 @@
 //! Rules that often contradict, imply and repeat each other, and events that often match them.
 
+mod bodies;
+mod lets;
+
 use std::fmt::Write as _;
 
+pub(crate) use self::bodies::{body, scalar};
+pub(crate) use self::lets::{lookup, named, used};
 use crate::eval::tests::many::Random;
 use crate::eval::tests::registry;
 use crate::ruleset::Ruleset;
@@ -48,7 +53,7 @@ impl Theme {
             // At least one sensor has no `each`.
             atoms: [
                 vec![random.below(20)],
-                (0..random.below(8)).map(|_| random.below(37)).collect(),
+                (0..random.below(8)).map(|_| random.below(39)).collect(),
             ]
             .concat(),
         }
@@ -149,9 +154,7 @@ pub(crate) fn condition(
         26 => format!("{path} {} 5m", random.pick(&["==", "<", ">="])),
         27 => format!("({path} ?? {number}) == {number}"),
         28..36 => computed(random, theme, &path),
-        36 => {
-            let table = "({ prod = \"dev\", dev = 1, \"1\" = null })";
-            let lookup = random.pick(&["{t}[{p}]", "body.o[{p}]", "({t}[{p}] ?? \"prod\")"]);
+        36..39 => {
             let test = random.pick(&[
                 "== \"dev\"",
                 "!= 1",
@@ -159,7 +162,7 @@ pub(crate) fn condition(
                 "is present",
                 "not contains \"d\"",
             ]);
-            format!("{} {test}", lookup.replace("{t}", table).replace("{p}", &path))
+            format!("{} {test}", lookup(random, root, &path))
         }
         _ => format!("({path} ?? {number}) == {number}"),
     };
@@ -222,13 +225,23 @@ fn computed(random: &mut Random, theme: &Theme, path: &str) -> String {
 }
 
 /// Random rules in sensors of up to four, for events of the type. Rules that do not check are
-/// omitted.
+/// omitted. One source in four has a condition for its event.
 pub(super) fn rules(random: &mut Random, ty: &str, count: usize) -> String {
-    let head = format!("source q queue {{ event e{ty}\n event f{ty} }}\n");
+    let theme = &Theme::new(random);
+    let mut head = format!("source q queue {{ event e{ty}\n event f{ty} }}\n");
+    if random.one_in(4) {
+        let with_condition = (0..10).map(|_| {
+            let when = condition(random, theme, &["body"], 1);
+            format!("source q queue {{ event e{ty} {{ when {when} }}\n event f{ty} }}\n")
+        });
+        let mut with_condition = with_condition.collect::<Vec<_>>().into_iter();
+        head = with_condition
+            .find(|head| Ruleset::parse("a.rules", head, &registry()).is_ok())
+            .unwrap_or(head);
+    }
     let checks = |sensor: &str, rule: &str| {
         Ruleset::parse("a.rules", &format!("{head}{sensor}{rule}}}\n"), &registry()).is_ok()
     };
-    let theme = &Theme::new(random);
     let mut text = head.clone();
     let (mut left, mut number) = (count, 0);
     while left > 0 {
@@ -259,6 +272,10 @@ pub(super) fn rules(random: &mut Random, ty: &str, count: usize) -> String {
             }
             _ => {}
         }
+        if random.one_in(5) {
+            sensor.push_str(&named(random, theme, &roots, "named"));
+            roots.extend(["named", "named"]);
+        }
         if random.one_in(4) {
             writeln!(sensor, "when {}", condition(random, theme, &roots, 1)).unwrap();
         }
@@ -287,118 +304,16 @@ fn rule(random: &mut Random, theme: &Theme, number: usize, roots: &[&str]) -> St
         writeln!(text, "each y in {root}.items").unwrap();
         roots.push("y");
     }
+    if random.one_in(5) {
+        text.push_str(&named(random, theme, &roots, "own"));
+        roots.extend(["own", "own"]);
+    }
+    if random.one_in(6) {
+        text.push_str(&used(random, theme, &roots));
+    }
     for _ in 0..1 + random.below(3) {
         writeln!(text, "when {}", condition(random, theme, &roots, 2)).unwrap();
     }
     text.push_str("trigger note {}\n}\n");
     text
-}
-
-pub(crate) fn scalar(random: &mut Random) -> String {
-    match random.below(24) {
-        0 => "null".into(),
-        1 => "true".into(),
-        2 => "false".into(),
-        3 => "[]".into(),
-        4 => "\"\\ud800\"".into(),
-        5 => random.pick(&["1e999", "1e-999"]).into(),
-        6 => "{}".into(),
-        7 => "\"x\"".into(),
-        8..14 => random.pick(&NUMBERS).to_owned(),
-        _ => format!("\"{}\"", random.pick(&TEXTS)),
-    }
-}
-
-/// A value that roughly conforms to this type, with occasional mistakes.
-fn of_type(random: &mut Random, ty: &str) -> Option<String> {
-    let text = |random: &mut Random| format!("\"{}\"", random.pick(&TEXTS));
-    let whole = |random: &mut Random| random.pick(&["0", "1", "2", "-1"]).to_owned();
-    let mut fields: Vec<(&str, String)> = Vec::new();
-    let mut maybe = |random: &mut Random, key, value: String| {
-        if !random.one_in(3) {
-            fields.push((key, value));
-        }
-    };
-    let at = TYPES.iter().position(|own| *own == ty)?;
-    match at {
-        2 => {
-            let a = random.pick(&["\"prod\"", "\"dev\""]).to_owned();
-            let (b, o) = (whole(random), object(random, 0));
-            maybe(random, "b", b);
-            maybe(random, "o", o);
-            fields.push(("a", a));
-            fields.push(("n", random.pick(&["null", "1", "1.5", "0"]).to_owned()));
-        }
-        3 => {
-            let a = text(random);
-            maybe(random, "a", a);
-            let o = format!("{{\"a\":{}}}", text(random));
-            maybe(random, "o", o);
-            fields.push(("b", random.pick(&["true", "false"]).to_owned()));
-            fields.push(("n", whole(random)));
-            let items = (0..random.below(3)).map(|_| {
-                let n = if random.one_in(2) { text(random) } else { whole(random) };
-                format!("{{\"a\":{},\"b\":{},\"n\":{n}}}", text(random), whole(random))
-            });
-            fields.push(("items", format!("[{}]", items.collect::<Vec<_>>().join(","))));
-        }
-        4 if random.one_in(2) => {
-            let items: Vec<String> = (0..random.below(3)).map(|_| text(random)).collect();
-            maybe(random, "items", format!("[{}]", items.join(",")));
-            fields.push(("a", "\"prod\"".to_owned()));
-            fields.push(("b", whole(random)));
-        }
-        4 => {
-            maybe(random, "n", "true".to_owned());
-            fields.push(("a", "\"dev\"".to_owned()));
-            fields.push(("b", text(random)));
-        }
-        5 => {
-            let (a, b) =
-                (if random.one_in(2) { text(random) } else { whole(random) }, text(random));
-            maybe(random, "a", a);
-            maybe(random, "b", b);
-            maybe(random, "n", "1".to_owned());
-            fields.push(("o", format!("{{\"a\":{}}}", random.pick(&["\"prod\"", "\"\""]))));
-            let items: Vec<String> = (0..random.below(3)).map(|_| text(random)).collect();
-            fields.push(("items", format!("[{}]", items.join(","))));
-        }
-        _ => return None,
-    }
-    let fields: Vec<String> =
-        fields.iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
-    Some(format!("{{{}}}", fields.join(",")))
-}
-
-fn object(random: &mut Random, depth: usize) -> String {
-    let mut entries = Vec::new();
-    for key in KEYS {
-        if !random.one_in(4) {
-            entries.push(format!("\"{key}\":{}", scalar(random)));
-        }
-    }
-    if depth > 0 {
-        if !random.one_in(5) {
-            let items: Vec<String> = (0..random.below(4))
-                .map(|_| if random.one_in(4) { scalar(random) } else { object(random, depth - 1) })
-                .collect();
-            entries.push(format!("\"items\":[{}]", items.join(",")));
-        } else if random.one_in(2) {
-            entries.push(format!("\"items\":{}", scalar(random)));
-        }
-        if !random.one_in(4) {
-            entries.push(format!("\"o\":{}", object(random, 0)));
-        }
-    }
-    format!("{{{}}}", entries.join(","))
-}
-
-/// A body, which usually conforms to the type.
-pub(crate) fn body(random: &mut Random, ty: &str) -> String {
-    let typed = if random.one_in(4) { None } else { of_type(random, ty) };
-    match typed {
-        Some(body) => body,
-        None if random.one_in(30) => scalar(random),
-        None => object(random, 2),
-    }
 }

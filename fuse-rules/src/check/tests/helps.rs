@@ -25,6 +25,15 @@ const HELPS: &[&str] = &[
     "join(body.mails, \",\")",
     "({ x = \"x\" })[body.labels.a]",
     "body.labels[body.note]",
+    "if body.flag then body.note else \"x\"",
+    "if body.flag then \"x\" else body.owner.name",
+    "if body.note == \"x\" then \"y\" else \"z\"",
+    "if body.flag then lower(body.note) else \"x\"",
+    "\"x-${if body.flag then body.note else \"x\"}\"",
+    "lower(if body.flag then body.note else \"x\")",
+    "body.size.of",
+    "body.mails[0]",
+    "body.owner.name ?? body.note",
 ];
 
 #[test]
@@ -54,12 +63,15 @@ fn the_help_for_a_missing_value_names_only_fixes_that_work() {
                 match fix {
                     "a? = …" => flow("", &format!("a? = {value}")),
                     _ => {
-                        // The default belongs next to the value, which is a part of the whole.
-                        let part = fix.trim_matches(['(', ')']).rsplit_once(" ?? ").unwrap().0;
-                        let default = format!("({part} ?? \"…\")");
-                        let whole = match value.contains(part) {
-                            true => value.replacen(part, &default, 1),
-                            false => default,
+                        // The default belongs next to the value, which is a part of the whole. It is used as it
+                        // is written.
+                        let inner = fix.strip_prefix('(').and_then(|fix| fix.strip_suffix(')'));
+                        let shown = inner.unwrap_or(fix).rsplit_once(" ?? ").unwrap().0;
+                        let bare = shown.strip_prefix('(').and_then(|part| part.strip_suffix(')'));
+                        let part = if value.contains(shown) { Some(shown) } else { bare };
+                        let whole = match part.filter(|part| value.contains(part)) {
+                            Some(part) => value.replacen(part, fix, 1),
+                            None => panic!("`{value}` has no `{shown}`: {help}"),
                         };
                         flow("", &format!("a = {whole}"))
                     }

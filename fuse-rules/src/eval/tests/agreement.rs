@@ -5,6 +5,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::generate::{body, rules};
+use super::shares::assert_varied;
 use super::{decide, event, registry};
 use crate::decision::Outcome;
 use crate::fuses::Fuses;
@@ -48,6 +49,7 @@ fn what_is_generated_is_worth_comparing() {
     let (mut checked, mut all) = (0, 0);
     let mut outcomes = std::collections::BTreeMap::<Outcome, u32>::new();
     let mut refused = 0;
+    let (mut texts, mut several) = (Vec::new(), 0);
     for _ in 0..600 {
         let text = rules().new_tree(&mut runner).unwrap().current();
         all += 1;
@@ -55,6 +57,9 @@ fn what_is_generated_is_worth_comparing() {
             continue;
         };
         checked += 1;
+        several += u32::from(text.contains(" or q."));
+        let rules = text.split("\nrule ").map(str::to_owned);
+        texts.extend(rules.skip(1));
         for _ in 0..4 {
             let body = body().new_tree(&mut runner).unwrap().current();
             let evaluation = decide(&ruleset, &event(&body), &Fuses::default());
@@ -76,4 +81,6 @@ fn what_is_generated_is_worth_comparing() {
     assert!(share(Outcome::NotMatched) > 0.1, "too few do not match");
     assert!(outcomes.contains_key(&Outcome::Gated) && outcomes.contains_key(&Outcome::Rejected));
     assert!(refused > 0, "no event was refused");
+    assert_varied(&texts);
+    assert!(several * 10 > checked, "sensors hardly ever listen to several events: {several}");
 }

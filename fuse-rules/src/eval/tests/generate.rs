@@ -10,7 +10,7 @@ const TEXTS: [&str; 6] = ["x", "y", "prod", "", "12", "é\\n"];
 const FUNCTIONS: [&str; 9] =
     ["lower", "int", "len", "string", "json", "trim", "sha256", "text", "parse-json"];
 /// Calls with an argument, some of which are absent for some texts.
-const CALLS: [&str; 8] = [
+const CALLS: [&str; 13] = [
     "capture({}, r\"[a-z]+\")",
     "capture({}, r\"(x)?y\")",
     "capture({}, r\"(?<n>[xp])|(?<m>1)\").n",
@@ -19,6 +19,11 @@ const CALLS: [&str; 8] = [
     "strip-prefix({}, \"p\")",
     "from-epoch({}, \"ms\")",
     "parse-json(string({}))",
+    "upper({})",
+    "capitalize(string({}))",
+    "split({}, \"x\")[0]",
+    "replace({}, \"x\", \"prod\")",
+    "join([{}, \"x\"], \"-\")",
 ];
 
 /// A table with some of the texts as keys.
@@ -95,9 +100,9 @@ fn value(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
         1 => path(roots.clone()).prop_map(|a| format!("\"t-${{{a}}}\"")),
         1 => (path(roots.clone()), prop::sample::select(&["", " == 1", " is present", " != \"x\""][..]), inner.clone(), inner.clone())
             .prop_map(|(c, test, a, b)| format!("(if {c}{test} then {a} else {b})")),
-        1 => (prop::sample::select(&FUNCTIONS[..]), path(roots.clone()))
+        3 => (prop::sample::select(&FUNCTIONS[..]), path(roots.clone()))
             .prop_map(|(f, p)| format!("{f}({p})")),
-        1 => (prop::sample::select(&CALLS[..]), path(roots.clone()), prop::sample::select(&["", " ?? \"x\""][..]))
+        5 => (prop::sample::select(&CALLS[..]), path(roots.clone()), prop::sample::select(&["", " ?? \"x\"", " ?? \"x\""][..]))
             .prop_map(|(call, path, rest)| format!("({}{rest})", call.replacen("{}", &path, 1))),
         1 => list.prop_map(move |l| format!("count(n{depth} in {l}: n{depth}.a == 1)")),
         1 => (elements(roots.clone()), prop::sample::select(&[".a == 1", ".b is present", " != \"x\"", ".c == body.c"][..]), prop::sample::select(&["", " ?? body.a", ".a"][..]))
@@ -107,7 +112,7 @@ fn value(roots: Vec<String>, depth: u32) -> BoxedStrategy<String> {
             }),
         1 => (path(roots.clone()), path(roots.clone()), prop::sample::select(&["", ".a", "[0]"][..]))
             .prop_map(|(base, key, rest)| format!("({base}[{key}]{rest} ?? 1)")),
-        1 => (path(roots.clone()), prop::sample::select(&["TABLE[{}]", "TABLE[{}].a", "TABLE[string({})] ?? 2", "[\"x\", 1, \"prod\"][{}]", "({ a = 1, b? = {} }).b"][..]))
+        2 => (path(roots.clone()), prop::sample::select(&["TABLE[{}]", "TABLE[{}].a", "TABLE[string({})] ?? 2", "[\"x\", 1, \"prod\"][{}]", "({ a = 1, b? = {} }).b"][..]))
             .prop_map(|(path, lookup)| format!("({})", lookup.replace("{}", &path).replace("TABLE", TABLE))),
         1 => (path(roots.clone()), path(roots.clone())).prop_map(|(a, b)| format!("json({{ a = [{{ x? = {a} }}], b = {b} }})")),
         1 => elements(roots).prop_map(move |l| format!("len({l})")),
@@ -144,9 +149,9 @@ pub(crate) fn condition(roots: Vec<String>, depth: u32) -> BoxedStrategy<String>
         1 => (path(roots.clone()), literal(), literal())
             .prop_map(|(a, b, c)| format!("{a} in [{b}, {c}]")),
         1 => (path(roots.clone()), path(roots.clone())).prop_map(|(a, b)| format!("{a} not in {b}")),
-        1 => (path(roots.clone()), prop::sample::select(&["contains", "starts-with", "ends-with"][..]), prop::sample::select(&TEXTS[..]))
+        1 => (path(roots.clone()), prop::sample::select(&["contains", "starts-with", "ends-with", "not contains", "not starts-with", "not ends-with"][..]), prop::sample::select(&TEXTS[..]))
             .prop_map(|(a, op, b)| format!("{a} {op} \"{b}\"")),
-        1 => (path(roots.clone()), prop::sample::select(&["matches r\"[a-z]+\"", "like \"p*\""][..]))
+        1 => (path(roots.clone()), prop::sample::select(&["matches r\"[a-z]+\"", "like \"p*\"", "not matches r\"[a-z]+\"", "not like \"p*\""][..]))
             .prop_map(|(a, test)| format!("{a} {test}")),
         2 => (path(roots.clone()), prop::sample::select(&["missing", "present", "null", "string", "int", "float", "bool", "list", "map", "not missing", "not string"][..]))
             .prop_map(|(a, kind)| format!("{a} is {kind}")),
@@ -262,7 +267,7 @@ fn rule(roots: Vec<String>) -> impl Strategy<Value = String> {
             1 => Just("used".to_owned()),
             1 => Just("[used, \"${used}\", if body.a == 1 then used else 1]".to_owned()),
         ];
-        (requires, own, once, whens, mapping, prop::bool::weighted(0.75)).prop_map(
+        (requires, own, once, whens, mapping, prop::bool::weighted(0.85)).prop_map(
             move |(requires, own, once, whens, mapping, optional)| {
                 let requires = if requires { "requires gate\n" } else { "" };
                 let once =

@@ -1,6 +1,8 @@
 //! Rules that are too expensive for an event are rejected, and the others decide it.
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 
 use super::generate::{body, rules};
 use super::{decide_within, event, load, registry};
@@ -125,6 +127,27 @@ fn work_stays_within_the_bound_of_computed_values() {
         }
     }
     assert!(worked > 100_000, "{worked}");
+}
+
+/// The properties below would mean little if almost no generated rule did any work, or if no limit was exceeded.
+#[test]
+fn generated_rules_work_and_exceed_limits() {
+    let mut runner = TestRunner::deterministic();
+    let (mut checked, mut worked, mut rejected, mut others) = (0, 0, 0, 0);
+    for _ in 0..200 {
+        let text = rules().new_tree(&mut runner).unwrap().current();
+        let Ok(ruleset) = Ruleset::parse("test.rules", &text, &registry()) else { continue };
+        checked += 1;
+        let body = body().new_tree(&mut runner).unwrap().current();
+        worked += u64::from(check_work(&ruleset, &body) > 20);
+        let decided = decide_within(&ruleset, &event(&body), &Fuses::default(), 60);
+        let is_dear = |one: &Decision| one.reason.contains("examine more than");
+        let dear = decided.decisions.iter().filter(|one| is_dear(one)).count();
+        rejected += usize::from(dear > 0);
+        others += decided.decisions.len() - dear;
+    }
+    assert!(checked > 80 && worked * 10 > checked, "{worked} of {checked}");
+    assert!(rejected > 10 && others > 10, "{rejected} rejected, {others} not");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod types;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
+use super::shares::assert_varied;
 use super::{event, registry};
 use crate::diagnostic::Diagnostics;
 use crate::reference::claims;
@@ -89,6 +90,7 @@ proptest! {
 #[test]
 fn what_is_generated_is_worth_checking() {
     let (mut checked, mut fired, mut unknown, mut decided) = (0, 0, 0, 0);
+    let mut texts = Vec::new();
     let mut codes = std::collections::BTreeMap::<String, u32>::new();
     for seed in 0..1_000_u64 {
         let dice = &mut Dice(seed);
@@ -96,6 +98,7 @@ fn what_is_generated_is_worth_checking() {
         match load(&case) {
             Ok(ruleset) => {
                 checked += 1;
+                texts.push(case.text.clone());
                 for _ in 0..3 {
                     let body = case.shape.value(dice).to_string();
                     let evaluation =
@@ -117,9 +120,10 @@ fn what_is_generated_is_worth_checking() {
     println!(
         "{checked} of 1000 programs check; of {decided} decisions {fired} fired, {unknown} unknown; {codes:?}"
     );
-    assert!(checked >= 500, "at least half of the programs check, not {checked}");
+    assert!(checked >= 350, "a third of the programs check, not {checked}");
     assert!(fired * 10 > decided && unknown * 50 > decided, "{fired} and {unknown} of {decided}");
     for code in ["E0203", "E0311", "E0312", "E0313"] {
         assert!(codes.contains_key(code), "{code} is never raised");
     }
+    assert_varied(&texts);
 }

@@ -18,6 +18,7 @@ pub(super) fn program(dice: &mut Dice, shape: &Shape) -> String {
         each = format!("each el in {path}");
         place.bound.push(("el".to_owned(), element));
     }
+    let lets: String = (0..place.dice.roll(2)).map(|_| place.named()).collect();
     let whens: Vec<String> =
         (0..place.dice.roll(3)).map(|_| format!("when {}", place.condition(2))).collect();
     let fields: Vec<String> = (0..1 + place.dice.roll(2))
@@ -27,7 +28,7 @@ pub(super) fn program(dice: &mut Dice, shape: &Shape) -> String {
         })
         .collect();
     format!(
-        "source q queue {{ event e : {shape} }}\nsensor s on q.e {{ {each}\nrule r {{\n{}\ntrigger note {{ value {{ {} }} }} }} }}",
+        "source q queue {{ event e : {shape} }}\nsensor s on q.e {{ {each}\nrule r {{\n{lets}{}\ntrigger note {{ value {{ {} }} }} }} }}",
         whens.join("\n"),
         fields.join("\n")
     )
@@ -67,6 +68,64 @@ impl Place<'_> {
         }
     }
 
+    /// A `let`, whose name is bound from here on.
+    fn named(&mut self) -> String {
+        let ((one, shape), (other, instead)) = (self.path(), self.path());
+        let name = format!("l{}", self.bound.len());
+        let (value, shape) = match self.dice.roll(5) {
+            0 | 1 => (one, shape),
+            2 => {
+                let condition = self.condition(1);
+                let either = Shape::Union(vec![shape, instead]);
+                (format!("if {condition} then {one} else {other}"), either)
+            }
+            3 => (format!("{one} ?? {other}"), Shape::Union(vec![shape, instead])),
+            _ => {
+                let fields = vec![("p", false, shape), ("q", true, instead)];
+                (format!("{{ p = {one}, q? = {other} }}"), Shape::Record { fields, open: false })
+            }
+        };
+        self.bound.push((name.clone(), shape));
+        format!("let {name} = {value}\n")
+    }
+
+    /// A value that is looked up by another one.
+    fn lookup(&mut self) -> String {
+        let paths: Vec<_> = (0..6).map(|_| self.path()).collect();
+        let into = paths.iter().find(|(_, shape)| matches!(shape, Shape::Map(_) | Shape::List(_)));
+        let wanted = |shape: &Shape| match into {
+            Some((_, Shape::List(_))) => matches!(shape, Shape::Int | Shape::Number(_)),
+            _ => matches!(shape, Shape::String | Shape::Word(_)),
+        };
+        let by = paths.iter().find(|(_, shape)| wanted(shape)).or(paths.first());
+        let by = by.map_or("\"a\"", |(path, _)| path);
+        match into {
+            Some((path, _)) if self.dice.chance(60) => format!("{path}[{by}]"),
+            _ => format!("({{ a = 1, x = \"y\", \"1\" = {by} }})[{by}]"),
+        }
+    }
+
+    /// A text that is computed from a text.
+    fn computed(&mut self) -> String {
+        let paths: Vec<_> = (0..6).map(|_| self.scalar()).collect();
+        let text = paths.iter().find(|(_, shape)| matches!(shape, Shape::String | Shape::Word(_)));
+        let path = text.map_or_else(|| format!("string({})", paths[0].0), |(path, _)| path.clone());
+        let call = *self.dice.pick(&[
+            "capture({}, r\"([a-z])\")",
+            "capture({}, r\"(x)?y\")",
+            "capture({}, r\"(?<p>x)|(?<q>1)\").p",
+            "replace-match({}, r\"[a-z]\", \"<$0>\")",
+            "replace({}, \"x\", \"\")",
+            "slice({}, 1)",
+            "split({}, \" \")[0]",
+            "strip-prefix({}, \"x\")",
+            "upper({})",
+            "trim({})",
+            "capitalize({})",
+        ]);
+        call.replace("{}", &path)
+    }
+
     /// Some paths to lists, with their element types.
     fn lists(&mut self) -> Vec<(String, Shape)> {
         let paths: Vec<_> = (0..8).map(|_| self.path()).collect();
@@ -104,7 +163,7 @@ impl Place<'_> {
 
     fn condition(&mut self, depth: usize) -> String {
         let (path, shape) = self.scalar();
-        let sides = if depth == 0 { 9 } else { 14 };
+        let sides = if depth == 0 { 9 } else { 18 };
         match self.dice.roll(sides) {
             0..=2 => {
                 let literal = self.literal(&shape);
@@ -130,7 +189,8 @@ impl Place<'_> {
                 format!("{path} is {not}{test}")
             }
             5 if matches!(shape, Shape::String | Shape::Time) => {
-                format!("{path} {} \"x\"", self.dice.pick(&["starts-with", "like", "contains"]))
+                let tests = ["starts-with", "like", "contains", "not contains", "not like"];
+                format!("{path} {} \"x\"", self.dice.pick(&tests))
             }
             6 => format!("\"${{{path}}}\" != \"1\""),
             7 => format!("({path} ?? {}) == {}", self.literal(&shape), self.literal(&shape)),
@@ -162,6 +222,23 @@ impl Place<'_> {
                 format!("(({left}){op}({right}))")
             }
             12 => format!("not ({})", self.condition(depth - 1)),
+            13 => {
+                let [test, chosen, otherwise] = [(); 3].map(|()| self.condition(depth - 1));
+                format!("(if {test} then {chosen} else {otherwise})")
+            }
+            14 => {
+                let test = *self.dice.pick(&["is present", "is missing", "?? 1 == 1", "== \"y\""]);
+                format!("{} {test}", self.lookup())
+            }
+            15 => {
+                let tests = [
+                    "?? \"x\" == \"X\"",
+                    "is present",
+                    "?? \"x\" not contains \"x\"",
+                    "not starts-with \"<\"",
+                ];
+                format!("{} {}", self.computed(), self.dice.pick(&tests))
+            }
             _ => {
                 let word = *self.dice.pick(&["any", "all", "none"]);
                 self.over_list(word, depth)
@@ -185,7 +262,7 @@ impl Place<'_> {
 
     fn value(&mut self, depth: usize) -> String {
         let (path, shape) = self.path();
-        let sides = if depth == 0 { 3 } else { 16 };
+        let sides = if depth == 0 { 3 } else { 20 };
         match self.dice.roll(sides) {
             0 | 1 => path,
             2 => self.literal(&shape),
@@ -227,6 +304,21 @@ impl Place<'_> {
                     true => format!("map({name} in {list}: {body})"),
                     false => format!("map({name} in {list}: {body})[0]"),
                 }
+            }
+            15 => {
+                let condition = self.condition(depth - 1);
+                format!("(if {condition} then {path} else {})", self.value(depth - 1))
+            }
+            16 | 17 => {
+                let value = if self.dice.chance(50) { self.lookup() } else { self.computed() };
+                match self.dice.chance(70) {
+                    true => format!("({value} ?? \"none\")"),
+                    false => value,
+                }
+            }
+            18 => {
+                let field = *self.dice.pick(&["p", "q"]);
+                format!("({{ p = {path}, q? = {} }}).{field}", self.value(depth - 1))
             }
             _ => {
                 let condition = self.condition(depth - 1);

@@ -5,6 +5,7 @@ use regex::Regex;
 
 use super::super::{load, try_load};
 use super::generate::TEMPLATES;
+use super::missing::{branches, checks, lacks, may_be_missing, path};
 use super::text::{Lines, is_same};
 use super::{Finding, findings};
 use crate::analysis::{ANY_TEXT, Analysis, Answer, Placed};
@@ -106,18 +107,7 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
             assert!(Regex::new(word).is_ok_and(|regex| regex.as_str() != regex::escape(word)));
             assert!(!is_same(text, &finding.fixed(text)), "{}", shown());
         }
-        // A branch of a conditional is missing only under its condition, which is not written out.
-        "mapping-may-be-missing" if own.starts_with("if ") => {}
-        "mapping-may-be-missing" => {
-            let sides: Vec<_> = own.split(" ?? ").map(inside).collect();
-            let (last, before) = sides.split_last().unwrap();
-            let mut missing: Vec<_> = before.iter().map(|path| lacks(lines, line, path)).collect();
-            missing.push(Some(format!("{last} is missing")));
-            let missing = missing.into_iter().flatten().collect::<Vec<_>>().join(" and ");
-            let outcomes = possible(text, finding, &[&missing]);
-            let mut others = outcomes.iter().filter(|outcome| **outcome != Outcome::Rejected);
-            assert_eq!(others.next(), None, "this is not needed: {}", shown());
-        }
+        "mapping-may-be-missing" => may_be_missing(text, finding),
         "untrusted-text" | "unsafe-parameter" => {
             let says = |path: &str| {
                 let says = [
@@ -126,15 +116,21 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
                 ];
                 says.into_iter().find(|condition| checks(lines, line, condition))
             };
-            let mut sides = own.split(" ?? ").map(inside);
-            let one = sides.next().unwrap();
-            // The default matters only if the first value is missing.
-            let instead = sides.next().filter(|other| other.contains('.')).and_then(|other| {
-                Some(format!("({} and {})", lacks(lines, line, one)?, says(other)?))
-            });
-            let any = says(one).into_iter().chain(instead).collect::<Vec<_>>().join(" or ");
-            if checks(lines, line, &any) {
-                possible(text, finding, &[&any]);
+            let unsafe_if = |(guard, value): (Option<String>, &str)| {
+                let mut sides = value.split(" ?? ").map(path);
+                let one = sides.next().flatten()?;
+                // The default matters only if the first value is missing.
+                let instead = sides.next().flatten().and_then(|other| {
+                    Some(format!("({} and {})", lacks(lines, line, one)?, says(other)?))
+                });
+                let any = says(one).into_iter().chain(instead).collect::<Vec<_>>().join(" or ");
+                let any = guard.map_or(any.clone(), |guard| format!("{guard} and ({any})"));
+                checks(lines, line, &any).then(|| format!("({any})"))
+            };
+            let all = branches(own).into_iter().filter_map(unsafe_if);
+            let all = all.collect::<Vec<_>>().join(" or ");
+            if !all.is_empty() {
+                possible(text, finding, &[&all]);
             }
         }
         "all-over-empty-list" => {
@@ -227,34 +223,20 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
     Vec::new()
 }
 
-/// The path in an expression, which may be an interpolation or a call.
-fn inside(expr: &str) -> &str {
-    let expr = expr.strip_prefix("\"${").map_or(expr, |rest| rest.trim_end_matches("}\""));
-    let expr = expr.rsplit('(').next().unwrap().trim_end_matches(')');
-    expr.split(' ').next().unwrap()
-}
-
-/// Whether the checker accepts a further condition in the rule of a line. It rejects, for example, text tests on
-/// numbers.
-fn checks(lines: Lines<'_>, line: usize, condition: &str) -> bool {
-    let rule = lines.at(line).unwrap().rule.unwrap().start;
-    try_load(&lines.with_condition(rule, condition)).is_ok()
-}
-
-/// A condition for the default of a value to apply.
-fn lacks(lines: Lines<'_>, line: usize, path: &str) -> Option<String> {
-    let lacks = [
-        format!("({path} is missing or {path} is null)"),
-        format!("{path} is missing"),
-        format!("{path} is null"),
-    ];
-    lacks.into_iter().find(|condition| checks(lines, line, condition))
-}
-
 /// Fails if the rule of a finding provably never acts under a further condition, although the finding claims that it
 /// may. Uses the first of the given forms of the condition that the checker accepts. Ignores rules that never act.
 /// Returns the outcomes for the events that the analysis finds.
-fn possible(text: &str, finding: &Finding, ways: &[&str]) -> Vec<Outcome> {
+pub(super) fn possible(text: &str, finding: &Finding, ways: &[&str]) -> Vec<Outcome> {
+    let Some((is_possible, outcomes)) = ways.iter().find_map(|way| ask(text, finding, way)) else {
+        panic!("the checker accepts none of {ways:?}: {finding:?}\n{text}");
+    };
+    assert!(is_possible, "`{}` is impossible there: {finding:?}\n{text}", ways[0]);
+    outcomes
+}
+
+/// Whether a rule of a finding may act under a further condition, and the outcomes for the events that the analysis
+/// finds. Returns nothing if the checker rejects the condition.
+pub(super) fn ask(text: &str, finding: &Finding, way: &str) -> Option<(bool, Vec<Outcome>)> {
     let lines = Lines(text);
     let all = lines.all();
     let names = lines.names(lines.number(finding.span));
@@ -264,10 +246,7 @@ fn possible(text: &str, finding: &Finding, ways: &[&str]) -> Vec<Outcome> {
     for name in &names {
         let is_rule = |at: &usize| all[*at].starts_with("rule ") && lines.name(*at) == *name;
         let rule = (0..all.len()).find(is_rule).unwrap();
-        let asked = |way| lines.with_condition(rule, way);
-        let changed = ways.iter().find_map(|way| try_load(&asked(way)).ok());
-        // The checker accepts none of them. Loading the first one panics with the reason.
-        let changed = changed.unwrap_or_else(|| load(&asked(ways[0])));
+        let changed = try_load(&lines.with_condition(rule, way)).ok()?;
         let answer = matching(&changed, name);
         is_possible |= !answer.is_never() || matching(&load(text), name).is_never();
         outcomes.extend(answer.witness().map(|found| {
@@ -282,8 +261,7 @@ fn possible(text: &str, finding: &Finding, ways: &[&str]) -> Vec<Outcome> {
             decided.filter(is_own).map(|decision| decision.outcome).next().unwrap()
         }));
     }
-    assert!(is_possible, "`{}` is impossible there: {finding:?}\n{text}", ways[0]);
-    outcomes
+    Some((is_possible, outcomes))
 }
 
 /// Whether a rule can match.
@@ -318,6 +296,7 @@ fn both_match(text: &str, finding: &Finding, rules: &[String]) -> Vec<Vec<String
         for (key, value) in given.as_object().into_iter().flatten() {
             event = match what {
                 "headers" => event.header(key, &text(value)),
+                "path" => event.path_parameter(key, &text(value)),
                 _ => event.query(key, &text(value)),
             };
         }

@@ -4,8 +4,6 @@
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use serde_json::Value as Json;
-
 use crate::analysis::tests::generate::{self, TYPES, Theme};
 use crate::diagnostic::tests::kinds::registry;
 use crate::eval::tests::many::Random;
@@ -107,15 +105,38 @@ fn head(random: &mut Random, ty: &str) -> String {
     maybe(random, &format!("use std \"gitlab\"\n{hook}"));
     maybe(random, "fuse spare default off\n");
     maybe(random, "type spare = string\n");
+    let push = push(random, ty);
     let release = random.pick(&["", "", "", "event release { path = \"/release\" }\n"]);
     head.push_str(&format!(
-        "source gh webhook {{\nport = 12000\npath = \"/gh\"\nevent push{ty}\n{release}}}\n\
+        "source gh webhook {{\nport = 12000\npath = \"/gh/{{tenant}}\"\n{push}{release}}}\n\
          source am webhook {{\nport = 12001\npath = \"/am\"\nevent alerts\n}}\n\
          fuse gate default off\n\
          const word = \"prod\"\n\
          condition is-prod(v) = v == \"prod\"\n"
     ));
     head
+}
+
+/// The declaration of `gh.push`, sometimes with a condition.
+fn push(random: &mut Random, ty: &str) -> String {
+    let plain = format!("event push{ty}\n");
+    if !random.one_in(3) {
+        return plain;
+    }
+    let theme = Theme::new(random);
+    let own = generate::condition(random, &theme, &["body"], 1);
+    let when = random.pick(&[
+        "headers.x-kind == \"push\"",
+        "headers.x-kind != \"dev\"",
+        "event.path.tenant starts-with \"a\"",
+        "body.a is present",
+        "body.a == \"prod\"",
+        own.as_str(),
+        own.as_str(),
+    ]);
+    let push = format!("event push{ty} {{ when {when} }}\n");
+    let source = format!("source gh webhook {{\nport = 1\npath = \"/{{tenant}}\"\n{push}}}\n");
+    if Ruleset::parse("a.rules", &source, &registry()).is_ok() { push } else { plain }
 }
 
 fn allow(random: &mut Random) -> &'static str {
@@ -152,7 +173,11 @@ fn sensor(random: &mut Random, number: usize, theme: &Rc<Theme>) -> (String, Eve
         Event::Alerts { each }
     } else {
         text.push_str(if each { "each x in body.items\n" } else { "" });
-        let roots = if each { vec!["body", "x", "x"] } else { vec!["body"] };
+        let mut roots = if each { vec!["body", "x", "x"] } else { vec!["body"] };
+        if random.one_in(6) {
+            text.push_str(&generate::named(random, theme, &roots, "named"));
+            roots.push("named");
+        }
         Event::Push { roots, theme: Rc::clone(theme) }
     };
     if random.one_in(4) {
@@ -190,7 +215,18 @@ fn rule(random: &mut Random, number: usize, event: &Event) -> String {
             "let own = body.a\n",
             "let own = body.a\nwhen own == \"prod\"\n",
             "let own = if body.a is string then body.a else \"x\"\nwhen own == \"prod\"\n",
+            "let own = ({ prod = \"p\", dev = \"d\" })[body.a] ?? \"x\"\nwhen own != \"x\"\n",
         ]));
+    } else if let Event::Push { roots, theme } = &mut event
+        && random.one_in(6)
+    {
+        text.push_str(&generate::named(random, theme, roots, "own"));
+        roots.push("own");
+    }
+    if let Event::Push { roots, theme } = &event
+        && random.one_in(8)
+    {
+        text.push_str(&generate::used(random, theme, roots));
     }
     for _ in 0..1 + random.below(3) {
         text.push_str(allow(random));
@@ -224,9 +260,15 @@ fn condition(random: &mut Random, event: &Event) -> String {
 
 fn atom(random: &mut Random, event: &Event) -> String {
     match event {
-        Event::Push { .. } if random.one_in(8) => {
-            random.pick(&["body.a == word", "is-prod(body.a)", "is-prod(body.b)"]).to_owned()
-        }
+        Event::Push { .. } if random.one_in(8) => random
+            .pick(&[
+                "body.a == word",
+                "is-prod(body.a)",
+                "is-prod(body.b)",
+                "event.path.tenant == \"acme\"",
+                "event.path.tenant != \"acme\"",
+            ])
+            .to_owned(),
         Event::Push { roots, theme } => generate::condition(random, theme, roots, 2),
         Event::Alerts { each } => of_alerts(random, *each),
     }
@@ -238,6 +280,8 @@ fn of_alerts(random: &mut Random, each: bool) -> String {
         "alert.labels.severity == \"critical\"",
         "alert.labels.severity in [\"critical\", \"page\"]",
         "alert.labels.severity is present",
+        "({ critical = \"page\", info = \"log\" })[alert.labels.severity] == \"page\"",
+        "(({ critical = 1 })[alert.labels.severity] ?? 0) == 1",
     ];
     let group = [
         "body.status == \"firing\"",
@@ -268,6 +312,8 @@ fn of_alerts(random: &mut Random, each: bool) -> String {
         "capture(body.name, \"prod-(.+)\") is present",
         "capture(body.issue.title, \"deploy (.+)\") == \"deploy\"",
         "body.checks is list",
+        "({ firing = true, resolved = false })[body.status] == true",
+        "body.issue[body.name] == \"deploy\"",
     ];
     let all = if each && random.one_in(2) { &own[..] } else { &group[..] };
     random.pick(all).to_owned()
@@ -284,12 +330,15 @@ fn trigger(random: &mut Random, event: &Event) -> String {
             "body.a ?? body.b",
             "if body.a == \"prod\" then body.b else \"x\"",
             "if body.b is string then body.b else body.a",
+            "body.o[body.a]",
+            "({ prod = \"p\", dev = \"d\" })[body.a] ?? body.b",
         ]),
         Event::Alerts { each: true } => random.pick(&[
             "alert.labels.severity",
             "body.issue.title",
             "\"${alert.labels.severity ?? \"x\"}\"",
             "if body.issue.title is present then body.issue.title else \"x\"",
+            "if alert.status == \"firing\" then body.issue.title else alert.labels.severity",
         ]),
         Event::Alerts { each: false } => random.pick(&[
             "body.issue.title",
@@ -334,7 +383,8 @@ fn tests(random: &mut Random, rules: usize, text: &mut String) {
     text.push_str("test \"some of them\" {\n");
     for event in ["gh.push", "am.alerts"] {
         if text.contains(&format!(" on {event} {{\n")) {
-            writeln!(text, "send {event} body {{}}").unwrap();
+            let path = if event == "gh.push" { " path { tenant = \"acme\" }" } else { "" };
+            writeln!(text, "send {event} body {{}}{path}").unwrap();
         }
     }
     for rule in 0..rules {
@@ -344,82 +394,4 @@ fn tests(random: &mut Random, rules: usize, text: &mut String) {
         }
     }
     text.push_str("}\n");
-}
-
-/// A body of an event of `am.alerts`.
-fn alerts(random: &mut Random) -> String {
-    let status = |random: &mut Random| random.pick(&["firing", "resolved"]).to_owned();
-    let mut fields: Vec<String> = Vec::new();
-    let alerts: Vec<String> = (0..random.below(4))
-        .map(|_| {
-            let severity = random.pick(&["critical", "page", "info"]);
-            let labels = random.pick(&["\"severity\":", "\"team\":"]);
-            format!("{{\"status\":\"{}\",\"labels\":{{{labels}\"{severity}\"}}}}", status(random))
-        })
-        .collect();
-    let state = random.pick(&["ok", "bad"]);
-    let checks: Vec<String> =
-        (0..random.below(3)).map(|_| format!("{{\"state\":\"{state}\"}}")).collect();
-    let name = random.pick(&["prod", "prod-eu", "xprodx", "eu-prod", "eu", ""]);
-    let title = random.pick(&["deploy", "deploy now", "Deploy", "$(deploy)"]);
-    for (key, value) in [
-        ("status", format!("\"{}\"", status(random))),
-        ("alerts", format!("[{}]", alerts.join(","))),
-        ("checks", format!("[{}]", checks.join(","))),
-        ("name", format!("\"{name}\"")),
-        ("issue", format!("{{\"title\":\"{title}\"}}")),
-    ] {
-        if !random.one_in(5) {
-            fields.push(format!("\"{key}\":{value}"));
-        }
-    }
-    format!("{{{}}}", fields.join(","))
-}
-
-/// An event for a rule set: its name and body.
-pub(super) fn body(random: &mut Random, ty: &str) -> (&'static str, &'static str, String) {
-    match random.below(3) {
-        0 => ("am", "alerts", alerts(random)),
-        _ => ("gh", "push", generate::body(random, ty)),
-    }
-}
-
-/// A slightly mutated body.
-pub(super) fn changed(random: &mut Random, body: &str) -> String {
-    match serde_json::from_str(body) {
-        Ok(mut value) => {
-            change(random, &mut value);
-            value.to_string()
-        }
-        Err(_) => body.to_owned(),
-    }
-}
-
-fn change(random: &mut Random, value: &mut Json) {
-    if !random.one_in(4) {
-        match value {
-            Json::Object(map) if !map.is_empty() => {
-                let key = map.keys().nth(random.below(map.len())).unwrap().clone();
-                match random.one_in(8) {
-                    true => drop(map.remove(&key)),
-                    false => change(random, map.get_mut(&key).unwrap()),
-                }
-                return;
-            }
-            Json::Array(all) if !all.is_empty() => {
-                let at = random.below(all.len());
-                match random.below(8) {
-                    0 => drop(all.remove(at)),
-                    1 => all.push(all[at].clone()),
-                    _ => change(random, &mut all[at]),
-                }
-                return;
-            }
-            _ => {}
-        }
-    }
-    // If the result is not JSON, keep the original body.
-    if let Ok(scalar) = serde_json::from_str(&generate::scalar(random)) {
-        *value = scalar;
-    }
 }
