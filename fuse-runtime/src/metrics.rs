@@ -147,7 +147,7 @@ impl Metrics {
         );
         registry.register(
             "events_unrouted",
-            "Requests that the conditions of no event take",
+            "Requests that match the conditions of no event",
             unrouted.clone(),
         );
         registry.register("actions", "Actions, by trigger and result", actions.clone());

@@ -20,8 +20,8 @@ Examples:
   fuse test rules --mutate --write rules/more-tests.rules
   fuse test rules --format junit > report.xml
 
-Exit codes: 0 all passed, 1 the rules have problems, a test failed, the coverage is too low or a mutation
-was not detected, 2 wrong usage or a file that cannot be read or written")]
+Exit codes: 0 all passed, 1 the rules have problems, a test failed, the coverage is too low or a
+mutation was not detected, 2 wrong usage or a file that cannot be read or written")]
 pub(crate) struct Test {
     #[command(flatten)]
     pub(crate) rules: RulePaths,

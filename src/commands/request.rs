@@ -83,7 +83,7 @@ pub(super) fn with_path<'e>(
     }
 }
 
-/// The event as a running fuse admits it, or why it would refuse it. `None` if no event takes the request.
+/// The event as a running fuse admits it, or why it would refuse it. `None` if the request matches no event.
 pub(super) fn admit<'e>(
     ruleset: &Ruleset,
     plan: &'e Plan,

@@ -56,7 +56,7 @@ impl Checker<'_> {
             && let Some(other) = here.find(|one| one.event.when.is_empty())
         {
             let problem = collision(second, other.event.span).help(format!(
-                "give one of them another path, or a condition that tells them apart: \
+                "give one of them another path, or a condition that distinguishes them: \
                  `event {} {{ when headers.x-event == \"{}\" }}`",
                 second.event.name, second.event.name
             ));

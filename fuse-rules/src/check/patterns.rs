@@ -154,7 +154,7 @@ fn unusable(span: Span, error: PatternError) -> Diagnostic {
         PatternError::Malformed(why) => malformed(span, &why),
         PatternError::SeveralGroups(count) => {
             problem(format!("this pattern has {count} groups without names"))
-                .label("which one is meant?")
+                .label("the result could be any of them")
                 .help("name what you need, as in `(?<name>…)`, and read it as `capture(…).name`; write `(?:…)` for a group that only groups")
         }
         PatternError::UnknownGroup(name) => problem(format!("the pattern has no group `{name}`"))

@@ -107,7 +107,7 @@ codes! {
     E0409 = "a required field marked as optional",
     E0410 = "fields that cannot be combined",
     E0411 = "a type that no body of the format has",
-    E0412 = "events that take the same request",
+    E0412 = "events that match the same request",
     E0501 = "a clause given twice",
     E0502 = "a rule that triggers nothing",
     E0503 = "a sensor without rules",

@@ -131,18 +131,6 @@ impl Plan {
         Ok(Some(ArrivedEvent { event_plan, event: event.named(name) }))
     }
 
-    /// An event as the expressions of its source read it.
-    fn unwrapped<'e>(&self, event: &'e Event<'_>) -> Result<Cow<'e, Event<'e>>, UnreadableBody> {
-        if event.stage() > Stage::Received || !event.is_structured() {
-            return Ok(Cow::Borrowed(event));
-        }
-        let event_plan = self.compiled().event(event.source(), event.name());
-        if event_plan.is_none_or(|event_plan| !event_plan.takes_cloud_events) {
-            return Ok(Cow::Borrowed(event));
-        }
-        event.borrowed().unwrapped().map(Cow::Owned).map_err(UnreadableBody::Invalid)
-    }
-
     /// An event as rules see it: with its body decoded, if its source has a `decode`. All other methods take an event as
     /// it arrives, and do this themselves.
     ///
@@ -164,20 +152,20 @@ impl Plan {
     /// # Errors
     /// The body is not a cloud event, although its content type says so, or cannot be decoded.
     pub fn seen<'e>(&self, event: &'e Event<'_>) -> Result<Cow<'e, Event<'e>>, UnreadableBody> {
-        if event.stage() == Stage::Seen {
-            return Ok(Cow::Borrowed(event));
-        }
-        let event = self.unwrapped(event)?;
+        self.seen_with_plan(event).map(|(_, event)| event)
+    }
+
+    /// The same, with the plan for the event.
+    pub(super) fn seen_with_plan<'e>(
+        &self,
+        event: &'e Event<'_>,
+    ) -> Result<(Option<&EventPlan>, Cow<'e, Event<'e>>), UnreadableBody> {
         let event_plan = self.compiled().event(event.source(), event.name());
-        let Some(decode) = event_plan.and_then(|event_plan| event_plan.decode.as_ref()) else {
-            return Ok(event);
+        let seen = match event_plan {
+            Some(event_plan) if event.stage() < Stage::Seen => seen(event_plan, event)?,
+            _ => Cow::Borrowed(event),
         };
-        let text = decoded(decode, &event)?;
-        let event = match event {
-            Cow::Borrowed(event) => event.borrowed(),
-            Cow::Owned(event) => event,
-        };
-        Ok(Cow::Owned(event.with_body(text).at(Stage::Seen)))
+        Ok((event_plan, seen))
     }
 
     /// The value of a source's field that is an expression over the event, such as `id`, as
@@ -192,9 +180,10 @@ impl Plan {
         field: &str,
     ) -> Result<Option<String>, UnreadableBody> {
         let event_plan = self.compiled().event(event.source(), event.name());
-        match event_plan.and_then(|event_plan| event_plan.expression(field)) {
+        let Some(event_plan) = event_plan else { return Ok(None) };
+        match event_plan.expression(field) {
             Some((frames, expr)) => {
-                exhaustive::source_field(frames, expr, &*self.unwrapped(event)?)
+                exhaustive::source_field(frames, expr, &*unwrapped(event_plan, event)?)
             }
             None => Ok(None),
         }
@@ -218,6 +207,32 @@ impl Plan {
             _ => true,
         }
     }
+}
+
+/// An event as the expressions of its source read it.
+fn unwrapped<'e>(
+    event_plan: &EventPlan,
+    event: &'e Event<'_>,
+) -> Result<Cow<'e, Event<'e>>, UnreadableBody> {
+    let is_wrapped = event_plan.takes_cloud_events && event.stage() == Stage::Received;
+    if !is_wrapped || !event.is_structured() {
+        return Ok(Cow::Borrowed(event));
+    }
+    event.borrowed().unwrapped().map(Cow::Owned).map_err(UnreadableBody::Invalid)
+}
+
+fn seen<'e>(
+    event_plan: &EventPlan,
+    event: &'e Event<'_>,
+) -> Result<Cow<'e, Event<'e>>, UnreadableBody> {
+    let event = unwrapped(event_plan, event)?;
+    let Some(decode) = &event_plan.decode else { return Ok(event) };
+    let text = decoded(decode, &event)?;
+    let event = match event {
+        Cow::Borrowed(event) => event.borrowed(),
+        Cow::Owned(event) => event,
+    };
+    Ok(Cow::Owned(event.with_body(text).at(Stage::Seen)))
 }
 
 /// The body that rules see, as JSON text.

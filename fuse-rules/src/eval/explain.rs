@@ -11,8 +11,7 @@ use serde::Serialize;
 use super::exhaustive::{self, Evaluated, RuleSite};
 use super::indexed;
 use super::stack::Stack;
-use crate::decision::Decision;
-use crate::decision::Outcome;
+use crate::decision::{Decision, Evaluation, Outcome};
 use crate::eval::Pooled;
 use crate::event::Event;
 use crate::fuses::Fuses;
@@ -92,6 +91,12 @@ impl Explained {
     }
 }
 
+/// The decisions without explanations.
+fn evaluate(plan: &Pooled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
+    let event_plan = plan.event(event.source(), event.name());
+    indexed::decide_event(plan, event_plan, event, fuses, false).evaluation
+}
+
 /// Explains the decisions of the rules that `wanted` selects by name.
 pub(crate) fn explain(
     plan: &Pooled,
@@ -100,7 +105,7 @@ pub(crate) fn explain(
     asked: &dyn Fn(&str) -> bool,
 ) -> Explanation {
     let mismatch = exhaustive::mismatch(plan, event);
-    let decided = indexed::evaluate(plan, event, fuses);
+    let decided = evaluate(plan, event, fuses);
     if let Some(why) = decided.refused {
         return Explanation { mismatch, ..refused(plan, event, asked, why) };
     }

@@ -18,20 +18,17 @@ use crate::plan::{EachPlan, EventPlan, Lookup, Memory, RulePlan, SensorPlan, Sit
 use crate::scan::{EntryKind, Extract, ExtractError, find};
 use crate::semantics::{DECISION_WORK, Verdict, Work, decision};
 
-pub(crate) fn evaluate(plan: &Pooled, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
-    decide_event(plan, event, fuses, false).evaluation
-}
-
 /// Decides an event. `observe` also reports a mismatch with the event's type and missing paths,
-/// from the same pass over its bytes.
+/// from the same pass over its bytes. An event without a plan has no rules.
 pub(crate) fn decide_event(
     plan: &Pooled,
+    event_plan: Option<&EventPlan>,
     event: &Event<'_>,
     fuses: &Fuses,
     observe: bool,
 ) -> Decided {
     let nothing_missing = |evaluation| Decided { evaluation, missing: Vec::new() };
-    let Some(event_plan) = plan.event(event.source(), event.name()) else {
+    let Some(event_plan) = event_plan else {
         return nothing_missing(match event.fault() {
             Some(fault) => refused(fault.to_string()),
             None => Evaluation::new(Vec::new()),
@@ -108,7 +105,10 @@ fn decide(
         around,
         memory,
         rows: [Row::default(); MAX_LEVELS],
-        kept: std::array::from_fn(|_| Frame::without_values()),
+        kept: match event_plan.frames.has_lets {
+            true => (0..MAX_LEVELS).map(|_| Frame::without_values()).collect(),
+            false => Vec::new(),
+        },
         decisions: Vec::new(),
     };
     decider.enter(0);
@@ -158,7 +158,7 @@ pub(super) struct Decider<'d> {
     memory: &'d mut Memory,
     pub(super) rows: [Row; MAX_LEVELS],
     /// The frames of the rows, if they keep values of `let`s.
-    pub(super) kept: [Frame<'d>; MAX_LEVELS],
+    pub(super) kept: Vec<Frame<'d>>,
     decisions: Vec<(usize, Decision)>,
 }
 
@@ -172,9 +172,7 @@ impl<'d> Decider<'d> {
         *self.frames += 1;
         if let Some(row) = self.rows.get_mut(level) {
             row.number = *self.frames;
-            if self.event_plan.frames.has_lets
-                && let Some(kept) = self.kept.get_mut(level)
-            {
+            if let Some(kept) = self.kept.get_mut(level) {
                 *kept = Frame::from_row(self.extract, self.body, row.group, row.row);
             }
         }
@@ -431,7 +429,7 @@ impl<'d> Decider<'d> {
         body: &mut dyn FnMut(&Stack<'_, '_>, &'d Pooled, &Fuses),
     ) {
         let made;
-        let frame = match self.kept.get(at).filter(|_| self.event_plan.frames.has_lets) {
+        let frame = match self.kept.get(at) {
             Some(kept) => kept,
             None => {
                 let row = self.row(at);

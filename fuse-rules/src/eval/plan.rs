@@ -66,8 +66,10 @@ impl Plan {
     /// gated or rejected, in the order of sensors, rules and elements. The cost depends on these,
     /// not on the number of rules. [`explain`](Self::explain) shows why the others did not fire.
     pub fn evaluate(&self, event: &Event<'_>, fuses: &Fuses) -> Evaluation {
-        match self.seen(event) {
-            Ok(event) => indexed::evaluate(&self.inner, &event, fuses),
+        match self.seen_with_plan(event) {
+            Ok((event_plan, event)) => {
+                indexed::decide_event(&self.inner, event_plan, &event, fuses, false).evaluation
+            }
             Err(why) => indexed::refused(why.to_string()),
         }
     }
@@ -92,8 +94,10 @@ impl Plan {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn decide(&self, event: &Event<'_>, fuses: &Fuses) -> Decided {
-        match self.seen(event) {
-            Ok(event) => indexed::decide_event(&self.inner, &event, fuses, true),
+        match self.seen_with_plan(event) {
+            Ok((event_plan, event)) => {
+                indexed::decide_event(&self.inner, event_plan, &event, fuses, true)
+            }
             Err(why) => {
                 let evaluation = indexed::refused(why.to_string());
                 Decided { evaluation, missing: Vec::new() }

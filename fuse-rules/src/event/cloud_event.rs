@@ -91,15 +91,15 @@ fn unwrap(body: &str) -> Result<Unwrapped<'_>, String> {
     let (mut data, mut encoded, mut content_type) = (None, None, None);
     for (name, value) in members {
         match &*name {
-            "data" if data.is_some() => return Err("`data` is there twice".into()),
+            "data" if data.is_some() => return Err("`data` occurs twice".into()),
             "data" => data = Some(value.get()),
-            "data_base64" if encoded.is_some() => return Err("`data_base64` is there twice".into()),
+            "data_base64" if encoded.is_some() => return Err("`data_base64` occurs twice".into()),
             "data_base64" => encoded = text(&name, value)?,
             _ => {
                 let header = format!("ce-{}", name.to_ascii_lowercase());
                 let is_repeated = attributes.iter().any(|(known, _)| *known == header);
                 if is_repeated || name == "datacontenttype" && content_type.is_some() {
-                    return Err(format!("`{name}` is there twice"));
+                    return Err(format!("`{name}` occurs twice"));
                 }
                 match text(&name, value)? {
                     Some(text) if name == "datacontenttype" => content_type = Some(text),
@@ -226,8 +226,8 @@ mod tests {
             (body(r#""data_base64": {}"#), "`data_base64` is not a text"),
             (body(r#""data_base64": ["WzFd"]"#), "`data_base64` is not a text"),
             (body(r#""subject": "\ud800""#), "`subject` is not a text"),
-            (body(r#""id": "8""#), "`id` is there twice"),
-            (body(r#""data": 1, "data": 2"#), "`data` is there twice"),
+            (body(r#""id": "8""#), "`id` occurs twice"),
+            (body(r#""data": 1, "data": 2"#), "`data` occurs twice"),
         ] {
             let expected = format!("the body is not a CloudEvent: {why}");
             assert_eq!(unwrapped(&body).unwrap_err(), expected, "{body}");

@@ -107,7 +107,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::JSON),
         size: ResultSize::Bytes,
-        doc: "The value that a JSON text describes. There is no result for a text that a JSON body could not be, nor for a key that occurs twice in one object.",
+        doc: "The value that a JSON text describes. There is no result if the text is not a valid JSON body, or if a key occurs twice in one object.",
         examples: &[
             (r#"parse-json("{\"percent\": 10}").percent"#, Some("10")),
             (r#"parse-json("[1.0, null]")"#, Some("[1,null]")),

@@ -24,7 +24,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
         size: ResultSize::Arguments,
-        doc: "The text that is encoded as base64, in either alphabet, with or without padding; it must be UTF-8.",
+        doc: "The text that the base64 text encodes, in either alphabet, with or without padding. It must be UTF-8.",
         examples: &[
             (r#"base64-decode("ZnVzZQ==")"#, Some(r#""fuse""#)),
             (r#"base64-decode("Pz8_")"#, Some(r#""???""#)),
@@ -47,7 +47,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
         size: ResultSize::Arguments,
-        doc: "The text that is encoded as hexadecimal digits; it must be UTF-8.",
+        doc: "The text that the hexadecimal digits encode. It must be UTF-8.",
         examples: &[
             (r#"hex-decode("66757365")"#, Some(r#""fuse""#)),
             (r#"hex-decode("C3a9")"#, Some(r#""é""#)),

@@ -81,7 +81,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         params: &[("first", Kinds::MAP), ("second", Kinds::MAP)],
         returns: Returns::Merged,
         size: ResultSize::Arguments,
-        doc: "A map with the entries of both; if both have a key, the value of the second is taken as a whole.",
+        doc: "A map with the entries of both; if both have a key, the result has the value of the second one.",
         examples: &[
             (
                 r#"merge(url("https://acme.dev/?a=1&b=2").query, url("https://acme.dev/?b=3&c=4").query)"#,

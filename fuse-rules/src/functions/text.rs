@@ -31,7 +31,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         params: &[("text", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
         size: ResultSize::Longer(3),
-        doc: "The text with its first character in upper case; the others stay as they are.",
+        doc: "The text with its first character in upper case. The other characters do not change.",
         examples: &[
             (r#"capitalize("firing")"#, Some(r#""Firing""#)),
             (r#"capitalize("ölKanne")"#, Some(r#""ÖlKanne""#)),
@@ -59,7 +59,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         params: &[("text", Kinds::STRING), ("prefix", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
         size: ResultSize::Arguments,
-        doc: "The text without this beginning; the same text if it begins otherwise.",
+        doc: "The text without this prefix, or the same text if it does not start with the prefix.",
         examples: &[
             (r#"strip-prefix("refs/heads/main", "refs/heads/")"#, Some(r#""main""#)),
             (r#"strip-prefix("main", "refs/heads/")"#, Some(r#""main""#)),
@@ -74,7 +74,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         params: &[("text", Kinds::STRING), ("suffix", Kinds::STRING)],
         returns: Returns::Of(Kinds::STRING),
         size: ResultSize::Arguments,
-        doc: "The text without this end; the same text if it ends otherwise.",
+        doc: "The text without this suffix, or the same text if it does not end with the suffix.",
         examples: &[
             (r#"strip-suffix("app.git", ".git")"#, Some(r#""app""#)),
             (r#"strip-suffix("app", ".git")"#, Some(r#""app""#)),

@@ -8,7 +8,7 @@ use crate::value::cut_at;
 /// The length at which a body is cut in messages, in characters.
 const MAX_BODY_CHARS: usize = 400;
 
-/// The problems of events that take the same requests. Only an event whose conditions are proven to exclude those
+/// The problems of events that match the same requests. Only an event whose conditions are proven to exclude those
 /// of the others is certain to get its requests.
 pub(super) fn problems(rules: &Rules) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
@@ -41,17 +41,17 @@ fn taken_twice(
     witness: &Witness,
 ) -> Diagnostic {
     let (one, other) = (&first.name, &second.name);
-    let message = format!("`{one}` and `{other}` of `{}` take the same request", source.name);
+    let message = format!("`{one}` and `{other}` of `{}` match the same request", source.name);
     Diagnostic::error(Code::E0412, second.span, message)
-        .label(format!("takes {}", request(witness)))
+        .label(format!("matches {}", request(witness)))
         .related(first.span, "so does this event")
-        .help("add conditions, so that at most one event takes each request")
+        .help("add conditions, so that each request matches at most one event")
 }
 
 fn unproven(first: &EventDecl, second: &EventDecl) -> Diagnostic {
     let (one, other) = (&first.name, &second.name);
     let message =
-        format!("fuse cannot prove that `{one}` and `{other}` never take the same request");
+        format!("fuse cannot prove that `{one}` and `{other}` never match the same request");
     Diagnostic::error(Code::E0412, second.span, message)
         .label("its conditions are too complex for a proof")
         .related(first.span, "the other event")

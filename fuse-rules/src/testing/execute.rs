@@ -138,7 +138,7 @@ impl<'r> Tests<'r> {
         }
     }
 
-    /// Passes an event of a test, given by number, to its source. `None` if no event takes the request.
+    /// Passes an event of a test, given by number, to its source. `None` if the request matches no event.
     pub(super) fn admitted<'t>(
         &'t self,
         event: Event<'t>,
@@ -176,7 +176,7 @@ fn not_this_event(send: &Send, routed: Option<&str>) -> Box<Diagnostic> {
     let Send { source, event, .. } = send;
     let help = match routed {
         Some(other) => format!("it is `{source}.{other}`; send that, or change the request"),
-        None => "no event takes it: fuse answers it with 202 and does nothing".to_owned(),
+        None => "it matches no event: fuse answers 202 and does nothing".to_owned(),
     };
     let message =
         format!("this request is not `{source}.{event}`: its conditions are not true for it");

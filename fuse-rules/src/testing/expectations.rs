@@ -46,8 +46,8 @@ impl Tests<'_> {
         }
         Some(match &expect.what {
             Expected::NothingElse if self.has_no_scope(group) => {
-                failed(expect.span, "there is no rule that this expectation is about")
-                    .label("always met")
+                failed(expect.span, "this expectation applies to no rule")
+                    .label("always true")
                     .help("`use` the file with the rules for this event")
             }
             Expected::NothingElse => {

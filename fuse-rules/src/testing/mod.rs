@@ -53,7 +53,7 @@ pub trait EventAdmission: Sync {
     ) -> Admitted<'e>;
 }
 
-/// The event that a source admits; `None` if no event takes the request; or why the source refuses it.
+/// The event that a source admits; `None` if the request matches no event; or why the source refuses it.
 pub type Admitted<'e> = Result<Option<ArrivedEvent<'e>>, Box<dyn std::error::Error>>;
 
 /// The tests of a rule set, with their events loaded.

@@ -10,7 +10,7 @@ use super::cloud_events::{self, HeaderError, decode_header};
 use super::intake::{AcceptError, is_usable, unreadable};
 
 /// Admits an event: unwraps and routes it, and sets its id, which is the given one or else the sender's. The id is empty
-/// if there is none. `None` if no event takes the request. The intake also refuses an event whose body is not valid, for
+/// if there is none. `None` if the request matches no event. The intake also refuses an event whose body is not valid, for
 /// which [`ArrivedEvent::seen`] gives the reason.
 ///
 /// # Errors

@@ -240,7 +240,7 @@ impl Intake {
                     AcceptOutcome::Duplicate => "known",
                     AcceptOutcome::DeadLetter => "rejected",
                     AcceptOutcome::Unrouted => {
-                        tracing::debug!(source, "no event takes this request");
+                        tracing::debug!(source, "the request matches no event");
                         self.metrics.unrouted(&source);
                         return result;
                     }
@@ -253,7 +253,7 @@ impl Intake {
         results.collect()
     }
 
-    /// The event to store, unless no event takes the request.
+    /// The event to store, unless the request matches no event.
     fn envelope(&self, mut incoming: Incoming) -> Result<Prepared, (Box<Incoming>, AcceptError)> {
         let received = self.clock.now();
         match self.id(&incoming, received) {
@@ -277,7 +277,7 @@ impl Intake {
         Envelope { rejected: Some(reason), ..envelope(incoming, id, self.clock.now()) }
     }
 
-    /// The id of the event, and its name if it is another one; `None` if no event takes the request. The id is the
+    /// The id of the event, and its name if it is another one; `None` if the request matches no event. The id is the
     /// sender's if there is one, else a new one that sorts by time.
     fn id(
         &self,

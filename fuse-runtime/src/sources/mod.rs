@@ -90,7 +90,7 @@ pub use webhook::{Webhook, within_body_limit};
 pub struct Incoming {
     /// The source's name.
     pub source: String,
-    /// The event's name. If conditions tell the events of its address apart, any of their names: the
+    /// The event's name. If conditions distinguish the events of its address, any of their names: the
     /// [`Intake`] finds the event.
     pub name: String,
     /// The sender's id, where the source knows one. Otherwise it is taken from the source's `id`

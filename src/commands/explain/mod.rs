@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     Ok(Exit::Clean)
 }
 
-/// The event that is explained, or which event of its address takes the request instead.
+/// The event that is explained, or which event of its address matches the request instead.
 fn taken<'e>(
     admitted: Option<ArrivedEvent<'e>>,
     (source, name): (&str, &str),

@@ -36,15 +36,15 @@ fn events_share_an_address_if_conditions_tell_them_apart() {
         (when("a", "headers.x == \"1\"") + &when("b", "headers.x is missing"), vec![]),
         (
             push.clone() + &when("main", "body.ref == \"refs/heads/main\""),
-            vec!["E0412 `push` and `main` of `s` take the same request"],
+            vec!["E0412 `push` and `main` of `s` match the same request"],
         ),
         (
             push.clone() + &when("again", "headers.x-event starts-with \"pu\""),
-            vec!["E0412 `push` and `again` of `s` take the same request"],
+            vec!["E0412 `push` and `again` of `s` match the same request"],
         ),
         (
             when("a", "sha256(body.a) == body.b") + &when("b", "sha256(body.a) == body.c"),
-            vec!["E0412 fuse cannot prove that `a` and `b` never take the same request"],
+            vec!["E0412 fuse cannot prove that `a` and `b` never match the same request"],
         ),
         (when("only", "headers.x-event == \"push\""), vec![]),
         (
@@ -89,15 +89,15 @@ fn the_request_that_two_events_take_is_shown() {
 ";
     let problems = Ruleset::parse("a.rules", rules, &kinds::registry()).unwrap_err();
     insta::assert_snapshot!(problems.to_string(), @r#"
-    error[E0412]: `pushed` and `main` of `s` take the same request
+    error[E0412]: `pushed` and `main` of `s` match the same request
      --> a.rules:4:9
       |
     3 |   event pushed { when headers.x-event == "push" }
       |         ------ so does this event
     4 |   event main { when headers.x-event == "push" and body.ref == "refs/heads/main" }
-      |         ^^^^ takes a request with the header `x-event: push` and the body `{"ref":"refs/heads/main"}`
+      |         ^^^^ matches a request with the header `x-event: push` and the body `{"ref":"refs/heads/main"}`
       |
-      = help: add conditions, so that at most one event takes each request
+      = help: add conditions, so that each request matches at most one event
     "#);
 }
 

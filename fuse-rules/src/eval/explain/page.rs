@@ -2,12 +2,11 @@
 
 use super::part::Part;
 use super::tree::{PartBudget, Tree};
-use super::{Explained, Explanation, explained, unexplained};
+use super::{Explained, Explanation, evaluate, explained, unexplained};
 use crate::decision::Decision;
 use crate::decision::Outcome;
 use crate::eval::Pooled;
 use crate::eval::exhaustive::{self, Report, RuleSite};
-use crate::eval::indexed;
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::plan::{EventPlan, RulePlan, SensorPlan};
@@ -64,7 +63,7 @@ pub(crate) fn explain_page(
 ) -> ExplainedPage {
     let asked = |name: &str| request.rule.is_none_or(|rule| rule == name);
     let mismatch = exhaustive::mismatch(plan, event);
-    if let Some(why) = indexed::evaluate(plan, event, fuses).refused {
+    if let Some(why) = evaluate(plan, event, fuses).refused {
         let page = refused_page(plan, event, request, why);
         let explanation = Explanation { mismatch, ..page.explanation };
         return ExplainedPage { explanation, ..page };
@@ -83,7 +82,7 @@ pub(crate) fn explain_page(
     });
     if walked.is_err() {
         // The indexed evaluator only evaluates candidates, so it may stay within the limit.
-        let page = listed(indexed::evaluate(plan, event, fuses).decisions, &asked, request);
+        let page = listed(evaluate(plan, event, fuses).decisions, &asked, request);
         let explanation = Explanation { mismatch, cut: true, ..page.explanation };
         return ExplainedPage { explanation, ..page };
     }

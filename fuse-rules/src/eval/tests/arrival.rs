@@ -15,7 +15,7 @@ fn load(text: &str) -> Ruleset {
         .unwrap_or_else(|why| panic!("{why}\n{text}"))
 }
 
-/// The event that takes a request with these headers and this body: its name, `-`, or why there is none.
+/// The event that matches a request with these headers and this body: its name, `-`, or why there is none.
 fn routed(plan: &Plan, headers: &[(&str, &str)], body: &str) -> String {
     let event = Event::unread("s", "rest", body.as_bytes()).unwrap();
     let event = headers.iter().fold(event, |event, (name, value)| event.header(name, value));

@@ -37,7 +37,7 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
                 continue;
             };
             let message =
-                format!("{sender} sends an event again after an error, and this event has no `id`");
+                format!("{sender} repeats an event after an error, and this event has no `id`");
             out.add(event.span, message, |problem| {
                 problem
                     .label("a second delivery is a new event")

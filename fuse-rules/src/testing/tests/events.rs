@@ -55,7 +55,7 @@ fn a_test_sends_what_the_sender_sends() {
         (
             "send hub.push body { n = 2 } expect pushes/r once".to_owned(),
             "this request is not `hub.push`: its conditions are not true for it; \
-             no event takes it: fuse answers it with 202 and does nothing",
+             it matches no event: fuse answers 202 and does nothing",
         ),
         (
             format!("send hub.tag body {{ payload = {{ n = 2, name = \"v1\" }} }} {tag} expect tags/t once {{ message = \"v1\" }}"),

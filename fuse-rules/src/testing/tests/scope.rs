@@ -68,5 +68,5 @@ fn a_file_of_tests_is_about_what_it_uses_and_names() {
         test \"t\" { send q.e body { a = true } expect other/r { team = \"other\" } expect nothing else }";
     assert_eq!(outcome(named), "passes");
     let none = "use \"source.rules\" test \"t\" { send q.e body {} expect nothing else }";
-    assert_eq!(outcome(none), "there is no rule that this expectation is about");
+    assert_eq!(outcome(none), "this expectation applies to no rule");
 }

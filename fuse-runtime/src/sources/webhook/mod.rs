@@ -118,7 +118,7 @@ struct Config {
     body_limit: usize,
 }
 
-/// Where one event arrives. Several events may have the same address: conditions tell them apart.
+/// Where one event arrives. Several events may have the same address: conditions distinguish them.
 #[derive(Clone, Debug)]
 struct Route {
     source: String,

@@ -233,7 +233,7 @@ fn bad_format(error: FormatError) -> RefusedWith {
 fn answer(accepted: Result<Accepted, AcceptError>, hint: Option<&str>) -> Response {
     match accepted {
         Ok(Accepted { outcome: AcceptOutcome::Unrouted, .. }) => {
-            let why = "no event takes this request: fuse does nothing";
+            let why = "this request matches no event: fuse does nothing";
             (StatusCode::ACCEPTED, axum::Json(json!({ "event": null, "note": why })))
                 .into_response()
         }
