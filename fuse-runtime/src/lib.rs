@@ -44,7 +44,7 @@ pub mod triggers;
 
 pub use config::{
     ClusterConfig, Config, ConfigError, HeldConfig, LintName, ListenConfig, LocalConfig,
-    RulesConfig, StateConfig, SwitchValue, variable,
+    RulesConfig, SecretsConfig, StateConfig, SwitchValue, variable,
 };
 pub use files::{Disk, FilesError, files_with_ending, read_error, rule_files};
 pub use running::Running;

@@ -17,6 +17,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod local;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -24,6 +26,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq as _;
+
+pub use local::LocalSecrets;
 
 /// Where a secret is kept: `env("NAME")`, `file("/path")` or `secret("name", "key")` in rules.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -59,9 +64,17 @@ impl fmt::Display for SecretRef {
     }
 }
 
-/// A secret's value. Its debug form does not show it.
-#[derive(Clone, PartialEq, Eq)]
+/// A secret's value. Its debug form does not show it, and comparing two takes the same time wherever they differ.
+#[derive(Clone)]
 pub struct Secret(String);
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for Secret {}
 
 impl Secret {
     /// Wraps a value.
@@ -88,8 +101,21 @@ pub enum SecretError {
     /// There is no such secret.
     #[error("{0} is not set")]
     Missing(SecretRef),
+    /// There is such a secret, but it is empty, so that it would protect nothing.
+    #[error("{0} is empty")]
+    Empty(SecretRef),
+    /// Its value does not have the form in which it is used.
+    #[error("{reference} is not {expected}")]
+    Malformed {
+        /// The secret.
+        reference: SecretRef,
+        /// The form, as in `base64`.
+        expected: &'static str,
+    },
     /// The store does not read secrets of this kind.
-    #[error("{0} cannot be read: this runtime reads environment variables and files")]
+    #[error(
+        "{0} cannot be read: no folder of secrets is configured (`dir` in `[secrets]` of fuse.toml)"
+    )]
     Unsupported(SecretRef),
     /// Reading it failed.
     #[error("{reference} cannot be read: {source}")]
@@ -123,9 +149,9 @@ impl Secrets {
         Self { store: Arc::new(store) }
     }
 
-    /// Reads environment variables and files of this process.
+    /// Reads environment variables and files of this process, but no named secrets; see [`LocalSecrets`].
     pub fn local() -> Self {
-        Self::new(Local)
+        Self::new(LocalSecrets::new())
     }
 
     /// Reads from a map, for tests.
@@ -148,38 +174,6 @@ impl fmt::Debug for Secrets {
     }
 }
 
-struct Local;
-
-#[async_trait]
-impl SecretStore for Local {
-    async fn read(&self, reference: &SecretRef) -> Result<Secret, SecretError> {
-        let io = |source| SecretError::Io { reference: reference.clone(), source };
-        match reference {
-            SecretRef::Env { name } => match std::env::var_os(name) {
-                None => Err(SecretError::Missing(reference.clone())),
-                Some(value) => value.into_string().map(Secret::new).map_err(|_| {
-                    io(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8"))
-                }),
-            },
-            SecretRef::File { path } => match tokio::task::spawn_blocking({
-                let path = path.clone();
-                move || std::fs::read_to_string(path)
-            })
-            .await
-            .map_err(|error| io(std::io::Error::other(error)))?
-            {
-                // Editors and `echo` end a file with a line feed that is not part of the secret.
-                Ok(text) => Ok(Secret::new(text.strip_suffix('\n').unwrap_or(&text))),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    Err(SecretError::Missing(reference.clone()))
-                }
-                Err(error) => Err(io(error)),
-            },
-            SecretRef::Secret { .. } => Err(SecretError::Unsupported(reference.clone())),
-        }
-    }
-}
-
 struct Memory(BTreeMap<SecretRef, String>);
 
 #[async_trait]
@@ -187,28 +181,5 @@ impl SecretStore for Memory {
     async fn read(&self, reference: &SecretRef) -> Result<Secret, SecretError> {
         let value = self.0.get(reference).map(|value| Secret::new(value.as_str()));
         value.ok_or_else(|| SecretError::Missing(reference.clone()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn files_and_variables_are_read_and_others_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("token");
-        let file = SecretRef::File { path: path.clone() };
-        let missing = Secrets::local().read(&file).await.unwrap_err();
-        assert!(matches!(missing, SecretError::Missing(_)), "{missing}");
-        std::fs::write(&path, "s3cr3t\n").unwrap();
-        assert_eq!(Secrets::local().read(&file).await.unwrap().expose(), "s3cr3t");
-
-        let variable = SecretRef::Env { name: "FUSE_TEST_NO_SUCH_VARIABLE".into() };
-        let missing = Secrets::local().read(&variable).await.unwrap_err().to_string();
-        assert_eq!(missing, "environment variable `FUSE_TEST_NO_SUCH_VARIABLE` is not set");
-        let key = SecretRef::Secret { name: "pager".into(), key: "token".into() };
-        let refused = Secrets::local().read(&key).await.unwrap_err();
-        assert!(matches!(refused, SecretError::Unsupported(_)), "{refused}");
     }
 }

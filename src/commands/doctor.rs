@@ -1,5 +1,7 @@
 //! `fuse doctor`
 
+mod sources;
+
 use std::fmt::Write as _;
 
 use fuse_rules::Ruleset;
@@ -35,7 +37,10 @@ pub(crate) fn run(arguments: Doctor) -> Ended {
     });
     // A credential plugin that does not respond must not keep the process alive.
     runtime.shutdown_background();
-    let report = examined?;
+    let mut report = examined?;
+    let runtime = super::async_runtime()?;
+    runtime.block_on(sources::examine(&mut report, &ruleset, &config));
+    runtime.shutdown_background();
     match arguments.format {
         Format::Text => output::print(&text(&report)),
         Format::Json => {
@@ -78,6 +83,7 @@ fn text(report: &Report) -> String {
     };
     list("not ready", &report.problems, "do");
     list("could not be checked", &report.unchecked, "because");
+    list("warnings", &report.warnings, "do");
     let s = |count: usize| if count == 1 { "" } else { "s" };
     let count = report.problems.len();
     let end = if report.ready {

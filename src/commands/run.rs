@@ -100,6 +100,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
             .keep(config.state.keep)
             .limits(Limits { max_buffered: config.listen.max_buffered, ..Limits::default() })
             .allow_origins(config.listen.allow_origins.clone())
+            .secrets(config.secrets.store())
             .dropped_log_lines(log.dropped_lines());
         let runtime = match &doctor {
             Some(cluster) => runtime.follow(cluster.clone()),

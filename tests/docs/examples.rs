@@ -8,7 +8,7 @@ use fuse_rules::testing::Tests;
 use serde_json::Value;
 
 use super::page::{Example, examples};
-use super::{files, load, page, value, with_rule};
+use super::{files, load, page, read, value, with_rule};
 
 #[test]
 fn every_example_is_right() {
@@ -40,6 +40,17 @@ fn every_example_is_right() {
     }
     assert!(wrong.is_empty(), "{wrong}");
     assert!(checked > 50, "{checked} examples");
+}
+
+/// The configuration of senders can be copied as it is.
+#[test]
+fn every_source_of_the_page_about_senders_is_right() {
+    let page = read("docs/senders.md");
+    let examples = examples(&page);
+    let rules: Vec<_> = examples.iter().filter(|example| example.is("rules")).collect();
+    let result = |example: &&Example| super::examples::rules(&BTreeMap::new(), example).err();
+    let wrong: Vec<_> = rules.iter().filter_map(result).collect();
+    assert!(wrong.is_empty() && rules.len() >= 5, "{wrong:?}");
 }
 
 fn rules(files: &BTreeMap<&str, &str>, example: &Example) -> Result<(), String> {

@@ -2,6 +2,8 @@
 mod acceptance;
 /// Every status that a source answers with, and what stands in the body.
 mod answers;
+/// Who may send events.
+mod auth;
 /// What is decided about bodies as senders really send them.
 mod bodies;
 /// Pages of `/decisions`, how large they are at most, and what they do not show.

@@ -157,7 +157,8 @@ impl Checker<'_> {
                 mapped.push(default_field(field, default, block.span));
             } else if field.required && !block.incomplete && !misspelled(schema, block, &field.name)
             {
-                self.report(missing(kind, &field.name, &field.ty.describe()));
+                let is_trigger = self.registry.find_trigger(&kind.text).is_some();
+                self.report(missing(kind, &field.name, &field.ty.describe(), is_trigger));
             }
         }
         let nothing_of = |group: &[String]| {
@@ -255,6 +256,11 @@ impl Checker<'_> {
                     entries.map(|entry| self.mapped(entry, inner, scope, &prefix)).collect(),
                 )
             }
+            (Some(block), FieldType::Block(schema)) => {
+                let prefix = format!("{name}.");
+                let fields = self.nested_block(schema, &field.key, block, scope, &prefix);
+                MappedValue::Block(fields)
+            }
             (Some(block), _) => {
                 let (expr, known) = self.record(block, scope);
                 self.check_type((&expr, &known), ty, field, scope);
@@ -269,8 +275,11 @@ impl Checker<'_> {
                         value: MappedValue::Block(Vec::new()),
                     };
                 };
-                if *ty == FieldType::Secret {
-                    let secret = self.secret(expr, &field.key.text);
+                if matches!(ty, FieldType::Secret | FieldType::Secrets) {
+                    let secret = match ty {
+                        FieldType::Secrets => self.secrets(expr, &field.key.text),
+                        _ => self.secret(expr, &field.key.text),
+                    };
                     let value = MappedValue::Expr(secret, ty.clone());
                     let key = field.key.text.clone();
                     return Mapped { name, key, optional: field.optional, value };
@@ -376,13 +385,15 @@ fn suggestion(ty: &FieldType, kinds: Kinds) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn missing(kind: &Text, field: &str, ty: &str) -> Diagnostic {
+fn missing(kind: &Text, field: &str, ty: &str, is_trigger: bool) -> Diagnostic {
     let kind_name = &kind.text;
+    let defaults = match is_trigger {
+        true => format!(", or for the whole file in `defaults {kind_name} {{ … }}`"),
+        false => String::new(),
+    };
     Diagnostic::error(Code::E0402, kind.span, format!("`{kind_name}` needs `{field}`"))
         .label(format!("`{field}` is missing"))
-        .help(format!(
-            "add `{field} = …` ({ty}) here, or for the whole file in `defaults {kind_name} {{ … }}`"
-        ))
+        .help(format!("add `{field} = …` ({ty}) here{defaults}"))
 }
 
 /// None of the fields of a group is given.

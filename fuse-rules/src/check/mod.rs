@@ -22,6 +22,7 @@ mod lets;
 mod lookups;
 mod names;
 mod narrowing;
+mod nested_blocks;
 mod operands;
 mod order;
 mod paths;

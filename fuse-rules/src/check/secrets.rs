@@ -13,6 +13,9 @@ use crate::value::Value;
 const SECRET_FUNCTIONS: [(&str, &[&str]); 3] =
     [("secret", &["name", "key"]), ("env", &["name"]), ("file", &["path"])];
 
+/// The most secrets of one field: the new one and the old one while it is rotated.
+const MAX_SECRETS: usize = 2;
+
 pub(super) fn is_secret_function(name: &str) -> bool {
     SECRET_FUNCTIONS.iter().any(|(place, _)| *place == name)
 }
@@ -61,6 +64,30 @@ impl Checker<'_> {
             .collect();
         let record = Value::Map(vec![((*place).into(), Value::Map(record))]);
         Expr { kind: ExprKind::Const(record), span }
+    }
+
+    /// The value of a field for one secret, or for two while it is rotated: a list of records as of
+    /// [`Checker::secret`].
+    pub(super) fn secrets(&mut self, value: &ast::Expr, key: &str) -> Expr {
+        let items = match &value.kind {
+            ast::ExprKind::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(value),
+        };
+        if items.is_empty() || items.len() > MAX_SECRETS {
+            let message = format!("`{key}` takes {}", FieldType::Secrets.describe());
+            let count = match items.len() {
+                0 => "this list is empty".to_owned(),
+                count => format!("this list has {count}"),
+            };
+            let problem = Diagnostic::error(Code::E0403, value.span, message).label(count);
+            self.report(problem.help("list the new secret and the old one while both are in use"));
+        }
+        let refs = items.iter().filter_map(|item| match self.secret(item, key).kind {
+            ExprKind::Const(Value::Null) => None,
+            ExprKind::Const(value) => Some(value),
+            _ => None,
+        });
+        Expr { kind: ExprKind::Const(Value::List(refs.collect())), span: value.span }
     }
 
     /// Reports a secret in an expression.

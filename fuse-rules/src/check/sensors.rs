@@ -8,7 +8,6 @@ use super::operands::absence_of;
 use super::scope::Scope;
 use super::{Checker, names};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::schema::TriggerInfo;
 use crate::syntax::ast::{self, Text};
 use crate::typed::{self, Expr};
 use crate::types::Ty;
@@ -269,40 +268,13 @@ impl Checker<'_> {
         let before = self.problems.len();
         let mut fields = self.block(schema.fields(), &block, scope, "");
         self.complete_block(schema, &block, kind, &mut fields);
-        let trigger = typed::Trigger { kind: kind.text.clone(), span: kind.span, fields };
-        if let Some(verify) = schema.verifier()
-            && !block.incomplete
-            && !self.has_errors_since(before)
-            && let Err(why) = verify(&TriggerInfo::from_trigger(&trigger))
-        {
-            self.report(rejected_block(kind, &block, &why));
-        }
-        Some(trigger)
+        self.verify_block(schema, kind, &block, &fields, before);
+        Some(typed::Trigger { kind: kind.text.clone(), span: kind.span, fields })
     }
 }
 
 fn event_name(event: &ast::EventRef) -> typed::EventName {
     typed::EventName { source: event.source.text.clone(), event: event.event.text.clone() }
-}
-
-/// A block that the verifier of its kind rejects, reported at the first of its fields that the
-/// reason names.
-fn rejected_block(kind: &Text, block: &ast::Block, why: &str) -> Diagnostic {
-    let named = why.split('`').skip(1).step_by(2);
-    let given = named
-        .filter_map(|name| block.fields.iter().find(|field| field.key.text == name))
-        .map(|field| &field.key)
-        .next();
-    let message = format!("`{}` {why}", kind.text);
-    match given {
-        Some(key) if why.starts_with("has") => Diagnostic::error(Code::E0410, key.span, message)
-            .label("conflicts with the rest of the block")
-            .help(format!("remove `{}`, or the field that it conflicts with", key.text)),
-        Some(key) => Diagnostic::error(Code::E0410, key.span, message).label("not valid like this"),
-        None => Diagnostic::error(Code::E0410, kind.span, message)
-            .label("in this block")
-            .help("add the missing field to this block, or to the file's `defaults`"),
-    }
 }
 
 fn repeated_clause(what: &str, second: crate::span::Span, first: crate::span::Span) -> Diagnostic {

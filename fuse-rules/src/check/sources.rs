@@ -62,6 +62,7 @@ impl Checker<'_> {
             );
             return typed;
         };
+        let before = self.problems.len();
         let block = merged(&source.block, self.defaults_of(&source.kind.text));
         // These come first, since the other fields may read the body and the path.
         let (first, rest) = divided(&block, &schema.first_fields());
@@ -110,6 +111,15 @@ impl Checker<'_> {
             let incomplete = block.incomplete || event.block.as_ref().is_some_and(|b| b.incomplete);
             for field in schema.source.fields().iter().chain(schema.event.fields()) {
                 self.complete(field, &mut fields, incomplete, event, source);
+            }
+            if let Some(verify) = schema.verifier()
+                && !incomplete
+                && !self.has_errors_since(before)
+                && let Err(why) = verify(&fields.fixed)
+            {
+                let message = format!("event `{}` {why}", event.name.text);
+                let problem = Diagnostic::error(Code::E0410, event.name.span, message);
+                self.report(problem.label("in this event"));
             }
             typed.events.push(typed::EventDecl {
                 name: event.name.text.clone(),

@@ -5,6 +5,7 @@
 //! kinds and for those of an embedding service.
 
 mod path_pattern;
+mod secret_fields;
 mod source;
 mod trigger_info;
 mod types;
@@ -12,12 +13,12 @@ mod types;
 use indexmap::IndexMap;
 
 pub use path_pattern::{PathPattern, PathPatternError};
-pub use source::{BodyShape, SourceSchema};
+pub use source::{BodyShape, SourceSchema, VerifyEvent};
 pub use trigger_info::{Outline, OutlineField, TriggerInfo};
 pub use types::{FieldType, Templates};
 
 /// One field of a block.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     pub(crate) name: String,
     pub(crate) ty: FieldType,
@@ -98,6 +99,13 @@ pub struct Schema {
     verify: Option<Verify>,
     is_notification: bool,
     pub(crate) templates: Vec<TemplateField>,
+}
+
+/// Schemas are equal if their kinds and fields are.
+impl PartialEq for Schema {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.fields == other.fields
+    }
 }
 
 /// Checks a complete block. The error is a message for people, such as ``has `tags`, which go with
@@ -197,7 +205,7 @@ impl Schema {
 }
 
 /// A field that names a template.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TemplateField {
     pub(crate) field: String,
     /// The kind of the template.

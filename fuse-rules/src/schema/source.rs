@@ -11,8 +11,13 @@ pub struct SourceSchema {
     pub(crate) event: Schema,
     pub(crate) address: Vec<String>,
     pub(crate) same_at_address: Vec<String>,
+    verify: Option<VerifyEvent>,
     shapes: Vec<ShapeRule>,
 }
+
+/// Checks the fields of a complete event, with those of its source. The error is a message for people, such as ``has
+/// `x`, which …``.
+pub type VerifyEvent = fn(&Map<String, Json>) -> Result<(), String>;
 
 /// What the body of an event always is, before it is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,12 +57,24 @@ impl SourceSchema {
         let decode = Field::optional("decode", FieldType::Expression, doc);
         let source = source.field(mismatch.clone().default("accept")).field(decode.clone());
         let event = event.field(mismatch).field(decode);
-        Self { source, event, address: Vec::new(), same_at_address: Vec::new(), shapes: Vec::new() }
+        Self {
+            source,
+            event,
+            address: Vec::new(),
+            same_at_address: Vec::new(),
+            verify: None,
+            shapes: Vec::new(),
+        }
     }
 
     /// The fields of the source itself.
     pub fn source(&self) -> &Schema {
         &self.source
+    }
+
+    /// The fields of its events.
+    pub fn event(&self) -> &Schema {
+        &self.event
     }
 
     /// Sets the fields that together are the address of an event. Events of one source may share an address if
@@ -74,6 +91,16 @@ impl SourceSchema {
     pub fn same_at_address(mut self, fields: &[&str]) -> Self {
         self.same_at_address = fields.iter().map(|name| (*name).to_owned()).collect();
         self
+    }
+
+    /// Adds a check of complete events, for constraints between fields of the event and those of its source.
+    #[must_use]
+    pub fn verify(self, verify: VerifyEvent) -> Self {
+        Self { verify: Some(verify), ..self }
+    }
+
+    pub(crate) fn verifier(&self) -> Option<VerifyEvent> {
+        self.verify
     }
 
     /// Declares that bodies have this shape if a field of the event has this value. The first declaration that

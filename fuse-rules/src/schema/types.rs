@@ -1,8 +1,9 @@
 //! The types of fields: the values that they accept, and the form in which a backend gets them.
 
+use ipnet::IpNet;
 use serde_json::Value as Json;
 
-use super::{PathPattern, PathPatternError};
+use super::{PathPattern, PathPatternError, Schema};
 use crate::value::{Kinds, Value};
 
 /// The type of a field.
@@ -33,6 +34,10 @@ pub enum FieldType {
     LabelValue,
     /// The path of a URL, starting with `/`. A segment in braces is a parameter; see [`PathPattern`].
     UrlPath,
+    /// The name of an HTTP header.
+    HeaderName,
+    /// An IP network such as `10.0.0.0/8`, or a single address.
+    Network,
     /// A block or record with any keys, whose values all have this type.
     Map(Box<FieldType>),
     /// A list with elements of this type.
@@ -65,6 +70,12 @@ pub enum FieldType {
     /// # Ok::<(), fuse_rules::Diagnostics>(())
     /// ```
     Secret,
+    /// One reference to a secret, or a list of up to two while a secret is rotated. The backend gets a list of
+    /// references, each as for [`FieldType::Secret`].
+    Secrets,
+    /// A nested block with the fields of a schema, each of which is the same for every event. The backend gets an
+    /// object.
+    Block(Box<Schema>),
     /// An expression over the event, which the backend evaluates; only in sources.
     Expression,
 }
@@ -121,6 +132,8 @@ impl FieldType {
                 "a label value: letters, digits, `-`, `_` and `.`, at most 63 characters".into()
             }
             Self::UrlPath => "a path such as `/webhook`".into(),
+            Self::HeaderName => "the name of an HTTP header, such as `X-Token`".into(),
+            Self::Network => "an IP network such as `10.0.0.0/8`, or an address".into(),
             Self::Map(ty) if matches!(**ty, Self::Any(_)) => "a block".into(),
             Self::List(ty) if matches!(**ty, Self::Any(_)) => "a list".into(),
             Self::Map(ty) => format!("a block whose values are each {}", ty.describe()),
@@ -130,6 +143,14 @@ impl FieldType {
             Self::Secret => {
                 "a secret: `secret(\"name\", \"key\")`, `env(\"NAME\")` or `file(\"/path\")`".into()
             }
+            Self::Secrets => format!("{}, or a list of two", Self::Secret.describe()),
+            Self::Block(schema) => match schema.fields() {
+                [] => "a block".into(),
+                fields => {
+                    let names: Vec<_> = fields.iter().map(|f| format!("`{}`", f.name)).collect();
+                    format!("a block with {}", names.join(", "))
+                }
+            },
             Self::Expression => "an expression over the event".into(),
         }
     }
@@ -144,13 +165,15 @@ impl FieldType {
             | Self::NamePrefix(_)
             | Self::LabelValue
             | Self::UrlPath
+            | Self::HeaderName
+            | Self::Network
             | Self::File => Kinds::STRING,
             Self::Text(_) => Kinds::SCALAR,
             Self::Bool => Kinds::BOOL,
             Self::Int(..) | Self::Size => Kinds::NUMBER,
             Self::Duration => Kinds::DURATION,
-            Self::Map(_) | Self::Secret => Kinds::MAP,
-            Self::List(_) => Kinds::LIST,
+            Self::Map(_) | Self::Secret | Self::Block(_) => Kinds::MAP,
+            Self::List(_) | Self::Secrets => Kinds::LIST,
             Self::Any(_) | Self::Expression => Kinds::ANY.minus(Kinds::NULL),
         }
     }
@@ -160,7 +183,9 @@ impl FieldType {
         let refuse = || Err(format!("is {}, but must be {}", value.show(), self.describe()));
         match (self, value) {
             (Self::Any(_) | Self::Expression, Value::Null) => refuse(),
-            (Self::Secret, Value::Map(_)) | (Self::Any(_) | Self::Expression, _) => {
+            (Self::Secret, Value::Map(_))
+            | (Self::Secrets, Value::List(_))
+            | (Self::Any(_) | Self::Expression, _) => {
                 value.to_json().map_err(|unrepresentable| format!("holds {unrepresentable}"))
             }
             (_, Value::Unrepresentable(unrepresentable)) => Err(format!("is {unrepresentable}")),
@@ -231,6 +256,10 @@ impl FieldType {
                     && outer(bytes.last())
             }
             Self::UrlPath => PathPattern::parse(text).is_ok(),
+            Self::HeaderName => is_header_name(text),
+            Self::Network => {
+                text.parse::<IpNet>().is_ok() || text.parse::<std::net::IpAddr>().is_ok()
+            }
             _ => false,
         }
     }
@@ -244,6 +273,11 @@ fn is_dns_label(text: &str, most: usize) -> bool {
         && bytes.iter().copied().all(inner)
         && bytes.first() != Some(&b'-')
         && bytes.last() != Some(&b'-')
+}
+
+fn is_header_name(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !text.is_empty() && text.bytes().all(allowed)
 }
 
 #[cfg(test)]
@@ -276,6 +310,8 @@ mod tests {
             (FieldType::DnsSubdomain, vec!["a.b", "a-1.b"], vec!["a..b", ".a", "a.-b"]),
             (FieldType::NamePrefix(5), vec!["abcd-", "abcde"], vec!["abcdef", "-a", "a--", "-"]),
             (FieldType::LabelValue, vec!["", "A.b_c-1"], vec!["-a", "a b", "é"]),
+            (FieldType::HeaderName, vec!["X-Token", "a"], vec!["", "X Token", "a:", "é"]),
+            (FieldType::Network, vec!["10.0.0.0/8", "::1"], vec!["10.0.0.0/33", "10.0", "a"]),
             (FieldType::UrlPath, vec!["/", "/a/b"], vec!["a", "/a b", "/a?b", "/#"]),
         ] {
             for text in good {

@@ -7,7 +7,11 @@ use crate::schema::{FieldType, Outline, OutlineField, TriggerInfo};
 
 impl TriggerInfo {
     pub(crate) fn from_trigger(trigger: &Trigger) -> Self {
-        Self { kind: trigger.kind.clone(), fields: trigger.fields.iter().map(field).collect() }
+        Self::from_fields(&trigger.kind, &trigger.fields)
+    }
+
+    pub(crate) fn from_fields(kind: &str, fields: &[Mapped]) -> Self {
+        Self { kind: kind.to_owned(), fields: fields.iter().map(field).collect() }
     }
 }
 

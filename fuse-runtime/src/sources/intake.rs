@@ -149,6 +149,16 @@ impl Intake {
         self.sink.backlog()
     }
 
+    /// The time of day.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Counts a request that the source refused before its event was known.
+    pub(super) fn refused(&self, source: &str, name: &str, result: &'static str) {
+        self.metrics.received(source, name, result);
+    }
+
     /// Accepts an event. Returns once it is durable.
     ///
     /// # Errors

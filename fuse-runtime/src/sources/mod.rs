@@ -68,13 +68,16 @@ pub mod testing;
 mod tests;
 mod webhook;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use fuse_rules::Ruleset;
 use fuse_rules::schema::SourceSchema;
+use serde::Deserialize as _;
+
+use crate::secrets::SecretRef;
 
 pub use admission::{admit, read_headers};
 pub use binding::{EventBinding, milliseconds};
@@ -179,6 +182,24 @@ impl Sources {
     /// All kinds, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<dyn Source>)> {
         self.by_kind.iter().map(|(kind, source)| (kind.as_str(), source))
+    }
+
+    /// The secrets that the sources of the rules refer to, each with the names of these sources.
+    pub fn secrets(&self, ruleset: &Ruleset) -> BTreeMap<SecretRef, BTreeSet<String>> {
+        let mut found: BTreeMap<SecretRef, BTreeSet<String>> = BTreeMap::new();
+        for (kind, source) in self.iter() {
+            let schema = source.schema();
+            for event in ruleset.events().filter(|event| event.kind == kind) {
+                let of_source = schema.source().secrets(event.fields);
+                for secret in of_source.into_iter().chain(schema.event().secrets(event.fields)) {
+                    // The checker has made it, so it has this form.
+                    if let Ok(reference) = SecretRef::deserialize(secret) {
+                        found.entry(reference).or_default().insert(event.source.to_owned());
+                    }
+                }
+            }
+        }
+        found
     }
 
     /// The events of a kind that the rules declare.

@@ -27,6 +27,9 @@ pub struct Report {
     pub problems: Vec<Finding>,
     /// Everything that could not be checked.
     pub unchecked: Vec<Finding>,
+    /// What works, but is probably not intended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Finding>,
     /// How many things were checked.
     pub checked: usize,
 }

@@ -1,9 +1,10 @@
 //! The source `webhook`: one HTTP server per port, with any number of paths.
 
+mod auth;
 mod limit;
 mod request;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use tokio::net::TcpListener;
 use super::{BodyFormat, BoundSource, EventBinding, Source, SourceContext, SourceError};
 use crate::http::PortKind;
 use crate::log_limit::LogLimit;
+use auth::{AuthConfig, SourceAuth, auth_field, keep_fresh, verify_event};
 pub use limit::within_body_limit;
 use request::{WebhookPort, receive};
 
@@ -59,7 +61,8 @@ impl Source for Webhook {
             .field(Field::optional("method", method(), method_doc).default("POST"))
             .field(Field::optional("format", BodyFormat::field_type(), format_doc).default("json"))
             .field(id())
-            .field(Field::optional("body-limit", FieldType::Size, limit_doc).default(1 << 20));
+            .field(Field::optional("body-limit", FieldType::Size, limit_doc).default(1 << 20))
+            .field(auth_field());
         let event = Schema::new("event", "One kind of event of a webhook.")
             .field(Field::required(
                 "path",
@@ -73,6 +76,7 @@ impl Source for Webhook {
         SourceSchema::new(source, event)
             .address(&["port", "path", "method"])
             .same_at_address(&["format", "body-limit"])
+            .verify(verify_event)
             .body("method", "GET", BodyShape::Strings)
             .body("format", "form", BodyShape::Strings)
             .body("format", "text", BodyShape::Text)
@@ -81,25 +85,66 @@ impl Source for Webhook {
     async fn bind(
         &self,
         events: Vec<EventBinding>,
-        _context: &SourceContext,
+        context: &SourceContext,
     ) -> Result<Box<dyn BoundSource>, SourceError> {
+        let mut auths: BTreeMap<String, Arc<SourceAuth>> = BTreeMap::new();
+        let mut open = BTreeSet::new();
         let mut ports: BTreeMap<u16, Vec<Route>> = BTreeMap::new();
         for event in events {
-            let config: Config = event.config()?;
+            let mut config: Config = event.config()?;
             let EventBinding { source, name, .. } = event;
+            // All events of a source have the same `auth`.
+            let auth = match (config.auth.take(), auths.get(&source)) {
+                (None, _) => {
+                    open.insert(source.clone());
+                    None
+                }
+                (Some(_), Some(known)) => Some(Arc::clone(known)),
+                (Some(auth), None) => {
+                    let auth = SourceAuth::new(&source, auth, context.secrets()).await;
+                    let auth = Arc::new(auth);
+                    auths.insert(source.clone(), Arc::clone(&auth));
+                    Some(auth)
+                }
+            };
             let path = PathPattern::parse(&config.path).map_err(|why| {
                 SourceError::with_source(format!("cannot listen on `{}`", config.path), why)
             })?;
-            ports.entry(config.port).or_default().push(Route { source, event: name, path, config });
+            ports.entry(config.port).or_default().push(Route {
+                source,
+                event: name,
+                path,
+                auth,
+                config,
+            });
         }
+        warn_of_open_sources(self.address, &open);
         let mut servers = Vec::new();
         for (port, routes) in ports {
             let address = SocketAddr::new(self.address, port);
             let listener = Some(listen(address).await?);
             servers.push(PortServer { listener, address, routes });
         }
-        Ok(Box::new(Listening { servers }))
+        let auths = auths.into_values().collect();
+        Ok(Box::new(Listening { servers, auths }))
     }
+}
+
+/// Warns of sources to which anyone on the network can send events. One line, whatever their number.
+fn warn_of_open_sources(address: IpAddr, sources: &BTreeSet<String>) {
+    /// How many sources the line names.
+    const MAX_NAMED: usize = 10;
+    if address.is_loopback() || sources.is_empty() {
+        return;
+    }
+    let named: Vec<&str> = sources.iter().take(MAX_NAMED).map(String::as_str).collect();
+    let more = sources.len().saturating_sub(MAX_NAMED);
+    tracing::warn!(
+        sources = named.join(", "),
+        more,
+        %address,
+        "sources accept events from anyone who reaches their port: add `auth` to them"
+    );
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, SourceError> {
@@ -116,6 +161,7 @@ struct Config {
     method: String,
     format: BodyFormat,
     body_limit: usize,
+    auth: Option<AuthConfig>,
 }
 
 /// Where one event arrives. Several events may have the same address: conditions distinguish them.
@@ -124,6 +170,8 @@ struct Route {
     source: String,
     event: String,
     path: PathPattern,
+    /// How its senders prove who they are, if they must.
+    auth: Option<Arc<SourceAuth>>,
     config: Config,
 }
 
@@ -136,6 +184,7 @@ struct PortServer {
 
 struct Listening {
     servers: Vec<PortServer>,
+    auths: Vec<Arc<SourceAuth>>,
 }
 
 #[async_trait]
@@ -159,12 +208,20 @@ impl BoundSource for Listening {
                 None => listen(address).await?,
             };
             let (routes, intake) = (server.routes.clone(), context.intake().clone());
-            let state = Arc::new(WebhookPort { routes, intake, unknown: LogLimit::new() });
+            let state = Arc::new(WebhookPort {
+                routes,
+                intake,
+                unknown: LogLimit::new(),
+                denied: LogLimit::new(),
+            });
             let app = Router::new().fallback(receive).with_state(state);
             let (http, shutdown) = (context.server().clone(), context.shutdown().clone());
             serving.spawn(async move {
                 http.serve(listener, address, PortKind::Source, app, shutdown).await;
             });
+        }
+        if !self.auths.is_empty() {
+            serving.spawn(keep_fresh(self.auths.clone(), context.clone()));
         }
         // A panic in one task is passed on here, and ends the others.
         serving.join_all().await;

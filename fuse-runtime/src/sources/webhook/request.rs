@@ -6,14 +6,15 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
-use axum::http::{HeaderValue, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use serde_json::json;
 
 use super::Route;
-use crate::http::{BodyBuffer, BodyError, InWork, shorten};
+use super::auth::{AuthState, Claims, Denied, Head};
+use crate::http::{BodyBuffer, BodyError, InWork, Peer, shorten};
 use crate::log_limit::LogLimit;
 use crate::sources::admission::by_name;
 use crate::sources::cloud_events::{self, Batch};
@@ -35,6 +36,8 @@ pub(super) struct WebhookPort {
     pub(super) intake: Intake,
     /// Limits log lines about requests to unknown paths.
     pub(super) unknown: LogLimit,
+    /// Limits log lines about requests that are not authenticated.
+    pub(super) denied: LogLimit,
 }
 
 /// The answer to a request that is refused.
@@ -42,6 +45,7 @@ type RefusedWith = Box<Response>;
 
 pub(super) async fn receive(
     State(port): State<Arc<WebhookPort>>,
+    Extension(peer): Extension<Peer>,
     Extension(in_work): Extension<Arc<InWork>>,
     request: Request<Body>,
 ) -> Response {
@@ -55,7 +59,14 @@ pub(super) async fn receive(
     let Some(route) = here.iter().find(|route| route.config.method == method) else {
         return wrong_method(&here, path, method);
     };
-    let incoming = match incoming(route, &in_work, request).await {
+    let deny = |why| Box::new(denied(&port, route, peer, why));
+    let claims = match authenticate(&port, route, peer, request.headers()) {
+        Ok(claims) => claims,
+        Err(NotAuthenticated::NotReady) => return not_ready(&port, route),
+        Err(NotAuthenticated::Denied(why)) => return *deny(why),
+    };
+    let is_proven = |body: &[u8]| claims.body(body).map_err(deny);
+    let incoming = match incoming(route, &in_work, request, is_proven).await {
         Ok(incoming) => incoming,
         Err(response) => return *response,
     };
@@ -83,6 +94,52 @@ pub(super) async fn receive(
             refuse(StatusCode::INTERNAL_SERVER_ERROR, why)
         }
     }
+}
+
+/// Why a request is not authenticated.
+enum NotAuthenticated {
+    /// The source has no secrets to compare with.
+    NotReady,
+    Denied(Denied),
+}
+
+/// Checks the head of a request. What is left to check needs the body.
+fn authenticate(
+    port: &WebhookPort,
+    route: &Route,
+    peer: Peer,
+    headers: &HeaderMap,
+) -> Result<Claims, NotAuthenticated> {
+    let Some(auth) = &route.auth else { return Ok(Claims::default()) };
+    let head = Head { headers, peer: peer.remote.ip(), now: port.intake.now() };
+    match &*auth.state() {
+        AuthState::NotReady(_) => Err(NotAuthenticated::NotReady),
+        AuthState::Ready(checks) => checks.head(&head).map_err(NotAuthenticated::Denied),
+    }
+}
+
+fn not_ready(port: &WebhookPort, route: &Route) -> Response {
+    port.intake.refused(&route.source, &route.event, "unavailable");
+    unavailable("this source is not ready; send the event again later", RETRY_AFTER_QUEUE)
+}
+
+/// Refuses a request that is not authenticated. The answer does not show which part was wrong; the log does.
+fn denied(port: &WebhookPort, route: &Route, peer: Peer, why: Denied) -> Response {
+    let Route { source, event, auth, .. } = route;
+    port.intake.refused(source, event, "unauthenticated");
+    if let Some(left_out) = port.denied.pass() {
+        let (peer, reason) = (peer.remote.ip().to_canonical(), why.reason());
+        tracing::warn!(left_out, source, %peer, reason, "a request is not authenticated");
+    }
+    if why == Denied::Address {
+        return refuse(StatusCode::FORBIDDEN, "the request is not allowed");
+    }
+    let mut response = refuse(StatusCode::UNAUTHORIZED, "the request is not authenticated");
+    for challenge in auth.iter().flat_map(|auth| auth.config().challenges()) {
+        let challenge = HeaderValue::from_static(challenge);
+        response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
 }
 
 /// The events of a batch, or `None` for any other request; and the bytes to store, for which there is room in memory.
@@ -133,6 +190,7 @@ async fn incoming(
     route: &Route,
     in_work: &InWork,
     request: Request<Body>,
+    is_proven: impl FnOnce(&[u8]) -> Result<(), RefusedWith>,
 ) -> Result<Incoming, RefusedWith> {
     let (parts, body) = request.into_parts();
     // By the announced length, before anything is read: a sender that waits for `100 Continue` sends no byte of
@@ -140,7 +198,10 @@ async fn incoming(
     if body.size_hint().lower() > u64::try_from(route.config.body_limit).unwrap_or(u64::MAX) {
         return Err(too_large(route.config.body_limit));
     }
-    let headers = by_name(&parts.headers).map_err(|why| bad_request(&why.to_string()))?;
+    let mut headers = by_name(&parts.headers).map_err(|why| bad_request(&why.to_string()))?;
+    for name in route.auth.iter().flat_map(|auth| auth.config().secret_headers()) {
+        headers.remove(&name);
+    }
     let has_body = route.config.method != "GET";
     if has_body {
         check_type(route.config.format, &headers)?;
@@ -151,6 +212,7 @@ async fn incoming(
         path_parameters(&route.path, parts.uri.path()).map_err(bad_format)?.unwrap_or_default();
     let body = if has_body {
         let bytes = read(body, route.config.body_limit).await?;
+        is_proven(&bytes)?;
         let read = bytes.len();
         let body = route.config.format.to_json(bytes).map_err(bad_format)?;
         in_work.take(body.len().saturating_sub(read)).map_err(not_arrived)?;

@@ -1,0 +1,148 @@
+//! Authenticates the senders of a webhook.
+//!
+//! A request is checked twice: its head before any byte of its body is read, and the signature of its body after.
+//! The secrets are in memory, and [`SourceAuth::refresh`] reads them again.
+
+mod basic;
+mod bearer;
+mod config;
+mod header;
+mod hmac;
+mod network;
+mod refresh;
+mod schema;
+mod secret_text;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use axum::http::HeaderMap;
+use jiff::Timestamp;
+
+pub(super) use config::AuthConfig;
+pub(super) use refresh::{AuthState, SourceAuth, keep_fresh};
+pub(super) use schema::{auth_field, verify_event};
+
+use self::hmac::SignatureClaim;
+
+/// What is known of a request before its body.
+pub(super) struct Head<'r> {
+    pub(super) headers: &'r HeaderMap,
+    pub(super) peer: IpAddr,
+    pub(super) now: Timestamp,
+}
+
+/// Why a request is refused. The reason is for the log and never contains a value of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// The peer's address is not allowed.
+    Address,
+    /// A credential is missing or wrong.
+    Credentials(&'static str),
+}
+
+impl Denied {
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::Address => "the address is not in `allow-from`",
+            Self::Credentials(reason) => reason,
+        }
+    }
+}
+
+/// A check of a request, with the secrets that it needs.
+enum Check {
+    AllowFrom(network::Networks),
+    Bearer(bearer::Bearer),
+    Basic(basic::Basic),
+    Header(header::HeaderSecret),
+    Hmac(hmac::Signature),
+}
+
+impl Check {
+    /// Checks the head. A signature leaves a claim, which the body proves.
+    fn head(&self, head: &Head<'_>) -> Result<Option<SignatureClaim>, Denied> {
+        match self {
+            Self::AllowFrom(networks) => networks.check(head.peer),
+            Self::Bearer(bearer) => bearer.check(head.headers),
+            Self::Basic(basic) => basic.check(head.headers),
+            Self::Header(header) => header.check(head.headers),
+            Self::Hmac(signature) => return signature.claim(head).map(Some),
+        }
+        .map(|()| None)
+    }
+}
+
+/// The checks of a source.
+pub(super) struct Checks {
+    /// All of them must succeed.
+    all: Vec<Check>,
+    /// One of them must succeed, if there are any.
+    any: Vec<Check>,
+}
+
+/// What the body must prove after the head has passed.
+#[derive(Default)]
+pub(super) struct Claims {
+    all: Vec<SignatureClaim>,
+    /// One of them, if there are any.
+    any: Vec<SignatureClaim>,
+}
+
+impl Checks {
+    /// Checks what the head of a request shows.
+    pub(super) fn head(&self, head: &Head<'_>) -> Result<Claims, Denied> {
+        let mut claims = Claims::default();
+        for check in &self.all {
+            claims.all.extend(check.head(head)?);
+        }
+        let mut denied = None;
+        for check in &self.any {
+            match check.head(head) {
+                Ok(None) => return Ok(Claims { any: Vec::new(), ..claims }),
+                Ok(Some(claim)) => claims.any.push(claim),
+                Err(_) => denied = Some(Denied::Credentials("no alternative of `any` succeeds")),
+            }
+        }
+        match denied {
+            Some(denied) if claims.any.is_empty() => Err(denied),
+            _ => Ok(claims),
+        }
+    }
+}
+
+impl Claims {
+    /// Checks the signatures of the body, whose bytes are those that arrived.
+    pub(super) fn body(&self, body: &[u8]) -> Result<(), Denied> {
+        let is_proven = |claim: &SignatureClaim| claim.is_proven_by(body);
+        match self.all.iter().all(is_proven)
+            && (self.any.is_empty() || self.any.iter().any(is_proven))
+        {
+            true => Ok(()),
+            false => Err(Denied::Credentials("the signature is wrong")),
+        }
+    }
+}
+
+/// The only value of a header. A header that is repeated is ambiguous.
+fn only<'h>(headers: &'h HeaderMap, name: &str) -> Result<&'h [u8], Denied> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(value.as_bytes()),
+        (None, _) => Err(Denied::Credentials("a header is missing")),
+        (Some(_), Some(_)) => Err(Denied::Credentials("a header is repeated")),
+    }
+}
+
+/// The credentials of the `Authorization` header, if it has this scheme.
+fn credentials<'h>(headers: &'h HeaderMap, scheme: &str) -> Result<&'h [u8], Denied> {
+    let value = only(headers, "authorization")?;
+    let other = Denied::Credentials("`Authorization` has another scheme");
+    let (given, rest) = value.split_at_checked(scheme.len()).ok_or(other)?;
+    match rest.strip_prefix(b" ") {
+        Some(rest) if given.eq_ignore_ascii_case(scheme.as_bytes()) => Ok(rest.trim_ascii()),
+        _ => Err(other),
+    }
+}

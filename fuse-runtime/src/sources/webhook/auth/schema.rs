@@ -1,0 +1,178 @@
+//! The fields of `auth`, and what is checked of them before any request.
+
+use fuse_rules::schema::{Field, FieldType, Outline, Schema, TriggerInfo};
+use serde_json::{Map, Value as Json};
+
+use super::template::{SignedTemplate, TemplatePart};
+
+/// The schemes, each of which is a field.
+const SCHEMES: [&str; 5] = ["bearer", "basic", "header", "hmac", "allow-from"];
+
+/// The field `auth` of a source.
+pub(in super::super) fn auth_field() -> Field {
+    let any =
+        schemes(Schema::new("any", "Alternatives, one of which must succeed.")).any_of(&SCHEMES);
+    let mut names = SCHEMES.to_vec();
+    names.push("any");
+    let auth = Schema::new("auth", "What a request must have; all of it.");
+    let auth = schemes(auth)
+        .field(block("any", "Alternatives, one of which must succeed.", any))
+        .any_of(&names);
+    block("auth", "How senders prove who they are; all of it is required.", auth)
+}
+
+fn block(name: &str, doc: &str, schema: Schema) -> Field {
+    Field::optional(name, FieldType::Block(Box::new(schema)), doc)
+}
+
+fn schemes(schema: Schema) -> Schema {
+    let one_of = |values: &[&str]| {
+        FieldType::OneOf(values.iter().map(|value| (*value).to_owned()).collect())
+    };
+    let bearer =
+        Schema::new("bearer", "").field(Field::required("token", FieldType::Secrets, "The token."));
+    let basic = Schema::new("basic", "")
+        .field(Field::required("username", FieldType::String, "The user's name."))
+        .field(Field::required("password", FieldType::Secrets, "The user's password."))
+        .verify(check_basic);
+    let header = Schema::new("header", "")
+        .field(Field::required("name", FieldType::HeaderName, "The header."))
+        .field(Field::required("value", FieldType::Secrets, "Its value."));
+    let signed = "What is signed: `{body}`, `{timestamp}`, `{id}` and text.";
+    let hmac = Schema::new("hmac", "")
+        .field(Field::required(
+            "secret",
+            FieldType::Secrets,
+            "The secret that the sender signs with.",
+        ))
+        .field(
+            Field::optional(
+                "secret-encoding",
+                one_of(&["text", "base64"]),
+                "How the secret is written; a `whsec_` before base64 is ignored.",
+            )
+            .default("text"),
+        )
+        .field(
+            Field::optional(
+                "algorithm",
+                one_of(&["sha1", "sha256", "sha512"]),
+                "The hash function.",
+            )
+            .default("sha256"),
+        )
+        .field(Field::required("header", FieldType::HeaderName, "The header with the signature."))
+        .field(Field::optional(
+            "separator",
+            one_of(&[",", " "]),
+            "What separates several items in the header.",
+        ))
+        .field(Field::optional("prefix", FieldType::String, "The text before each signature."))
+        .field(
+            Field::optional(
+                "encoding",
+                one_of(&["hex", "base64"]),
+                "How the signature is written.",
+            )
+            .default("hex"),
+        )
+        .field(Field::optional("signed", FieldType::String, signed).default("{body}"))
+        .field(Field::optional(
+            "timestamp-header",
+            FieldType::HeaderName,
+            "The header with the time of the request, in seconds since 1970.",
+        ))
+        .field(Field::optional(
+            "timestamp-prefix",
+            FieldType::String,
+            "The text before the time, if it is an item of the signature's header.",
+        ))
+        .field(Field::optional(
+            "tolerance",
+            FieldType::Duration,
+            "How far that time may be from now; 5 minutes unless set.",
+        ))
+        .field(Field::optional(
+            "id-header",
+            FieldType::HeaderName,
+            "The header with the signed id.",
+        ))
+        .verify(check_hmac);
+    schema
+        .field(block("bearer", "A token: `Authorization: Bearer TOKEN`.", bearer))
+        .field(block("basic", "A user and a password: `Authorization: Basic …`.", basic))
+        .field(block("header", "A header whose value is a secret.", header))
+        .field(block("hmac", "A signature of the body.", hmac))
+        .field(Field::optional(
+            "allow-from",
+            FieldType::List(Box::new(FieldType::Network)),
+            "The networks from which requests may come.",
+        ))
+}
+
+fn check_basic(block: &TriggerInfo) -> Result<(), String> {
+    match block.text("username") {
+        Some(name) if name.contains(':') => {
+            Err("needs a `username` without `:`, which ends it in the header".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_hmac(block: &TriggerInfo) -> Result<(), String> {
+    let has = |name: &str| block.get(name).is_some();
+    let signed = match block.get("signed") {
+        Some(Outline::Constant(Json::String(text))) => text.as_str(),
+        _ => return Ok(()),
+    };
+    let signed =
+        SignedTemplate::parse(signed).map_err(|why| format!("cannot use `signed`: it {why}"))?;
+    if has("timestamp-header") && has("timestamp-prefix") {
+        return Err("has `timestamp-prefix`, but also `timestamp-header`".to_owned());
+    }
+    if has("timestamp-prefix") && !has("separator") {
+        return Err(
+            "needs a `separator` between the items of `timestamp-prefix` and `prefix`".to_owned()
+        );
+    }
+    let timestamp = ["timestamp-header", "timestamp-prefix"].into_iter().find(|name| has(name));
+    match (timestamp, signed.has(&TemplatePart::Timestamp)) {
+        (Some(name), false) => {
+            return Err(format!(
+                "does not use `{name}`: `signed` has no `{{timestamp}}`, so that anyone could change the time; \
+                 write it as the sender signs it, such as \"{{timestamp}}.{{body}}\""
+            ));
+        }
+        (None, true) => {
+            return Err(
+                "cannot use `signed`: it has `{timestamp}`, but there is no timestamp-header; \
+                 add `timestamp-header = …`, or `timestamp-prefix = …`"
+                    .to_owned(),
+            );
+        }
+        (None, false) if has("tolerance") => {
+            return Err("has `tolerance`, but no timestamp that it applies to".to_owned());
+        }
+        _ => {}
+    }
+    match (has("id-header"), signed.has(&TemplatePart::Id)) {
+        (true, false) => Err("does not use `id-header`: `signed` has no `{id}`".to_owned()),
+        (false, true) => Err("cannot use `signed`: it has `{id}`; add `id-header = …`".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// Checks an event with the fields of its source.
+pub(in super::super) fn verify_event(fields: &Map<String, Json>) -> Result<(), String> {
+    let auth = fields.get("auth");
+    let in_block = |block: Option<&Json>| block.is_some_and(|block| block.get("hmac").is_some());
+    let signs = in_block(auth) || in_block(auth.and_then(|auth| auth.get("any")));
+    if signs && fields.get("method").and_then(Json::as_str) == Some("GET") {
+        return Err(
+            "has the method `GET`, whose query `hmac` does not protect; use another method, \
+                    or another scheme such as `bearer`"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,287 @@
+//! Published vectors, and requests that differ from a right one.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use axum::http::{HeaderName, HeaderValue};
+use fuse_rules::{Registry, Ruleset};
+use proptest::prelude::*;
+
+use super::*;
+use crate::secrets::{SecretRef, Secrets};
+use crate::sources::{Source as _, Webhook};
+
+fn load(auth: &str) -> Result<Ruleset, fuse_rules::Diagnostics> {
+    let rules =
+        format!("source s webhook {{ port = 1, path = \"/\", auth {{ {auth} }}, event e }}");
+    let schema = Webhook::new(Ipv4Addr::LOCALHOST.into()).schema();
+    Ruleset::parse("x.rules", &rules, &Registry::new().source(schema))
+}
+
+/// The checks of an `auth` block. The value of the secret `env("NAME")` is the text with that name.
+fn checks(auth: &str, secrets: &[(&str, &str)]) -> Checks {
+    let ruleset = load(auth).unwrap();
+    let config = ruleset.events().next().unwrap().fields["auth"].clone();
+    let config: AuthConfig = serde_json::from_value(config).unwrap();
+    let named = |(name, value): &(&str, &str)| {
+        (SecretRef::Env { name: (*name).to_owned() }, (*value).to_owned())
+    };
+    let secrets = Secrets::from_map(secrets.iter().map(named).collect::<BTreeMap<_, _>>());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(config.checks(&secrets)).map_err(|why| format!("{why:?}")).unwrap()
+}
+
+struct Sent<'s> {
+    headers: &'s [(&'s str, &'s str)],
+    body: &'s [u8],
+    now: i64,
+}
+
+impl Checks {
+    fn sent(&self, sent: &Sent<'_>) -> Result<(), Denied> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in sent.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            // No such header can arrive.
+            let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) else {
+                return Err(Denied::Credentials("not HTTP"));
+            };
+            headers.append(name, value);
+        }
+        let now = Timestamp::from_second(sent.now).unwrap();
+        let head = Head { headers: &headers, peer: Ipv4Addr::LOCALHOST.into(), now };
+        self.head(&head)?.body(sent.body)
+    }
+
+    fn accepts(&self, headers: &[(&str, &str)]) -> bool {
+        self.sent(&Sent { headers, body: b"{}", now: 0 }).is_ok()
+    }
+}
+
+const GITHUB: &str =
+    r#"hmac { secret = env("K"), header = "X-Hub-Signature-256", prefix = "sha256=" }"#;
+const SLACK: &str = r#"hmac {
+    secret = env("K"), header = "X-Slack-Signature", prefix = "v0="
+    signed = "v0:{timestamp}:{body}", timestamp-header = "X-Slack-Request-Timestamp"
+}"#;
+const STRIPE: &str = r#"hmac {
+    secret = env("K"), header = "Stripe-Signature", separator = ",", prefix = "v1="
+    signed = "{timestamp}.{body}", timestamp-prefix = "t="
+}"#;
+const STANDARD: &str = r#"hmac {
+    secret = env("K"), secret-encoding = "base64", encoding = "base64"
+    header = "webhook-signature", separator = " ", prefix = "v1,"
+    signed = "{id}.{timestamp}.{body}", id-header = "webhook-id", timestamp-header = "webhook-timestamp"
+}"#;
+
+/// From GitHub's documentation.
+#[test]
+fn the_vector_of_github_is_accepted() {
+    let checks = checks(GITHUB, &[("K", "It's a Secret to Everybody")]);
+    let signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+    let headers = [("X-Hub-Signature-256", signature)];
+    let sent = |headers, body| checks.sent(&Sent { headers, body, now: 0 });
+    assert_eq!(sent(&headers, b"Hello, World!"), Ok(()));
+    assert!(sent(&headers, b"Hello, World").is_err());
+    assert!(sent(&[], b"Hello, World!").is_err());
+    let repeated = [headers[0], headers[0]];
+    assert!(sent(&repeated, b"Hello, World!").is_err(), "it is ambiguous");
+    let upper = signature[7..].to_ascii_uppercase();
+    let upper = [("X-Hub-Signature-256", &*format!("sha256={upper}"))];
+    assert_eq!(sent(&upper, b"Hello, World!"), Ok(()));
+}
+
+/// From Slack's documentation.
+#[test]
+fn the_vector_of_slack_is_accepted_at_its_time() {
+    let checks = checks(SLACK, &[("K", "8f742231b10e8888abcd99yyyzzz85a5")]);
+    let body = b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c";
+    let headers = [
+        (
+            "X-Slack-Signature",
+            "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503",
+        ),
+        ("X-Slack-Request-Timestamp", "1531420618"),
+    ];
+    let at = |now| checks.sent(&Sent { headers: &headers, body, now });
+    for now in [1_531_420_618, 1_531_420_618 + 300, 1_531_420_618 - 300] {
+        assert_eq!(at(now), Ok(()));
+    }
+    let stale = Err(Denied::Credentials("the timestamp is outside the tolerance"));
+    assert_eq!(at(1_531_420_618 + 301), stale);
+    assert_eq!(at(1_531_420_618 - 301), stale);
+}
+
+/// From the specification of Standard Webhooks.
+#[test]
+fn the_vector_of_standard_webhooks_is_accepted() {
+    let checks = checks(STANDARD, &[("K", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]);
+    let right = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+    for (signature, accepted) in [
+        (right.to_owned(), true),
+        (format!("v1a,AAAA v1,AAAA {right}"), true),
+        (right.replace("v1,", "v2,"), false),
+        ("v1,".to_owned(), false),
+    ] {
+        let headers = [
+            ("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"),
+            ("webhook-timestamp", "1614265330"),
+            ("webhook-signature", &signature),
+        ];
+        let sent = Sent { headers: &headers, body: b"{\"test\": 2432232314}", now: 1_614_265_330 };
+        assert_eq!(checks.sent(&sent).is_ok(), accepted, "{signature}");
+    }
+}
+
+/// The hex of a MAC by another implementation.
+fn sign(key: &str, text: &[u8]) -> String {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key.as_bytes());
+    data_encoding::HEXLOWER.encode(ring::hmac::sign(&key, text).as_ref())
+}
+
+/// By Stripe's published scheme.
+#[test]
+fn one_of_several_signatures_of_stripe_is_enough() {
+    let checks = checks(STRIPE, &[("K", "whsec_test")]);
+    let (right, wrong) = (sign("whsec_test", b"1492774577.{}"), sign("other", b"1492774577.{}"));
+    for (header, accepted) in [
+        (format!("t=1492774577,v1={right}"), true),
+        (format!("t=1492774577,v1={wrong},v1={right},v0={wrong}"), true),
+        (format!("t=1492774577,v1={wrong}"), false),
+        (format!("t=1492774577,v0={right}"), false),
+        (format!("t=1492774578,v1={right}"), false),
+        (format!("t=1492774577,t=1492774577,v1={right}"), false),
+        (format!("v1={right}"), false),
+    ] {
+        let headers = [("Stripe-Signature", &*header)];
+        let sent = Sent { headers: &headers, body: b"{}", now: 1_492_774_577 };
+        assert_eq!(checks.sent(&sent).is_ok(), accepted, "{header}");
+    }
+}
+
+#[test]
+fn both_secrets_count_while_one_is_rotated() {
+    let secrets = [("NEW", "new"), ("OLD", "old")];
+    let checks = checks("bearer { token = [env(\"NEW\"), env(\"OLD\")] }", &secrets);
+    for (value, accepted) in [
+        ("Bearer new", true),
+        ("bearer  old", true),
+        ("Bearer older", false),
+        ("Bearer ", false),
+        ("Basic new", false),
+        ("new", false),
+    ] {
+        assert_eq!(checks.accepts(&[("authorization", value)]), accepted, "{value}");
+    }
+    assert!(!checks.accepts(&[("authorization", "Bearer new"), ("authorization", "Bearer new")]));
+}
+
+#[test]
+fn a_user_needs_the_password() {
+    let checks = checks("basic { username = \"ci\", password = env(\"K\") }", &[("K", "a:b")]);
+    for (user, accepted) in
+        [("ci:a:b", true), ("ci:a", false), ("cj:a:b", false), ("ci", false), (":a:b", false)]
+    {
+        let value = format!("Basic {}", data_encoding::BASE64.encode(user.as_bytes()));
+        assert_eq!(checks.accepts(&[("authorization", &value)]), accepted, "{user}");
+    }
+}
+
+#[test]
+fn all_of_a_block_and_one_of_any_are_required() {
+    let auth = r#"allow-from = ["127.0.0.0/8", "::1"]
+        any { header { name = "X-Token", value = env("K") }, bearer { token = env("K") } }"#;
+    let open = checks(auth, &[("K", "k")]);
+    assert!(open.accepts(&[("x-token", "k")]));
+    assert!(open.accepts(&[("x-token", "wrong"), ("authorization", "Bearer k")]));
+    assert!(!open.accepts(&[]));
+    assert!(!open.accepts(&[("x-token", "wrong")]));
+    let other = auth.replace("127.0.0.0/8", "10.0.0.0/8");
+    let denied = checks(&other, &[("K", "k")]);
+    let sent = Sent { headers: &[("x-token", "k")], body: b"{}", now: 0 };
+    assert_eq!(denied.sent(&sent), Err(Denied::Address));
+
+    // An alternative that the head fulfils needs no signature of the body.
+    let checks =
+        checks(&format!("any {{ {GITHUB}, bearer {{ token = env(\"K\") }} }}"), &[("K", "k")]);
+    let signature = format!("sha256={}", sign("k", b"{}"));
+    assert!(checks.accepts(&[("x-hub-signature-256", &signature)]));
+    assert!(checks.accepts(&[("x-hub-signature-256", "sha256=00"), ("authorization", "Bearer k")]));
+    assert!(!checks.accepts(&[("x-hub-signature-256", "sha256=00")]));
+}
+
+#[test]
+fn blocks_that_protect_nothing_are_refused() {
+    let hmac = |rest: &str| format!("hmac {{ secret = env(\"K\"), header = \"X-S\", {rest} }}");
+    for (auth, expected) in [
+        (
+            String::new(),
+            "`auth` needs `bearer` or `basic` or `header` or `hmac` or `allow-from` or `any`",
+        ),
+        ("any {}".into(), "`any` needs `bearer` or `basic` or `header` or `hmac` or `allow-from`"),
+        ("digest {}".into(), "there is no field `digest`"),
+        ("bearer { tokn = env(\"K\") }".into(), "there is no field `tokn`"),
+        ("bearer { token = \"k\" }".into(), "`token` takes a secret"),
+        ("bearer { token = [] }".into(), "`token` takes a secret"),
+        (
+            "basic { username = \"a:b\", password = env(\"K\") }".into(),
+            "needs a `username` without `:`",
+        ),
+        (
+            "header { name = \"X Y\", value = env(\"K\") }".into(),
+            "`name` is \"X Y\", but must be the name of an HTTP header",
+        ),
+        ("allow-from = [\"10.0.0.0/40\"]".into(), "must be an IP network"),
+        ("hmac { secret = env(\"K\") }".into(), "`hmac` needs `header`"),
+        (hmac("algorithm = \"md5\""), "`algorithm` is \"md5\", but must be one of"),
+        (hmac("signed = \"{boddy}\""), "has `{boddy}`, but the placeholders are"),
+        (hmac("timestamp-header = \"X-T\""), "does not use `timestamp-header`"),
+        (hmac("signed = \"{timestamp}.{body}\""), "there is no timestamp-header"),
+        (hmac("tolerance = 1m"), "has `tolerance`, but no timestamp"),
+        (hmac("id-header = \"X-Id\""), "does not use `id-header`"),
+    ] {
+        let problems = load(&auth).unwrap_err().to_string();
+        assert!(problems.contains(expected), "{auth}: {problems}");
+    }
+    let schema = Webhook::new(Ipv4Addr::LOCALHOST.into()).schema();
+    let get = format!(
+        "source s webhook {{ port = 1, path = \"/\", method = \"GET\", auth {{ {GITHUB} }}, event e }}"
+    );
+    let why = Ruleset::parse("x.rules", &get, &Registry::new().source(schema)).unwrap_err();
+    assert!(why.to_string().contains("whose query `hmac` does not protect"), "{why}");
+}
+
+proptest! {
+    /// No byte of a signed request can be changed.
+    #[test]
+    fn a_request_with_a_changed_byte_is_refused(
+        body in prop::collection::vec(any::<u8>(), 1..200), at in any::<prop::sample::Index>(), bit in 0_u32..7,
+    ) {
+        let changed = |text: &[u8]| {
+            let mut text = text.to_vec();
+            let at = at.index(text.len());
+            text[at] ^= 1 << bit;
+            text
+        };
+        let (id, time) = ("msg_1", "1614265330");
+        let signed = [id.as_bytes(), b".", time.as_bytes(), b".", &body].concat();
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"secret");
+        let mac = data_encoding::BASE64.encode(ring::hmac::sign(&key, &signed).as_ref());
+        let signature = format!("v1,{mac}");
+        let key = data_encoding::BASE64.encode(b"secret");
+        let checks = checks(STANDARD, &[("K", &key)]);
+        let sent = |id: &[u8], time: &[u8], signature: &[u8], body: &[u8]| {
+            let (id, time) = (String::from_utf8_lossy(id), String::from_utf8_lossy(time));
+            let signature = String::from_utf8_lossy(signature);
+            let headers =
+                [("webhook-id", &*id), ("webhook-timestamp", &*time), ("webhook-signature", &*signature)];
+            checks.sent(&Sent { headers: &headers, body, now: 1_614_265_330 })
+        };
+        let (id, time, signature) = (id.as_bytes(), time.as_bytes(), signature.as_bytes());
+        prop_assert_eq!(sent(id, time, signature, &body), Ok(()));
+        prop_assert!(sent(&changed(id), time, signature, &body).is_err());
+        prop_assert!(sent(id, &changed(time), signature, &body).is_err());
+        prop_assert!(sent(id, time, &changed(signature), &body).is_err());
+        prop_assert!(sent(id, time, signature, &changed(&body)).is_err());
+    }
+}
