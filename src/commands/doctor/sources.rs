@@ -11,6 +11,9 @@ use fuse_runtime::secrets::{SecretError, SecretRef, SecretStore as _};
 
 use super::super::kinds;
 
+/// How many sources a warning names.
+const MAX_NAMED: usize = 10;
+
 /// Adds what is found of sources, and of the secrets of triggers, to a report.
 pub(super) async fn examine(report: &mut Report, ruleset: &Ruleset, config: &Config) {
     let store = config.secrets.store();
@@ -31,12 +34,21 @@ pub(super) async fn examine(report: &mut Report, ruleset: &Ruleset, config: &Con
         report.ready = false;
     }
     let address = config.listen.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    if !address.is_loopback() {
-        report.warnings.extend(open_sources(ruleset).into_iter().map(|source| Finding {
-            what: format!("source `{source}` accepts events from anyone who reaches its port"),
-            fix: "add `auth` to it; see docs/security.md".to_owned(),
+    let open = open_sources(ruleset);
+    if !address.is_loopback() && !open.is_empty() {
+        let named: Vec<String> = open.iter().take(MAX_NAMED).cloned().collect();
+        let more = match open.len().saturating_sub(MAX_NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        report.warnings.push(Finding {
+            what: format!(
+                "webhooks without `auth` accept events from anyone who reaches them: {}{more}",
+                named.join(", ")
+            ),
+            fix: "add `auth` to these sources, or restrict who reaches their ports".to_owned(),
             rules: Vec::new(),
-        }));
+        });
     }
 }
 
@@ -82,7 +94,7 @@ mod tests {
                   bearer { token = [secret("ci", "new"), secret("ci", "old")] }
                 }
               }
-              event e, event f
+              event e
             }
         "#;
         let ruleset = Ruleset::parse("x.rules", text, &super::super::super::known_kinds()).unwrap();
@@ -100,7 +112,8 @@ mod tests {
         let problems = ["new", "old"]
             .map(|key| (format!("key `{key}` of secret `ci` is not set"), needed_by.clone()));
         assert_eq!(found(&report.problems), problems);
-        let open = "source `open` accepts events from anyone who reaches its port".to_owned();
+        let open =
+            "webhooks without `auth` accept events from anyone who reaches them: open".to_owned();
         assert_eq!(found(&report.warnings), [(open, Vec::new())]);
         assert_eq!((report.ready, report.checked), (false, 3));
 
