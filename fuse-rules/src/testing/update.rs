@@ -15,6 +15,9 @@ use crate::format;
 use crate::span::Span;
 use crate::typed::{Expect, Expected, ExpectedRule};
 
+/// The fields that an expectation names, and the paths of those that it expects to be left out.
+type LikeFields<'f> = (&'f Map<String, Json>, &'f [Vec<String>]);
+
 impl Tests<'_> {
     /// Replaces every expectation that is not met with what actually happens, and adds expectations to tests
     /// that have none. Takes the indexes of the tests. Returns the formatted text of each changed file, by
@@ -178,7 +181,7 @@ impl Tests<'_> {
         &self,
         decision: &Decision,
         element: Option<&[u32]>,
-        like: Option<(&Map<String, Json>, &[Vec<String>])>,
+        like: Option<LikeFields<'_>>,
         text: &mut String,
     ) {
         // Writing to a string cannot fail.
