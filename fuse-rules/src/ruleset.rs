@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 pub use examined::Examined;
 
-use crate::check::{self, Checked, ParsedFile};
+use crate::check::{self, ParsedFile};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::eval::Plan;
 use crate::loader::{Loader, normalized, resolved};
@@ -118,8 +118,7 @@ impl Ruleset {
         reader.report_cycles();
         let named = names.iter().filter_map(|name| reader.id(&normalized(name.as_ref()))).collect();
         let FileReader { files, mut problems, parsed, .. } = reader;
-        let Checked { rules, references } =
-            check::check(files, &parsed, registry, loader, keep, &mut problems);
+        let rules = check::check(files, &parsed, registry, loader, keep, &mut problems);
         let failed = |problems: &[Diagnostic]| {
             problems.iter().any(|problem| problem.severity == Severity::Error)
         };
@@ -139,7 +138,7 @@ impl Ruleset {
                 max_work: DEFAULT_MAX_WORK,
             })
         };
-        Examined { rules, problems, references }
+        Examined { rules, problems }
     }
 
     /// Loads one text that uses no other file.

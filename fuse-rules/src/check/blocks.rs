@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::Checker;
 use super::operands::absence_of;
+use super::order::uses;
 use super::scope::Scope;
 use super::sources::depends_on_event;
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
@@ -13,6 +14,7 @@ use crate::literals::parse_duration;
 use crate::schema::{Field, FieldType, Schema, Templates};
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, FieldValue, Text};
+use crate::syntax::visit;
 use crate::typed::{Expr, ExprKind, Mapped, MappedValue};
 use crate::types::{Known, Missing};
 use crate::value::{Kinds, Value};
@@ -72,7 +74,8 @@ impl Checker<'_> {
     }
 
     /// Checks that this file's `defaults` are for existing kinds and fields. Their values are
-    /// checked where they are used, in the scope of the rule.
+    /// checked where they are used, in the scope of the rule; their names are resolved here, because every
+    /// block may replace a value.
     pub(super) fn check_defaults(&mut self) {
         for defaults in self.defaults {
             let kind = &defaults.kind;
@@ -97,6 +100,8 @@ impl Checker<'_> {
                     self.unknown_field(&field.key, schema.fields());
                 }
             }
+            let names = self.names;
+            visit::block(&defaults.block, &mut |value| drop(uses(names, value)));
         }
     }
 

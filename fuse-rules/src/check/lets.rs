@@ -58,8 +58,11 @@ impl Checker<'_> {
         span: Span,
         scope: &Scope,
     ) -> (Expr, Known) {
-        let Some(LetBinding { value: Some(value), size, bound, known, .. }) = scope.lets.get(index)
-        else {
+        let declared = scope.lets.get(index);
+        if let Some(declared) = declared {
+            self.names.references().add(root.span, declared.name.span);
+        }
+        let Some(LetBinding { value: Some(value), size, bound, known, .. }) = declared else {
             self.uses_invalid_let = true;
             return unchecked(span);
         };

@@ -27,6 +27,7 @@ mod operands;
 mod order;
 mod paths;
 mod patterns;
+mod references;
 mod required_values;
 mod results;
 mod scope;
@@ -68,14 +69,9 @@ pub(crate) struct ParsedFile {
     pub(crate) uses: Vec<FileId>,
 }
 
-/// The result of a check. If there are errors, it has everything that the checker found out nevertheless,
-/// and the rules cannot be run.
-pub(crate) struct Checked {
-    pub(crate) rules: typed::Rules,
-    pub(crate) references: Vec<typed::NameReference>,
-}
-
-/// Checks all files together. With `keep`, the result also has what is known about each expression.
+/// Checks all files together. If there are errors, the result has everything that the checker found out
+/// nevertheless, and the rules cannot be run. With `keep`, it also has what is known about each expression,
+/// and the declaration of each name.
 pub(crate) fn check(
     files: Files,
     parsed: &[ParsedFile],
@@ -83,7 +79,7 @@ pub(crate) fn check(
     loader: &dyn Loader,
     keep: bool,
     problems: &mut Vec<Diagnostic>,
-) -> Checked {
+) -> typed::Rules {
     let names = Names::collect(&files, parsed, problems);
     names.check_fuses(registry, problems);
     let mut checker = Checker {
@@ -116,6 +112,7 @@ pub(crate) fn check(
         known: FxHashMap::default(),
         calls: FxHashMap::default(),
         lets: FxHashMap::default(),
+        references: Vec::new(),
     };
     for file in parsed {
         checker.file = file.id;
@@ -144,7 +141,10 @@ pub(crate) fn check(
     rules.lets = std::mem::take(&mut checker.lets);
     // These include the files of fields, so that a change of one is a change of the rules.
     rules.files = checker.included_files.into_files();
-    Checked { rules, references: names.into_references() }
+    if keep {
+        rules.references = names.into_references();
+    }
+    rules
 }
 
 /// The state of the checker.

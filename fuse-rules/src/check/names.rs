@@ -1,12 +1,11 @@
 //! The declarations of all files by name, and which file sees which.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::collections::hash_map::Entry;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ParsedFile;
+use super::references::ReferenceRecorder;
 use super::type_names::{self, qualified};
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::schema::Registry;
@@ -50,8 +49,7 @@ pub(super) struct Names<'a> {
     conditions: Vec<&'a ast::Condition>,
     /// For each file, the files whose names it sees.
     visible: FxHashMap<FileId, FxHashSet<FileId>>,
-    /// The names that were resolved.
-    references: RefCell<BTreeSet<NameReference>>,
+    references: ReferenceRecorder<'a>,
 }
 
 impl<'a> Names<'a> {
@@ -70,7 +68,7 @@ impl<'a> Names<'a> {
             consts: Vec::new(),
             conditions: Vec::new(),
             visible: FxHashMap::default(),
-            references: RefCell::default(),
+            references: ReferenceRecorder::new(parsed),
         };
         for file in parsed {
             let visible = file.uses.iter().copied().chain([file.id]).collect();
@@ -163,7 +161,7 @@ impl<'a> Names<'a> {
         let key = (DeclarationKind::Type, qualified(own, name));
         let seen = self.declared.get(&key).filter(|(_, at)| self.sees(span.file, at.span.file));
         if let Some((index, at)) = seen {
-            self.record(span, at.span);
+            self.references.add_qualified(module, span, at.span);
             return Ok(*index);
         }
         // If a file of the rules declares it, suggest to use that file.
@@ -218,6 +216,23 @@ impl<'a> Names<'a> {
             .ok_or_else(|| Box::new(self.unknown(DeclarationKind::Source, name, Code::E0205)))
     }
 
+    /// Resolves an event of a source. Returns the problem if the source has no such event.
+    pub(super) fn event(&self, source: &ast::Source, event: &Text) -> Result<(), Box<Diagnostic>> {
+        let mut declared = source.events.iter().map(|event| &event.name);
+        let known = declared.clone().map(|name| name.text.as_str());
+        if let Some(found) = declared.find(|name| name.text == event.text) {
+            self.references.add(event.span, found.span);
+            return Ok(());
+        }
+        let message = format!("source `{}` has no event `{}`", source.name.text, event.text);
+        Err(Box::new(
+            Diagnostic::error(Code::E0205, event.span, message)
+                .label("not declared")
+                .related(source.name.span, "the source is declared here")
+                .suggest(event, known, "its events are"),
+        ))
+    }
+
     fn find(
         &self,
         what: DeclarationKind,
@@ -251,21 +266,20 @@ impl<'a> Names<'a> {
         let own = self.module_of(name.span.file).filter(|_| what == DeclarationKind::Condition);
         let (index, at) = self.declared.get(&(what, qualified(own, &name.text)))?;
         self.sees(name.span.file, at.span.file).then(|| {
-            self.record(name.span, at.span);
+            let module = name.text.split_once('.').map(|(module, _)| module);
+            self.references.add_qualified(module, name.span, at.span);
             *index
         })
     }
 
-    /// Records that the name at `span` refers to a declaration.
-    pub(super) fn record(&self, span: Span, definition: Span) {
-        if span != definition {
-            self.references.borrow_mut().insert(NameReference { span, definition });
-        }
+    /// The recorder of the names that are resolved.
+    pub(super) fn references(&self) -> &ReferenceRecorder<'a> {
+        &self.references
     }
 
     /// The names that were resolved, sorted by their position.
     pub(super) fn into_references(self) -> Vec<NameReference> {
-        self.references.into_inner().into_iter().collect()
+        self.references.into_sorted()
     }
 
     /// The names that are visible in a file, sorted.

@@ -3,7 +3,8 @@
 use super::Checker;
 use super::names::{DeclarationKind, Names};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::syntax::ast::{Block, Expr, ExprKind, FieldValue, Text, TextPart};
+use crate::syntax::ast::{Expr, ExprKind, Text};
+use crate::syntax::visit;
 
 /// A constant or a named condition, by its kind and index.
 pub(super) type DefinitionId = (DeclarationKind, usize);
@@ -139,8 +140,9 @@ fn sorted(nodes: &mut [Node<'_>]) -> (Vec<usize>, Vec<Vec<usize>>) {
     (order, cycles)
 }
 
-/// The constants and conditions that an expression uses, each once, with its first occurrence.
-fn uses<'a>(names: &Names<'_>, expr: &'a Expr) -> Vec<(DefinitionId, &'a Text)> {
+/// The constants and conditions that an expression uses, each once, with its first occurrence. Each of their
+/// names is recorded as a reference.
+pub(super) fn uses<'a>(names: &Names<'_>, expr: &'a Expr) -> Vec<(DefinitionId, &'a Text)> {
     let mut found: Vec<(DefinitionId, &Text)> = Vec::new();
     walk(expr, &mut Vec::new(), &mut |what, name| {
         if let Some(index) = names.seen(what, name)
@@ -159,70 +161,18 @@ fn walk<'a>(
     visit: &mut impl FnMut(DeclarationKind, &'a Text),
 ) {
     match &expr.kind {
-        ExprKind::Path { root, .. } => {
-            if !bound.contains(&root.text.as_str()) {
-                visit(DeclarationKind::Const, root);
-            }
+        ExprKind::Path { root, .. } if !bound.contains(&root.text.as_str()) => {
+            visit(DeclarationKind::Const, root);
         }
-        ExprKind::Call { function, arguments } => {
-            visit(DeclarationKind::Condition, function);
-            arguments.iter().for_each(|argument| walk(argument, bound, visit));
-        }
+        ExprKind::Call { function, .. } => visit(DeclarationKind::Condition, function),
         ExprKind::Quantifier { name, list, body, .. } => {
             walk(list, bound, visit);
             bound.push(&name.text);
             walk(body, bound, visit);
             bound.pop();
+            return;
         }
-        ExprKind::Interpolated(parts) => {
-            for part in parts {
-                if let TextPart::Expr(expr) = part {
-                    walk(expr, bound, visit);
-                }
-            }
-        }
-        ExprKind::List(all) | ExprKind::And(all) | ExprKind::Or(all) => {
-            all.iter().for_each(|expr| walk(expr, bound, visit));
-        }
-        ExprKind::Record(block) => walk_block(block, bound, visit),
-        ExprKind::Access { base: one, .. }
-        | ExprKind::Not(one)
-        | ExprKind::Neg(one)
-        | ExprKind::Paren(one)
-        | ExprKind::Is { value: one, .. } => walk(one, bound, visit),
-        ExprKind::Compare { left, right, .. }
-        | ExprKind::In { item: left, list: right, .. }
-        | ExprKind::TextTest { left, right, .. }
-        | ExprKind::Coalesce { left, right }
-        | ExprKind::Lookup { base: left, key: right }
-        | ExprKind::Arith { left, right, .. } => {
-            walk(left, bound, visit);
-            walk(right, bound, visit);
-        }
-        ExprKind::If { condition, chosen, otherwise } => {
-            walk(condition, bound, visit);
-            walk(chosen, bound, visit);
-            walk(otherwise, bound, visit);
-        }
-        ExprKind::Null
-        | ExprKind::Bool(_)
-        | ExprKind::Number(_)
-        | ExprKind::Duration(_)
-        | ExprKind::Size(_)
-        | ExprKind::String(_)
-        | ExprKind::Error => {}
+        _ => {}
     }
-}
-
-fn walk_block<'a>(
-    block: &'a Block,
-    bound: &mut Vec<&'a str>,
-    visit: &mut impl FnMut(DeclarationKind, &'a Text),
-) {
-    for field in &block.fields {
-        match &field.value {
-            FieldValue::Expr(expr) => walk(expr, bound, visit),
-            FieldValue::Block(block) => walk_block(block, bound, visit),
-        }
-    }
+    visit::children(expr, &mut |child| walk(child, bound, visit));
 }

@@ -30,11 +30,17 @@ impl Checker<'_> {
             return self.let_path(index, root, steps, span, scope);
         }
         let mut segments = segments(steps);
-        let bound = scope.level(&root.text).is_some();
-        if !bound && ROOTS.contains(&root.text.as_str()) && self.report_missing_event(root, scope) {
+        let level = scope.level(&root.text);
+        if let Some(binding) = level.and_then(|level| scope.bound.get(level)) {
+            self.names.references().add(root.span, binding.name.span);
+        }
+        if level.is_none()
+            && ROOTS.contains(&root.text.as_str())
+            && self.report_missing_event(root, scope)
+        {
             return unchecked(span);
         }
-        let resolved = match (root.text.as_str(), scope.level(&root.text)) {
+        let resolved = match (root.text.as_str(), level) {
             (_, Some(level)) => Root::Element(u32::try_from(level).unwrap_or(u32::MAX)),
             ("body", _) => Root::Body,
             ("headers", _) => {

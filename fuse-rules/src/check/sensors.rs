@@ -103,22 +103,12 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let known = source.events.iter().map(|event| event.name.text.as_str());
-        if known.clone().any(|name| name == listened.event.text) {
-            let key = (source.name.text.clone(), listened.event.text.clone());
-            return self.bodies.get(&key).cloned();
+        if let Err(problem) = self.names.event(source, &listened.event) {
+            self.report(*problem);
+            return None;
         }
-        self.report(
-            Diagnostic::error(
-                Code::E0205,
-                listened.event.span,
-                format!("source `{}` has no event `{}`", source.name.text, listened.event.text),
-            )
-            .label("not declared")
-            .related(source.name.span, "the source is declared here")
-            .suggest(&listened.event, known, "its events are"),
-        );
-        None
+        let key = (source.name.text.clone(), listened.event.text.clone());
+        self.bodies.get(&key).cloned()
     }
 
     fn rule(

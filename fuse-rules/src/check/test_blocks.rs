@@ -112,16 +112,8 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let events = source.events.iter().map(|event| event.name.text.as_str());
-        if !events.clone().any(|name| name == send.event.text) {
-            let message =
-                format!("source `{}` has no event `{}`", source.name.text, send.event.text);
-            self.report(
-                Diagnostic::error(Code::E0205, send.event.span, message)
-                    .label("not declared")
-                    .related(source.name.span, "the source is declared here")
-                    .suggest(&send.event, events, "its events are"),
-            );
+        if let Err(problem) = self.names.event(source, &send.event) {
+            self.report(*problem);
         }
         let body = match (send.files.as_slice(), send.bodies.as_slice()) {
             ([file], []) => {
@@ -343,7 +335,10 @@ impl Checker<'_> {
         }
         let mut listening = listening.into_iter();
         match (listening.next(), listening.next(), named.first()) {
-            (Some(one), None, _) => return Some(*one),
+            (Some((sensor, rule)), None, _) => {
+                self.names.references().add_rule(name, sensor, rule);
+                return Some((*sensor, *rule));
+            }
             (Some((_, first)), Some((_, second)), _) => self.report(
                 Diagnostic::error(
                     Code::E0601,

@@ -4,18 +4,18 @@ use std::cell::{OnceCell, RefCell, RefMut};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::Lint;
 use super::allow::Allows;
 use super::facts::Facts;
 use super::references::References;
 use super::templates::TemplateSet;
-use super::{Lint, visit};
 use crate::check::ParsedFile;
 use crate::diagnostic::{Diagnostic, Severity, Topic};
 use crate::ruleset::{Ruleset, target};
 use crate::schema::Registry;
 use crate::span::{FileId, Files, Span};
 use crate::stdlib;
-use crate::syntax::ast;
+use crate::syntax::{ast, visit};
 use crate::typed;
 use crate::types::Known;
 
@@ -33,7 +33,7 @@ pub(crate) struct LintContext<'a> {
     trees: &'a [ParsedFile],
     named: &'a [FileId],
     syntax: OnceCell<FxHashMap<Span, &'a ast::Expr>>,
-    references: OnceCell<References<'a>>,
+    references: OnceCell<References>,
     by_name: OnceCell<FxHashMap<&'a str, usize>>,
     triggers: OnceCell<FxHashMap<Span, &'a ast::Trigger>>,
     ruleset: &'a Ruleset,
@@ -147,9 +147,9 @@ impl<'a> LintContext<'a> {
         syntax.get(&span).copied()
     }
 
-    /// The names of declarations that the rules use.
-    pub(crate) fn references(&self) -> &References<'a> {
-        self.references.get_or_init(|| References::collect(self.trees()))
+    /// Which declarations the rules and the tests refer to.
+    pub(crate) fn references(&self) -> &References {
+        self.references.get_or_init(|| References::new(self.rules))
     }
 
     /// The type that the checker inferred for the expression with this span.

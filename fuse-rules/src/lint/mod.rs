@@ -14,7 +14,6 @@ mod templates;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod untrusted;
-mod visit;
 
 use std::collections::BTreeMap;
 use std::fmt;

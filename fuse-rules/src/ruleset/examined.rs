@@ -35,7 +35,6 @@ use crate::typed::{NameReference, Rules};
 pub struct Examined {
     pub(super) rules: Result<Ruleset, Box<Rules>>,
     pub(super) problems: Diagnostics,
-    pub(super) references: Vec<NameReference>,
 }
 
 impl Examined {
@@ -54,16 +53,17 @@ impl Examined {
         &self.rules().files
     }
 
-    /// Every name that was resolved, with its declaration, sorted by the position of the name. The roots of
-    /// paths and the names that `each` and quantifiers bind are not declarations.
+    /// Every name that was resolved, with its declaration, sorted by the position of the name. A name that
+    /// `each`, `let`, a quantifier or a parameter of a condition binds is declared there, and a module where
+    /// the file uses it. `body`, `headers`, `query` and `event` have no declaration.
     pub fn references(&self) -> &[NameReference] {
-        &self.references
+        &self.rules().references
     }
 
     /// The declaration of the name at a byte of a file. A name in a declaration is its own.
     pub fn definition_at(&self, file: FileId, offset: usize) -> Option<Span> {
-        let found = self.references.iter().find(|one| covers(one.span, file, offset));
-        let own = || self.references.iter().find(|one| covers(one.definition, file, offset));
+        let found = self.references().iter().find(|one| covers(one.span, file, offset));
+        let own = || self.references().iter().find(|one| covers(one.definition, file, offset));
         found.or_else(own).map(|one| one.definition)
     }
 
@@ -96,12 +96,13 @@ mod tests {
 
     use super::*;
     use crate::Registry;
-    use crate::schema::{Schema, SourceSchema};
+    use crate::schema::{Field, FieldType, Schema, SourceSchema};
 
     fn examined(files: &[(&str, &str)]) -> Examined {
+        let note = Field::optional("note", FieldType::String, "What happened.");
         let registry = Registry::new()
             .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
-            .trigger(Schema::new("page", "Calls a human."));
+            .trigger(Schema::new("page", "Calls a human.").field(note));
         let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
         let files: BTreeMap<&str, &str> = files.iter().copied().collect();
         Ruleset::examine(&names, &files, &registry)
@@ -112,7 +113,7 @@ mod tests {
         let files = examined.files();
         let shown = |one: &NameReference| {
             let (name, at) = (files.text(one.span), files.locate(one.span));
-            assert_eq!(files.text(one.definition), name);
+            assert_eq!(files.text(one.definition).trim_matches('"'), name);
             format!("{name} {at} -> {}", files.locate(one.definition))
         };
         examined.references().iter().map(shown).collect()
@@ -136,9 +137,11 @@ sensor s on q.e {
         assert_eq!(
             references(&examined),
             [
+                "x a.rules:3:21 -> a.rules:3:16",
                 "limit a.rules:3:25 -> b.rules:1:7",
                 "order a.rules:4:28 -> b.rules:2:6",
                 "q a.rules:5:13 -> a.rules:4:8",
+                "e a.rules:5:15 -> a.rules:4:24",
                 "on-call a.rules:6:12 -> a.rules:2:6",
                 "high a.rules:7:17 -> a.rules:3:11",
             ]
@@ -150,6 +153,59 @@ sensor s on q.e {
         let declared = RULES.find("on-call").unwrap();
         let at = examined.definition_at(file, declared).unwrap();
         assert_eq!(at.range(), declared..declared + 7, "a declaration is its own");
+    }
+
+    #[test]
+    fn names_in_tests_modules_and_scopes_know_their_declarations() {
+        let rules = "\
+use std \"github\"
+const main = \"refs/heads/main\"
+fuse f default on
+source q queue { event e : github.push
+  event d }
+sensor s on q.e or q.d {
+  each c in body.commits
+  let id = c.id
+  rule r { when any(a in c.added: a == id)  trigger page {} }
+  rule t { when github.pushed-to(body, main)  trigger page {} }
+}
+defaults page { note = main }
+test \"a\" {
+  with fuse f off
+  send q.d body {}
+  expect no s/r
+  expect no t
+}";
+        let examined = examined(&[("a.rules", rules)]);
+        assert!(examined.ruleset().is_some(), "{}", examined.diagnostics());
+        let shown = |line: &String| match line.split_once("std:github:") {
+            Some((own, _)) => format!("{own}std:github"),
+            None => line.clone(),
+        };
+        let all = references(&examined);
+        let own: Vec<_> = all.iter().filter(|line| line.contains(" a.rules:")).map(shown).collect();
+        insta::assert_snapshot!(own.join("\n"), @"
+        github a.rules:4:28 -> a.rules:1:9
+        push a.rules:4:35 -> std:github
+        q a.rules:6:13 -> a.rules:4:8
+        e a.rules:6:15 -> a.rules:4:24
+        q a.rules:6:20 -> a.rules:4:8
+        d a.rules:6:22 -> a.rules:5:9
+        c a.rules:8:12 -> a.rules:7:8
+        c a.rules:9:26 -> a.rules:7:8
+        a a.rules:9:35 -> a.rules:9:21
+        id a.rules:9:40 -> a.rules:8:7
+        github a.rules:10:17 -> a.rules:1:9
+        pushed-to a.rules:10:24 -> std:github
+        main a.rules:10:40 -> a.rules:2:7
+        main a.rules:12:24 -> a.rules:2:7
+        f a.rules:14:13 -> a.rules:3:6
+        q a.rules:15:8 -> a.rules:4:8
+        d a.rules:15:10 -> a.rules:5:9
+        s a.rules:16:13 -> a.rules:6:8
+        r a.rules:16:15 -> a.rules:9:8
+        t a.rules:17:13 -> a.rules:10:8
+        ");
     }
 
     #[test]

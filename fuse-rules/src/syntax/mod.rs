@@ -23,6 +23,7 @@ mod texts;
 #[cfg(test)]
 mod tree;
 mod types;
+pub(crate) mod visit;
 
 use std::ops::Range;
 

@@ -2,6 +2,7 @@
 //! the checker creates them, so nothing has to be checked again.
 
 mod address;
+mod definitions;
 mod display;
 mod outline;
 mod path;
@@ -25,6 +26,8 @@ pub(crate) use crate::types::IsTest;
 use crate::types::{Known, Ty};
 use crate::value::Value;
 pub(crate) use address::Address;
+pub(crate) use definitions::Definition;
+pub use definitions::DefinitionKind;
 pub(crate) use display::{Concealed, Shown, joined};
 pub(crate) use path::{Path, Reference};
 pub use references::NameReference;
@@ -48,27 +51,8 @@ pub(crate) struct Rules {
     pub(crate) calls: FxHashMap<Span, Span>,
     /// The names of the `let`s, by the spans of their uses.
     pub(crate) lets: FxHashMap<Span, Arc<str>>,
-}
-
-/// The kind of a definition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DefinitionKind {
-    /// `type NAME = …`
-    Type,
-    /// `const NAME = …`
-    Const,
-    /// `condition NAME(…) = …`
-    Condition,
-}
-
-/// A type, constant or condition, for tools that list them. Their uses are inlined.
-#[derive(Debug)]
-pub(crate) struct Definition {
-    pub(crate) kind: DefinitionKind,
-    pub(crate) doc: Option<String>,
-    pub(crate) name: Span,
-    /// From the name on.
-    pub(crate) span: Span,
+    /// The declarations of all names, sorted by the name, if the checker was asked to keep that.
+    pub(crate) references: Vec<NameReference>,
 }
 
 #[derive(Debug)]

@@ -112,7 +112,7 @@ fn conditions_on_the_path_exclude_each_other() {
     let (acme, other) = ("event.path.tenant == \"acme\"", "event.path.tenant == \"other\"");
     assert_eq!(two(acme, other), "");
     assert_eq!(two(acme, "event.path.tenant is missing"), "");
-    let both = "E0412 `a` and `b` of `s` take the same request";
+    let both = "E0412 `a` and `b` of `s` match the same request";
     assert_eq!(two(acme, "event.path.tenant starts-with \"ac\""), both);
 }
 

@@ -2,9 +2,10 @@
 
 use crate::diagnostic::Fix;
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint, Pass, visit};
+use crate::lint::{Level, Lint, Pass};
 use crate::span::Span;
 use crate::syntax::ast::{Expr, ExprKind};
+use crate::syntax::visit;
 
 pub(super) static PASS: Pass = Pass {
     lint: Lint {

@@ -8,9 +8,10 @@ use super::unanchored_match::literal;
 use crate::diagnostic::Fix;
 use crate::functions;
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::{Level, Lint, Pass, visit};
+use crate::lint::{Level, Lint, Pass};
 use crate::literals::quoted;
 use crate::syntax::ast::{CompareOp, Expr, ExprKind, TextOp};
+use crate::syntax::visit;
 
 pub(super) static PASS: Pass = Pass {
     lint: Lint {

@@ -17,7 +17,7 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
     for file in context.conclusive_files(out).files() {
         for declared in &file.tree.conditions {
             let name = &declared.name;
-            if !context.references().is_condition_used(&name.text) {
+            if !context.references().is_used(name.span) {
                 let message = format!("the condition `{}` is never used", name.text);
                 out.add(name.span, message, |problem| {
                     problem.label("not used").help("use it, or remove it")

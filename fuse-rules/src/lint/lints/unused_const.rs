@@ -17,7 +17,7 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
     for file in context.conclusive_files(out).files() {
         for declared in &file.tree.consts {
             let name = &declared.name;
-            if !context.references().is_value_used(&name.text) {
+            if !context.references().is_used(name.span) {
                 out.add(
                     name.span,
                     format!("the constant `{}` is never used", name.text),

@@ -15,11 +15,9 @@ pub(super) static PASS: Pass = Pass {
 
 fn check(context: &LintContext<'_>, out: &mut Findings) {
     let (judged, uses) = (context.conclusive_files(out), context.references());
-    let sources = context.rules.sources.iter().filter(|source| uses.is_source_used(&source.name));
+    let sources = context.rules.sources.iter().filter(|source| uses.is_used_by_rules(source.span));
     for source in sources.filter(|source| judged.contains(source.span.file)) {
-        for event in
-            source.events.iter().filter(|event| !uses.has_sensor_for(&source.name, &event.name))
-        {
+        for event in source.events.iter().filter(|event| !uses.is_used_by_rules(event.span)) {
             let name = format!("{}.{}", source.name, event.name);
             out.add(event.span, format!("no sensor listens to `{name}`"), |problem| {
                 problem.label("no rule evaluates it").help(format!(

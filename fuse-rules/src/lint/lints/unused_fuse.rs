@@ -17,7 +17,7 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
     for file in context.conclusive_files(out).files() {
         for declared in &file.tree.fuses {
             let name = &declared.name;
-            if !context.references().is_fuse_required(&name.text) {
+            if !context.references().is_used_by_rules(name.span) {
                 out.add(
                     name.span,
                     format!("no rule requires the fuse `{}`", name.text),

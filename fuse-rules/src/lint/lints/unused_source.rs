@@ -18,7 +18,7 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
     let sources = context.rules.sources.iter();
     for source in sources.filter(|source| judged.contains(source.span.file)) {
         let name = &source.name;
-        if !context.references().is_source_used(name) {
+        if !context.references().is_used_by_rules(source.span) {
             out.add(source.span, format!("no sensor listens to the source `{name}`"), |problem| {
                 problem.label("no rule evaluates its events").help(format!(
                     "add a sensor, as in `sensor NAME on {name}.EVENT`, or remove the source"

@@ -17,7 +17,7 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
     for file in context.conclusive_files(out).files() {
         for declared in &file.tree.types {
             let name = &declared.name;
-            if !context.references().is_type_used(None, &name.text) {
+            if !context.references().is_used(name.span) {
                 out.add(name.span, format!("the type `{}` is never used", name.text), |problem| {
                     problem
                         .label("not used")

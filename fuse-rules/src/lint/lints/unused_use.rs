@@ -4,7 +4,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::diagnostic::Fix;
 use crate::lint::context::{Findings, LintContext};
-use crate::lint::references::References;
 use crate::lint::{Level, Lint, Pass};
 use crate::span::{FileId, Span};
 
@@ -21,15 +20,10 @@ pub(super) static PASS: Pass = Pass {
 fn check(context: &LintContext<'_>, out: &mut Findings) {
     let loading = loading(context);
     for file in context.trees() {
-        let names = References::collect(std::iter::once(file));
         for used in &file.tree.uses {
-            let needed = match (used.std, context.used(file, used)) {
-                (true, _) => names.is_module_used(&used.name.text),
-                (false, Some(other)) => {
-                    loading.contains(&other.id) || names.uses_any_of(&other.tree)
-                }
-                (false, None) => true,
-            };
+            let needed = context.used(file, used).is_none_or(|other| {
+                loading.contains(&other.id) || context.references().uses_file(file.id, other.id)
+            });
             if needed {
                 continue;
             }

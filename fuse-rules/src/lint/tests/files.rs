@@ -44,6 +44,20 @@ fn unused_declarations_in_unnamed_files_are_not_reported() {
     assert_eq!(found(&["main.rules", "shared.rules"], &files), ["shared.rules:6:6 unused-fuse"]);
 }
 
+/// An element may have the name of a constant that its file does not see.
+#[test]
+fn an_element_does_not_use_the_constant_of_another_file() {
+    let sensor = SENSOR.replace("{ trigger", "{ when any(x in body.list: x == z)  trigger");
+    let main = format!("use \"group.rules\"\n{SOURCE}{sensor}");
+    let files = [
+        ("main.rules", main.as_str()),
+        ("group.rules", "use \"consts.rules\"\nconst z = y\n"),
+        ("consts.rules", "const x = 1\nconst y = 2\n"),
+    ];
+    let named = ["main.rules", "group.rules", "consts.rules"];
+    assert_eq!(found(&named, &files), ["consts.rules:1:7 unused-const"]);
+}
+
 #[test]
 fn a_use_that_loads_sensors_is_needed() {
     let sensors = format!("use \"source.rules\"\n{SENSOR}");

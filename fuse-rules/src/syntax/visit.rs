@@ -1,6 +1,6 @@
-//! Visitors for the syntax tree of a file.
+//! The visitor of the syntax tree: the expressions of a file, and the operands of an expression.
 
-use crate::syntax::ast::{
+use super::ast::{
     Block, Expect, Expected, Expr, ExprKind, FieldValue, File, Rule, Sensor, Shared, TestStep,
     TextPart,
 };
@@ -11,7 +11,7 @@ pub(crate) fn expressions<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) 
 }
 
 /// Calls `visit` for every outermost expression of a file.
-pub(crate) fn roots<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) {
+fn roots<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) {
     file.consts.iter().for_each(|declared| visit(&declared.value));
     file.conditions.iter().for_each(|declared| visit(&declared.body));
     file.defaults.iter().for_each(|defaults| block(&defaults.block, visit));
@@ -38,14 +38,12 @@ pub(crate) fn roots<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) {
     }
 }
 
-/// Calls `visit` for every outermost expression of a sensor and its rules.
-pub(crate) fn of_sensor<'a>(sensor: &'a Sensor, visit: &mut impl FnMut(&'a Expr)) {
+fn of_sensor<'a>(sensor: &'a Sensor, visit: &mut impl FnMut(&'a Expr)) {
     shared(&sensor.shared, visit);
     sensor.rules.iter().for_each(|rule| of_rule(rule, visit));
 }
 
-/// The same for a rule.
-pub(crate) fn of_rule<'a>(rule: &'a Rule, visit: &mut impl FnMut(&'a Expr)) {
+fn of_rule<'a>(rule: &'a Rule, visit: &mut impl FnMut(&'a Expr)) {
     shared(&rule.shared, visit);
     rule.once.iter().flat_map(|once| &once.keys).for_each(&mut *visit);
     rule.triggers.iter().for_each(|trigger| block(&trigger.block, visit));
@@ -68,7 +66,7 @@ pub(crate) fn block<'a>(block: &'a Block, visit: &mut impl FnMut(&'a Expr)) {
 }
 
 /// Calls `visit` for an expression and all expressions in it.
-pub(crate) fn walk<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
+fn walk<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
     visit(expr);
     children(expr, &mut |child| walk(child, visit));
 }
