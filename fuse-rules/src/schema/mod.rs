@@ -13,7 +13,7 @@ mod types;
 use indexmap::IndexMap;
 
 pub use path_pattern::{PathPattern, PathPatternError};
-pub use source::{BodyShape, SourceSchema, VerifyEvent};
+pub use source::{BodyShape, EventVerifier, SourceSchema};
 pub use trigger_info::{Outline, OutlineField, TriggerInfo};
 pub use types::{FieldType, Templates};
 

@@ -11,13 +11,13 @@ pub struct SourceSchema {
     pub(crate) event: Schema,
     pub(crate) address: Vec<String>,
     pub(crate) same_at_address: Vec<String>,
-    verify: Option<VerifyEvent>,
+    verify: Option<EventVerifier>,
     shapes: Vec<ShapeRule>,
 }
 
 /// Checks the fields of a complete event, with those of its source. The error is a message for people, such as ``has
 /// `x`, which …``.
-pub type VerifyEvent = fn(&Map<String, Json>) -> Result<(), String>;
+pub type EventVerifier = fn(&Map<String, Json>) -> Result<(), String>;
 
 /// What the body of an event always is, before it is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,11 +95,11 @@ impl SourceSchema {
 
     /// Adds a check of complete events, for constraints between fields of the event and those of its source.
     #[must_use]
-    pub fn verify(self, verify: VerifyEvent) -> Self {
+    pub fn verify(self, verify: EventVerifier) -> Self {
         Self { verify: Some(verify), ..self }
     }
 
-    pub(crate) fn verifier(&self) -> Option<VerifyEvent> {
+    pub(crate) fn verifier(&self) -> Option<EventVerifier> {
         self.verify
     }
 
