@@ -21,8 +21,8 @@ Examples:
   fuse fuzz rules --rule argocd-unhealthy --seed 42 --runs 10000
   fuse fuzz rules --events rules/events --save found
 
-Exit codes: 0 no findings, 1 findings or problems in the rules, 2 wrong usage or a file that
-cannot be read or written")]
+Exit codes: 0 no findings, 1 findings or problems in the rules, 2 wrong usage or a file that cannot
+be read or written")]
 pub(crate) struct Fuzz {
     #[command(flatten)]
     pub(crate) rules: RulePaths,

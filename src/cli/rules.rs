@@ -72,8 +72,8 @@ Examples:
   fuse fmt --check --diff rules
   fuse fmt - < rules/sources.rules
 
-Exit codes: 0 formatted, 1 a file does not parse, or --check found a file to format, 2 wrong usage or a file
-that cannot be read or written")]
+Exit codes: 0 formatted, 1 a file does not parse, or --check found a file to format, 2 wrong usage
+or a file that cannot be read or written")]
 pub(crate) struct Fmt {
     /// Rule files, or folders that contain them; `-` formats standard input to standard output
     #[arg(value_name = "PATH", default_value = "rules")]
@@ -252,8 +252,8 @@ Examples:
   fuse doc --std
   fuse doc --std github
 
-Exit codes: 0 printed, 1 the rules have problems, 2 wrong usage, no such module, or a file that cannot
-be written")]
+Exit codes: 0 printed, 1 the rules have problems, 2 wrong usage, no such module, or a file that
+cannot be written")]
 pub(crate) struct Doc {
     #[command(flatten)]
     pub(crate) rules: RulePaths,

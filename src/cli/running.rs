@@ -22,8 +22,8 @@ Examples:
   FUSE_CICD=on fuse run rules --local --out /tmp/objects
   FUSE_CICD=on fuse run rules --context staging
 
-Exit codes: 0 stopped by a signal, 1 the rules have problems, 2 could not start, 3 stopped uncleanly:
-a second signal or the time limit interrupted work, or the state could not be closed")]
+Exit codes: 0 stopped by a signal, 1 the rules have problems, 2 could not start, 3 stopped
+uncleanly: a second signal or the time limit interrupted work, or the state could not be closed")]
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) rules: RulePaths,
