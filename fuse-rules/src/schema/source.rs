@@ -78,7 +78,7 @@ impl SourceSchema {
     }
 
     /// Sets the fields that together are the address of an event. Events of one source may share an address if
-    /// their conditions distinguish them: [`Plan::route`](crate::Plan::route) then finds the event of a request.
+    /// their conditions distinguish them: [`Plan::arrive`](crate::Plan::arrive) then finds the event of a request.
     #[must_use]
     pub fn address(mut self, fields: &[&str]) -> Self {
         self.address = fields.iter().map(|name| (*name).to_owned()).collect();
