@@ -348,7 +348,9 @@ impl HangingStore {
 #[async_trait]
 impl SecretStore for HangingStore {
     async fn read(&self, reference: &SecretRef) -> Result<Secret, SecretError> {
-        let SecretRef::Env { name } = reference else { unreachable!() };
+        let SecretRef::Env { name } = reference else {
+            return Err(SecretError::Unsupported(reference.clone()));
+        };
         let value = self.values.lock().unwrap().get(name).copied();
         match value {
             None => Err(SecretError::Missing(reference.clone())),
