@@ -101,7 +101,7 @@ pub enum SecretError {
     /// There is no such secret.
     #[error("{0} is not set")]
     Missing(SecretRef),
-    /// There is such a secret, but it is empty, so that it would protect nothing.
+    /// There is such a secret, but it is empty or only white space, so that it would protect nothing.
     #[error("{0} is empty")]
     Empty(SecretRef),
     /// Its value does not have the form in which it is used.

@@ -153,6 +153,16 @@ async fn a_rotated_secret_counts_without_a_restart() {
     })
     .await;
     post(&fuse, &[("authorization", "Bearer zero")], "{}").await.error(401);
+
+    // One of them is enough, and the other is reported.
+    std::fs::remove_file(fuse.folder().join("secrets/senders/new")).unwrap();
+    let problem = "source `webhook`: `locked` works with its other secrets: key `new` of secret `senders` is not set";
+    until("the missing secret is reported", async || {
+        (fuse.admin("/readyz").await.json()["not_ready"][0] == problem).then_some(())
+    })
+    .await;
+    post(&fuse, &[("authorization", "Bearer one")], "{}").await.event(202);
+    post(&fuse, &two, "{}").await.error(401);
 }
 
 #[tokio::test]

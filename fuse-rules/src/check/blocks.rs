@@ -20,24 +20,34 @@ use crate::types::{Known, Missing};
 use crate::value::{Kinds, Value};
 
 /// A block with the fields of `defaults` added below its own, recursively in nested blocks.
-pub(super) fn merged<'b>(own: &Block, defaults: impl Iterator<Item = &'b Block>) -> Block {
+pub(super) fn merged<'b>(
+    fields: &[Field],
+    own: &Block,
+    defaults: impl Iterator<Item = &'b Block>,
+) -> Block {
     let mut block = own.clone();
     for default in defaults {
-        merge_under(&mut block, default);
+        merge_under(fields, &mut block, default);
     }
     block
 }
 
-fn merge_under(block: &mut Block, default: &Block) {
+fn merge_under(fields: &[Field], block: &mut Block, default: &Block) {
     block.incomplete |= default.incomplete;
     for field in &default.fields {
+        let spec = fields.iter().find(|spec| spec.name == field.key.text);
+        let inner = match spec.map(|spec| &spec.ty) {
+            Some(FieldType::Block(schema)) => Some(&**schema),
+            _ => None,
+        };
         match block.fields.iter_mut().find(|own| own.key.text == field.key.text) {
             None => block.fields.push(field.clone()),
+            Some(_) if inner.is_some_and(Schema::is_whole) => {}
             Some(own) => {
                 if let (Some(own), Some(more)) =
                     (as_block_mut(&mut own.value), as_block(&field.value))
                 {
-                    merge_under(own, more);
+                    merge_under(inner.map_or(&[], Schema::fields), own, more);
                 }
             }
         }

@@ -264,7 +264,7 @@ impl Checker<'_> {
             );
             return None;
         };
-        let block = merged(&trigger.block, self.defaults_of(&kind.text));
+        let block = merged(schema.fields(), &trigger.block, self.defaults_of(&kind.text));
         let before = self.problems.len();
         let mut fields = self.block(schema.fields(), &block, scope, "");
         self.complete_block(schema, &block, kind, &mut fields);

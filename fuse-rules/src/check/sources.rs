@@ -63,7 +63,8 @@ impl Checker<'_> {
             return typed;
         };
         let before = self.problems.len();
-        let block = merged(&source.block, self.defaults_of(&source.kind.text));
+        let block =
+            merged(schema.source.fields(), &source.block, self.defaults_of(&source.kind.text));
         // These come first, since the other fields may read the body and the path.
         let (first, rest) = divided(&block, &schema.first_fields());
         let (decode, rest) = divided(&rest, &[DECODE]);

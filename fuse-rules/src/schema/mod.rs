@@ -4,6 +4,7 @@
 //! Blocks of that kind are then checked, filled in and documented based on the schema, for built-in
 //! kinds and for those of an embedding service.
 
+mod network;
 mod path_pattern;
 mod secret_fields;
 mod source;
@@ -98,6 +99,7 @@ pub struct Schema {
     any_of: Vec<Vec<String>>,
     verify: Option<Verify>,
     is_notification: bool,
+    is_whole: bool,
     pub(crate) templates: Vec<TemplateField>,
 }
 
@@ -123,6 +125,7 @@ impl Schema {
             any_of: Vec::new(),
             verify: None,
             is_notification: false,
+            is_whole: false,
             templates: Vec::new(),
         }
     }
@@ -162,6 +165,12 @@ impl Schema {
         Self { is_notification: true, ..self }
     }
 
+    /// Declares that a nested block replaces that of `defaults`. Without this, `defaults` add fields to it.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        Self { is_whole: true, ..self }
+    }
+
     /// Declares that a field names a WorkflowTemplate or ClusterWorkflowTemplate, whose parameters
     /// are the keys of another field.
     #[must_use]
@@ -197,6 +206,10 @@ impl Schema {
 
     pub(crate) fn any_of_groups(&self) -> &[Vec<String>] {
         &self.any_of
+    }
+
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     pub(crate) fn verifier(&self) -> Option<Verify> {

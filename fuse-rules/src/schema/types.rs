@@ -1,8 +1,8 @@
 //! The types of fields: the values that they accept, and the form in which a backend gets them.
 
-use ipnet::IpNet;
 use serde_json::Value as Json;
 
+use super::network::{NetworkError, check_network};
 use super::{PathPattern, PathPatternError, Schema};
 use crate::value::{Kinds, Value};
 
@@ -227,6 +227,11 @@ impl FieldType {
                 Err(PathPatternError::Relative | PathPatternError::Character) => refuse(),
                 Err(why) => Err(why.to_string()),
             },
+            (Self::Network, Value::String(text)) => match check_network(text) {
+                Ok(()) => Ok(Json::String(text.clone().into_owned())),
+                Err(NetworkError::Syntax) => refuse(),
+                Err(why) => Err(why.to_string()),
+            },
             (_, Value::String(text)) if self.accepts_text(text) => {
                 Ok(Json::String(text.clone().into_owned()))
             }
@@ -257,9 +262,7 @@ impl FieldType {
             }
             Self::UrlPath => PathPattern::parse(text).is_ok(),
             Self::HeaderName => is_header_name(text),
-            Self::Network => {
-                text.parse::<IpNet>().is_ok() || text.parse::<std::net::IpAddr>().is_ok()
-            }
+            Self::Network => check_network(text).is_ok(),
             _ => false,
         }
     }

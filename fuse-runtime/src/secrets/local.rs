@@ -64,7 +64,7 @@ impl SecretStore for LocalSecrets {
                 }
             },
         };
-        match text.is_empty() {
+        match text.trim().is_empty() {
             true => Err(SecretError::Empty(reference.clone())),
             false => Ok(Secret::new(text)),
         }
@@ -86,8 +86,12 @@ async fn read_file(path: PathBuf, reference: &SecretRef) -> Result<String, Secre
     let read = move || std::fs::read_to_string(Path::new(&path));
     let read = tokio::task::spawn_blocking(read).await;
     match read.map_err(|error| failed(io::Error::other(error)))? {
-        // Editors and `echo` end a file with a line feed that is not part of the secret.
-        Ok(text) => Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned()),
+        // Editors and `echo` end a file with a line break that is not part of the secret.
+        Ok(text) => Ok(["\r\n", "\n"]
+            .into_iter()
+            .find_map(|end| text.strip_suffix(end))
+            .unwrap_or(&text)
+            .to_owned()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(SecretError::Missing(reference.clone()))
         }
@@ -107,12 +111,17 @@ mod tests {
         let store = LocalSecrets::new();
         let missing = store.read(&file).await.unwrap_err();
         assert!(matches!(missing, SecretError::Missing(_)), "{missing}");
-        std::fs::write(&path, "s3cr3t\n").unwrap();
-        assert_eq!(store.read(&file).await.unwrap().expose(), "s3cr3t");
-        // An empty secret would let anyone in.
-        std::fs::write(&path, "\n").unwrap();
-        let empty = store.read(&file).await.unwrap_err();
-        assert!(matches!(empty, SecretError::Empty(_)), "{empty}");
+        for (text, secret) in [("s3cr3t\n", "s3cr3t"), ("s3cr3t\r\n", "s3cr3t"), (" a\n\n", " a\n")]
+        {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(store.read(&file).await.unwrap().expose(), secret);
+        }
+        // An empty secret would let anyone in, and everyone would guess white space.
+        for text in ["", "\n", "\r\n", " \t\n\n"] {
+            std::fs::write(&path, text).unwrap();
+            let empty = store.read(&file).await.unwrap_err();
+            assert!(matches!(empty, SecretError::Empty(_)), "{empty}");
+        }
 
         let variable = SecretRef::Env { name: "FUSE_TEST_NO_SUCH_VARIABLE".into() };
         let missing = store.read(&variable).await.unwrap_err().to_string();

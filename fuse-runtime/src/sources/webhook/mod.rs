@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use super::{BodyFormat, BoundSource, EventBinding, Source, SourceContext, SourceError};
 use crate::http::PortKind;
 use crate::log_limit::LogLimit;
-use auth::{AuthConfig, SourceAuth, auth_field, keep_fresh, verify_event};
+use auth::{AuthConfig, SourceAuth, auth_field, keep_fresh, present, refresh_all, verify_event};
 pub use limit::within_body_limit;
 use request::{WebhookPort, receive};
 
@@ -101,8 +101,7 @@ impl Source for Webhook {
                 }
                 (Some(_), Some(known)) => Some(Arc::clone(known)),
                 (Some(auth), None) => {
-                    let auth = SourceAuth::new(&source, auth, context.secrets()).await;
-                    let auth = Arc::new(auth);
+                    let auth = Arc::new(SourceAuth::new(&source, auth));
                     auths.insert(source.clone(), Arc::clone(&auth));
                     Some(auth)
                 }
@@ -119,6 +118,7 @@ impl Source for Webhook {
             });
         }
         warn_of_open_sources(self.address, &open);
+        refresh_all(auths.values(), context.secrets()).await;
         let mut servers = Vec::new();
         for (port, routes) in ports {
             let address = SocketAddr::new(self.address, port);
@@ -161,6 +161,7 @@ struct Config {
     method: String,
     format: BodyFormat,
     body_limit: usize,
+    #[serde(default, deserialize_with = "present")]
     auth: Option<AuthConfig>,
 }
 

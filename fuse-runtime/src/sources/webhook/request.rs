@@ -13,7 +13,7 @@ use http_body_util::BodyExt as _;
 use serde_json::json;
 
 use super::Route;
-use super::auth::{AuthState, Claims, Denied, Head};
+use super::auth::{Claims, Denied, Head};
 use crate::http::{BodyBuffer, BodyError, InWork, Peer, shorten};
 use crate::log_limit::LogLimit;
 use crate::sources::admission::by_name;
@@ -65,7 +65,7 @@ pub(super) async fn receive(
         Err(NotAuthenticated::NotReady) => return not_ready(&port, route),
         Err(NotAuthenticated::Denied(why)) => return *deny(why),
     };
-    let is_proven = |body: &[u8]| claims.body(body).map_err(deny);
+    let is_proven = |body: Option<&[u8]>| claims.body(body).map_err(deny);
     let incoming = match incoming(route, &in_work, request, is_proven).await {
         Ok(incoming) => incoming,
         Err(response) => return *response,
@@ -112,9 +112,9 @@ fn authenticate(
 ) -> Result<Claims, NotAuthenticated> {
     let Some(auth) = &route.auth else { return Ok(Claims::default()) };
     let head = Head { headers, peer: peer.remote.ip(), now: port.intake.now() };
-    match &*auth.state() {
-        AuthState::NotReady(_) => Err(NotAuthenticated::NotReady),
-        AuthState::Ready(checks) => checks.head(&head).map_err(NotAuthenticated::Denied),
+    match auth.state().checks() {
+        None => Err(NotAuthenticated::NotReady),
+        Some(checks) => checks.head(&head).map_err(NotAuthenticated::Denied),
     }
 }
 
@@ -190,7 +190,7 @@ async fn incoming(
     route: &Route,
     in_work: &InWork,
     request: Request<Body>,
-    is_proven: impl FnOnce(&[u8]) -> Result<(), RefusedWith>,
+    is_proven: impl FnOnce(Option<&[u8]>) -> Result<(), RefusedWith>,
 ) -> Result<Incoming, RefusedWith> {
     let (parts, body) = request.into_parts();
     // By the announced length, before anything is read: a sender that waits for `100 Continue` sends no byte of
@@ -212,12 +212,13 @@ async fn incoming(
         path_parameters(&route.path, parts.uri.path()).map_err(bad_format)?.unwrap_or_default();
     let body = if has_body {
         let bytes = read(body, route.config.body_limit).await?;
-        is_proven(&bytes)?;
+        is_proven(Some(&bytes))?;
         let read = bytes.len();
         let body = route.config.format.to_json(bytes).map_err(bad_format)?;
         in_work.take(body.len().saturating_sub(read)).map_err(not_arrived)?;
         body
     } else {
+        is_proven(None)?;
         parameters_to_json(encoded, "query").map_err(bad_format)?
     };
     Ok(Incoming {

@@ -1,5 +1,6 @@
 //! The `auth` block of a source, and the checks that it becomes with its secrets.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,29 +13,62 @@ use super::bearer::Bearer;
 use super::header::HeaderSecret;
 use super::hmac::{Algorithm, Encoding, MacKey, Signature, SignatureFormat, TimestampPlace};
 use super::network::Networks;
+use super::reader::ReadSecrets;
 use super::secret_text::SecretTexts;
 use super::template::SignedTemplate;
 use super::{Check, Checks};
-use crate::secrets::{Secret, SecretError, SecretRef, Secrets};
+use crate::secrets::{Secret, SecretError, SecretRef};
 
 /// How far the timestamp of a signature may be from the time, where the rules do not say.
 pub(super) const DEFAULT_TOLERANCE: Duration = Duration::from_secs(5 * 60);
 
-/// The `auth` block of a source.
+/// The `auth` block of a source. It has at least one scheme, and so has its `any`.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "AuthBlock")]
 pub(in super::super) struct AuthConfig {
-    #[serde(flatten)]
     all: SchemesConfig,
     any: Option<SchemesConfig>,
+}
+
+/// An `auth` block as it is written.
+#[derive(Deserialize)]
+struct AuthBlock {
+    #[serde(flatten)]
+    all: SchemesConfig,
+    #[serde(default, deserialize_with = "present")]
+    any: Option<SchemesConfig>,
+}
+
+/// The rules are checked for this too.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` has no scheme, so that it would accept everyone")]
+struct NoScheme(&'static str);
+
+impl TryFrom<AuthBlock> for AuthConfig {
+    type Error = NoScheme;
+
+    fn try_from(AuthBlock { all, any }: AuthBlock) -> Result<Self, NoScheme> {
+        if any.as_ref().is_some_and(SchemesConfig::is_empty) {
+            return Err(NoScheme("any"));
+        }
+        if any.is_none() && all.is_empty() {
+            return Err(NoScheme("auth"));
+        }
+        Ok(Self { all, any })
+    }
 }
 
 /// The schemes of a block.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct SchemesConfig {
+    #[serde(default, deserialize_with = "present")]
     bearer: Option<BearerConfig>,
+    #[serde(default, deserialize_with = "present")]
     basic: Option<BasicConfig>,
+    #[serde(default, deserialize_with = "present")]
     header: Option<HeaderConfig>,
+    #[serde(default, deserialize_with = "present")]
     hmac: Option<HmacConfig>,
     #[serde(default, deserialize_with = "networks")]
     allow_from: Option<Vec<IpNet>>,
@@ -83,6 +117,13 @@ enum SecretEncoding {
     Base64,
 }
 
+/// A value that is given, and is not `null`: a scheme that counts as left out would accept everyone.
+pub(in super::super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
 fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<IpNet>>, D::Error> {
     let texts = Vec::<String>::deserialize(from)?;
     let network = |text: &String| match text.parse::<IpAddr>() {
@@ -122,50 +163,95 @@ impl AuthConfig {
         challenges.into_iter().flatten().collect()
     }
 
-    /// The checks, with the secrets as they are now.
-    ///
-    /// # Errors
-    /// Every secret that cannot be used.
-    pub(super) async fn checks(&self, secrets: &Secrets) -> Result<Checks, Vec<SecretError>> {
-        let mut problems = Vec::new();
-        let all = self.all.checks(secrets, &mut problems).await;
-        let any = match &self.any {
-            Some(any) => any.checks(secrets, &mut problems).await,
+    /// Where the secrets are.
+    pub(super) fn references(&self) -> BTreeSet<&SecretRef> {
+        [Some(&self.all), self.any.as_ref()]
+            .into_iter()
+            .flatten()
+            .flat_map(SchemesConfig::references)
+            .collect()
+    }
+
+    /// The checks with the secrets that can be read, if these are enough: one of each list, and those of one
+    /// alternative of `any`. Adds the secrets whose values cannot be used to the problems.
+    pub(super) fn checks(
+        &self,
+        secrets: &ReadSecrets,
+        problems: &mut Vec<SecretError>,
+    ) -> Option<Checks> {
+        let all = self.all.checks(secrets, problems);
+        let any = self.any.as_ref().map(|any| any.checks(secrets, problems));
+        let all = all.into_iter().collect::<Option<Vec<_>>>()?;
+        let any: Vec<Check> = match any {
             None => Vec::new(),
+            // An empty list would accept everyone.
+            Some(any) => {
+                Some(any.into_iter().flatten().collect()).filter(|any: &Vec<_>| !any.is_empty())?
+            }
         };
-        if problems.is_empty() { Ok(Checks { all, any }) } else { Err(problems) }
+        Some(Checks { all, any })
     }
 }
 
 impl SchemesConfig {
-    async fn checks(&self, secrets: &Secrets, problems: &mut Vec<SecretError>) -> Vec<Check> {
+    fn is_empty(&self) -> bool {
+        let Self { bearer, basic, header, hmac, allow_from } = self;
+        bearer.is_none()
+            && basic.is_none()
+            && header.is_none()
+            && hmac.is_none()
+            && allow_from.is_none()
+    }
+
+    fn references(&self) -> impl Iterator<Item = &SecretRef> {
+        let lists = [
+            self.bearer.as_ref().map(|bearer| &bearer.token),
+            self.basic.as_ref().map(|basic| &basic.password),
+            self.header.as_ref().map(|header| &header.value),
+            self.hmac.as_ref().map(|hmac| &hmac.secret),
+        ];
+        lists.into_iter().flatten().flatten()
+    }
+
+    /// The checks. `None` is one without any secret.
+    fn checks(&self, secrets: &ReadSecrets, problems: &mut Vec<SecretError>) -> Vec<Option<Check>> {
+        let texts = |references: &[SecretRef]| {
+            let read: Vec<&Secret> = references.iter().filter_map(|r| secrets.get(r)).collect();
+            (!read.is_empty()).then(|| SecretTexts::new(&read))
+        };
         let mut checks = Vec::new();
         // An address is checked first: a peer that may not connect learns nothing else.
-        checks.extend(self.allow_from.clone().map(|networks| Check::AllowFrom(Networks(networks))));
+        if let Some(networks) = &self.allow_from {
+            checks.push(Some(Check::AllowFrom(Networks(networks.clone()))));
+        }
         if let Some(BearerConfig { token }) = &self.bearer {
-            let tokens = SecretTexts::new(&read(token, secrets, problems).await);
-            checks.push(Check::Bearer(Bearer { tokens }));
+            checks.push(texts(token).map(|tokens| Check::Bearer(Bearer { tokens })));
         }
         if let Some(BasicConfig { username, password }) = &self.basic {
-            let passwords = SecretTexts::new(&read(password, secrets, problems).await);
-            checks.push(Check::Basic(Basic { username: username.clone(), passwords }));
+            let username = username.clone();
+            checks
+                .push(texts(password).map(|passwords| Check::Basic(Basic { username, passwords })));
         }
         if let Some(HeaderConfig { name, value }) = &self.header {
-            let values = SecretTexts::new(&read(value, secrets, problems).await);
-            checks.push(Check::Header(HeaderSecret { name: name.to_ascii_lowercase(), values }));
+            let name = name.to_ascii_lowercase();
+            checks.push(texts(value).map(|values| Check::Header(HeaderSecret { name, values })));
         }
         if let Some(hmac) = &self.hmac {
-            checks.push(Check::Hmac(hmac.signature(secrets, problems).await));
+            checks.push(hmac.signature(secrets, problems).map(Check::Hmac));
         }
         checks
     }
 }
 
 impl HmacConfig {
-    async fn signature(&self, secrets: &Secrets, problems: &mut Vec<SecretError>) -> Signature {
+    fn signature(
+        &self,
+        secrets: &ReadSecrets,
+        problems: &mut Vec<SecretError>,
+    ) -> Option<Signature> {
         let mut keys = Vec::new();
         for reference in &self.secret {
-            let Some(secret) = read_one(reference, secrets, problems).await else { continue };
+            let Some(secret) = secrets.get(reference) else { continue };
             let key = match self.secret_encoding {
                 SecretEncoding::Text => Some(secret.expose().as_bytes().to_vec()),
                 SecretEncoding::Base64 => from_base64(secret.expose()),
@@ -194,7 +280,7 @@ impl HmacConfig {
             tolerance: self.tolerance.map_or(DEFAULT_TOLERANCE, Duration::from_millis),
             id_header: lower(&self.id_header),
         };
-        Signature { format: Arc::new(format), keys: keys.into() }
+        (!keys.is_empty()).then(|| Signature { format: Arc::new(format), keys: keys.into() })
     }
 }
 
@@ -202,35 +288,4 @@ impl HmacConfig {
 fn from_base64(text: &str) -> Option<Vec<u8>> {
     let text = text.strip_prefix("whsec_").unwrap_or(text).trim_end_matches('=');
     data_encoding::BASE64_NOPAD.decode(text.as_bytes()).ok().filter(|key| !key.is_empty())
-}
-
-async fn read(
-    references: &[SecretRef],
-    secrets: &Secrets,
-    problems: &mut Vec<SecretError>,
-) -> Vec<Secret> {
-    let mut read = Vec::new();
-    for reference in references {
-        read.extend(read_one(reference, secrets, problems).await);
-    }
-    read
-}
-
-async fn read_one(
-    reference: &SecretRef,
-    secrets: &Secrets,
-    problems: &mut Vec<SecretError>,
-) -> Option<Secret> {
-    match secrets.read(reference).await {
-        // Whatever the store: an empty secret would let anyone in.
-        Ok(secret) if secret.expose().is_empty() => {
-            problems.push(SecretError::Empty(reference.clone()));
-            None
-        }
-        Ok(secret) => Some(secret),
-        Err(problem) => {
-            problems.push(problem);
-            None
-        }
-    }
 }

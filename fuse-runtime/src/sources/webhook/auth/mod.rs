@@ -9,6 +9,7 @@ mod config;
 mod header;
 mod hmac;
 mod network;
+mod reader;
 mod refresh;
 mod schema;
 mod secret_text;
@@ -21,8 +22,8 @@ use std::net::IpAddr;
 use axum::http::HeaderMap;
 use jiff::Timestamp;
 
-pub(super) use config::AuthConfig;
-pub(super) use refresh::{AuthState, SourceAuth, keep_fresh};
+pub(super) use config::{AuthConfig, present};
+pub(super) use refresh::{SourceAuth, keep_fresh, refresh_all};
 pub(super) use schema::{auth_field, verify_event};
 
 use self::hmac::SignatureClaim;
@@ -114,9 +115,9 @@ impl Checks {
 }
 
 impl Claims {
-    /// Checks the signatures of the body, whose bytes are those that arrived.
-    pub(super) fn body(&self, body: &[u8]) -> Result<(), Denied> {
-        let is_proven = |claim: &SignatureClaim| claim.is_proven_by(body);
+    /// Checks the signatures of the body, whose bytes are those that arrived. A request that has none proves nothing.
+    pub(super) fn body(&self, body: Option<&[u8]>) -> Result<(), Denied> {
+        let is_proven = |claim: &SignatureClaim| body.is_some_and(|body| claim.is_proven_by(body));
         match self.all.iter().all(is_proven)
             && (self.any.is_empty() || self.any.iter().any(is_proven))
         {

@@ -3,27 +3,64 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use super::reader::SecretReader;
 use super::{AuthConfig, Checks};
-use crate::secrets::Secrets;
+use crate::secrets::{SecretError, Secrets};
 use crate::sources::SourceContext;
 
 /// How often the secrets are read again. A rotated secret counts within two seconds, and a file on a network may
 /// take a while.
 const REFRESH_AFTER: Duration = Duration::from_secs(1);
 
+/// How long the checks stay in use while a secret cannot be read for another reason than that it is missing or empty.
+const KEEP_CHECKS_FOR: Duration = Duration::from_secs(10);
+
 /// The authentication of one source.
 pub(in super::super) struct SourceAuth {
     source: String,
     config: AuthConfig,
+    reader: SecretReader,
     state: RwLock<Arc<AuthState>>,
 }
 
-/// Whether the secrets of a source can be used.
-pub(in super::super) enum AuthState {
-    /// They are in these checks.
-    Ready(Checks),
-    /// They cannot; why, in phrases.
-    NotReady(Vec<String>),
+/// The checks of a source as of the last refresh.
+pub(in super::super) struct AuthState {
+    /// `None` if the secrets that can be read are not enough.
+    checks: Option<Arc<Checks>>,
+    /// Why secrets cannot be used, in phrases.
+    problems: Vec<String>,
+    /// When no read failed or hung.
+    sound_at: Instant,
+}
+
+impl AuthState {
+    /// The checks, if the source is ready.
+    pub(in super::super) fn checks(&self) -> Option<&Checks> {
+        self.checks.as_deref()
+    }
+
+    /// The checks that take the place of these.
+    fn next(&self, checks: Option<Checks>, problems: &[SecretError]) -> Self {
+        let is_io = |problem: &SecretError| matches!(problem, SecretError::Io { .. });
+        let is_known = |problem: &SecretError| self.problems.contains(&problem.to_string());
+        let now = Instant::now();
+        let has_failed = problems.iter().any(is_io);
+        // A secret that is now missing or empty is one that somebody took away.
+        let is_kept = has_failed
+            && problems.iter().all(|problem| is_io(problem) || is_known(problem))
+            && now.duration_since(self.sound_at) <= KEEP_CHECKS_FOR;
+        Self {
+            checks: match &self.checks {
+                Some(in_use) if is_kept => Some(Arc::clone(in_use)),
+                _ => checks.map(Arc::new),
+            },
+            problems: problems.iter().map(ToString::to_string).collect(),
+            sound_at: if has_failed { self.sound_at } else { now },
+        }
+    }
 }
 
 impl std::fmt::Debug for SourceAuth {
@@ -33,12 +70,15 @@ impl std::fmt::Debug for SourceAuth {
 }
 
 impl SourceAuth {
-    /// Reads the secrets for the first time.
-    pub(in super::super) async fn new(source: &str, config: AuthConfig, secrets: &Secrets) -> Self {
-        let state = RwLock::new(Arc::new(AuthState::NotReady(Vec::new())));
-        let auth = Self { source: source.to_owned(), config, state };
-        auth.refresh(secrets).await;
-        auth
+    /// Not ready until the first [`SourceAuth::refresh`].
+    pub(in super::super) fn new(source: &str, config: AuthConfig) -> Self {
+        let state = AuthState { checks: None, problems: Vec::new(), sound_at: Instant::now() };
+        Self {
+            source: source.to_owned(),
+            config,
+            reader: SecretReader::default(),
+            state: RwLock::new(Arc::new(state)),
+        }
     }
 
     pub(in super::super) fn config(&self) -> &AuthConfig {
@@ -50,42 +90,46 @@ impl SourceAuth {
         Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads the secrets again, and logs if the source becomes ready or stops being so.
+    /// Reads the secrets again, and logs what changes for the source.
     pub(super) async fn refresh(&self, secrets: &Secrets) {
-        let new = match self.config.checks(secrets).await {
-            Ok(checks) => AuthState::Ready(checks),
-            Err(problems) => {
-                AuthState::NotReady(problems.iter().map(ToString::to_string).collect())
-            }
-        };
-        let source = self.source.as_str();
-        match (&*self.state(), &new) {
-            (AuthState::NotReady(old), AuthState::NotReady(new)) if old == new => {}
-            (_, AuthState::NotReady(why)) => {
-                let why = why.join("; ");
-                tracing::warn!(source, why, "the source is not ready: its requests get 503");
-            }
-            (AuthState::NotReady(old), AuthState::Ready(_)) if !old.is_empty() => {
-                tracing::info!(source, "the secrets can be read now: the source is ready");
-            }
-            (_, AuthState::Ready(_)) => {}
+        let (read, mut problems) = self.reader.read(self.config.references(), secrets).await;
+        let checks = self.config.checks(&read, &mut problems);
+        let old = self.state();
+        let new = old.next(checks, &problems);
+        let (source, why) = (self.source.as_str(), new.problems.join("; "));
+        if old.problems == new.problems && old.checks.is_some() == new.checks.is_some() {
+            // Nothing changes.
+        } else if new.checks.is_none() {
+            tracing::warn!(source, why, "the source is not ready: its requests get 503");
+        } else if !new.problems.is_empty() {
+            tracing::warn!(source, why, "a secret of the source cannot be used: others are");
+        } else if !old.problems.is_empty() {
+            tracing::info!(source, "the secrets can be read now: the source is ready");
         }
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
     }
 
-    /// Why the source is not ready, in a sentence.
+    /// Which secrets of the source cannot be used, in a sentence.
     fn problem(&self) -> Option<String> {
-        match &*self.state() {
-            AuthState::Ready(_) => None,
-            AuthState::NotReady(why) => {
-                let (source, why) = (&self.source, why.join("; "));
-                Some(format!("`{source}` refuses its requests with 503: {why}"))
-            }
+        let state = self.state();
+        let (source, why) = (&self.source, state.problems.join("; "));
+        match (&state.checks, state.problems.is_empty()) {
+            (None, _) => Some(format!("`{source}` refuses its requests with 503: {why}")),
+            (Some(_), false) => Some(format!("`{source}` works with its other secrets: {why}")),
+            (Some(_), true) => None,
         }
     }
 }
 
-/// Reads the secrets of all sources again until the shutdown, and reports those that are not ready.
+/// Reads the secrets of all sources, at the same time.
+pub(in super::super) async fn refresh_all(
+    sources: impl IntoIterator<Item = &Arc<SourceAuth>>,
+    secrets: &Secrets,
+) {
+    join_all(sources.into_iter().map(|auth| auth.refresh(secrets))).await;
+}
+
+/// Reads the secrets of all sources again until the shutdown, and reports those with a secret that cannot be used.
 pub(in super::super) async fn keep_fresh(sources: Vec<Arc<SourceAuth>>, context: SourceContext) {
     let mut was_failing = false;
     loop {
@@ -100,8 +144,6 @@ pub(in super::super) async fn keep_fresh(sources: Vec<Arc<SourceAuth>>, context:
             () = context.shutdown().requested() => return,
             () = tokio::time::sleep(REFRESH_AFTER) => {}
         }
-        for auth in &sources {
-            auth.refresh(context.secrets()).await;
-        }
+        refresh_all(&sources, context.secrets()).await;
     }
 }

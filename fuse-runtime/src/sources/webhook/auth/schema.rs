@@ -11,7 +11,8 @@ const SCHEMES: [&str; 5] = ["bearer", "basic", "header", "hmac", "allow-from"];
 /// The field `auth` of a source.
 pub(in super::super) fn auth_field() -> Field {
     let any =
-        schemes(Schema::new("any", "Alternatives, one of which must succeed.")).any_of(&SCHEMES);
+        // Alternatives of `defaults` in addition would let in more senders than the source says.
+        schemes(Schema::new("any", "Alternatives, one of which must succeed.")).any_of(&SCHEMES).whole();
     let mut names = SCHEMES.to_vec();
     names.push("any");
     let auth = Schema::new("auth", "What a request must have; all of it.");

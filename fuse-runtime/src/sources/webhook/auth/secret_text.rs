@@ -9,7 +9,7 @@ use crate::secrets::Secret;
 pub(super) struct SecretTexts(Vec<[u8; 32]>);
 
 impl SecretTexts {
-    pub(super) fn new(secrets: &[Secret]) -> Self {
+    pub(super) fn new(secrets: &[&Secret]) -> Self {
         Self(secrets.iter().map(|secret| hash(secret.expose().as_bytes())).collect())
     }
 

@@ -80,11 +80,16 @@ impl SignedTemplate {
         self.parts.contains(part)
     }
 
-    /// Whether this id cannot be mistaken for a longer or shorter one: it does not contain the text beside it.
+    /// Whether this id cannot be mistaken for a longer or shorter one: the text beside it first occurs where the id
+    /// ends, and last where the id starts.
     pub(super) fn separates(&self, id: &str) -> bool {
         let beside = |one: &TemplatePart, next: &TemplatePart| match (one, next) {
-            (TemplatePart::Id, TemplatePart::Literal(text))
-            | (TemplatePart::Literal(text), TemplatePart::Id) => !id.contains(text.as_str()),
+            (TemplatePart::Id, TemplatePart::Literal(text)) => {
+                format!("{id}{text}").find(text) == Some(id.len())
+            }
+            (TemplatePart::Literal(text), TemplatePart::Id) => {
+                format!("{text}{id}").rfind(text) == Some(0)
+            }
             _ => true,
         };
         self.parts.iter().zip(self.parts.iter().skip(1)).all(|(one, next)| beside(one, next))
@@ -153,5 +158,10 @@ mod tests {
         assert_eq!(refused("{timestamp}0{body}"), TemplateError::Digit);
         let id = SignedTemplate::parse("{id}.{timestamp}.{body}").unwrap();
         assert!(id.separates("msg_1") && !id.separates("msg.1"));
+        // `a-` before `--x` is `a` before `---x`.
+        let dashes = SignedTemplate::parse("{id}--{body}").unwrap();
+        assert!(dashes.separates("a-b") && dashes.separates("-a") && !dashes.separates("a-"));
+        let dashes = SignedTemplate::parse("{body}--{id}").unwrap();
+        assert!(dashes.separates("a-b") && dashes.separates("a-") && !dashes.separates("-a"));
     }
 }

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::http::{HeaderName, HeaderValue};
 use fuse_rules::{Registry, Ruleset};
 use proptest::prelude::*;
 
 use super::*;
-use crate::secrets::{SecretRef, Secrets};
+use crate::secrets::{Secret, SecretError, SecretRef, SecretStore, Secrets};
 use crate::sources::{Source as _, Webhook};
 
 fn load(auth: &str) -> Result<Ruleset, fuse_rules::Diagnostics> {
@@ -20,15 +24,25 @@ fn load(auth: &str) -> Result<Ruleset, fuse_rules::Diagnostics> {
 
 /// The checks of an `auth` block. The value of the secret `env("NAME")` is the text with that name.
 fn checks(auth: &str, secrets: &[(&str, &str)]) -> Checks {
-    let ruleset = load(auth).unwrap();
-    let config = ruleset.events().next().unwrap().fields["auth"].clone();
-    let config: AuthConfig = serde_json::from_value(config).unwrap();
+    some_checks(auth, secrets).unwrap()
+}
+
+fn config(auth: &str) -> AuthConfig {
+    let config = load(auth).unwrap().events().next().unwrap().fields["auth"].clone();
+    serde_json::from_value(config).unwrap()
+}
+
+/// The checks, if these secrets are enough.
+fn some_checks(auth: &str, secrets: &[(&str, &str)]) -> Option<Checks> {
+    let config = config(auth);
     let named = |(name, value): &(&str, &str)| {
         (SecretRef::Env { name: (*name).to_owned() }, (*value).to_owned())
     };
     let secrets = Secrets::from_map(secrets.iter().map(named).collect::<BTreeMap<_, _>>());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(config.checks(&secrets)).map_err(|why| format!("{why:?}")).unwrap()
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let reader = reader::SecretReader::default();
+    let (read, mut problems) = runtime.block_on(reader.read(config.references(), &secrets));
+    config.checks(&read, &mut problems)
 }
 
 struct Sent<'s> {
@@ -50,7 +64,7 @@ impl Checks {
         }
         let now = Timestamp::from_second(sent.now).unwrap();
         let head = Head { headers: &headers, peer: Ipv4Addr::LOCALHOST.into(), now };
-        self.head(&head)?.body(sent.body)
+        self.head(&head)?.body(Some(sent.body))
     }
 
     fn accepts(&self, headers: &[(&str, &str)]) -> bool {
@@ -211,6 +225,26 @@ fn all_of_a_block_and_one_of_any_are_required() {
 }
 
 #[test]
+fn the_any_of_a_source_replaces_that_of_defaults() {
+    let rules = r#"
+        defaults webhook { auth {
+            allow-from = ["10.0.0.0/8"]
+            any { bearer { token = env("K") }, basic { username = "u", password = env("K") } }
+        } }
+        source s webhook { port = 1, path = "/", auth { any { header { name = "X", value = env("K") } } }, event e }
+        source t webhook { port = 2, path = "/", event e }"#;
+    let schema = Webhook::new(Ipv4Addr::LOCALHOST.into()).schema();
+    let rules = Ruleset::parse("x.rules", rules, &Registry::new().source(schema)).unwrap();
+    let auths: Vec<_> = rules.events().map(|event| event.fields["auth"].clone()).collect();
+    let schemes = |auth: &serde_json::Value| -> Vec<_> {
+        auth["any"].as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(schemes(&auths[0]), ["header"]);
+    assert_eq!(auths[0]["allow-from"][0], "10.0.0.0/8", "other schemes are required in addition");
+    assert_eq!(schemes(&auths[1]), ["bearer", "basic"]);
+}
+
+#[test]
 fn blocks_that_protect_nothing_are_refused() {
     let hmac = |rest: &str| format!("hmac {{ secret = env(\"K\"), header = \"X-S\", {rest} }}");
     for (auth, expected) in [
@@ -232,6 +266,7 @@ fn blocks_that_protect_nothing_are_refused() {
             "`name` is \"X Y\", but must be the name of an HTTP header",
         ),
         ("allow-from = [\"10.0.0.0/40\"]".into(), "must be an IP network"),
+        ("allow-from = [\"10.1.2.3/8\"]".into(), "write \"10.0.0.0/8\""),
         ("hmac { secret = env(\"K\") }".into(), "`hmac` needs `header`"),
         (hmac("algorithm = \"md5\""), "`algorithm` is \"md5\", but must be one of"),
         (hmac("signed = \"{boddy}\""), "has `{boddy}`, but the placeholders are"),
@@ -249,6 +284,126 @@ fn blocks_that_protect_nothing_are_refused() {
     );
     let why = Ruleset::parse("x.rules", &get, &Registry::new().source(schema)).unwrap_err();
     assert!(why.to_string().contains("whose query `hmac` does not protect"), "{why}");
+}
+
+#[test]
+fn one_secret_of_a_list_and_one_alternative_are_enough() {
+    let list = r#"bearer { token = [env("NEW"), env("OLD")] }"#;
+    for secrets in [&[("OLD", "old")][..], &[("NEW", " \r"), ("OLD", "old")]] {
+        let checks = some_checks(list, secrets).unwrap();
+        assert!(checks.accepts(&[("authorization", "Bearer old")]));
+        assert!(!checks.accepts(&[("authorization", "Bearer ")]));
+        assert!(!checks.accepts(&[("authorization", "Bearer \r")]));
+    }
+    assert!(some_checks(list, &[("OLD", "\r")]).is_none());
+
+    let any = format!("any {{ {GITHUB}, bearer {{ token = env(\"T\") }} }}");
+    let checks = some_checks(&any, &[("T", "t")]).unwrap();
+    assert!(checks.accepts(&[("authorization", "Bearer t")]) && !checks.accepts(&[]));
+    assert!(some_checks(&any, &[]).is_none(), "no alternative is left");
+    let both = format!("{GITHUB}, bearer {{ token = env(\"T\") }}");
+    assert!(some_checks(&both, &[("T", "t")]).is_none(), "both are required");
+}
+
+#[test]
+fn what_the_check_of_rules_would_miss_accepts_nobody() {
+    for (auth, expected) in [
+        ("{}", "`auth` has no scheme"),
+        (r#"{ "digest": {} }"#, "`auth` has no scheme"),
+        (r#"{ "any": {} }"#, "`any` has no scheme"),
+        (r#"{ "allow-from": [], "any": {} }"#, "`any` has no scheme"),
+        (r#"{ "allow-from": [], "any": null }"#, "null"),
+        (r#"{ "allow-from": [], "bearer": null }"#, "null"),
+        ("null", "null"),
+    ] {
+        let why = serde_json::from_str::<AuthConfig>(auth).unwrap_err().to_string();
+        assert!(why.contains(expected), "{auth}: {why}");
+    }
+    // The query of a GET request is not what is signed, even if the signature is that of an empty body.
+    let signature = format!("sha256={}", sign("k", b""));
+    let headers = HeaderMap::from_iter([(
+        HeaderName::from_static("x-hub-signature-256"),
+        HeaderValue::from_str(&signature).unwrap(),
+    )]);
+    let (peer, now) = (Ipv4Addr::LOCALHOST.into(), Timestamp::UNIX_EPOCH);
+    let claims =
+        checks(GITHUB, &[("K", "k")]).head(&Head { headers: &headers, peer, now }).unwrap();
+    assert!(claims.body(Some(b"")).is_ok() && claims.body(None).is_err());
+}
+
+/// Secrets whose reads can hang, and how often each was begun.
+#[derive(Clone, Default)]
+struct HangingStore {
+    /// `None` hangs; a name that is not in the map is missing.
+    values: Arc<Mutex<BTreeMap<String, Option<&'static str>>>>,
+    begun: Arc<AtomicUsize>,
+}
+
+impl HangingStore {
+    fn set(&self, name: &str, value: Option<&'static str>) {
+        self.values.lock().unwrap().insert(name.to_owned(), value);
+    }
+}
+
+#[async_trait]
+impl SecretStore for HangingStore {
+    async fn read(&self, reference: &SecretRef) -> Result<Secret, SecretError> {
+        let SecretRef::Env { name } = reference else {
+            return Err(SecretError::Unsupported(reference.clone()));
+        };
+        let value = self.values.lock().unwrap().get(name).copied();
+        match value {
+            None => Err(SecretError::Missing(reference.clone())),
+            Some(Some(value)) => Ok(Secret::new(value)),
+            Some(None) => {
+                self.begun.fetch_add(1, Relaxed);
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hung_secret_keeps_the_checks_for_a_while_and_holds_up_no_other_source() {
+    let store = HangingStore::default();
+    let secrets = Secrets::new(store.clone());
+    let source = |auth: &str| Arc::new(SourceAuth::new("s", config(auth)));
+    let list = source(
+        r#"bearer { token = [env("A"), env("B")] }, basic { username = "u", password = env("C") }"#,
+    );
+    let other = source(r#"header { name = "X", value = env("X") }"#);
+    let sources = [Arc::clone(&list), Arc::clone(&other)];
+    for name in ["A", "B", "C", "X"] {
+        store.set(name, Some("one"));
+    }
+    refresh_all(&sources, &secrets).await;
+    let accepts = |auth: &SourceAuth, headers: &[(&str, &str)]| {
+        auth.state().checks().is_some_and(|checks| checks.accepts(headers))
+    };
+    assert!(list.state().checks().is_some() && accepts(&other, &[("x", "one")]));
+
+    store.set("C", None);
+    store.set("X", Some("two"));
+    let before = tokio::time::Instant::now();
+    refresh_all(&sources, &secrets).await;
+    assert!(before.elapsed() <= Duration::from_millis(1100), "{:?}", before.elapsed());
+    assert!(accepts(&other, &[("x", "two")]));
+    assert!(list.state().checks().is_some(), "they are kept");
+    for _ in 0..11 {
+        refresh_all(&sources, &secrets).await;
+    }
+    assert!(list.state().checks().is_none(), "too long");
+    assert_eq!(store.begun.load(Relaxed), 1, "a read that hangs is not begun again");
+
+    // A secret that is taken away counts at once, whatever hangs.
+    let list =
+        source(r#"bearer { token = env("A") }, basic { username = "u", password = env("B") }"#);
+    list.refresh(&secrets).await;
+    assert!(list.state().checks().is_some());
+    store.set("A", None);
+    store.values.lock().unwrap().remove("B");
+    list.refresh(&secrets).await;
+    assert!(list.state().checks().is_none());
 }
 
 proptest! {
