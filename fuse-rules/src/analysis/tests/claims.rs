@@ -96,15 +96,24 @@ impl<'r> Claims<'r> {
     }
 
     /// Fails if an event refutes a claim.
-    fn hold(&self, world: &World<'_>, is_typed: bool, details: &str) {
+    /// A rule of a sensor that does not listen to the event has no claims about it.
+    fn hold(&self, event: &Event<'_>, is_typed: bool, details: &str) {
+        let world = &World::new(event, None);
+        let listens = |placed: &Placed<'_>| placed.sensor.listens_to(event.source(), event.name());
         let claims_for = |answer: &Answer| match answer {
             Answer::Never(Events::Any) => true,
             Answer::Never(Events::Typed) => is_typed,
             _ => false,
         };
-        let matches: Vec<_> =
-            self.placed.iter().map(|target| query::matches(*target, world)).collect();
-        for (at, placed) in self.placed.iter().enumerate() {
+        let matches: Vec<_> = self
+            .placed
+            .iter()
+            .map(|target| match listens(target) {
+                true => query::matches(*target, world),
+                false => Vec::new(),
+            })
+            .collect();
+        for (at, placed) in self.placed.iter().enumerate().filter(|(_, placed)| listens(placed)) {
             let name = &placed.rule.name;
             let is_never = claims_for(&self.matching[at]) && !matches[at].is_empty();
             assert!(!is_never, "{name} never matches, but does\n{details}");
@@ -117,7 +126,8 @@ impl<'r> Claims<'r> {
                 }
             }
         }
-        self.proofs.iter().filter(|_| is_typed).for_each(|proofs| proofs.hold(world, details));
+        let proofs = self.proofs.iter().filter(|proofs| is_typed && listens(&proofs.target));
+        proofs.for_each(|proofs| proofs.hold(world, details));
         for (a, b, answer) in self.meeting.iter().filter(|(_, _, answer)| claims_for(answer)) {
             let both = matches[*a].iter().any(|path| {
                 matches[*b].iter().any(|other| path.starts_with(other) || other.starts_with(path))
@@ -236,7 +246,7 @@ fn no_claim_is_false() {
             }
             taken += claims.placed.len();
             let details = format!("{}\n{:?}\n{text}", event.body(), event);
-            claims.hold(&World::new(event, None), is_typed(event.body()), &details);
+            claims.hold(event, is_typed(event.body()), &details);
         };
         for witness in claims.witnesses() {
             witness.event(witness.name.as_pair(), &mut look).unwrap();

@@ -11,7 +11,7 @@ use crate::value::Value;
 
 /// The proofs about the values that the conditions of one rule read.
 pub(super) struct Proofs<'r> {
-    target: Placed<'r>,
+    pub(super) target: Placed<'r>,
     /// These are present when the rule matches.
     there: Vec<&'r Expr>,
     /// One of each two is present, and the first is not null.
