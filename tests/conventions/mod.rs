@@ -14,6 +14,10 @@ const MAX_LINES: usize = 450;
 fn files(folder: &Path, out: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        // What is built there is not written by anybody.
+        if path.ends_with("target") {
+            continue;
+        }
         if path.is_dir() {
             files(&path, out);
         } else if path.extension().is_some_and(|ending| ending == "rs") {
