@@ -14,7 +14,7 @@ const MAX_LINES: usize = 450;
 fn files(folder: &Path, out: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        // What is built there is not written by anybody.
+        // Skip build output.
         if path.ends_with("target") {
             continue;
         }

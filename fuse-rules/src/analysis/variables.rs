@@ -176,7 +176,7 @@ impl Variables {
             (HEADERS | QUERY, _) => {
                 (Domain { bits: Bits::ABSENT, ..Domain::texts(TextSet::all()) }, None)
             }
-            // All that a path has are its declared parameters.
+            // A path has only its declared parameters.
             (PATH, _) => (Domain::bits(Bits::ABSENT), None),
             _ => match parent.known.clone() {
                 None => (Domain::all(), None),

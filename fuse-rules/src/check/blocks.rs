@@ -55,7 +55,7 @@ fn merge_under(fields: &[Field], block: &mut Block, default: &Block) {
 }
 
 /// A block or the equivalent record literal.
-fn as_block(value: &FieldValue) -> Option<&Block> {
+pub(super) fn as_block(value: &FieldValue) -> Option<&Block> {
     match value {
         FieldValue::Block(block) => Some(block),
         FieldValue::Expr(ast::Expr { kind: ast::ExprKind::Record(block), .. }) => Some(block),

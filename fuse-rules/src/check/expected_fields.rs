@@ -4,6 +4,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::Checker;
+use super::blocks::as_block;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::syntax::ast::{self, Block};
 use crate::typed::{ExpectedFields, Mapped, MappedValue, Rule};
@@ -17,7 +18,9 @@ impl Checker<'_> {
         self.convert_like_rule(&mut expected, block, &given);
         let mut left_out = Vec::new();
         self.left_out(block, &mut Vec::new(), &mut left_out);
-        Some(ExpectedFields { span: block.span, values: expected, left_out })
+        let triggers = (0..).zip(&given).filter(|(_, fields)| sets_all(fields, block));
+        let triggers = triggers.map(|(at, _)| at).collect();
+        Some(ExpectedFields { span: block.span, values: expected, left_out, triggers })
     }
 
     /// Collects the paths of the fields `p? = null`, which the action must not have.
@@ -25,22 +28,47 @@ impl Checker<'_> {
         for field in &block.fields {
             path.push(field.key.text.clone());
             match &field.value {
-                ast::FieldValue::Block(inner) => self.left_out(inner, path, all),
                 ast::FieldValue::Expr(expr) if field.optional => match self.fixed(expr) {
                     Some(Value::Null) => all.push(path.clone()),
                     Some(_) => {
                         let key = &field.key.text;
                         let message = format!("an expected field cannot be optional: `{key}?`");
                         let problem = Diagnostic::error(Code::E0409, field.key.span, message);
-                        self.report(problem.label("present or left out?").help(format!(
+                        self.report(problem.label("`?` means that the field is left out").help(format!(
                             "write `{key} = …` for the value, or `{key}? = null` if the field is left out"
                         )));
                     }
                     None => {}
                 },
-                ast::FieldValue::Expr(_) => {}
+                ast::FieldValue::Expr(ast::Expr { kind: ast::ExprKind::List(items), .. }) => {
+                    self.report_left_out_in_list(items);
+                }
+                value => {
+                    if let Some(inner) = as_block(value) {
+                        self.left_out(inner, path, all);
+                    }
+                }
             }
             path.pop();
+        }
+    }
+
+    /// Reports optional fields of records in a list, which cannot be tested.
+    fn report_left_out_in_list(&mut self, items: &[ast::Expr]) {
+        let records = items.iter().filter_map(|item| match &item.kind {
+            ast::ExprKind::Record(block) => Some(block),
+            _ => None,
+        });
+        for field in records.flat_map(|block| &block.fields).filter(|field| field.optional) {
+            let message = format!(
+                "an expected field of a record in a list cannot be optional: `{}?`",
+                field.key.text
+            );
+            self.report(
+                Diagnostic::error(Code::E0409, field.key.span, message)
+                    .label("`?` means that the field is left out")
+                    .help("remove it; the records in a list may have other fields"),
+            );
         }
     }
 
@@ -106,6 +134,18 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// Whether a trigger sets all fields of an expectation.
+fn sets_all(fields: &[Mapped], expected: &Block) -> bool {
+    expected.fields.iter().all(|own| {
+        fields.iter().filter(|field| field.key == own.key.text).any(|field| {
+            match (as_block(&own.value), block_of(&field.value)) {
+                (Some(expected), Some(fields)) => sets_all(fields, expected),
+                _ => true,
+            }
+        })
+    })
 }
 
 fn block_of(value: &MappedValue) -> Option<&Vec<Mapped>> {

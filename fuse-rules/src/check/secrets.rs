@@ -66,7 +66,7 @@ impl Checker<'_> {
         Expr { kind: ExprKind::Const(record), span }
     }
 
-    /// The value of a field for one secret, or for two while it is rotated: a list of records as of
+    /// The value of a field for one secret, or for two while it is rotated: a list of records like the one of
     /// [`Checker::secret`].
     pub(super) fn secrets(&mut self, value: &ast::Expr, key: &str) -> Expr {
         let items = match &value.kind {

@@ -162,7 +162,7 @@ impl Checker<'_> {
             let message = format!("this event needs the parameter `{name}` of its path");
             self.report(
                 Diagnostic::error(Code::E0602, send.span, message)
-                    .label("no request is without it")
+                    .label("every request has this parameter")
                     .help(format!("add `path {{ {name} = \"…\" }}`")),
             );
         }

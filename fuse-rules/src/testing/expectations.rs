@@ -240,7 +240,8 @@ fn fits(decision: &Decision, expected: &ExpectedRule) -> bool {
         && expected.fields.as_ref().is_none_or(|fields| {
             let action = decision.action.as_ref();
             action.is_some_and(|action| {
-                differences(fields, &action.fields, Shape::Unknown).is_empty()
+                fields.triggers.contains(&action.ordinal)
+                    && differences(fields, &action.fields, Shape::Unknown).is_empty()
             })
         })
 }

@@ -77,19 +77,21 @@ impl<'r> Shape<'r> {
         }
     }
 
-    /// A block with those fields of an action that `like` has, one per line, and those of these paths
-    /// that it does not have.
+    /// A block with those fields of an action that `like` and these paths name, one per line.
     pub(super) fn block(self, like: &Fields, left_out: &[&[String]], fields: &Fields) -> String {
         let mut text = String::from("{\n");
         for path in left_out {
-            if let [name] = path
-                && !fields.contains_key(name)
-            {
-                text.push_str(&format!("{}? = null\n", key(name)));
-            }
+            let [name] = path else { continue };
+            text.push_str(&match fields.get(name) {
+                Some(value) => format!("{} = {}\n", key(name), self.field(name).literal(value)),
+                None => format!("{}? = null\n", key(name)),
+            });
         }
         for (name, like) in like {
-            let Some(value) = fields.get(name) else { continue };
+            let Some(value) = fields.get(name) else {
+                text.push_str(&format!("{}? = null\n", key(name)));
+                continue;
+            };
             let inner = self.field(name);
             text.push_str(&key(name));
             match (like, value) {

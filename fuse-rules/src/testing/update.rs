@@ -134,9 +134,7 @@ impl Tests<'_> {
                 let has = |(_, d): &&(usize, &Decision)| {
                     let action = d.action.as_ref();
                     fields.is_none_or(|like| {
-                        action.is_some_and(|action| {
-                            like.values.keys().all(|k| action.fields.contains_key(k))
-                        })
+                        action.is_some_and(|action| like.triggers.contains(&action.ordinal))
                     })
                 };
                 let alike = decisions.iter().filter(|(e, d)| {

@@ -79,4 +79,6 @@ pub(crate) struct ExpectedFields {
     pub(crate) values: serde_json::Map<String, serde_json::Value>,
     /// The paths of fields that the action does not have.
     pub(crate) left_out: Vec<Vec<String>>,
+    /// The triggers of the rule that set all of these fields, by position.
+    pub(crate) triggers: Vec<u32>,
 }

@@ -38,7 +38,7 @@ fn sensor_equivalence<'r, 'm: 'r>(
         source.events.iter().filter(|event| sensor.listens_to(&source.name, &event.name))
     });
     let rejects = declared.into_iter().all(typed::EventDecl::rejects);
-    // The comparison below is about the events that the rules match, and not about their actions.
+    // The comparison below covers the events that the rules match, not their actions.
     let mut equivalent = changed == ChangedPart::Condition;
     for mutant in &mutated.rules {
         let Some(rule) = sensor.rules.iter().find(|rule| rule.name == mutant.name) else {

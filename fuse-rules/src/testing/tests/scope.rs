@@ -86,7 +86,31 @@ fn a_field_can_be_expected_to_be_left_out() {
         outcomes,
         ["passes", "`s/r` fired with other fields", "`s/r` fired with other fields"]
     );
-    assert!(updated.contains("ticket? = null"), "{updated}");
+    let (first, others) = updated.split_once("test \"set\"").unwrap();
+    assert!(first.contains("ticket? = null"), "{updated}");
+    let (second, third) = others.split_once("test \"null\"").unwrap();
+    assert!(second.contains("ticket = \"T\"") && !second.contains("ticket?"), "{updated}");
+    assert!(third.contains("ticket? = null") && !third.contains("ticket = "), "{updated}");
+    // A record is the same as a block, and only the trigger that sets the field counts.
+    for fields in ["env = { ticket? = null }", "env { ticket? = null }", "limits? = null"] {
+        let rules = format!(
+            "source q queue {{ event e }}
+             sensor s on q.e {{
+               rule r {{
+                 trigger page {{ team = \"a\", limits? = body.ticket, env {{ ticket? = body.ticket }} }}
+                 trigger page {{ team = \"b\", env {{ n = \"1\" }} }}
+               }}
+             }}
+             test \"set\" {{ send q.e body {{ ticket = \"T\" }} expect r {{ {fields} }} }}
+             test \"left out\" {{ send q.e body {{}} expect r {{ {fields} }} }}"
+        );
+        let rules: &'static str = rules.leak();
+        let (outcomes, _) = self::outcomes(&[("a.rules", rules)], "a.rules");
+        assert_eq!(outcomes, ["`s/r` fired with other fields", "passes"], "{fields}");
+    }
+    let in_list = rules.replace("limits? = null", "limits = [{ a? = null }]");
+    let why = Ruleset::parse("a.rules", &in_list, &registry()).unwrap_err().to_string();
+    assert!(why.contains("a record in a list cannot be optional: `a?`"), "{why}");
     let optional = rules.replace("ticket? = null", "ticket? = \"T\"");
     let why = Ruleset::parse("a.rules", &optional, &registry()).unwrap_err().to_string();
     assert!(why.contains("error[E0409]: an expected field cannot be optional: `ticket?`"), "{why}");

@@ -129,7 +129,9 @@ test "each" {
   expect nothing else
 }
 "#;
-    assert!(mutants(text).iter().all(|mutant| mutant.test.is_none() || mutant.killed_by.is_none()));
+    let all = mutants(text);
+    let once = all.iter().find(|mutant| mutant.what.contains("`once`")).unwrap();
+    assert_eq!(once.killed_by.as_deref(), Some("each"), "{all:#?}");
     let other = text.replace("send q.e", "send q.g").replace("send q.f", "send q.g");
     let rules = BTreeMap::from([("a.rules", other.as_str())]);
     let problems = Ruleset::load_in_detail(&["a.rules"], &rules, &registry()).unwrap_err();

@@ -5,7 +5,7 @@ use regex::Regex;
 
 use super::super::{load, try_load};
 use super::generate::TEMPLATES;
-use super::missing::{branches, checks, lacks, may_be_missing, path};
+use super::missing::{branches, checks, lacks, may_be_missing, subject};
 use super::text::{Lines, is_same};
 use super::{Finding, findings};
 use crate::analysis::{ANY_TEXT, Analysis, Answer, Placed};
@@ -117,7 +117,7 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
                 says.into_iter().find(|condition| checks(lines, line, condition))
             };
             let unsafe_if = |(guard, value): (Option<String>, &str)| {
-                let mut sides = value.split(" ?? ").map(path);
+                let mut sides = value.split(" ?? ").map(subject);
                 let one = sides.next().flatten()?;
                 // The default matters only if the first value is missing.
                 let instead = sides.next().flatten().and_then(|other| {

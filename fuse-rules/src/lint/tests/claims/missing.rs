@@ -20,6 +20,12 @@ pub(super) fn path(expr: &str) -> Option<&str> {
     PATH.find(expr).map(|found| found.as_str())
 }
 
+/// What is missing if an expression has no value: a lookup itself, because its table may lack the key, or else its
+/// first path.
+pub(super) fn subject(expr: &str) -> Option<&str> {
+    if expr.ends_with(']') { Some(expr) } else { path(expr) }
+}
+
 /// Whether the checker accepts a further condition in the rule of a line. It rejects, for example, text tests on
 /// numbers.
 pub(super) fn checks(lines: Lines<'_>, line: usize, condition: &str) -> bool {
@@ -39,7 +45,7 @@ pub(super) fn lacks(lines: Lines<'_>, line: usize, path: &str) -> Option<String>
 
 /// The condition under which a value with defaults is missing. A constant is never missing.
 fn without_value(lines: Lines<'_>, line: usize, expr: &str) -> Option<String> {
-    let sides: Vec<_> = expr.split(" ?? ").map(path).collect();
+    let sides: Vec<_> = expr.split(" ?? ").map(subject).collect();
     let (last, before) = sides.split_last()?;
     let last = format!("{} is missing", (*last)?);
     let before = before.iter().map(|path| lacks(lines, line, (*path)?));
