@@ -20,7 +20,7 @@ pub fn essence(media_type: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a media type is one of JSON.
+/// Whether a media type is JSON.
 ///
 /// ```
 /// use fuse_rules::media_type::is_json;

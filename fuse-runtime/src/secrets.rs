@@ -101,15 +101,15 @@ pub enum SecretError {
     /// There is no such secret.
     #[error("{0} is not set")]
     Missing(SecretRef),
-    /// There is such a secret, but it is empty or only white space, so that it would protect nothing.
+    /// The secret is empty or contains only white space, so it would protect nothing.
     #[error("{0} is empty")]
     Empty(SecretRef),
-    /// Its value does not have the form in which it is used.
+    /// Its value does not have the required form.
     #[error("{reference} is not {expected}")]
     Malformed {
         /// The secret.
         reference: SecretRef,
-        /// The form, as in `base64`.
+        /// The required form, such as `base64`.
         expected: &'static str,
     },
     /// The store does not read secrets of this kind.

@@ -57,8 +57,9 @@ pub(crate) struct Run {
 /// Check that a cluster has everything that the rules need
 ///
 /// Checks the API server, kinds, namespaces, service accounts, WorkflowTemplates and their parameters,
-/// the secrets that they use, and the permissions for exactly the changes that the rules would make. For
-/// each missing item, shows the fix. Changes nothing.
+/// the secrets that they use, and the permissions for exactly the changes that the rules would make. Also
+/// checks the secrets of sources on this machine, and warns about webhooks without `auth`. For each missing
+/// item, shows the fix. Changes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -35,10 +35,11 @@ pub(crate) fn run(arguments: &Bench) -> Ended {
     let of_event = ruleset.rules().filter(|rule| rule.listens_to(&source, &name));
     let rules: Vec<String> = of_event.map(|rule| rule.name.to_owned()).collect();
     let fuses = ruleset.fuses().fold(Fuses::default(), |fuses, fuse| fuses.set(fuse.name, true));
+    let headers = request::headers(&arguments.headers)?;
+    let headers = request::visible(&ruleset, (&source, &name), headers);
     drop(ruleset);
 
     let bodies = bodies(arguments)?;
-    let headers = request::headers(&arguments.headers)?;
     let events = Events { source: &source, name: &name, bodies: &bodies, headers: &headers };
     let counted = events.count(&plan, &fuses, &rules).map_err(|invalid| invalid.to_string())?;
     let took = events.measure(&plan, &fuses, arguments);

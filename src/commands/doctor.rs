@@ -33,14 +33,13 @@ pub(crate) fn run(arguments: Doctor) -> Ended {
                 Cluster::connect(&access).await.map_err(|error| error.to_string())?
             }
         };
-        Ok::<_, String>(examine_for(&cluster, &acting, &needs).await)
+        let mut report = examine_for(&cluster, &acting, &needs).await;
+        sources::examine(&mut report, &ruleset, &config).await;
+        Ok::<_, String>(report)
     });
     // A credential plugin that does not respond must not keep the process alive.
     runtime.shutdown_background();
-    let mut report = examined?;
-    let runtime = super::async_runtime()?;
-    runtime.block_on(sources::examine(&mut report, &ruleset, &config));
-    runtime.shutdown_background();
+    let report = examined?;
     match arguments.format {
         Format::Text => output::print(&text(&report)),
         Format::Json => {

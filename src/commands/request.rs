@@ -6,7 +6,9 @@ use fuse_rules::inventory::EventInfo;
 use fuse_rules::schema::PathPattern;
 use fuse_rules::testing::{Admitted, EventAdmission};
 use fuse_rules::{ArrivedEvent, Event, Plan, Ruleset};
-use fuse_runtime::sources::{self, path_parameters, read_headers, read_query, within_body_limit};
+use fuse_runtime::sources::{
+    self, hidden_headers, path_parameters, read_headers, read_query, within_body_limit,
+};
 
 /// Headers or parameters of a query, by name.
 pub(super) type Texts = BTreeMap<String, String>;
@@ -35,6 +37,19 @@ pub(super) fn query(given: &[String]) -> Result<Texts, String> {
 
 fn pairs(texts: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
     texts.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
+/// The headers that rules see: without those that the source hides from them.
+pub(super) fn visible(
+    ruleset: &Ruleset,
+    (source, name): (&str, &str),
+    mut headers: Texts,
+) -> Texts {
+    let declared = declared(ruleset, source, name);
+    for hidden in declared.map(|event| hidden_headers(event.fields)).unwrap_or_default() {
+        headers.remove(&hidden);
+    }
+    headers
 }
 
 /// Adds headers to an event.
@@ -107,7 +122,9 @@ impl EventAdmission for TestAdmission<'_> {
         event: Event<'e>,
         headers: &[(String, String)],
     ) -> Admitted<'e> {
-        let event = with_headers(event, &read_headers(pairs(headers))?);
+        let headers = read_headers(pairs(headers))?;
+        let headers = visible(self.0, (event.source(), event.name()), headers);
+        let event = with_headers(event, &headers);
         Ok(admit(self.0, plan, event, None)?)
     }
 }

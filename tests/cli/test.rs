@@ -175,3 +175,38 @@ fn fields_that_differ_have_a_line_each() {
         "{updated}"
     );
 }
+
+/// As in a running fuse, rules do not see the header with a secret.
+#[test]
+fn rules_do_not_see_the_headers_of_auth() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = r#"source q webhook {
+          port = 12000
+          path = "/q"
+          auth { header { name = "X-Token", value = env("TOKEN") } }
+          event e
+        }
+        sensor s on q.e {
+          rule r { trigger log { message = "from ${headers.x-token ?? "nobody"} ${headers.x-kind}" } }
+        }
+        test "hidden" {
+          send q.e body {} headers { x-token = "a", x-kind = "b" }
+          expect r once { message = "from nobody b" }
+        }"#;
+    std::fs::write(folder.path().join("a.rules"), rules).unwrap();
+    let tested = ran_in(folder.path(), &["test", "a.rules"]);
+    assert!(tested.starts_with("exit 0"), "{tested}");
+    std::fs::write(folder.path().join("e.json"), "{}").unwrap();
+    let explain = [
+        "explain",
+        "a.rules",
+        "--event",
+        "e.json",
+        "--header",
+        "x-token: a",
+        "--header",
+        "x-kind: b",
+    ];
+    let explained = ran_in(folder.path(), &explain);
+    assert!(explained.contains("from nobody b"), "{explained}");
+}

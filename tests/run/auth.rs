@@ -156,7 +156,7 @@ async fn a_rotated_secret_counts_without_a_restart() {
 
     // One of them is enough, and the other is reported.
     std::fs::remove_file(fuse.folder().join("secrets/senders/new")).unwrap();
-    let problem = "source `webhook`: `locked` works with its other secrets: key `new` of secret `senders` is not set";
+    let problem = "source `webhook`: `locked` is ready, but has a problem with a secret: key `new` of secret `senders` is not set";
     until("the missing secret is reported", async || {
         (fuse.admin("/readyz").await.json()["not_ready"][0] == problem).then_some(())
     })

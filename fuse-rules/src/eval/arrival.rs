@@ -75,10 +75,10 @@ impl<'e> ArrivedEvent<'e> {
 }
 
 impl Plan {
-    /// Does with an event what its source does when it arrives. A cloud event in the structured mode, which its content
-    /// type declares, is unwrapped: attributes become headers `ce-…`, and the data becomes the body. Of the events at the
-    /// address of `event`, it is the one whose conditions are true, or else the one without conditions. `None` if
-    /// there is none. An event that no rules declare is itself.
+    /// Unwraps and routes an event, as its source does when the event arrives. A cloud event in the structured mode,
+    /// which its content type declares, is unwrapped: attributes become headers `ce-…`, and the data becomes the body.
+    /// The result is the event at the same address whose conditions are true, or else the one without conditions;
+    /// `None` if there is neither. An event that no rules declare is returned as it is.
     ///
     /// ```
     /// use fuse_rules::{Event, Registry, Ruleset};
@@ -96,7 +96,7 @@ impl Plan {
     /// "#;
     /// let plan = Ruleset::parse("a.rules", rules, &Registry::new().source(hook))?.plan();
     /// let event = Event::unread("hub", "other", b"{}")?.header("X-Event", "push");
-    /// let arrived = plan.arrive(event)?.ok_or("no event takes it")?;
+    /// let arrived = plan.arrive(event)?.ok_or("the request matches no event")?;
     /// assert_eq!(arrived.event().name(), "push");
     /// assert_eq!(arrived.seen()?.body(), "{}");
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,4 +1,4 @@
-//! What a body has to be: UTF-8 and JSON.
+//! Checks that a body is UTF-8 and JSON.
 
 use super::InvalidBody;
 use crate::scan::MAX_DEPTH;
@@ -17,7 +17,7 @@ pub(super) fn utf8(body: &[u8]) -> Result<&str, InvalidBody> {
     })
 }
 
-/// The bytes without a byte order mark (U+FEFF) before them. Some senders add one, and RFC 8259 allows to ignore it.
+/// The bytes without a byte order mark (U+FEFF) before them. Some senders add one, and RFC 8259 allows receivers to ignore it.
 ///
 /// ```
 /// assert_eq!(fuse_rules::without_bom(b"\xef\xbb\xbf{}"), b"{}");

@@ -1,6 +1,7 @@
 //! CloudEvents in a body: the structured mode of the HTTP binding, as the binary mode has them.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use data_encoding::BASE64;
@@ -72,7 +73,7 @@ impl<'a> Event<'a> {
 /// A cloud event as the binary mode has it.
 struct Unwrapped<'a> {
     /// The attributes, by the names of their headers.
-    attributes: Vec<(String, String)>,
+    attributes: BTreeMap<String, String>,
     content_type: String,
     data: Cow<'a, str>,
 }
@@ -87,7 +88,7 @@ impl Unwrapped<'_> {
 /// Reads an event in the structured mode.
 fn unwrap(body: &str) -> Result<Unwrapped<'_>, String> {
     let Members(members) = serde_json::from_str(body).map_err(|error| error.to_string())?;
-    let mut attributes: Vec<(String, String)> = Vec::new();
+    let mut attributes = BTreeMap::new();
     let (mut data, mut encoded, mut content_type) = (None, None, None);
     for (name, value) in members {
         match &*name {
@@ -97,23 +98,20 @@ fn unwrap(body: &str) -> Result<Unwrapped<'_>, String> {
             "data_base64" => encoded = text(&name, value)?,
             _ => {
                 let header = format!("ce-{}", name.to_ascii_lowercase());
-                let is_repeated = attributes.iter().any(|(known, _)| *known == header);
+                let is_repeated = attributes.contains_key(&header);
                 if is_repeated || name == "datacontenttype" && content_type.is_some() {
                     return Err(format!("`{name}` occurs twice"));
                 }
                 match text(&name, value)? {
                     Some(text) if name == "datacontenttype" => content_type = Some(text),
-                    Some(text) => attributes.push((header, text)),
+                    Some(text) => drop(attributes.insert(header, text)),
                     None => {}
                 }
             }
         }
     }
     for name in REQUIRED {
-        let is_given = |(header, value): &(String, String)| {
-            header.strip_prefix("ce-") == Some(name) && !value.is_empty()
-        };
-        if !attributes.iter().any(is_given) {
+        if attributes.get(&format!("ce-{name}")).is_none_or(String::is_empty) {
             return Err(format!("it has no `{name}`"));
         }
     }

@@ -123,12 +123,12 @@ impl SearchPattern {
         })
     }
 
-    /// The text with all matches replaced, from left to right.
     /// The number of groups, with the whole match.
     pub(crate) fn group_count(&self) -> usize {
         self.regex.captures_len()
     }
 
+    /// The text with all matches replaced, from left to right.
     pub(super) fn replace(&self, text: &str, context: &CallContext) -> Result<String, String> {
         let mut out = String::new();
         let mut rest = 0;
@@ -146,7 +146,9 @@ impl SearchPattern {
                 return Err("the text is too long for this many matches".into());
             }
         }
-        context.search(searched);
+        if self.searches_again() {
+            context.search(searched);
+        }
         out.push_str(text.get(rest..).unwrap_or_default());
         fits(out.len())?;
         Ok(out)

@@ -3,11 +3,11 @@
 /// The size of a result, in values and bytes of text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ResultSize {
-    /// At most so many values.
+    /// At most this many values.
     AtMost(u64),
-    /// At most that of all arguments together, and one value.
+    /// At most the size of all arguments, plus one value.
     Arguments,
-    /// So many times that of all arguments.
+    /// At most this many times the size of all arguments.
     Longer(u64),
     /// At most one value for each byte of the arguments.
     Bytes,

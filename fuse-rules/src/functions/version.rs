@@ -9,7 +9,7 @@ pub(super) const FUNCTIONS: &[Function] = &[Function {
     name: "semver",
     params: &[("value", Kinds::STRING.or(Kinds::VERSION))],
     returns: Returns::Of(Kinds::VERSION),
-    size: ResultSize::AtMost(1),
+    size: ResultSize::Arguments,
     doc: "The semantic version in a text, with or without a leading `v`; versions compare by precedence.",
     examples: &[
         (r#"semver("v1.10.0") > semver("1.9.3")"#, Some("true")),

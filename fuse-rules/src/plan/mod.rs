@@ -225,7 +225,7 @@ impl Compiled {
         names
     }
 
-    /// An event and its name.
+    /// The plan for an event.
     pub(crate) fn event(&self, source: &str, name: &str) -> Option<&EventPlan> {
         self.events.get(source)?.get(name)
     }

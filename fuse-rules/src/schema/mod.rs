@@ -165,7 +165,7 @@ impl Schema {
         Self { is_notification: true, ..self }
     }
 
-    /// Declares that a nested block replaces that of `defaults`. Without this, `defaults` add fields to it.
+    /// Declares that a nested block replaces the same block of `defaults`. Otherwise, the two are merged.
     #[must_use]
     pub fn whole(self) -> Self {
         Self { is_whole: true, ..self }
@@ -246,7 +246,7 @@ pub(crate) struct TemplateField {
 pub struct Registry {
     sources: IndexMap<String, SourceSchema>,
     triggers: IndexMap<String, Schema>,
-    /// Why a name cannot be that of a fuse, by name.
+    /// The names that no fuse can have, each with the reason.
     reserved_fuses: IndexMap<String, String>,
 }
 
@@ -270,14 +270,14 @@ impl Registry {
         self
     }
 
-    /// Refuses fuses with this name. `why` is a sentence without a full stop; errors show it.
+    /// Reserves a name, so that no fuse can have it. Errors show `why`, a sentence without its full stop.
     #[must_use]
     pub fn reserve_fuse(mut self, name: &str, why: &str) -> Self {
         self.reserved_fuses.insert(name.to_owned(), why.to_owned());
         self
     }
 
-    /// Why a name cannot be that of a fuse. Case does not matter.
+    /// Why no fuse can have this name, if it is reserved. Ignores case.
     pub(crate) fn reserved_fuse(&self, name: &str) -> Option<&str> {
         let reserved =
             self.reserved_fuses.iter().find(|(reserved, _)| reserved.eq_ignore_ascii_case(name));

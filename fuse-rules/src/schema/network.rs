@@ -5,25 +5,25 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// Why a text is not the network that its writer means.
+/// Why a text is not accepted as a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NetworkError {
-    /// It is no network.
+    /// It is not an IP network.
     Syntax,
-    /// Its address is one inside the network, which is the second.
-    HostBits(IpNet, IpNet),
-    /// It is this network in the form of IPv6. Peers have IPv4 addresses, which it would never contain.
+    /// Its address has bits outside of the prefix.
+    HostBits { given: IpNet, network: IpNet },
+    /// It is the IPv4-mapped form of this network. It contains no peer, because fuse sees IPv4 addresses.
     Mapped(IpNet),
 }
 
 impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Syntax => f.write_str("is no IP network"),
-            Self::HostBits(given, whole) => {
+            Self::Syntax => f.write_str("is not an IP network"),
+            Self::HostBits { given, network } => {
                 write!(
                     f,
-                    "is \"{given}\", an address inside a network; write \"{whole}\" for the network"
+                    "is \"{given}\", an address inside a network; write \"{network}\" for the network"
                 )
             }
             Self::Mapped(v4) => {
@@ -33,7 +33,7 @@ impl fmt::Display for NetworkError {
     }
 }
 
-/// Checks that a text is the address of a machine or of a network.
+/// Checks that a text is an IP address or an IP network.
 pub(super) fn check_network(text: &str) -> Result<(), NetworkError> {
     let network = match text.parse::<IpAddr>() {
         Ok(address) => IpNet::from(address),
@@ -48,7 +48,7 @@ pub(super) fn check_network(text: &str) -> Result<(), NetworkError> {
     }
     match network.trunc() {
         whole if whole == network => Ok(()),
-        whole => Err(NetworkError::HostBits(network, whole)),
+        whole => Err(NetworkError::HostBits { given: network, network: whole }),
     }
 }
 
@@ -64,8 +64,8 @@ mod tests {
             assert_eq!(check_network(network), Ok(()), "{network}");
         }
         for (network, why) in [
-            ("10.0.0.0/33", "is no IP network"),
-            ("10.0", "is no IP network"),
+            ("10.0.0.0/33", "is not an IP network"),
+            ("10.0", "is not an IP network"),
             (
                 "10.1.2.3/8",
                 "is \"10.1.2.3/8\", an address inside a network; write \"10.0.0.0/8\" for the network",

@@ -73,8 +73,8 @@ pub enum FieldType {
     /// One reference to a secret, or a list of up to two while a secret is rotated. The backend gets a list of
     /// references, each as for [`FieldType::Secret`].
     Secrets,
-    /// A nested block with the fields of a schema, each of which is the same for every event. The backend gets an
-    /// object.
+    /// A nested block with the fields of a schema. In a source, their values must be the same for every event. The
+    /// backend gets an object.
     Block(Box<Schema>),
     /// An expression over the event, which the backend evaluates; only in sources.
     Expression,
@@ -133,7 +133,7 @@ impl FieldType {
             }
             Self::UrlPath => "a path such as `/webhook`".into(),
             Self::HeaderName => "the name of an HTTP header, such as `X-Token`".into(),
-            Self::Network => "an IP network such as `10.0.0.0/8`, or an address".into(),
+            Self::Network => "an IP network such as `10.0.0.0/8`, or an IP address".into(),
             Self::Map(ty) if matches!(**ty, Self::Any(_)) => "a block".into(),
             Self::List(ty) if matches!(**ty, Self::Any(_)) => "a list".into(),
             Self::Map(ty) => format!("a block whose values are each {}", ty.describe()),
@@ -143,7 +143,7 @@ impl FieldType {
             Self::Secret => {
                 "a secret: `secret(\"name\", \"key\")`, `env(\"NAME\")` or `file(\"/path\")`".into()
             }
-            Self::Secrets => format!("{}, or a list of two", Self::Secret.describe()),
+            Self::Secrets => format!("{}, or a list of up to two", Self::Secret.describe()),
             Self::Block(schema) => match schema.fields() {
                 [] => "a block".into(),
                 fields => {

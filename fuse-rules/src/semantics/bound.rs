@@ -30,7 +30,7 @@ impl RuleBound {
 
     /// Whether the rule would examine more values of this event than `most`.
     pub(crate) fn exceeds<'e>(&'e self, most: u64, event: &'e EventSize<'e>) -> bool {
-        let mut meter = Meter { event, most, elements: Vec::new() };
+        let mut meter = Meter { event, most, elements: Vec::new(), is_limited: true };
         meter.total(&self.cost) > most
     }
 }
@@ -62,6 +62,8 @@ struct Meter<'m> {
     most: u64,
     /// The elements that are bound, outermost first.
     elements: Vec<Element<'m>>,
+    /// Whether the limits of `each` and of results apply.
+    is_limited: bool,
 }
 
 /// An element that is bound.
@@ -81,6 +83,8 @@ impl<'m> Meter<'m> {
             Cost::Search => SEARCH_COST,
             Cost::Whole { path, bytes_per_value } => match self.element(path) {
                 Some(Element::Computed(size)) => size,
+                // A map has an entry for a few bytes.
+                None if path.root != Root::Body && path.segments.is_empty() => 2 + self.event.bytes,
                 None if path.root != Root::Body => 1 + self.event.bytes / bytes_per_value,
                 _ => {
                     let (values, bytes) = self.value(path).map_or((1, 0), weight);
@@ -102,7 +106,10 @@ impl<'m> Meter<'m> {
             }
             Cost::Product { of, times, max_bytes, bytes_per_value } => {
                 let size = self.total(of).saturating_mul(self.total(times));
-                size.min((max_bytes / bytes_per_value).saturating_add(1))
+                match self.is_limited {
+                    true => size.min((max_bytes / bytes_per_value).saturating_add(1)),
+                    false => size,
+                }
             }
             Cost::Length { count, list } => self.count(count, list),
             Cost::PerElement(each) => self.per_element(each),
@@ -111,8 +118,8 @@ impl<'m> Meter<'m> {
 
     fn per_element(&mut self, each: &'m PerElementCost) -> u64 {
         let count = self.count(&each.count, &each.list);
-        let too_long = |max: &u64| count > *max && self.is_exact(&each.count);
-        if count == 0 || each.max.as_ref().is_some_and(too_long) {
+        let max = each.max.filter(|_| self.is_limited);
+        if count == 0 || max.is_some_and(|max| count > max && self.is_exact(&each.count)) {
             return 1;
         }
         let items = match &each.elements {
@@ -124,7 +131,7 @@ impl<'m> Meter<'m> {
             Elements::Computed => None,
         };
         // A longer list is not iterated over.
-        let count = count.min(each.max.unwrap_or(u64::MAX));
+        let count = count.min(max.unwrap_or(u64::MAX));
         match items {
             Some(items) if each.reads_element => {
                 let mut sum = 0_u64;
@@ -141,15 +148,20 @@ impl<'m> Meter<'m> {
             }
             _ => {
                 let size = self.total(&each.list);
-                let large = self.inside(Element::Computed(size), &each.body);
+                let large = Element::Computed(size);
+                let most = count.saturating_mul(self.inside(large, &each.body));
                 let computed = |element: &&Element<'_>| matches!(element, Element::Computed(_));
                 if self.elements.iter().filter(computed).count() >= MAX_PRECISE_LEVELS {
-                    return count.saturating_mul(large);
+                    return most;
                 }
-                // A cost grows at least as fast as the size of an element, so it is highest if one
-                // element has everything.
+                // Without limits, a cost grows at least as fast as the size of an element, so it is
+                // highest if one element has everything.
+                let is_limited = std::mem::replace(&mut self.is_limited, false);
                 let small = self.inside(Element::Computed(1), &each.body);
-                count.saturating_mul(small).saturating_add(large)
+                let all = count.saturating_mul(small);
+                let all = all.saturating_add(self.inside(large, &each.body));
+                self.is_limited = is_limited;
+                most.min(all)
             }
         }
     }

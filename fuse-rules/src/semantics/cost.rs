@@ -1,8 +1,9 @@
 //! What parts of rules cost: the number of values of an event that they examine.
 //!
 //! A [`Cost`] is a formula over the lengths of the event's lists. With assumed lengths it gives the
-//! cost that `fuse check` prints; with those of an event, the bound that rejects a rule. It is never
-//! less than the [`Work`](super::Work) of evaluating the part.
+//! cost that `fuse check` prints; with those of an event, the bound that rejects a rule. The latter
+//! bounds the [`Work`](super::Work) of evaluating the part. It ignores that a number can have a long text, and that
+//! JSON can contain white space: an event of such values may exceed the limit on the work of all rules.
 
 use super::work::{BYTES_PER_VALUE, DECISION_WORK, weight};
 use crate::functions::{MAX_RESULT_BYTES, MAX_SEARCHED_BYTES, ResultSize};

@@ -6,7 +6,7 @@ use super::weight;
 use crate::path::Root;
 use crate::typed::Path;
 
-/// The highest powers of the number of elements, and of the number of bytes, that are kept apart.
+/// The number of powers of the number of elements, and of the number of bytes, that are tracked.
 const ELEMENT_POWERS: usize = 4;
 const BYTE_POWERS: usize = 3;
 
@@ -15,7 +15,7 @@ const BYTE_POWERS: usize = 3;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Growth {
     coefficients: [[u64; BYTE_POWERS]; ELEMENT_POWERS],
-    /// Whether the powers are too high to be kept apart.
+    /// Whether a power is too high to be tracked.
     is_steep: bool,
 }
 
@@ -29,7 +29,7 @@ impl Growth {
         Scope::default().cost(cost)
     }
 
-    /// The bound for an event whose lists have so many elements in all, and with so many bytes.
+    /// The bound for an event with this many bytes, whose lists have this many elements in total.
     pub(crate) fn at(&self, elements: u64, bytes: u64) -> u64 {
         if self.is_steep {
             return u64::MAX;
@@ -111,10 +111,15 @@ impl Growth {
 /// A binder around a part.
 #[derive(Clone)]
 enum Binder {
-    /// So many elements, and at most so many values and bytes in one.
+    /// The number of elements, and the maximum size of one.
     Fixed { count: u64, size: u64 },
     /// The elements of a list in the event, which may be in an element of an outer binder.
-    List { within: Option<usize> },
+    List {
+        within: Option<usize>,
+        /// Whether its elements are those of a binder of the plan, so that lists in them are counted
+        /// when an event is read.
+        is_counted: bool,
+    },
     /// Computed elements: their number, and the size of one.
     Computed { count: Growth, size: Growth },
 }
@@ -185,14 +190,21 @@ impl Scope {
                 });
                 Some(Binder::Fixed { count: *count, size: sizes.max().unwrap_or(0) })
             }
-            (Count::Path(_), Elements::Event(path)) => match path.root {
-                Root::Element(level) => match self.binders.get(level as usize)? {
-                    Binder::Fixed { size, .. } => Some(Binder::Fixed { count: *size, size: *size }),
-                    Binder::List { .. } => Some(Binder::List { within: Some(level as usize) }),
-                    Binder::Computed { .. } => None,
-                },
-                _ => Some(Binder::List { within: None }),
-            },
+            (Count::Path(_), Elements::Event(path)) => {
+                let is_counted = matches!(each.count, Count::Path(_));
+                match path.root {
+                    Root::Element(level) => match self.binders.get(level as usize)? {
+                        Binder::Fixed { size, .. } => {
+                            Some(Binder::Fixed { count: *size, size: *size })
+                        }
+                        Binder::List { is_counted: true, .. } => {
+                            Some(Binder::List { within: Some(level as usize), is_counted })
+                        }
+                        Binder::List { .. } | Binder::Computed { .. } => None,
+                    },
+                    _ => Some(Binder::List { within: None, is_counted }),
+                }
+            }
             _ => None,
         }
     }
@@ -265,7 +277,7 @@ impl Scope {
                 // The elements of all inner lists are elements of the event, too.
                 Binder::List { .. } => {
                     let is_outer = self.binders.iter().any(
-                        |inner| matches!(inner, Binder::List { within } if *within == Some(at)),
+                        |inner| matches!(inner, Binder::List { within, .. } if *within == Some(at)),
                     );
                     if !is_outer && level != Some(at) {
                         all = all.times(&Growth::power(1, 1, 0));

@@ -119,6 +119,7 @@ pub(crate) fn weight(value: &Value<'_>) -> (usize, usize) {
             map.iter().map(|(key, value)| sum(weight(value), (0, key.len()))).fold((1, 0), sum)
         }
         Value::String(text) => (1, text.len()),
+        Value::Version(version) => (1, version.pre.len() + version.build.len()),
         _ => (1, 0),
     }
 }

@@ -59,7 +59,7 @@ impl SecretStore for LocalSecrets {
                     read_file(dir.join(name).join(key), reference).await?
                 }
                 Some(_) => {
-                    let why = "a name has letters, digits, `-`, `_` and `.`";
+                    let why = "a name can contain only letters, digits, `-`, `_` and `.`";
                     return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, why)));
                 }
             },
@@ -71,7 +71,7 @@ impl SecretStore for LocalSecrets {
     }
 }
 
-/// Whether a name of a secret or key stays in its folder.
+/// Whether the name of a secret or key cannot lead out of its folder.
 fn is_file_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     name.chars().all(allowed) && !matches!(name, "" | "." | "..")
@@ -116,7 +116,7 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             assert_eq!(store.read(&file).await.unwrap().expose(), secret);
         }
-        // An empty secret would let anyone in, and everyone would guess white space.
+        // An empty secret would let anyone in, and white space is easy to guess.
         for text in ["", "\n", "\r\n", " \t\n\n"] {
             std::fs::write(&path, text).unwrap();
             let empty = store.read(&file).await.unwrap_err();

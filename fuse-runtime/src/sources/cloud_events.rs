@@ -101,7 +101,7 @@ fn unquote(value: &str) -> Cow<'_, str> {
 
 /// The content type of a batch.
 const BATCH: &str = "application/cloudevents-batch+json";
-/// The most events of a batch.
+/// The maximum number of events in a batch.
 const MAX_BATCH_EVENTS: usize = 1_000;
 
 /// A batch that cannot be accepted.
@@ -115,7 +115,7 @@ pub(super) enum BatchError {
         "the batch has {count} events, which is more than {MAX_BATCH_EVENTS}; send it in parts"
     )]
     TooMany {
-        /// How many there are.
+        /// The number of events.
         count: usize,
     },
 }

@@ -80,8 +80,7 @@ impl SourceHealth {
         *self.problems() = Problems::default();
     }
 
-    /// Reports that the source keeps serving but gets no events now, with the reason in a sentence, as in
-    /// `the broker does not answer`.
+    /// Reports a problem of a source that keeps serving, in a sentence, as in `the broker does not answer`.
     pub fn failing(&self, reason: impl Into<String>) {
         self.problems().reported = Some(reason.into());
     }

@@ -91,7 +91,7 @@ pub enum AcceptError {
     /// Its body is not valid JSON.
     #[error("{0}")]
     Invalid(InvalidBody),
-    /// The sender's id cannot be used; why.
+    /// The id cannot be used, or the conditions or the `id` of the source cannot be evaluated; why.
     #[error("{0}")]
     BadId(String),
     /// The body has no value for the `decode` of its event; why.
@@ -331,7 +331,7 @@ fn warn_of_missing_id(source: &str, name: &str) {
 #[expect(clippy::large_enum_variant, reason = "almost every event is stored")]
 enum Prepared {
     Store(Envelope),
-    /// No event takes it.
+    /// The request matches no event.
     Unrouted,
 }
 

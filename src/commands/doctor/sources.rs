@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use fuse_rules::Ruleset;
 use fuse_runtime::Config;
@@ -11,15 +12,22 @@ use fuse_runtime::secrets::{SecretError, SecretRef, SecretStore as _};
 
 use super::super::kinds;
 
+/// How long reading a secret may take, for example from a network file system.
+const READ_WITHIN: Duration = Duration::from_secs(5);
 /// How many sources a warning names.
 const MAX_NAMED: usize = 10;
 
-/// Adds what is found of sources, and of the secrets of triggers, to a report.
+/// Adds missing secrets of sources and triggers, and open webhooks, to a report.
 pub(super) async fn examine(report: &mut Report, ruleset: &Ruleset, config: &Config) {
     let store = config.secrets.store();
     for (reference, needed_by) in secrets(ruleset) {
         report.checked = report.checked.saturating_add(1);
-        let Err(why) = store.read(&reference).await else { continue };
+        let read = tokio::time::timeout(READ_WITHIN, store.read(&reference)).await;
+        let read = read.unwrap_or_else(|_elapsed| {
+            let source = std::io::ErrorKind::TimedOut.into();
+            Err(SecretError::Io { reference: reference.clone(), source })
+        });
+        let Err(why) = read else { continue };
         let fix = match why {
             SecretError::Unsupported(_) => {
                 "set `dir` in `[secrets]` of fuse.toml to the folder in which the secrets are mounted"
@@ -52,7 +60,7 @@ pub(super) async fn examine(report: &mut Report, ruleset: &Ruleset, config: &Con
     }
 }
 
-/// The secrets that are referred to, each with what needs it.
+/// The secrets to which the rules refer, each with the sources and rules that need it.
 fn secrets(ruleset: &Ruleset) -> BTreeMap<SecretRef, BTreeSet<String>> {
     let (sources, triggers) = kinds();
     let mut secrets: BTreeMap<SecretRef, BTreeSet<String>> = BTreeMap::new();

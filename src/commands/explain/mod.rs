@@ -30,6 +30,7 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     let asked = Asked::of(&ruleset, (&source, &name), &arguments.why, &arguments.why_not)?;
     let fuses = fuses(&ruleset, &arguments.fuses)?;
     let headers = request::headers(&arguments.headers)?;
+    let headers = request::visible(&ruleset, (&source, &name), headers);
     let query = request::query(&arguments.query)?;
     let Sent { shown, body, query } = sent(&ruleset, (&source, &name), arguments, query)?;
     let event = Event::new(source.as_str(), name.as_str(), &body)

@@ -89,8 +89,11 @@ fn work_stays_within_the_bound_of_computed_values() {
     let words = format!("[{}]", vec!["\"word\""; 100].join(", "));
     let text = "a,b c.".repeat(200);
     let list = vec![format!("\"{text}\""); 20].join(",");
+    let version = "a.".repeat(300) + "a";
     let bodies = [
-        format!(r#"{{"t":"{text}","l":[{list}],"n":900,"m":{{"k":"{text}","o":1}}}}"#),
+        format!(
+            r#"{{"t":"{text}","l":[{list}],"n":900,"j":"[[1,2],[3,3,3,3],[1]]","v":"1.0.0-{version}","m":{{"k":"{text}","o":1}}}}"#
+        ),
         r#"{"t":"a","l":["b"],"n":900,"m":{"k":"a,b"}}"#.to_owned(),
     ];
     let mut worked = 0;
@@ -116,6 +119,10 @@ fn work_stays_within_the_bound_of_computed_values() {
         "each x in filter(w in body.l: w == \"b\") max 1\n when json([x, body.l]) == \"\"",
         "let w = WORDS\n when any(x in body.l: x in w) or w[body.n] == body.m.k",
         "let t = { a = WORDS, b = body.t }\n when any(x in body.l: t[x] == body.m.o or t.b == x)",
+        "each x in parse-json(body.j) max 1000\n when any(y in x: lower(body.t) == y)",
+        "when any(x in split(string(semver(body.v)), \".\"): any(y in split(string(semver(body.v)), \".\"): x == y and x == body.m.k))",
+        "when any(x in body.l: replace-match(\"${x}${body.t}\", r\"a|b{60}\", \"\") == body.m.k)",
+        "when len(query) == 0 or len(headers) == 0",
         "each x in range(body.n) max 1000\n when \"${body.t}${x}\" contains \"zz\"",
     ] {
         let clause = clause.replace("WORDS", &words);
@@ -148,6 +155,37 @@ fn generated_rules_work_and_exceed_limits() {
     }
     assert!(checked > 80 && worked * 10 > checked, "{worked} of {checked}");
     assert!(rejected > 10 && others > 10, "{rejected} rejected, {others} not");
+}
+
+/// Lists in the elements of a `filter` are not counted when an event is read, and a limit per element makes many
+/// elements dearer than one.
+#[test]
+fn the_plan_and_the_reference_reject_the_same_lists() {
+    let numbers = vec!["1"; 2_000].join(",");
+    let text = "x".repeat(6_400);
+    let filtered = format!(r#"{{"l":[{{"a":1,"m":[{numbers}]}}],"t":"{text}"}}"#);
+    let inner = format!("[{}]", vec!["1"; 40].join(","));
+    let lists = vec![inner.as_str(); 200].join(",");
+    let capped = format!(r#"{{"j":"[{lists}]","t":"{text}"}}"#);
+    for (sensor, clauses, body) in [
+        (
+            "",
+            "when any(x in filter(y in body.l: y.a == 1): any(z in x.m: trim(body.t) == z))",
+            filtered,
+        ),
+        (
+            "each x in parse-json(body.j) max 200",
+            "each y in x max 40\n when trim(body.t) == y",
+            capped,
+        ),
+    ] {
+        let ruleset = load(&format!(
+            "source q queue {{ event e }}\nsensor s on q.e {{ {sensor} rule r {{ {clauses}\n trigger note {{}} }} }}"
+        ));
+        let work = check_work(&ruleset, &body);
+        assert!(work > 100_000, "{clauses}: {work}");
+        decide_within(&ruleset, &event(&body), &Fuses::default(), work / 2);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The source `webhook`: one HTTP server per port, with any number of paths.
 
 mod auth;
-mod limit;
+mod preview;
 mod request;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ use super::{BodyFormat, BoundSource, EventBinding, Source, SourceContext, Source
 use crate::http::PortKind;
 use crate::log_limit::LogLimit;
 use auth::{AuthConfig, SourceAuth, auth_field, keep_fresh, present, refresh_all, verify_event};
-pub use limit::within_body_limit;
+pub use preview::{hidden_headers, within_body_limit};
 use request::{WebhookPort, receive};
 
 /// Accepts events over HTTP.
@@ -130,7 +130,7 @@ impl Source for Webhook {
     }
 }
 
-/// Warns of sources to which anyone on the network can send events. One line, whatever their number.
+/// Warns about sources to which anyone on the network can send events, in one line for all of them.
 fn warn_of_open_sources(address: IpAddr, sources: &BTreeSet<String>) {
     /// How many sources the line names.
     const MAX_NAMED: usize = 10;
@@ -171,7 +171,7 @@ struct Route {
     source: String,
     event: String,
     path: PathPattern,
-    /// How its senders prove who they are, if they must.
+    /// How fuse authenticates its senders; `None` if it does not.
     auth: Option<Arc<SourceAuth>>,
     config: Config,
 }

@@ -98,12 +98,12 @@ pub(super) async fn receive(
 
 /// Why a request is not authenticated.
 enum NotAuthenticated {
-    /// The source has no secrets to compare with.
+    /// The source cannot read the secrets that it needs.
     NotReady,
     Denied(Denied),
 }
 
-/// Checks the head of a request. What is left to check needs the body.
+/// Checks the head of a request. The claims are left to check against the body.
 fn authenticate(
     port: &WebhookPort,
     route: &Route,

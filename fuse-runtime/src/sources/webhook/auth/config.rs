@@ -19,7 +19,7 @@ use super::template::SignedTemplate;
 use super::{Check, Checks};
 use crate::secrets::{Secret, SecretError, SecretRef};
 
-/// How far the timestamp of a signature may be from the time, where the rules do not say.
+/// The tolerance of timestamps if the rules do not set one.
 pub(super) const DEFAULT_TOLERANCE: Duration = Duration::from_secs(5 * 60);
 
 /// The `auth` block of a source. It has at least one scheme, and so has its `any`.
@@ -39,9 +39,9 @@ struct AuthBlock {
     any: Option<SchemesConfig>,
 }
 
-/// The rules are checked for this too.
+/// A block without a scheme. The check of the rules refuses it, too.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` has no scheme, so that it would accept everyone")]
+#[error("`{0}` has no scheme, so it would accept everyone")]
 struct NoScheme(&'static str);
 
 impl TryFrom<AuthBlock> for AuthConfig {
@@ -117,7 +117,7 @@ enum SecretEncoding {
     Base64,
 }
 
-/// A value that is given, and is not `null`: a scheme that counts as left out would accept everyone.
+/// A value that must not be `null`: if `null` counted as left out, a block could lose its only scheme.
 pub(in super::super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     from: D,
 ) -> Result<Option<T>, D::Error> {
@@ -163,7 +163,7 @@ impl AuthConfig {
         challenges.into_iter().flatten().collect()
     }
 
-    /// Where the secrets are.
+    /// The references to its secrets.
     pub(super) fn references(&self) -> BTreeSet<&SecretRef> {
         [Some(&self.all), self.any.as_ref()]
             .into_iter()
@@ -213,7 +213,7 @@ impl SchemesConfig {
         lists.into_iter().flatten().flatten()
     }
 
-    /// The checks. `None` is one without any secret.
+    /// The checks. `None` is a check for which no secret could be read.
     fn checks(&self, secrets: &ReadSecrets, problems: &mut Vec<SecretError>) -> Vec<Option<Check>> {
         let texts = |references: &[SecretRef]| {
             let read: Vec<&Secret> = references.iter().filter_map(|r| secrets.get(r)).collect();
@@ -284,7 +284,7 @@ impl HmacConfig {
     }
 }
 
-/// The bytes of a secret in base64, which Standard Webhooks write after `whsec_`. Not empty.
+/// The bytes of a base64 secret, which Standard Webhooks prefix with `whsec_`. `None` if it is not base64 or empty.
 fn from_base64(text: &str) -> Option<Vec<u8>> {
     let text = text.strip_prefix("whsec_").unwrap_or(text).trim_end_matches('=');
     data_encoding::BASE64_NOPAD.decode(text.as_bytes()).ok().filter(|key| !key.is_empty())

@@ -82,7 +82,7 @@ impl MacKey {
     }
 }
 
-/// How a sender signs, but for its secrets.
+/// How a sender signs, except for its secrets.
 #[derive(Clone, Debug)]
 pub(super) struct SignatureFormat {
     pub(super) header: String,
@@ -111,7 +111,7 @@ pub(super) struct Signature {
     pub(super) keys: Arc<[MacKey]>,
 }
 
-/// The signatures of a request, which its body proves.
+/// The signatures of a request, which are checked against its body.
 pub(super) struct SignatureClaim {
     format: Arc<SignatureFormat>,
     keys: Arc<[MacKey]>,
@@ -136,7 +136,11 @@ impl Signature {
                 let mut times = items.iter().filter_map(|item| item.strip_prefix(prefix.as_str()));
                 match (times.next(), times.next()) {
                     (Some(time), None) => time,
-                    _ => return Err(Denied::Credentials("the signature has no single timestamp")),
+                    _ => {
+                        return Err(Denied::Credentials(
+                            "the header does not contain exactly one timestamp",
+                        ));
+                    }
                 }
             }
         };

@@ -28,7 +28,7 @@ pub(super) use schema::{auth_field, verify_event};
 
 use self::hmac::SignatureClaim;
 
-/// What is known of a request before its body.
+/// What is known about a request before its body arrives.
 pub(super) struct Head<'r> {
     pub(super) headers: &'r HeaderMap,
     pub(super) peer: IpAddr,
@@ -63,7 +63,7 @@ enum Check {
 }
 
 impl Check {
-    /// Checks the head. A signature leaves a claim, which the body proves.
+    /// Checks the head. A signature results in a claim, which is checked against the body.
     fn head(&self, head: &Head<'_>) -> Result<Option<SignatureClaim>, Denied> {
         match self {
             Self::AllowFrom(networks) => networks.check(head.peer),
@@ -84,7 +84,7 @@ pub(super) struct Checks {
     any: Vec<Check>,
 }
 
-/// What the body must prove after the head has passed.
+/// What is checked against the body after the head has passed.
 #[derive(Default)]
 pub(super) struct Claims {
     all: Vec<SignatureClaim>,
@@ -115,7 +115,7 @@ impl Checks {
 }
 
 impl Claims {
-    /// Checks the signatures of the body, whose bytes are those that arrived. A request that has none proves nothing.
+    /// Checks the signatures against the bytes of the body as they arrived. Without a body, no signature is valid.
     pub(super) fn body(&self, body: Option<&[u8]>) -> Result<(), Denied> {
         let is_proven = |claim: &SignatureClaim| body.is_some_and(|body| claim.is_proven_by(body));
         match self.all.iter().all(is_proven)

@@ -1,4 +1,4 @@
-//! The secrets of sources in memory, which are read again.
+//! Keeps the secrets of sources in memory, and reads them again.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -11,11 +11,11 @@ use super::{AuthConfig, Checks};
 use crate::secrets::{SecretError, Secrets};
 use crate::sources::SourceContext;
 
-/// How often the secrets are read again. A rotated secret counts within two seconds, and a file on a network may
-/// take a while.
+/// How often the secrets are read again. A changed secret takes effect within two seconds, including a read of up to
+/// one second.
 const REFRESH_AFTER: Duration = Duration::from_secs(1);
 
-/// How long the checks stay in use while a secret cannot be read for another reason than that it is missing or empty.
+/// How long the checks stay in use while a secret cannot be read, unless it is missing or empty.
 const KEEP_CHECKS_FOR: Duration = Duration::from_secs(10);
 
 /// The authentication of one source.
@@ -32,7 +32,7 @@ pub(in super::super) struct AuthState {
     checks: Option<Arc<Checks>>,
     /// Why secrets cannot be used, in phrases.
     problems: Vec<String>,
-    /// When no read failed or hung.
+    /// The last time at which no read failed or timed out.
     sound_at: Instant,
 }
 
@@ -42,13 +42,13 @@ impl AuthState {
         self.checks.as_deref()
     }
 
-    /// The checks that take the place of these.
+    /// The state after a refresh.
     fn next(&self, checks: Option<Checks>, problems: &[SecretError]) -> Self {
         let is_io = |problem: &SecretError| matches!(problem, SecretError::Io { .. });
         let is_known = |problem: &SecretError| self.problems.contains(&problem.to_string());
         let now = Instant::now();
         let has_failed = problems.iter().any(is_io);
-        // A secret that is now missing or empty is one that somebody took away.
+        // Somebody removed a secret that is now missing or empty.
         let is_kept = has_failed
             && problems.iter().all(|problem| is_io(problem) || is_known(problem))
             && now.duration_since(self.sound_at) <= KEEP_CHECKS_FOR;
@@ -102,9 +102,9 @@ impl SourceAuth {
         } else if new.checks.is_none() {
             tracing::warn!(source, why, "the source is not ready: its requests get 503");
         } else if !new.problems.is_empty() {
-            tracing::warn!(source, why, "a secret of the source cannot be used: others are");
+            tracing::warn!(source, why, "the source is ready, but has a problem with a secret");
         } else if !old.problems.is_empty() {
-            tracing::info!(source, "the secrets can be read now: the source is ready");
+            tracing::info!(source, "the source is ready: all secrets can be read");
         }
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
     }
@@ -115,7 +115,9 @@ impl SourceAuth {
         let (source, why) = (&self.source, state.problems.join("; "));
         match (&state.checks, state.problems.is_empty()) {
             (None, _) => Some(format!("`{source}` refuses its requests with 503: {why}")),
-            (Some(_), false) => Some(format!("`{source}` works with its other secrets: {why}")),
+            (Some(_), false) => {
+                Some(format!("`{source}` is ready, but has a problem with a secret: {why}"))
+            }
             (Some(_), true) => None,
         }
     }

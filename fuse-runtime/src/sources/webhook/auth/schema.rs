@@ -1,4 +1,4 @@
-//! The fields of `auth`, and what is checked of them before any request.
+//! The fields of `auth`, and their checks when the rules are loaded.
 
 use fuse_rules::schema::{Field, FieldType, Outline, Schema, TriggerInfo};
 use serde_json::{Map, Value as Json};
@@ -11,15 +11,15 @@ const SCHEMES: [&str; 5] = ["bearer", "basic", "header", "hmac", "allow-from"];
 /// The field `auth` of a source.
 pub(in super::super) fn auth_field() -> Field {
     let any =
-        // Alternatives of `defaults` in addition would let in more senders than the source says.
+        // With the alternatives of `defaults`, it would accept senders that the source does not list.
         schemes(Schema::new("any", "Alternatives, one of which must succeed.")).any_of(&SCHEMES).whole();
     let mut names = SCHEMES.to_vec();
     names.push("any");
-    let auth = Schema::new("auth", "What a request must have; all of it.");
+    let auth = Schema::new("auth", "What a request must have.");
     let auth = schemes(auth)
         .field(block("any", "Alternatives, one of which must succeed.", any))
         .any_of(&names);
-    block("auth", "How senders prove who they are; all of it is required.", auth)
+    block("auth", "How fuse authenticates senders; a request must pass every check.", auth)
 }
 
 fn block(name: &str, doc: &str, schema: Schema) -> Field {
@@ -50,7 +50,7 @@ fn schemes(schema: Schema) -> Schema {
             Field::optional(
                 "secret-encoding",
                 one_of(&["text", "base64"]),
-                "How the secret is written; a `whsec_` before base64 is ignored.",
+                "How the secret is written; with `base64`, `whsec_` at the start is ignored.",
             )
             .default("text"),
         )
@@ -91,7 +91,7 @@ fn schemes(schema: Schema) -> Schema {
         .field(Field::optional(
             "tolerance",
             FieldType::Duration,
-            "How far that time may be from now; 5 minutes unless set.",
+            "The maximum difference between that time and the clock; 5 minutes if not set.",
         ))
         .field(Field::optional(
             "id-header",
@@ -114,7 +114,8 @@ fn schemes(schema: Schema) -> Schema {
 fn check_basic(block: &TriggerInfo) -> Result<(), String> {
     match block.text("username") {
         Some(name) if name.contains(':') => {
-            Err("needs a `username` without `:`, which ends it in the header".to_owned())
+            Err("needs a `username` without `:`, because `:` separates it from the password"
+                .to_owned())
         }
         _ => Ok(()),
     }
@@ -129,7 +130,7 @@ fn check_hmac(block: &TriggerInfo) -> Result<(), String> {
     let signed =
         SignedTemplate::parse(signed).map_err(|why| format!("cannot use `signed`: it {why}"))?;
     if has("timestamp-header") && has("timestamp-prefix") {
-        return Err("has `timestamp-prefix`, but also `timestamp-header`".to_owned());
+        return Err("has both `timestamp-prefix` and `timestamp-header`".to_owned());
     }
     if has("timestamp-prefix") && !has("separator") {
         return Err(
@@ -140,25 +141,27 @@ fn check_hmac(block: &TriggerInfo) -> Result<(), String> {
     match (timestamp, signed.has(&TemplatePart::Timestamp)) {
         (Some(name), false) => {
             return Err(format!(
-                "does not use `{name}`: `signed` has no `{{timestamp}}`, so that anyone could change the time; \
-                 write it as the sender signs it, such as \"{{timestamp}}.{{body}}\""
+                "does not use `{name}`: `signed` does not contain `{{timestamp}}`, so anyone could change the time; \
+                 set `signed` to what the sender signs, such as \"{{timestamp}}.{{body}}\""
             ));
         }
         (None, true) => {
             return Err(
-                "cannot use `signed`: it has `{timestamp}`, but there is no timestamp-header; \
-                 add `timestamp-header = …`, or `timestamp-prefix = …`"
+                "cannot use `signed`: it contains `{timestamp}`, but `timestamp-header` is not set; \
+                 add `timestamp-header = …` or `timestamp-prefix = …`"
                     .to_owned(),
             );
         }
         (None, false) if has("tolerance") => {
-            return Err("has `tolerance`, but no timestamp that it applies to".to_owned());
+            return Err(
+                "does not use `tolerance`: `signed` does not contain `{timestamp}`".to_owned()
+            );
         }
         _ => {}
     }
     match (has("id-header"), signed.has(&TemplatePart::Id)) {
-        (true, false) => Err("does not use `id-header`: `signed` has no `{id}`".to_owned()),
-        (false, true) => Err("cannot use `signed`: it has `{id}`; add `id-header = …`".to_owned()),
+        (true, false) => Err("does not use `id-header`: `signed` does not contain `{id}`".to_owned()),
+        (false, true) => Err("cannot use `signed`: it contains `{id}`, but `id-header` is not set; add `id-header = …`".to_owned()),
         _ => Ok(()),
     }
 }

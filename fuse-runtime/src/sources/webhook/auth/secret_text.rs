@@ -5,7 +5,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::secrets::Secret;
 
-/// The accepted values of a secret, of which memory holds only hashes.
+/// The accepted values of a secret, kept only as hashes.
 pub(super) struct SecretTexts(Vec<[u8; 32]>);
 
 impl SecretTexts {
@@ -13,7 +13,7 @@ impl SecretTexts {
         Self(secrets.iter().map(|secret| hash(secret.expose().as_bytes())).collect())
     }
 
-    /// Whether a value is one of the secrets. Takes the same time wherever, and by how much, the value differs.
+    /// Whether a value is one of the secrets. The time does not depend on where a wrong value differs.
     pub(super) fn contains(&self, value: &[u8]) -> Choice {
         let value = hash(value);
         let no = Choice::from(0);

@@ -22,17 +22,21 @@ pub(super) struct SignedTemplate {
 /// Why a template cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TemplateError {
-    #[error("has a `{{` or `}}` without its pair; write a literal brace as `{{{{` or `}}}}`")]
+    #[error("has an unmatched `{{` or `}}`; write a literal brace as `{{{{` or `}}}}`")]
     Brace,
     #[error("has `{{{0}}}`, but the placeholders are `{{body}}`, `{{timestamp}}` and `{{id}}`")]
     Unknown(String),
     #[error("has `{{{0}}}` twice")]
     Repeated(&'static str),
-    #[error("has no `{{body}}`, so that it would not protect the body")]
+    #[error("does not contain `{{body}}`, so it would not protect the body")]
     NoBody,
-    #[error("has two placeholders without text between them, so that their border can be moved")]
+    #[error(
+        "has two placeholders without text between them, so a valid signature could match another body"
+    )]
     Adjacent,
-    #[error("has a digit next to `{{timestamp}}`, so that its border can be moved")]
+    #[error(
+        "has a digit next to `{{timestamp}}`, so a valid signature could match another timestamp"
+    )]
     Digit,
 }
 

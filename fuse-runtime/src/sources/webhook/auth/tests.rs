@@ -271,8 +271,8 @@ fn blocks_that_protect_nothing_are_refused() {
         (hmac("algorithm = \"md5\""), "`algorithm` is \"md5\", but must be one of"),
         (hmac("signed = \"{boddy}\""), "has `{boddy}`, but the placeholders are"),
         (hmac("timestamp-header = \"X-T\""), "does not use `timestamp-header`"),
-        (hmac("signed = \"{timestamp}.{body}\""), "there is no timestamp-header"),
-        (hmac("tolerance = 1m"), "has `tolerance`, but no timestamp"),
+        (hmac("signed = \"{timestamp}.{body}\""), "`timestamp-header` is not set"),
+        (hmac("tolerance = 1m"), "does not use `tolerance`"),
         (hmac("id-header = \"X-Id\""), "does not use `id-header`"),
     ] {
         let problems = load(&auth).unwrap_err().to_string();

@@ -1,7 +1,8 @@
-//! The limit on the bodies of a webhook, for tools that make up requests.
+//! What a webhook does to a request before the rules see it, for tools that create requests.
 
 use serde_json::{Map, Value};
 
+use super::auth::AuthConfig;
 use crate::sources::FormatError;
 
 /// Checks the length of a JSON body against the `body-limit` of its webhook. `fields` are those of the event; an event
@@ -20,6 +21,13 @@ pub fn within_body_limit(fields: &Map<String, Value>, body: &[u8]) -> Result<(),
         Some(limit) if body.len() > limit => Err(FormatError::TooLarge { limit }),
         _ => Ok(()),
     }
+}
+
+/// The names of the headers that `auth` hides from rules, in lower case. `fields` are those of the event.
+pub fn hidden_headers(fields: &Map<String, Value>) -> Vec<String> {
+    let auth = fields.get("auth").cloned().map(serde_json::from_value::<AuthConfig>);
+    // Rules whose `auth` is not valid are not loaded.
+    auth.and_then(Result::ok).map(|auth| auth.secret_headers()).unwrap_or_default()
 }
 
 #[cfg(test)]
