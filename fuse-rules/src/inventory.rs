@@ -3,6 +3,7 @@
 use std::fmt;
 
 pub use crate::plan::BodyField;
+pub use crate::ruleset::PresetInfo;
 use serde_json::{Map, Value as Json};
 
 use crate::ruleset::Ruleset;
@@ -44,6 +45,8 @@ pub struct SourceInfo<'a> {
     pub name: &'a str,
     /// Its kind, as in `webhook`.
     pub kind: &'a str,
+    /// The preset of its kind that it was written with, as in `github`.
+    pub preset: Option<&'a str>,
     /// The comment above it.
     pub doc: Option<&'a str>,
     /// Its events, in their order.
@@ -57,6 +60,8 @@ pub struct EventInfo<'a> {
     pub source: &'a str,
     /// The source's kind, as in `webhook`.
     pub kind: &'a str,
+    /// The preset of this kind that the source was written with, as in `github`.
+    pub preset: Option<&'a str>,
     /// The event's name.
     pub name: &'a str,
     /// The comment above it.
@@ -205,6 +210,7 @@ impl Ruleset {
         self.typed().sources.iter().map(|source| SourceInfo {
             name: &source.name,
             kind: &source.kind,
+            preset: source.preset.as_deref(),
             doc: source.doc.as_deref(),
             events: source.events.iter().map(|event| self.event(source, event)).collect(),
         })
@@ -263,6 +269,7 @@ impl Ruleset {
         EventInfo {
             source: &source.name,
             kind: &source.kind,
+            preset: source.preset.as_deref(),
             name: &event.name,
             doc: event.doc.as_deref(),
             ty: event.ty_span.map(|span| self.files().text(span)),

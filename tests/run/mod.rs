@@ -24,5 +24,7 @@ mod observe;
 mod pending;
 /// How it ends, and when it does not start.
 mod stop;
+/// Kinds of sources that know their sender, and what these send.
+mod presets;
 /// What `/decisions` says would have made rules match.
 mod would_match;

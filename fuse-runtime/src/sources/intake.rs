@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Buf as _;
 use fuse_rules::{Event, InvalidBody, Plan, UnreadableBody, without_bom};
 use jiff::Timestamp;
+use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -275,6 +276,26 @@ impl Intake {
             }
             Ok(None) => Ok(Prepared::Unrouted),
             Err(error) => Err((Box::new(incoming), error)),
+        }
+    }
+
+    /// The values of the block `reply` of an accepted event, each with its name in the block; `None` if it has no such
+    /// block. See [`ArrivedEvent::source_block`](fuse_rules::ArrivedEvent::source_block).
+    ///
+    /// # Errors
+    /// Why the event cannot be read.
+    pub(super) fn reply_values(
+        &self,
+        incoming: &Incoming,
+        id: &str,
+    ) -> Result<Option<Vec<(String, Option<Json>)>>, AcceptError> {
+        let Incoming { source, name, body, .. } = incoming;
+        let event =
+            Event::unread(source.as_str(), name.as_str(), body).map_err(AcceptError::Invalid)?;
+        let event = with_parts(event, incoming).received(self.clock.now());
+        match admit(&self.plan, event, Some(id.to_owned()))? {
+            Some(arrived) => arrived.source_block("reply").map_err(unreadable),
+            None => Ok(None),
         }
     }
 

@@ -86,7 +86,7 @@ pub use context::{SourceContext, SourceHealth};
 pub use error::SourceError;
 pub use format::{BodyFormat, FormatError, path_parameters, read_query};
 pub use intake::{AcceptError, AcceptOutcome, Accepted, Intake};
-pub use webhook::{Webhook, hidden_headers, within_body_limit};
+pub use webhook::{Webhook, hidden_headers, hidden_parameters, within_body_limit};
 
 /// What arrived at a source, before it is an event.
 #[derive(Clone, Debug, Default)]

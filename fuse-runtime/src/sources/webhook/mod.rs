@@ -1,8 +1,12 @@
 //! The source `webhook`: one HTTP server per port, with any number of paths.
 
 mod auth;
+mod handshake;
 mod preview;
+mod reply;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -17,8 +21,10 @@ use tokio::net::TcpListener;
 use super::{BodyFormat, BoundSource, EventBinding, Source, SourceContext, SourceError};
 use crate::http::PortKind;
 use crate::log_limit::LogLimit;
+use handshake::{Handshake, handshake_field};
 use auth::{AuthConfig, SourceAuth, auth_field, keep_fresh, present, refresh_all, verify_event};
-pub use preview::{hidden_headers, within_body_limit};
+pub use preview::{hidden_headers, hidden_parameters, within_body_limit};
+use reply::{is_present, reply_field};
 use request::{WebhookPort, receive};
 
 /// Accepts events over HTTP.
@@ -62,7 +68,9 @@ impl Source for Webhook {
             .field(Field::optional("format", BodyFormat::field_type(), format_doc).default("json"))
             .field(id())
             .field(Field::optional("body-limit", FieldType::Size, limit_doc).default(1 << 20))
-            .field(auth_field());
+            .field(auth_field())
+            .field(handshake_field())
+            .field(reply_field());
         let event = Schema::new("event", "One kind of event of a webhook.")
             .field(Field::required(
                 "path",
@@ -72,11 +80,13 @@ impl Source for Webhook {
             .field(Field::optional("method", method(), method_doc))
             .field(Field::optional("format", BodyFormat::field_type(), format_doc))
             .field(id())
-            .field(Field::optional("body-limit", FieldType::Size, limit_doc));
+            .field(Field::optional("body-limit", FieldType::Size, limit_doc))
+            .field(reply_field());
         SourceSchema::new(source, event)
             .address(&["port", "path", "method"])
             .same_at_address(&["format", "body-limit"])
             .verify(verify_event)
+            .presets(include_str!("presets.rules"))
             .body("method", "GET", BodyShape::Strings)
             .body("format", "form", BodyShape::Strings)
             .body("format", "text", BodyShape::Text)
@@ -161,6 +171,10 @@ struct Config {
     method: String,
     format: BodyFormat,
     body_limit: usize,
+    handshake: Option<Handshake>,
+    /// Whether fuse answers with the `reply` of the event.
+    #[serde(default, rename = "reply", deserialize_with = "is_present")]
+    has_reply: bool,
     #[serde(default, deserialize_with = "present")]
     auth: Option<AuthConfig>,
 }

@@ -1,19 +1,20 @@
 //! Handles one request to a webhook: checks it, turns it into an event, and answers it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use serde_json::json;
 
-use super::Route;
-use super::auth::{Claims, Denied, Head};
+use super::{Route, handshake, reply};
+use super::auth::{Claims, Denied, Head, without_parameters};
 use crate::http::{BodyBuffer, BodyError, InWork, Peer, shorten};
 use crate::log_limit::LogLimit;
 use crate::sources::admission::by_name;
@@ -40,7 +41,7 @@ pub(super) struct WebhookPort {
     pub(super) denied: LogLimit,
 }
 
-/// The answer to a request that is refused.
+/// The answer to a request that is not an event: it is refused, or a handshake.
 type RefusedWith = Box<Response>;
 
 pub(super) async fn receive(
@@ -55,16 +56,23 @@ pub(super) async fn receive(
     if here.is_empty() {
         return nothing_here(&port, path);
     }
-    let method = request.method().as_str();
+    if let Some(answer) = handshake::without_body(&here, &port, peer, &request) {
+        return answer;
+    }
+    let method = request.method().clone();
+    let method = method.as_str();
     let Some(route) = here.iter().find(|route| route.config.method == method) else {
         return wrong_method(&here, path, method);
     };
     let deny = |why| Box::new(denied(&port, route, peer, why));
-    let claims = match authenticate(&port, route, peer, request.headers()) {
+    let claims = match authenticate(route, &head(&port, peer, &request)) {
         Ok(claims) => claims,
         Err(NotAuthenticated::NotReady) => return not_ready(&port, route),
         Err(NotAuthenticated::Denied(why)) => return *deny(why),
     };
+    if let Some(answer) = handshake::in_url(route, &claims, &request) {
+        return answer;
+    }
     let is_proven = |body: Option<&[u8]>| claims.body(body).map_err(deny);
     let incoming = match incoming(route, &in_work, request, is_proven).await {
         Ok(incoming) => incoming,
@@ -76,13 +84,23 @@ pub(super) async fn receive(
         Ok(batch) => batch,
         Err(response) => return *response,
     };
+    // Which event of the address it is, and so which reply it gets, is known once it is accepted.
+    let has_reply = batch.is_none()
+        && here.iter().any(|other| other.config.has_reply && other.config.method == method);
+    let replied = has_reply.then(|| incoming.clone());
     // This continues if the sender disconnects: the body counts in the budget until the store has dropped
     // it.
     let storing = tokio::spawn(async move {
         let _turn = in_work.turn_to_store(size).await;
         let answer = match batch {
             Some(batch) => answer_batch(port.intake.accept_many(batch.into_events(incoming)).await),
-            None => answer(port.intake.accept(incoming).await, hint.as_deref()),
+            None => {
+                let accepted = port.intake.accept(incoming).await;
+                let reply = replied.as_ref().and_then(|incoming| {
+                    reply::response(&port.intake, incoming, accepted.as_ref().ok()?)
+                });
+                reply.unwrap_or_else(|| answer(accepted, hint.as_deref()))
+            }
         };
         drop(in_work);
         answer
@@ -104,27 +122,27 @@ enum NotAuthenticated {
 }
 
 /// Checks the head of a request. The claims are left to check against the body.
-fn authenticate(
-    port: &WebhookPort,
-    route: &Route,
-    peer: Peer,
-    headers: &HeaderMap,
-) -> Result<Claims, NotAuthenticated> {
+fn authenticate(route: &Route, head: &Head<'_>) -> Result<Claims, NotAuthenticated> {
     let Some(auth) = &route.auth else { return Ok(Claims::default()) };
-    let head = Head { headers, peer: peer.remote.ip(), now: port.intake.now() };
     match auth.state().checks() {
         None => Err(NotAuthenticated::NotReady),
-        Some(checks) => checks.head(&head).map_err(NotAuthenticated::Denied),
+        Some(checks) => checks.head(head).map_err(NotAuthenticated::Denied),
     }
 }
 
-fn not_ready(port: &WebhookPort, route: &Route) -> Response {
+/// What authentication reads before the body arrives.
+pub(super) fn head<'r>(port: &WebhookPort, peer: Peer, request: &'r Request<Body>) -> Head<'r> {
+    let query = request.uri().query().unwrap_or("");
+    Head { headers: request.headers(), query, peer: peer.remote.ip(), now: port.intake.now() }
+}
+
+pub(super) fn not_ready(port: &WebhookPort, route: &Route) -> Response {
     port.intake.refused(&route.source, &route.event, "unavailable");
     unavailable("this source is not ready; send the event again later", RETRY_AFTER_QUEUE)
 }
 
 /// Refuses a request that is not authenticated. The answer does not show which part was wrong; the log does.
-fn denied(port: &WebhookPort, route: &Route, peer: Peer, why: Denied) -> Response {
+pub(super) fn denied(port: &WebhookPort, route: &Route, peer: Peer, why: Denied) -> Response {
     let Route { source, event, auth, .. } = route;
     port.intake.refused(source, event, "unauthenticated");
     if let Some(left_out) = port.denied.pass() {
@@ -206,13 +224,23 @@ async fn incoming(
     if has_body {
         check_type(route.config.format, &headers)?;
     }
-    let encoded = parts.uri.query().unwrap_or("").as_bytes();
+    let secret = route.auth.iter().flat_map(|auth| auth.config().secret_parameters());
+    let secret: Vec<String> = secret.collect();
+    let query = parts.uri.query().unwrap_or("");
+    let query = match secret.is_empty() {
+        true => Cow::Borrowed(query),
+        false => Cow::Owned(without_parameters(query, &secret)),
+    };
+    let encoded = query.as_bytes();
     let query = parameters(encoded, "query").map_err(bad_format)?;
     let path =
         path_parameters(&route.path, parts.uri.path()).map_err(bad_format)?.unwrap_or_default();
     let body = if has_body {
         let bytes = read(body, route.config.body_limit).await?;
         is_proven(Some(&bytes))?;
+        if let Some(answer) = handshake::in_body(route, &parts.headers, &bytes) {
+            return Err(Box::new(answer));
+        }
         let read = bytes.len();
         let body = route.config.format.to_json(bytes).map_err(bad_format)?;
         in_work.take(body.len().saturating_sub(read)).map_err(not_arrived)?;

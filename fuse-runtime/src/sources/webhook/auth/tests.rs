@@ -63,7 +63,7 @@ impl Checks {
             headers.append(name, value);
         }
         let now = Timestamp::from_second(sent.now).unwrap();
-        let head = Head { headers: &headers, peer: Ipv4Addr::LOCALHOST.into(), now };
+        let head = Head { headers: &headers, query: "", peer: Ipv4Addr::LOCALHOST.into(), now };
         self.head(&head)?.body(Some(sent.body))
     }
 
@@ -327,7 +327,7 @@ fn what_the_check_of_rules_would_miss_accepts_nobody() {
     )]);
     let (peer, now) = (Ipv4Addr::LOCALHOST.into(), Timestamp::UNIX_EPOCH);
     let claims =
-        checks(GITHUB, &[("K", "k")]).head(&Head { headers: &headers, peer, now }).unwrap();
+        checks(GITHUB, &[("K", "k")]).head(&Head { headers: &headers, query: "", peer, now }).unwrap();
     assert!(claims.body(Some(b"")).is_ok() && claims.body(None).is_err());
 }
 
