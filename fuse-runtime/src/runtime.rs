@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use crate::admin::{self, Admin};
 use crate::backend::{Backend, BackendError};
 use crate::clock::Clock;
+use crate::decision_waiters::DecisionWaiters;
 use crate::engine::{
     Engine, Follower, Gate, MAX_DECIDING_KIB, Parked, Policy, Slots, Watch, Watcher,
 };
@@ -237,8 +238,10 @@ impl Runtime {
         let clock = backend.resume_clock(&self.clock).await?;
         let server =
             Server::new(self.limits.clone(), self.allow_origins.clone(), Arc::clone(&metrics));
+        let waiters = Arc::new(DecisionWaiters::new(Arc::clone(&ledger)));
         let intake =
-            Intake::new(Arc::clone(&bus), plan.clone(), clock.clone(), Arc::clone(&metrics));
+            Intake::new(Arc::clone(&bus), plan.clone(), clock.clone(), Arc::clone(&metrics))
+                .with_decisions(Arc::clone(&waiters));
         let (stopper, stop) = Shutdown::new();
         let bound = self.bind(&intake, &stop, &server).await?;
         let listening = bound.iter().flat_map(|(bound, _)| bound.listening());
@@ -248,6 +251,7 @@ impl Runtime {
         let engine = Arc::new(Engine {
             bus: Arc::clone(&bus),
             ledger: Arc::clone(&ledger),
+            waiters,
             plan: plan.clone(),
             plan_hash: plan_hash.clone(),
             gate: Gate::new(&self.ruleset, &self.fuses),

@@ -22,6 +22,8 @@ mod limits;
 mod observe;
 /// Fuses that are switched off while actions are pending, and actions that are given up.
 mod pending;
+/// Answers of one's own choice.
+mod replies;
 /// How it ends, and when it does not start.
 mod stop;
 /// Kinds of sources that know their sender, and what these send.

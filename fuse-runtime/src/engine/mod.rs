@@ -34,6 +34,7 @@ use tokio::task::JoinSet;
 
 use crate::bus::{Bus, BusError, Delivery};
 use crate::clock::Clock;
+use crate::decision_waiters::DecisionWaiters;
 use crate::event::EventKey;
 use crate::ledger::{EventAction, Ledger, LedgerError};
 use crate::log_limit::LogLimit;
@@ -134,6 +135,8 @@ const EXTEND_EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct Engine {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) ledger: Arc<dyn Ledger>,
+    /// The sources that wait for decisions.
+    pub(crate) waiters: Arc<DecisionWaiters>,
     pub(crate) plan: Plan,
     /// The hash of the rules from which the plan was compiled.
     pub(crate) plan_hash: String,

@@ -168,6 +168,7 @@ impl super::Engine {
         Arc::new(Self {
             bus: backend.bus(),
             ledger: backend.ledger(),
+            waiters: Arc::new(crate::decision_waiters::DecisionWaiters::new(backend.ledger())),
             plan: ruleset.plan(),
             plan_hash: String::new(),
             fuses: fuse_rules::Fuses::default(),

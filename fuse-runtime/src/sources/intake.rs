@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Buf as _;
@@ -15,7 +16,8 @@ use super::Incoming;
 use super::admission::admit;
 use crate::bus::{Bus, BusError, Health, Published};
 use crate::clock::Clock;
-use crate::event::Envelope;
+use crate::decision_waiters::{DecisionWaiters, EventVerdict};
+use crate::event::{Envelope, EventKey};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 
@@ -29,6 +31,8 @@ pub struct Intake {
     plan: Plan,
     clock: Clock,
     metrics: Arc<Metrics>,
+    /// `None` in tests of sources, where nothing decides.
+    decisions: Option<Arc<DecisionWaiters>>,
 }
 
 /// Where accepted events go.
@@ -60,6 +64,8 @@ impl EventSink for Arc<dyn Bus> {
 pub struct Accepted {
     /// Its id.
     pub id: String,
+    /// Its name: that of one of the events of its address.
+    pub name: String,
     /// What fuse does with it.
     pub outcome: AcceptOutcome,
 }
@@ -137,7 +143,24 @@ impl Intake {
         clock: Clock,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { sink: Arc::new(sink), plan, clock, metrics }
+        Self { sink: Arc::new(sink), plan, clock, metrics, decisions: None }
+    }
+
+    /// The same, whose sources can wait for the decisions about their events.
+    pub(crate) fn with_decisions(self, decisions: Arc<DecisionWaiters>) -> Self {
+        Self { decisions: Some(decisions), ..self }
+    }
+
+    /// The decisions about an accepted event, as soon as there are any, or `None` after this time.
+    pub(super) async fn decisions(
+        &self,
+        source: &str,
+        accepted: &Accepted,
+        time: Duration,
+    ) -> Option<EventVerdict> {
+        let Accepted { id, name, .. } = accepted;
+        let key = EventKey { source: source.to_owned(), name: name.clone(), id: id.clone() };
+        self.decisions.as_ref()?.wait(&key, time).await
     }
 
     /// Whether events can be accepted now. Cheap: for readiness.
@@ -234,7 +257,8 @@ impl Intake {
         let results = waiting.into_iter().map(|((source, name), prepared)| {
             let result = prepared.and_then(|known| {
                 let Some((id, is_rejected)) = known else {
-                    return Ok(Accepted { id: String::new(), outcome: AcceptOutcome::Unrouted });
+                    let (id, outcome) = (String::new(), AcceptOutcome::Unrouted);
+                    return Ok(Accepted { id, name: name.clone(), outcome });
                 };
                 let published = published.next().ok_or_else(no_answer)?;
                 let outcome = match published.map_err(AcceptError::Unavailable)? {
@@ -243,7 +267,7 @@ impl Intake {
                     Published::Known => AcceptOutcome::Duplicate,
                     Published::Conflict => return Err(AcceptError::Conflict { id }),
                 };
-                Ok(Accepted { id, outcome })
+                Ok(Accepted { id, name: name.clone(), outcome })
             });
             let label = match &result {
                 Ok(accepted) => match accepted.outcome {

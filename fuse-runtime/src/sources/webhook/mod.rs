@@ -5,26 +5,32 @@ mod handshake;
 mod preview;
 mod reply;
 mod request;
+mod respond;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
 use fuse_rules::schema::{BodyShape, Field, FieldType, PathPattern, Schema, SourceSchema};
 use serde::Deserialize;
+use serde_json::{Map, Value as Json};
 use tokio::net::TcpListener;
 
-use super::{BodyFormat, BoundSource, EventBinding, Source, SourceContext, SourceError};
+use super::{
+    BodyFormat, BoundSource, EventBinding, Source, SourceContext, SourceError, milliseconds,
+};
 use crate::http::PortKind;
 use crate::log_limit::LogLimit;
 use handshake::{Handshake, handshake_field};
 use auth::{AuthConfig, SourceAuth, auth_field, keep_fresh, present, refresh_all, verify_event};
 pub use preview::{hidden_headers, hidden_parameters, within_body_limit};
 use reply::{is_present, reply_field};
+use respond::{DEFAULT_WAIT_MS, Respond, respond_field, respond_within_field, verify_response};
 use request::{WebhookPort, receive};
 
 /// Accepts events over HTTP.
@@ -70,7 +76,9 @@ impl Source for Webhook {
             .field(Field::optional("body-limit", FieldType::Size, limit_doc).default(1 << 20))
             .field(auth_field())
             .field(handshake_field())
-            .field(reply_field());
+            .field(reply_field())
+            .field(respond_field().default("accepted"))
+            .field(respond_within_field().default(DEFAULT_WAIT_MS));
         let event = Schema::new("event", "One kind of event of a webhook.")
             .field(Field::required(
                 "path",
@@ -81,11 +89,13 @@ impl Source for Webhook {
             .field(Field::optional("format", BodyFormat::field_type(), format_doc))
             .field(id())
             .field(Field::optional("body-limit", FieldType::Size, limit_doc))
-            .field(reply_field());
+            .field(reply_field())
+            .field(respond_field())
+            .field(respond_within_field());
         SourceSchema::new(source, event)
             .address(&["port", "path", "method"])
             .same_at_address(&["format", "body-limit"])
-            .verify(verify_event)
+            .verify(verify)
             .presets(include_str!("presets.rules"))
             .body("method", "GET", BodyShape::Strings)
             .body("format", "form", BodyShape::Strings)
@@ -157,6 +167,12 @@ fn warn_of_open_sources(address: IpAddr, sources: &BTreeSet<String>) {
     );
 }
 
+/// Checks an event with the fields of its source.
+fn verify(fields: &Map<String, Json>) -> Result<(), String> {
+    verify_event(fields)?;
+    verify_response(fields)
+}
+
 async fn listen(address: SocketAddr) -> Result<TcpListener, SourceError> {
     let listener = TcpListener::bind(address).await;
     listener.map_err(|source| SourceError::Listen { address, source })
@@ -175,6 +191,9 @@ struct Config {
     /// Whether fuse answers with the `reply` of the event.
     #[serde(default, rename = "reply", deserialize_with = "is_present")]
     has_reply: bool,
+    respond: Respond,
+    #[serde(with = "milliseconds")]
+    respond_within: Duration,
     #[serde(default, deserialize_with = "present")]
     auth: Option<AuthConfig>,
 }
@@ -228,6 +247,7 @@ impl BoundSource for Listening {
                 intake,
                 unknown: LogLimit::new(),
                 denied: LogLimit::new(),
+                shutdown: context.shutdown().clone(),
             });
             let app = Router::new().fallback(receive).with_state(state);
             let (http, shutdown) = (context.server().clone(), context.shutdown().clone());

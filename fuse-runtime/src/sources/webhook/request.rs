@@ -13,10 +13,11 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use serde_json::json;
 
-use super::{Route, handshake, reply};
+use super::{Route, handshake, reply, respond};
 use super::auth::{Claims, Denied, Head, without_parameters};
 use crate::http::{BodyBuffer, BodyError, InWork, Peer, shorten};
 use crate::log_limit::LogLimit;
+use crate::shutdown::Shutdown;
 use crate::sources::admission::by_name;
 use crate::sources::cloud_events::{self, Batch};
 use crate::sources::format::{parameters, parameters_to_json, path_parameters};
@@ -39,6 +40,7 @@ pub(super) struct WebhookPort {
     pub(super) unknown: LogLimit,
     /// Limits log lines about requests that are not authenticated.
     pub(super) denied: LogLimit,
+    pub(super) shutdown: Shutdown,
 }
 
 /// The answer to a request that is not an event: it is refused, or a handshake.
@@ -84,34 +86,52 @@ pub(super) async fn receive(
         Ok(batch) => batch,
         Err(response) => return *response,
     };
-    // Which event of the address it is, and so which reply it gets, is known once it is accepted.
-    let has_reply = batch.is_none()
-        && here.iter().any(|other| other.config.has_reply && other.config.method == method);
+    // Which event of the address it is, and so how it is answered, is known once it is accepted.
+    let at_address = || here.iter().filter(|other| other.config.method == method);
+    let has_reply = batch.is_none() && at_address().any(|other| other.config.has_reply);
     let replied = has_reply.then(|| incoming.clone());
     // This continues if the sender disconnects: the body counts in the budget until the store has dropped
     // it.
+    let intake = port.intake.clone();
     let storing = tokio::spawn(async move {
         let _turn = in_work.turn_to_store(size).await;
-        let answer = match batch {
-            Some(batch) => answer_batch(port.intake.accept_many(batch.into_events(incoming)).await),
+        let stored = match batch {
+            Some(batch) => Stored::Batch(intake.accept_many(batch.into_events(incoming)).await),
             None => {
-                let accepted = port.intake.accept(incoming).await;
+                let accepted = intake.accept(incoming).await;
                 let reply = replied.as_ref().and_then(|incoming| {
-                    reply::response(&port.intake, incoming, accepted.as_ref().ok()?)
+                    reply::response(&intake, incoming, accepted.as_ref().ok()?)
                 });
-                reply.unwrap_or_else(|| answer(accepted, hint.as_deref()))
+                Stored::One(accepted, reply)
             }
         };
         drop(in_work);
-        answer
+        stored
     });
     match storing.await {
-        Ok(answer) => answer,
+        Ok(Stored::Batch(results)) => answer_batch(results),
+        Ok(Stored::One(_, Some(reply))) => reply,
+        Ok(Stored::One(accepted, None)) => {
+            if let Ok(accepted) = &accepted
+                && let Some(route) = at_address().find(|other| other.event == accepted.name)
+                && let Some(answer) = respond::decided(&port, route, accepted).await
+            {
+                return answer;
+            }
+            answer(accepted, hint.as_deref())
+        }
         Err(_panic) => {
             let why = "accepting this event failed inside fuse; please report it";
             refuse(StatusCode::INTERNAL_SERVER_ERROR, why)
         }
     }
+}
+
+/// What became of a request.
+enum Stored {
+    /// One event, and its `reply`.
+    One(Result<Accepted, AcceptError>, Option<Response>),
+    Batch(Vec<Result<Accepted, AcceptError>>),
 }
 
 /// Why a request is not authenticated.

@@ -250,9 +250,9 @@ fn blocks_that_protect_nothing_are_refused() {
     for (auth, expected) in [
         (
             String::new(),
-            "`auth` needs `bearer` or `basic` or `header` or `hmac` or `allow-from` or `any`",
+            "`auth` needs `bearer` or `basic` or `header` or `query` or `hmac` or `allow-from` or `any`",
         ),
-        ("any {}".into(), "`any` needs `bearer` or `basic` or `header` or `hmac` or `allow-from`"),
+        ("any {}".into(), "`any` needs `bearer` or `basic` or `header` or `query` or `hmac` or `allow-from`"),
         ("digest {}".into(), "there is no field `digest`"),
         ("bearer { tokn = env(\"K\") }".into(), "there is no field `tokn`"),
         ("bearer { token = \"k\" }".into(), "`token` takes a secret"),
@@ -264,6 +264,12 @@ fn blocks_that_protect_nothing_are_refused() {
         (
             "header { name = \"X Y\", value = env(\"K\") }".into(),
             "`name` is \"X Y\", but must be the name of an HTTP header",
+        ),
+        ("query { name = \"token\" }".into(), "`query` needs `value`"),
+        ("verify-token = env(\"K\")".into(), "`auth` needs `bearer` or"),
+        (
+            "verify-token = env(\"K\"), bearer { token = env(\"K\") }".into(),
+            "which needs `handshake = \"meta\"`",
         ),
         ("allow-from = [\"10.0.0.0/40\"]".into(), "must be an IP network"),
         ("allow-from = [\"10.1.2.3/8\"]".into(), "write \"10.0.0.0/8\""),
