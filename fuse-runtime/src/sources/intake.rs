@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Buf as _;
 use fuse_rules::{Event, InvalidBody, Plan, UnreadableBody, without_bom};
 use jiff::Timestamp;
-use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -16,8 +14,8 @@ use super::Incoming;
 use super::admission::admit;
 use crate::bus::{Bus, BusError, Health, Published};
 use crate::clock::Clock;
-use crate::decision_waiters::{DecisionWaiters, EventVerdict};
-use crate::event::{Envelope, EventKey};
+use crate::decision_waiters::DecisionWaiters;
+use crate::event::Envelope;
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 
@@ -28,11 +26,11 @@ const MAX_ID_BYTES: usize = 512;
 #[derive(Clone)]
 pub struct Intake {
     sink: Arc<dyn EventSink>,
-    plan: Plan,
-    clock: Clock,
+    pub(super) plan: Plan,
+    pub(super) clock: Clock,
     metrics: Arc<Metrics>,
     /// `None` in tests of sources, where nothing decides.
-    decisions: Option<Arc<DecisionWaiters>>,
+    pub(super) decisions: Option<Arc<DecisionWaiters>>,
 }
 
 /// Where accepted events go.
@@ -144,23 +142,6 @@ impl Intake {
         metrics: Arc<Metrics>,
     ) -> Self {
         Self { sink: Arc::new(sink), plan, clock, metrics, decisions: None }
-    }
-
-    /// The same, whose sources can wait for the decisions about their events.
-    pub(crate) fn with_decisions(self, decisions: Arc<DecisionWaiters>) -> Self {
-        Self { decisions: Some(decisions), ..self }
-    }
-
-    /// The decisions about an accepted event, as soon as there are any, or `None` after this time.
-    pub(super) async fn decisions(
-        &self,
-        source: &str,
-        accepted: &Accepted,
-        time: Duration,
-    ) -> Option<EventVerdict> {
-        let Accepted { id, name, .. } = accepted;
-        let key = EventKey { source: source.to_owned(), name: name.clone(), id: id.clone() };
-        self.decisions.as_ref()?.wait(&key, time).await
     }
 
     /// Whether events can be accepted now. Cheap: for readiness.
@@ -303,26 +284,6 @@ impl Intake {
         }
     }
 
-    /// The values of the block `reply` of an accepted event, each with its name in the block; `None` if it has no such
-    /// block. See [`ArrivedEvent::source_block`](fuse_rules::ArrivedEvent::source_block).
-    ///
-    /// # Errors
-    /// Why the event cannot be read.
-    pub(super) fn reply_values(
-        &self,
-        incoming: &Incoming,
-        id: &str,
-    ) -> Result<Option<Vec<(String, Option<Json>)>>, AcceptError> {
-        let Incoming { source, name, body, .. } = incoming;
-        let event =
-            Event::unread(source.as_str(), name.as_str(), body).map_err(AcceptError::Invalid)?;
-        let event = with_parts(event, incoming).received(self.clock.now());
-        match admit(&self.plan, event, Some(id.to_owned()))? {
-            Some(arrived) => arrived.source_block("reply").map_err(unreadable),
-            None => Ok(None),
-        }
-    }
-
     fn rejected(&self, incoming: Incoming, reason: String) -> Envelope {
         let given = incoming.id.clone().filter(|id| is_usable(id).is_ok());
         let id = given.unwrap_or_else(|| {
@@ -420,7 +381,7 @@ fn envelope(incoming: Incoming, id: String, received: Timestamp) -> Envelope {
     Envelope { id, source, name, received, headers, query, path, rejected: None, body }
 }
 
-fn with_parts<'a>(event: Event<'a>, incoming: &Incoming) -> Event<'a> {
+pub(super) fn with_parts<'a>(event: Event<'a>, incoming: &Incoming) -> Event<'a> {
     with_texts(event, &incoming.headers, &incoming.query, &incoming.path)
 }
 

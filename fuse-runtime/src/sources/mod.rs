@@ -63,6 +63,7 @@ mod context;
 mod error;
 mod format;
 mod intake;
+mod responses;
 pub mod testing;
 #[cfg(test)]
 mod tests;

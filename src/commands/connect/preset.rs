@@ -86,7 +86,12 @@ fn new(preset: &PresetInfo, base: &Base) -> String {
     }
     let longest = preset.secrets.iter().map(String::len).max().unwrap_or(0).max("port".len());
     // Writing to a string cannot fail.
-    let _ok = write!(text, "source {kind} {kind} {{\n  {:longest$} = {PORT}\n", "port");
+    let _ok = write!(
+        text,
+        "\n# {}.\nsource {kind} {kind} {{\n  {:longest$} = {PORT}\n",
+        title(preset),
+        "port"
+    );
     for name in &preset.secrets {
         let _ok = writeln!(text, "  {name:longest$} = secret(\"{kind}\", \"{name}\")");
     }
