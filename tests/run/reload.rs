@@ -44,9 +44,15 @@ fn replace(path: &Path, text: &str) {
 /// What the rules do with a new event.
 async fn message(fuse: &Fuse) -> String {
     let id = fuse.post(DOOR, "{}").await.event(202);
-    let report = fuse.settled(&id).await;
+    let report = until("the event is settled or held", async || {
+        let report = fuse.admin(&format!("/decisions?event={id}")).await.json();
+        matches!(report["event"]["state"].as_str()?, "settled" | "held").then_some(report)
+    })
+    .await;
     let decision = &report["decisions"][0];
     match decision["outcome"].as_str().unwrap() {
+        // The fuse was switched off after the decision.
+        "fired" if report["event"]["state"] == "held" => "held".to_owned(),
         "fired" => decision["action"]["object"]["message"].as_str().unwrap().to_owned(),
         other => other.to_owned(),
     }

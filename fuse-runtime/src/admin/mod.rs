@@ -103,8 +103,8 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let mut answer =
         json!({ "accepting": accepting, "ready": problems.is_empty(), "not_ready": problems });
     // Fuse works, but not with the rules that somebody wants.
-    if let Some(warning) = admin.reloader.warning() {
-        answer["warnings"] = json!([warning]);
+    if let (Some(warning), Some(fields)) = (admin.reloader.warning(), answer.as_object_mut()) {
+        fields.insert("warnings".into(), json!([warning]));
     }
     (status, Json(answer)).into_response()
 }
