@@ -200,6 +200,8 @@ fn rules_do_not_see_the_headers_of_auth() {
     let explain = [
         "explain",
         "a.rules",
+        "--source",
+        "q.e",
         "--event",
         "e.json",
         "--header",

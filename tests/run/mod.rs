@@ -24,6 +24,8 @@ mod observe;
 mod pending;
 /// Answers of one's own choice.
 mod replies;
+/// Rules and settings that change while it runs.
+mod reload;
 /// How it ends, and when it does not start.
 mod stop;
 /// Kinds of sources that know their sender, and what these send.

@@ -2,6 +2,7 @@
 
 pub(crate) mod decisions;
 mod held;
+mod reload;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,7 +14,6 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use fuse_rules::{Fuses, Plan, Ruleset};
 use futures_util::future::join_all;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -21,9 +21,11 @@ use tokio::sync::Semaphore;
 
 use crate::bus::Bus;
 use crate::engine::{Engine, Group, Watch};
+use crate::generation::ActiveGeneration;
 use crate::http::{PortKind, Server};
 use crate::ledger::Ledger;
 use crate::metrics::{Counted, Metrics};
+use crate::reload::Reloader;
 use crate::shutdown::Shutdown;
 use crate::supervise::{Down, Supervisor};
 use crate::triggers::{Guarded, Readiness, Triggers};
@@ -40,13 +42,10 @@ pub(crate) struct Admin {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) ruleset: Arc<Ruleset>,
-    pub(crate) plan: Plan,
-    pub(crate) plan_hash: String,
-    pub(crate) fuses: Fuses,
+    /// The rules and fuses in use.
+    pub(crate) active: ActiveGeneration,
+    pub(crate) reloader: Reloader,
     pub(crate) triggers: Triggers,
-    /// The kinds of triggers that the rules use.
-    pub(crate) used: Vec<String>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) supervisor: Arc<Supervisor>,
     /// Why objects cannot be followed.
@@ -76,6 +75,7 @@ pub(crate) async fn serve(
         .route("/decisions", get(decisions::decisions))
         .route("/held", get(held::list))
         .route("/held/{id}/discard", post(held::discard))
+        .route("/-/reload", post(reload::reload))
         .with_state(admin);
     server.serve(listener, address, PortKind::Admin, app, stop).await;
 }
@@ -100,8 +100,12 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let accepting = problems.is_empty();
     problems.extend(not_acting(&admin).await);
     let status = if accepting { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let answer =
+    let mut answer =
         json!({ "accepting": accepting, "ready": problems.is_empty(), "not_ready": problems });
+    // Fuse works, but not with the rules that somebody wants.
+    if let (Some(warning), Some(fields)) = (admin.reloader.warning(), answer.as_object_mut()) {
+        fields.insert("warnings".into(), json!([warning]));
+    }
     (status, Json(answer)).into_response()
 }
 
@@ -143,7 +147,8 @@ async fn not_acting(admin: &Admin) -> Vec<String> {
         ));
     }
     // All at once, and not for long: probes have short timeouts.
-    let asked = admin.used.iter().map(|kind| async move {
+    let generation = admin.active.get();
+    let asked = generation.used_triggers.iter().map(|kind| async move {
         let Some(trigger) = admin.triggers.get(kind) else {
             return Some(format!("the trigger `{kind}` is not part of this runtime"));
         };
@@ -182,9 +187,9 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
         Ok(counts) => {
             let backlog = admin.bus.backlog();
             // Also of triggers that the rules used earlier.
-            let used = admin.used.iter().cloned();
+            let used = admin.active.get().used_triggers.clone();
             let parked = &admin.engine.parked;
-            for kind in used.chain(parked.triggers()) {
+            for kind in used.into_iter().chain(parked.triggers()) {
                 admin.metrics.held(&kind, parked.held(&kind));
             }
             let text = admin.metrics.render(&Counted {

@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use fuse_rules::{Decided, Decision, Evaluation, Fuses, Outcome, Plan};
+use fuse_rules::{Decided, Decision, Evaluation, Outcome};
 use jiff::Timestamp;
 
 use super::{Engine, MAX_DECIDING_KIB, Step};
 use crate::bus::Delivery;
 use crate::event::{Envelope, EventKey};
+use crate::generation::Generation;
 use crate::ledger::{DecisionRecord, EventRecord, LedgerError, OnceClaim, Verdict};
 use crate::triggers::{ActionRequest, Triggers, action_id};
 
@@ -41,17 +43,18 @@ impl Engine {
         }
         let start = Instant::now();
         // Not on the async threads: an expensive event must not delay others, nor the admin port.
-        let (plan, hash, fuses) = (self.plan.clone(), self.plan_hash.clone(), self.fuses.clone());
-        let (triggers, event) = (self.triggers.clone(), event.clone());
+        // One generation for the whole decision, even if a reload replaces it meanwhile.
+        let generation = self.active.get();
+        let (deciding, triggers) = (Arc::clone(&generation), self.triggers.clone());
+        let event = event.clone();
         let now = (self.clock.now(), self.clock.steady());
-        let decided = tokio::task::spawn_blocking(move || {
-            verdict(&plan, &hash, &fuses, &triggers, &event, now)
-        });
+        let decided =
+            tokio::task::spawn_blocking(move || verdict(&deciding, &triggers, &event, now));
         let (mut verdict, missing) = decided
             .await
             .map_err(|error| LedgerError::Invalid(format!("deciding was interrupted: {error}")))?;
         for (_, action) in &verdict.actions {
-            if let Some(required) = self.gate.required(&action.rule) {
+            if let Some(required) = generation.gate.required(&action.rule) {
                 verdict.requires.insert(action.rule.clone(), required.clone());
             }
         }
@@ -101,21 +104,19 @@ impl Engine {
 /// the event lacks. Rules that did not match are left out: they can be derived from the event and the
 /// plan, and recording them would make the cost of an event follow the number of rules.
 fn verdict(
-    plan: &Plan,
-    plan_hash: &str,
-    fuses: &Fuses,
+    generation: &Generation,
     triggers: &Triggers,
     event: &Envelope,
     (decided, steady): (Timestamp, Timestamp),
 ) -> (Verdict, Vec<String>) {
-    let Decided { mut evaluation, missing } = evaluate(plan, fuses, event);
+    let Decided { mut evaluation, missing } = evaluate(generation, event);
     let key = event.key();
     for decision in &mut evaluation.decisions {
         reject_unrenderable(decision, triggers, &key);
     }
     let mut verdict = Verdict {
         event: key.clone(),
-        plan: plan_hash.to_owned(),
+        plan: generation.plan_hash.clone(),
         decided,
         steady,
         rejected: evaluation.refused,
@@ -148,7 +149,7 @@ fn verdict(
     (verdict, missing)
 }
 
-fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Decided {
+fn evaluate(generation: &Generation, event: &Envelope) -> Decided {
     let refused = |why: String| Decided {
         evaluation: Evaluation { refused: Some(why), mismatch: None, decisions: Vec::new() },
         missing: Vec::new(),
@@ -156,13 +157,20 @@ fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Decided {
     if let Some(why) = &event.rejected {
         return refused(why.clone());
     }
+    if !generation.declares(&event.source, &event.name) {
+        return refused(format!(
+            "the rules no longer declare the event `{}.{}`; they did when it was accepted",
+            event.source, event.name
+        ));
+    }
     // Validated by the pass that decides, as it was at intake.
     let view = match event.unread_view() {
         Ok(view) => view,
         Err(invalid) => return refused(invalid.to_string()),
     };
     // A panic must not affect other events, nor lose this one.
-    let decided = catch_unwind(AssertUnwindSafe(|| plan.decide(&view, fuses)));
+    let decided =
+        catch_unwind(AssertUnwindSafe(|| generation.plan.decide(&view, &generation.fuses)));
     decided.unwrap_or_else(|_| {
         refused(
             "evaluating this event failed inside fuse; this is a bug of fuse, please report it"

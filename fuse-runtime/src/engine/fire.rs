@@ -97,7 +97,8 @@ impl Engine {
         trigger: &Guarded<'_>,
         progress: &mut Progress,
     ) -> Result<End, Interrupted> {
-        let off = self.gate.off(&progress.record.action.rule, &progress.record.requires);
+        let gate = &self.active.get().gate;
+        let off = gate.off(&progress.record.action.rule, &progress.record.requires);
         if !off.is_empty() {
             return Ok(self.held(progress, gate::held_by(&off), off));
         }

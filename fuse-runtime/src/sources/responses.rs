@@ -45,7 +45,8 @@ impl Intake {
         let event =
             Event::unread(source.as_str(), name.as_str(), body).map_err(AcceptError::Invalid)?;
         let event = with_parts(event, incoming).received(self.clock.now());
-        match admit(&self.plan, event, Some(id.to_owned()))? {
+        let plan = self.plan();
+        match admit(&plan, event, Some(id.to_owned()))? {
             Some(arrived) => arrived.source_block("reply").map_err(unreadable),
             None => Ok(None),
         }

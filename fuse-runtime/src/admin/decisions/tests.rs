@@ -13,8 +13,10 @@ use super::*;
 use crate::backend::{Backend, Embedded};
 use crate::engine::Engine;
 use crate::event::Envelope;
+use crate::generation::{ActiveGeneration, Generation};
 use crate::ledger::DecisionRecord;
 use crate::metrics::Metrics;
+use crate::reload::Reloader;
 use crate::shutdown::Shutdown;
 use crate::supervise::Supervisor;
 use crate::triggers::Triggers;
@@ -31,16 +33,14 @@ async fn admin(folder: &std::path::Path, rules: &str) -> Arc<Admin> {
         .trigger(Schema::new("page", ""));
     let ruleset = Ruleset::parse("a.rules", rules, &kinds).unwrap();
     let backend = Embedded::open(folder).await.unwrap();
+    let active = ActiveGeneration::new(Generation::new(ruleset, Fuses::default()));
     Arc::new(Admin {
         bus: backend.bus(),
         ledger: backend.ledger(),
         metrics: Arc::new(Metrics::new()),
-        plan: ruleset.plan(),
-        ruleset: Arc::new(ruleset),
-        plan_hash: String::new(),
-        fuses: Fuses::default(),
+        reloader: Reloader::idle(&active, backend.bus()),
+        active,
         triggers: Triggers::new(),
-        used: Vec::new(),
         engine: Engine::idle(&backend),
         supervisor: Supervisor::new(Arc::new(Metrics::new()), Shutdown::new().1),
         unfollowed: Arc::new(Mutex::new(BTreeMap::new())),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -13,8 +14,9 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use serde_json::json;
 
-use super::{Route, handshake, reply, respond};
 use super::auth::{Claims, Denied, Head, without_parameters};
+use super::ports::CurrentRoutes;
+use super::{Route, handshake, reply, respond};
 use crate::http::{BodyBuffer, BodyError, InWork, Peer, shorten};
 use crate::log_limit::LogLimit;
 use crate::shutdown::Shutdown;
@@ -43,15 +45,26 @@ pub(super) struct WebhookPort {
     pub(super) shutdown: Shutdown,
 }
 
+impl WebhookPort {
+    /// What is at the port, for people.
+    pub(super) fn listening(&self, address: SocketAddr) -> Vec<String> {
+        let line = |Route { source, event, config, .. }: &Route| {
+            format!("{source}.{event} at {} http://{address}{}", config.method, config.path)
+        };
+        self.routes.iter().map(line).collect()
+    }
+}
+
 /// The answer to a request that is not an event: it is refused, or a handshake.
 type RefusedWith = Box<Response>;
 
 pub(super) async fn receive(
-    State(port): State<Arc<WebhookPort>>,
+    State(routes): State<CurrentRoutes>,
     Extension(peer): Extension<Peer>,
     Extension(in_work): Extension<Arc<InWork>>,
     request: Request<Body>,
 ) -> Response {
+    let port = routes.get();
     let path = request.uri().path();
     let here: Vec<&Route> =
         port.routes.iter().filter(|route| route.path.matches(path).is_some()).collect();

@@ -13,8 +13,10 @@ use super::request::WebhookPort;
 use crate::decision_waiters::EventVerdict;
 use crate::sources::{AcceptOutcome, Accepted};
 
-/// How long fuse waits if the rules do not set it, in milliseconds.
-pub(super) const DEFAULT_WAIT_MS: u64 = 10_000;
+/// How long fuse waits if the rules do not set it.
+pub(super) fn default_wait() -> Duration {
+    Duration::from_secs(10)
+}
 
 /// The longest time for which a request may wait.
 const MAX_WAIT: Duration = Duration::from_secs(60);
@@ -23,9 +25,10 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 const MAX_LISTED: usize = 100;
 
 /// What fuse waits for before it answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Respond {
+    #[default]
     Accepted,
     Decided,
 }
@@ -39,7 +42,7 @@ pub(super) fn respond_field() -> Field {
 
 /// The field `respond-within` of a source or an event.
 pub(super) fn respond_within_field() -> Field {
-    let doc = "How long `respond = \"decided\"` waits; at most 1 minute.";
+    let doc = "How long `respond = \"decided\"` waits: 10 s if not set, at most 1 minute.";
     Field::optional("respond-within", FieldType::Duration, doc)
 }
 
