@@ -7,7 +7,8 @@ use fuse_rules::schema::PathPattern;
 use fuse_rules::testing::{Admitted, EventAdmission};
 use fuse_rules::{ArrivedEvent, Event, Plan, Ruleset};
 use fuse_runtime::sources::{
-    self, hidden_headers, hidden_parameters, path_parameters, read_headers, read_query, within_body_limit,
+    self, hidden_headers, hidden_parameters, path_parameters, read_headers, read_query,
+    within_body_limit,
 };
 
 /// Headers or parameters of a query, by name.

@@ -247,7 +247,10 @@ source alerts alertmanager { port = 12006, secret = env("TOKEN")
 
 #[test]
 fn a_preset_of_the_rules_gets_the_settings_of_its_sender() {
-    insta::assert_snapshot!("hub", printed(PRESETS, &["github", "--url", "https://fuse.example.com"]));
+    insta::assert_snapshot!(
+        "hub",
+        printed(PRESETS, &["github", "--url", "https://fuse.example.com"])
+    );
     insta::assert_snapshot!("page", printed(PRESETS, &["meta"]));
     let one = printed(PRESETS, &["github", "--event", "other.issues"]);
     assert!(one.contains("`other`") && !one.contains("`hub`"), "{one}");
@@ -273,7 +276,11 @@ fn a_sender_that_the_rules_lack_gets_rules_that_load() {
         std::fs::write(&file, rules.trim_end().to_owned() + "\n").unwrap();
         let file = file.to_str().unwrap();
         assert!(ran(&["check", file]).starts_with("exit 0"), "{rules}\n{}", ran(&["check", file]));
-        assert!(ran(&["fmt", "--check", file]).starts_with("exit 0"), "{}", ran(&["fmt", "--diff", file]));
+        assert!(
+            ran(&["fmt", "--check", file]).starts_with("exit 0"),
+            "{}",
+            ran(&["fmt", "--diff", file])
+        );
         insta::assert_snapshot!(format!("new-{sender}"), printed);
     }
 }

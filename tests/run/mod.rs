@@ -22,13 +22,13 @@ mod limits;
 mod observe;
 /// Fuses that are switched off while actions are pending, and actions that are given up.
 mod pending;
-/// Answers of one's own choice.
-mod replies;
-/// Rules and settings that change while it runs.
-mod reload;
-/// How it ends, and when it does not start.
-mod stop;
 /// Kinds of sources that know their sender, and what these send.
 mod presets;
+/// Rules and settings that change while it runs.
+mod reload;
+/// Answers of one's own choice.
+mod replies;
+/// How it ends, and when it does not start.
+mod stop;
 /// What `/decisions` says would have made rules match.
 mod would_match;

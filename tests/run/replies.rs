@@ -78,8 +78,12 @@ async fn a_text_is_a_body_as_it_is() {
 
 #[tokio::test]
 async fn a_reply_that_cannot_be_computed_falls_back_and_is_logged() {
-    let fuse = start(r#"reply { headers { x-name = body.name ?? "a" }, status = body.status ?? 200 }"#).await;
-    for (id, more) in [("1", r#""name": "a\nb: c""#), ("2", r#""status": 99"#), ("3", r#""status": "x""#)] {
+    let fuse =
+        start(r#"reply { headers { x-name = body.name ?? "a" }, status = body.status ?? 200 }"#)
+            .await;
+    for (id, more) in
+        [("1", r#""name": "a\nb: c""#), ("2", r#""status": 99"#), ("3", r#""status": "x""#)]
+    {
         let body = format!(r#"{{"id": "{id}", "kind": "sent", {more}}}"#);
         assert_eq!(send(&fuse, &body).await.event(202), id);
         fuse.settled(id).await;

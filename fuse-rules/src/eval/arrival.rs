@@ -71,9 +71,10 @@ impl<'e> ArrivedEvent<'e> {
         else {
             return Ok(None);
         };
-        let expressions = plan.expressions.iter().filter_map(|(name, expr)| {
-            Some((name.strip_prefix(block)?.strip_prefix('.')?, expr))
-        });
+        let expressions = plan
+            .expressions
+            .iter()
+            .filter_map(|(name, expr)| Some((name.strip_prefix(block)?.strip_prefix('.')?, expr)));
         exhaustive::source_values(&plan.arrival, expressions, &self.event).map(Some)
     }
 

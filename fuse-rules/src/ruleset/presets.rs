@@ -7,10 +7,10 @@ use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::schema::{Registry, Schema, SourceSchema};
 use crate::span::{FileId, Files};
 use crate::stdlib;
+use crate::syntax;
 use crate::syntax::ast::{
     self, Block, BlockField, EventDecl, ExprKind, FieldValue, Source, Text, TypeKind, Use,
 };
-use crate::syntax;
 
 /// The secret that stands for a field of the preset: `secret("preset", "FIELD")`.
 const PLACEHOLDER: &str = "preset";
@@ -157,8 +157,11 @@ impl Expansion<'_> {
                     .is_some_and(|near| names.iter().any(|name| name == near));
                 let message = format!("there is no field `{}`", key.text);
                 let problem = Diagnostic::error(Code::E0401, key.span, message);
-                self.problems
-                    .push(problem.label("not known here").suggest(key, known, "its fields are"));
+                self.problems.push(problem.label("not known here").suggest(
+                    key,
+                    known,
+                    "its fields are",
+                ));
             }
             is_known
         });
@@ -229,7 +232,9 @@ impl Expansion<'_> {
         let condition = format!("`event {} {{ when … }}`", name.text);
         let help = match suggest::help(&name.text, known.iter().copied(), "its events are") {
             Some(help) if help.starts_with("did") => help,
-            Some(help) => format!("{help}; or add a condition for an event of your own: {condition}"),
+            Some(help) => {
+                format!("{help}; or add a condition for an event of your own: {condition}")
+            }
             None => format!("add a condition for an event of your own: {condition}"),
         };
         let message = format!("`{}` has no event `{}`", self.preset.name.text, name.text);

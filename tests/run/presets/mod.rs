@@ -154,7 +154,10 @@ async fn slack_verifies_the_url_with_a_signature() {
     assert_eq!((reply.status, reply.text.as_str()), (200, "3eZbrw1aB"));
     assert_eq!(reply.header("content-type"), "text/plain; charset=utf-8");
     refused(&send(&fuse, &slack(request("/slack/events", body), "other", now())).await, "slack");
-    refused(&send(&fuse, &slack(request("/slack/events", body), SECRET, now() - 3600)).await, "slack");
+    refused(
+        &send(&fuse, &slack(request("/slack/events", body), SECRET, now() - 3600)).await,
+        "slack",
+    );
     refused(&send(&fuse, &request("/slack/events", body)).await, "slack");
     nothing_was_stored(&fuse).await;
 }
@@ -176,7 +179,8 @@ async fn event_grid_and_cloud_events_verify_the_url() {
     assert_eq!(reply.json()["validationResponse"], "512d38b6-c7b8-40c8-89fe-f46f9e9622b6");
     refused(&send(&fuse, &validation("other")).await, "event-grid");
 
-    let origin = [("webhook-request-origin", "eventgrid.azure.net"), ("webhook-request-rate", "120")];
+    let origin =
+        [("webhook-request-origin", "eventgrid.azure.net"), ("webhook-request-rate", "120")];
     for (path, status) in [
         ("/cloudevents".to_owned(), 200),
         (in_url("/event-grid", SECRET, "").path, 200),

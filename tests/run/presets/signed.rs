@@ -110,7 +110,8 @@ pub(super) const SENDERS: [Sender; 18] = [
     Sender::new("gitlab", "tag-push", |secret, _| {
         let mut sent = request("/gitlab", r#"{"object_kind": "tag_push"}"#);
         sent.proof = vec![("x-gitlab-token", secret.into())];
-        sent.others = vec![("x-gitlab-event", "Tag Push Hook".into()), ("idempotency-key", "l-1".into())];
+        sent.others =
+            vec![("x-gitlab-event", "Tag Push Hook".into()), ("idempotency-key", "l-1".into())];
         sent
     })
     .signs_nothing(),
@@ -152,7 +153,8 @@ pub(super) const SENDERS: [Sender; 18] = [
         sent
     }),
     Sender::new("slack", "app-mention", |secret, time| {
-        let body = r#"{"type": "event_callback", "event_id": "Ev1", "event": {"type": "app_mention"}}"#;
+        let body =
+            r#"{"type": "event_callback", "event_id": "Ev1", "event": {"type": "app_mention"}}"#;
         slack(request("/slack/events", body), secret, time)
     })
     .signs_time()

@@ -57,10 +57,9 @@ pub(super) fn without_body(
         None => None,
         Some(auth) => match auth.state().checks() {
             None => Some(not_ready(port, route)),
-            Some(checks) => checks
-                .address_and_url(&head)
-                .err()
-                .map(|why| denied(port, route, peer, why)),
+            Some(checks) => {
+                checks.address_and_url(&head).err().map(|why| denied(port, route, peer, why))
+            }
         },
     };
     if request.method() == Method::OPTIONS
@@ -81,7 +80,8 @@ pub(super) fn without_body(
             match challenge.filter(|_| is_known) {
                 Some(challenge) => text(route, challenge),
                 None => {
-                    let why = Denied::Credentials("the verify token is wrong, or a parameter is missing");
+                    let why =
+                        Denied::Credentials("the verify token is wrong, or a parameter is missing");
                     denied(port, route, peer, why)
                 }
             }

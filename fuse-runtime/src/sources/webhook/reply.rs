@@ -28,7 +28,8 @@ pub(super) fn reply_field() -> Field {
         .field(Field::optional("headers", headers, "The headers."))
         .field(Field::optional("body", body, "The body: a text as it is, anything else as JSON."))
         .verify(check);
-    let doc = "What fuse answers once the event is stored, in place of 202 and the id of the event.";
+    let doc =
+        "What fuse answers once the event is stored, in place of 202 and the id of the event.";
     Field::optional("reply", FieldType::Block(Box::new(reply)), doc)
 }
 
@@ -67,7 +68,13 @@ pub(super) fn response(
         Err(why) => {
             static LIMIT: LogLimit = LogLimit::new();
             if let Some(left_out) = LIMIT.pass() {
-                tracing::warn!(left_out, source, id, why, "the `reply` cannot be computed: fuse answers 202");
+                tracing::warn!(
+                    left_out,
+                    source,
+                    id,
+                    why,
+                    "the `reply` cannot be computed: fuse answers 202"
+                );
             }
             None
         }

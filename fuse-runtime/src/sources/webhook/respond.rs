@@ -36,7 +36,8 @@ pub(super) enum Respond {
 /// The field `respond` of a source or an event.
 pub(super) fn respond_field() -> Field {
     let values = FieldType::OneOf(vec!["accepted".into(), "decided".into()]);
-    let doc = "When fuse answers: once the event is stored, or with the decisions once it is decided.";
+    let doc =
+        "When fuse answers: once the event is stored, or with the decisions once it is decided.";
     Field::optional("respond", values, doc)
 }
 
@@ -50,7 +51,9 @@ pub(super) fn respond_within_field() -> Field {
 pub(super) fn verify_response(fields: &Map<String, Value>) -> Result<(), String> {
     let waits = fields.get("respond").and_then(Value::as_str) == Some("decided");
     if waits && fields.contains_key("reply") {
-        return Err("has both `reply` and `respond = \"decided\"`, which are two answers".to_owned());
+        return Err(
+            "has both `reply` and `respond = \"decided\"`, which are two answers".to_owned()
+        );
     }
     let wait = fields.get("respond-within").and_then(Value::as_u64).map(Duration::from_millis);
     match wait.is_some_and(|wait| wait > MAX_WAIT) {
@@ -76,9 +79,7 @@ pub(super) async fn decided(
     };
     let id = &accepted.id;
     Some(match verdict {
-        Some(verdict) => {
-            (StatusCode::OK, axum::Json(summary(id, &verdict))).into_response()
-        }
+        Some(verdict) => (StatusCode::OK, axum::Json(summary(id, &verdict))).into_response(),
         None => {
             let body = json!({ "event": id, "note": "the event is stored, and not decided yet" });
             (StatusCode::ACCEPTED, axum::Json(body)).into_response()

@@ -7,9 +7,9 @@ use fuse_rules::{Registry, Ruleset};
 use serde_json::{Value, json};
 
 use super::Webhook;
+use crate::registry;
 use crate::sources::Sources;
 use crate::triggers::Triggers;
-use crate::registry;
 
 const PRESETS: &str = include_str!("presets.rules");
 
@@ -28,8 +28,11 @@ fn problems(text: &str) -> String {
 
 /// A source of a preset with these items.
 fn source(preset: &PresetInfo, items: &str) -> String {
-    let secrets: Vec<String> =
-        preset.secrets.iter().map(|name| format!("{name} = secret(\"own\", \"{name}\")\n")).collect();
+    let secrets: Vec<String> = preset
+        .secrets
+        .iter()
+        .map(|name| format!("{name} = secret(\"own\", \"{name}\")\n"))
+        .collect();
     format!("source own {} {{\nport = 12000\n{}{items} }}", preset.kind, secrets.concat())
 }
 
@@ -62,7 +65,8 @@ fn a_source_of_a_preset_is_the_source_that_its_text_shows() {
         };
         let own = load(&source(preset, &names.concat()));
         assert_eq!(own.sources().next().unwrap().preset, Some(preset.kind.as_str()));
-        let plain: BTreeMap<_, _> = plain.events().map(|e| (e.name.to_owned(), known(&e))).collect();
+        let plain: BTreeMap<_, _> =
+            plain.events().map(|e| (e.name.to_owned(), known(&e))).collect();
         assert_eq!(own.events().count(), names.len());
         for event in own.events().filter(|_| !preset.events.is_empty()) {
             let secrets = webhooks().sources().next().unwrap().source().secrets(event.fields).len();
@@ -97,7 +101,11 @@ fn the_text_of_the_presets_is_formatted_and_has_titles_and_pages() {
     assert_eq!(fuse_rules::format("presets.rules", PRESETS).unwrap(), PRESETS);
     for preset in webhooks().presets() {
         let mut lines = preset.doc.lines();
-        assert!(lines.next().is_some_and(|title| title.starts_with(char::is_uppercase)), "{}", preset.kind);
+        assert!(
+            lines.next().is_some_and(|title| title.starts_with(char::is_uppercase)),
+            "{}",
+            preset.kind
+        );
         assert!(lines.next().is_some_and(|page| page.starts_with("https://")), "{}", preset.kind);
         for name in &preset.secrets {
             assert!(preset.doc.contains(&format!("{{{name}}}")), "{} has no {name}", preset.kind);

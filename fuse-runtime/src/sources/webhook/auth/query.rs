@@ -15,7 +15,9 @@ impl QuerySecret {
         let mut values = pairs.filter(|(name, _)| *name == self.name).map(|(_, value)| value);
         match (values.next(), values.next()) {
             (Some(value), None) if self.values.contains(value.as_bytes()).into() => Ok(()),
-            (Some(_), None) => Err(Denied::Credentials("the value of the query parameter is wrong")),
+            (Some(_), None) => {
+                Err(Denied::Credentials("the value of the query parameter is wrong"))
+            }
             (None, _) => Err(Denied::Credentials("a query parameter is missing")),
             // Rules and fuse could each read another one.
             (Some(_), Some(_)) => Err(Denied::Credentials("a query parameter is repeated")),

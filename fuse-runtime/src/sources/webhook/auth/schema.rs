@@ -184,9 +184,7 @@ pub(in super::super) fn verify_event(fields: &Map<String, Json>) -> Result<(), S
         return Err("has `handshake = \"meta\"`, which needs `verify-token` in `auth`".to_owned());
     }
     if has_token && !verifies {
-        return Err(
-            "does not use `verify-token`, which needs `handshake = \"meta\"`".to_owned()
-        );
+        return Err("does not use `verify-token`, which needs `handshake = \"meta\"`".to_owned());
     }
     let in_block = |block: Option<&Json>| block.is_some_and(|block| block.get("hmac").is_some());
     let signs = in_block(auth) || in_block(auth.and_then(|auth| auth.get("any")));

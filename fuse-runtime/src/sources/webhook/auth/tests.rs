@@ -252,7 +252,10 @@ fn blocks_that_protect_nothing_are_refused() {
             String::new(),
             "`auth` needs `bearer` or `basic` or `header` or `query` or `hmac` or `allow-from` or `any`",
         ),
-        ("any {}".into(), "`any` needs `bearer` or `basic` or `header` or `query` or `hmac` or `allow-from`"),
+        (
+            "any {}".into(),
+            "`any` needs `bearer` or `basic` or `header` or `query` or `hmac` or `allow-from`",
+        ),
         ("digest {}".into(), "there is no field `digest`"),
         ("bearer { tokn = env(\"K\") }".into(), "there is no field `tokn`"),
         ("bearer { token = \"k\" }".into(), "`token` takes a secret"),
@@ -332,8 +335,9 @@ fn what_the_check_of_rules_would_miss_accepts_nobody() {
         HeaderValue::from_str(&signature).unwrap(),
     )]);
     let (peer, now) = (Ipv4Addr::LOCALHOST.into(), Timestamp::UNIX_EPOCH);
-    let claims =
-        checks(GITHUB, &[("K", "k")]).head(&Head { headers: &headers, query: "", peer, now }).unwrap();
+    let claims = checks(GITHUB, &[("K", "k")])
+        .head(&Head { headers: &headers, query: "", peer, now })
+        .unwrap();
     assert!(claims.body(Some(b"")).is_ok() && claims.body(None).is_err());
 }
 
