@@ -18,6 +18,10 @@ use crate::value::Value;
 /// The function whose text can be taken over as it is.
 const PARSE_JSON: &str = "parse-json";
 
+/// The values of the fields of a nested block of a source, each with its name in the block. `None` if the expression has no
+/// value for the event.
+pub type BlockValues = Vec<(String, Option<Json>)>;
+
 /// An event that arrived, which its source has unwrapped and routed.
 pub struct ArrivedEvent<'e> {
     /// The plan of the event; `None` if no rules declare it.
@@ -63,10 +67,7 @@ impl<'e> ArrivedEvent<'e> {
     /// # Errors
     /// The body is not JSON, a key that the expressions read occurs twice in one object, or the expressions would
     /// examine too many values.
-    pub fn source_block(
-        &self,
-        block: &str,
-    ) -> Result<Option<Vec<(String, Option<Json>)>>, UnreadableBody> {
+    pub fn source_block(&self, block: &str) -> Result<Option<BlockValues>, UnreadableBody> {
         let Some(plan) = self.event_plan.filter(|plan| plan.blocks.iter().any(|own| own == block))
         else {
             return Ok(None);
@@ -176,20 +177,10 @@ impl Plan {
     /// # Errors
     /// The body is not a cloud event, although its content type says so, or cannot be decoded.
     pub fn seen<'e>(&self, event: &'e Event<'_>) -> Result<Cow<'e, Event<'e>>, UnreadableBody> {
-        self.seen_with_plan(event).map(|(_, event)| event)
-    }
-
-    /// The same, with the plan for the event.
-    pub(super) fn seen_with_plan<'e>(
-        &self,
-        event: &'e Event<'_>,
-    ) -> Result<(Option<&EventPlan>, Cow<'e, Event<'e>>), UnreadableBody> {
-        let event_plan = self.compiled().event(event.source(), event.name());
-        let seen = match event_plan {
-            Some(event_plan) if event.stage() < Stage::Seen => seen(event_plan, event)?,
-            _ => Cow::Borrowed(event),
-        };
-        Ok((event_plan, seen))
+        match self.compiled().event(event.source(), event.name()) {
+            Some(event_plan) if event.stage() < Stage::Seen => seen(event_plan, event),
+            _ => Ok(Cow::Borrowed(event)),
+        }
     }
 
     /// The value of a source's field that is an expression over the event, such as `id`, as
@@ -233,13 +224,22 @@ impl Plan {
     }
 }
 
+/// Whether rules see an event as it was received: nothing is unwrapped or decoded.
+pub(super) fn is_seen_as_received(event_plan: &EventPlan, event: &Event<'_>) -> bool {
+    event.stage() == Stage::Seen || event_plan.decode.is_none() && !is_wrapped(event_plan, event)
+}
+
+/// Whether an event is a structured cloud event that is not unwrapped yet.
+fn is_wrapped(event_plan: &EventPlan, event: &Event<'_>) -> bool {
+    event_plan.takes_cloud_events && event.stage() == Stage::Received && event.is_structured()
+}
+
 /// An event as the expressions of its source read it.
 fn unwrapped<'e>(
     event_plan: &EventPlan,
     event: &'e Event<'_>,
 ) -> Result<Cow<'e, Event<'e>>, UnreadableBody> {
-    let is_wrapped = event_plan.takes_cloud_events && event.stage() == Stage::Received;
-    if !is_wrapped || !event.is_structured() {
+    if !is_wrapped(event_plan, event) {
         return Ok(Cow::Borrowed(event));
     }
     event.borrowed().unwrapped().map(Cow::Owned).map_err(UnreadableBody::Invalid)

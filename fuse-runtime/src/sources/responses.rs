@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fuse_rules::Event;
-use serde_json::Value as Json;
+use fuse_rules::{BlockValues, Event};
 
 use super::admission::admit;
 use super::intake::{unreadable, with_parts};
@@ -40,7 +39,7 @@ impl Intake {
         &self,
         incoming: &Incoming,
         id: &str,
-    ) -> Result<Option<Vec<(String, Option<Json>)>>, AcceptError> {
+    ) -> Result<Option<BlockValues>, AcceptError> {
         let Incoming { source, name, body, .. } = incoming;
         let event =
             Event::unread(source.as_str(), name.as_str(), body).map_err(AcceptError::Invalid)?;

@@ -4,6 +4,7 @@ use std::str::FromStr as _;
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use fuse_rules::BlockValues;
 use fuse_rules::schema::{Field, FieldType, Outline, Schema, Templates, TriggerInfo};
 use serde::{Deserialize as _, Deserializer};
 use serde_json::Value as Json;
@@ -81,7 +82,7 @@ pub(super) fn response(
     }
 }
 
-fn build(values: Vec<(String, Option<Json>)>) -> Result<Response<Body>, String> {
+fn build(values: BlockValues) -> Result<Response<Body>, String> {
     let mut response = Response::new(Body::empty());
     for (name, value) in values {
         let value = value.ok_or_else(|| format!("`{name}` has no value for this event"))?;
