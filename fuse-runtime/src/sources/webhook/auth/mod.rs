@@ -105,8 +105,9 @@ impl Checks {
     /// Checks what a sender shows that asks, before its first event, whether it may send events. It has the URL and an
     /// address, and may have no other credentials yet.
     pub(super) fn address_and_url(&self, head: &Head<'_>) -> Result<(), Denied> {
-        let checks = self.all.iter().filter(|c| matches!(c, Check::AllowFrom(_) | Check::Query(_)));
-        checks.map(|check| check.head(head).map(drop)).collect()
+        let mut checks =
+            self.all.iter().filter(|c| matches!(c, Check::AllowFrom(_) | Check::Query(_)));
+        checks.try_for_each(|check| check.head(head).map(drop))
     }
 
     /// Whether this is the token with which the sender verifies the URL.
