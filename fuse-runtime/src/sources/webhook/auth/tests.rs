@@ -268,12 +268,8 @@ fn blocks_that_protect_nothing_are_refused() {
             "header { name = \"X Y\", value = env(\"K\") }".into(),
             "`name` is \"X Y\", but must be the name of an HTTP header",
         ),
-        ("query { name = \"token\" }".into(), "`query` needs `value`"),
         ("verify-token = env(\"K\")".into(), "`auth` needs `bearer` or"),
-        (
-            "verify-token = env(\"K\"), bearer { token = env(\"K\") }".into(),
-            "which needs `handshake = \"meta\"`",
-        ),
+        ("verify-token = env(\"K\"), bearer { token = env(\"K\") }".into(), "needs `handshake = "),
         ("allow-from = [\"10.0.0.0/40\"]".into(), "must be an IP network"),
         ("allow-from = [\"10.1.2.3/8\"]".into(), "write \"10.0.0.0/8\""),
         ("hmac { secret = env(\"K\") }".into(), "`hmac` needs `header`"),
