@@ -42,9 +42,10 @@ mod supervise;
 pub mod testing;
 pub mod triggers;
 
+pub use admin::AdminAccess;
 pub use config::{
-    ClusterConfig, Config, ConfigError, HeldConfig, LintName, ListenConfig, LocalConfig,
-    RulesConfig, SecretsConfig, StateConfig, SwitchValue, variable,
+    AdminConfig, ClusterConfig, Config, ConfigError, HeldConfig, LintName, ListenConfig,
+    LocalConfig, RulesConfig, SecretsConfig, StateConfig, SwitchValue, variable,
 };
 pub use files::{Disk, FilesError, files_with_ending, read_error, rule_files};
 pub use running::Running;

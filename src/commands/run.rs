@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fuse_rules::diagnostic::Style;
 use fuse_rules::literals::parse_switch;
@@ -11,6 +11,7 @@ use fuse_runtime::backend::Embedded;
 use fuse_runtime::engine::Policy;
 use fuse_runtime::http::Limits;
 use fuse_runtime::kubernetes::{Cluster, Finding, Report, examine};
+use fuse_runtime::secrets::{Secret, SecretRef};
 use fuse_runtime::store::{SizeLimits, Store};
 use fuse_runtime::triggers::{ActionFiles, Triggers};
 use fuse_runtime::{Runtime, variable};
@@ -18,11 +19,12 @@ use fuse_runtime::{Runtime, variable};
 use super::doctor::needs_of;
 use super::{Ended, LoadDetail, async_runtime, config, load_with, sources};
 use crate::cli::Run;
+use crate::endpoint::{self, Endpoint};
 use crate::log::Log;
 use crate::{Exit, output};
 
-/// The port of the admin server.
-const ADMIN_PORT: u16 = 12_080;
+/// The address of the admin server. It shows what happened, so other machines must be asked for.
+const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 12_080);
 
 pub(crate) fn run(arguments: Run) -> Ended {
     let config = config(arguments.rules.config.clone())?;
@@ -32,10 +34,13 @@ pub(crate) fn run(arguments: Run) -> Ended {
         } else {
             Ipv4Addr::UNSPECIFIED
         }));
-    let admin = arguments
-        .admin
-        .or(config.listen.admin)
-        .unwrap_or_else(|| SocketAddr::new(address, ADMIN_PORT));
+    let admin = arguments.admin.or(config.listen.admin).unwrap_or(ADMIN);
+    let mut admin_config = config.admin.clone();
+    if let Some(path) = arguments.admin_token_file {
+        admin_config.token = Some(SecretRef::File { path });
+    }
+    let local_token = endpoint::new_token()?;
+    let access = admin_config.access().local_token(local_token.clone());
     let out = arguments.out.unwrap_or_else(|| config.local.out.clone());
     // An action that was written to files was not performed on a cluster, so each mode has its own
     // state.
@@ -97,6 +102,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
             .fuses(fuses)
             .policy(policy)
             .admin(admin)
+            .admin_access(access)
             .keep(config.state.keep)
             .limits(Limits { max_buffered: config.listen.max_buffered, ..Limits::default() })
             .allow_origins(config.listen.allow_origins.clone())
@@ -111,10 +117,15 @@ pub(crate) fn run(arguments: Run) -> Ended {
         let backend = Embedded::new(store, config.state.max_backlog)
             .await
             .map_err(|error| error.to_string())?;
+        // Before anything listens, so that who reaches the port finds the token.
+        write_endpoint(&state, admin, local_token.clone());
         let running = runtime.start(backend).await.map_err(|error| error.to_string())?;
         banner.extend(running.listening().iter().map(|what| format!("listening: {what}")));
         banner.extend(rules);
         announce(&banner);
+        if let Some(address) = running.admin_address().filter(|address| *address != admin) {
+            write_endpoint(&state, address, local_token);
+        }
         if let Some(cluster) = doctor {
             // Run in the background: actions with missing needs are held, and senders do not have
             // to wait.
@@ -127,6 +138,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
             // Unfinished work is recorded, as after a crash.
             () = signals.received() => false,
         };
+        Endpoint::remove(&state);
         if clean {
             tracing::info!("stopped");
             return Ok(Exit::Clean);
@@ -141,6 +153,13 @@ pub(crate) fn run(arguments: Run) -> Ended {
     runtime.shutdown_background();
     drop(log);
     ended
+}
+
+/// Writes the address of the admin port and a token for commands on this machine.
+fn write_endpoint(state: &Path, address: SocketAddr, token: Secret) {
+    if let Err(error) = Endpoint::new(address, token).write(state) {
+        tracing::warn!(%error, "the state folder cannot keep a token for commands on this machine");
+    }
 }
 
 /// Reports what the cluster lacks, like `fuse doctor`.

@@ -14,7 +14,7 @@ use super::Incoming;
 use super::admission::admit;
 use crate::bus::{Bus, BusError, Health, Published};
 use crate::clock::Clock;
-use crate::event::Envelope;
+use crate::event::{Envelope, Replay};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 
@@ -365,6 +365,10 @@ pub(super) fn is_usable(id: &str) -> Result<(), AcceptError> {
         let why = "the event's id contains `{{`, which a workflow would expand";
         return Err(AcceptError::BadId(why.into()));
     }
+    if Replay::is_attempt_id(id) {
+        let why = "the event's id ends like ` (attempt 2)`, which is reserved for replays";
+        return Err(AcceptError::BadId(why.into()));
+    }
     Ok(())
 }
 
@@ -372,7 +376,18 @@ fn envelope(incoming: Incoming, id: String, received: Timestamp) -> Envelope {
     let Incoming { source, name, id: _, headers, query, path, mut body } = incoming;
     let bom = body.len() - without_bom(&body).len();
     body.advance(bom);
-    Envelope { id, source, name, received, headers, query, path, rejected: None, body }
+    Envelope {
+        id,
+        source,
+        name,
+        received,
+        headers,
+        query,
+        path,
+        rejected: None,
+        replay: None,
+        body,
+    }
 }
 
 fn with_parts<'a>(event: Event<'a>, incoming: &Incoming) -> Event<'a> {
@@ -410,6 +425,9 @@ impl Envelope {
 
     fn with_rest<'a>(&'a self, event: Event<'a>) -> Event<'a> {
         let event = with_texts(event, &self.headers, &self.query, &self.path);
-        event.id(self.id.as_str()).received(self.received)
+        match &self.replay {
+            Some(replay) => event.id(replay.of.as_str()).received(replay.received),
+            None => event.id(self.id.as_str()).received(self.received),
+        }
     }
 }
