@@ -1,8 +1,11 @@
 //! The declarations of a rule set, as data for tools that list, document or serve them.
 
+mod printed;
+
 use std::fmt;
 
 pub use crate::plan::BodyField;
+pub use printed::PrintedRule;
 use serde_json::{Map, Value as Json};
 
 use crate::ruleset::Ruleset;

@@ -25,7 +25,7 @@ const LAYERS: [&[&str]; 10] = [
     // The compiled form and the fast evaluators.
     &["plan", "eval", "ruleset"],
     // What looks at rules as a whole.
-    &["cost", "inventory", "counterfactual", "lint", "autofix", "testing", "fuzzing"],
+    &["cost", "inventory", "counterfactual", "lint", "autofix", "testing", "fuzzing", "comparison"],
 ];
 
 /// One import: the file, the room that it is in, and the room that it names.

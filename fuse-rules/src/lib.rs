@@ -33,6 +33,7 @@ mod accepts;
 mod analysis;
 pub mod autofix;
 mod check;
+pub mod comparison;
 pub mod cost;
 mod counterfactual;
 mod decision;

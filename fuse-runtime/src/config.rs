@@ -1,6 +1,7 @@
 //! `fuse.toml`, and the values of fuses: from the environment, then the file, then the rules' defaults.
 
 mod admin;
+mod file;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -15,10 +16,11 @@ use serde::{Deserialize, Deserializer};
 
 pub use admin::AdminConfig;
 
-use crate::files::in_words;
 use crate::http::Limits;
 use crate::secrets::LocalSecrets;
 use crate::store::SizeLimits;
+
+pub use file::ConfigFile;
 
 /// The content of `fuse.toml`. Every field is optional.
 ///
@@ -278,15 +280,7 @@ impl Config {
     /// # Errors
     /// A file that cannot be read, is not TOML, or has an unknown or mistyped field.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
-            path: shown.clone(),
-            why: in_words(&error),
-        })?;
-        text.parse().map_err(|error| match error {
-            ConfigError::Invalid(why) => ConfigError::Invalid(format!("{shown}: {why}")),
-            other => other,
-        })
+        Ok(ConfigFile::read(path)?.config)
     }
 
     /// The lints at the levels that `[lint]` gives them.

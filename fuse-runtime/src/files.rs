@@ -1,9 +1,13 @@
 //! Files of rules on disk.
 
+mod stamps;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use fuse_rules::{LoadError, Loader};
+
+pub use stamps::{FileStamps, TrackedDisk};
 
 /// Reads files of rules from disk.
 #[derive(Clone, Copy, Debug, Default)]

@@ -26,11 +26,13 @@ pub mod engine;
 mod error_causes;
 pub mod event;
 mod files;
+mod generation;
 pub mod http;
 pub mod kubernetes;
 pub mod ledger;
 mod log_limit;
 mod metrics;
+mod reload;
 pub mod requirements;
 mod running;
 mod runtime;
@@ -39,15 +41,23 @@ mod shutdown;
 pub mod sources;
 pub mod store;
 mod supervise;
+mod tasks;
 pub mod testing;
 pub mod triggers;
 
 pub use admin::AdminAccess;
 pub use config::{
-    AdminConfig, ClusterConfig, Config, ConfigError, HeldConfig, LintName, ListenConfig,
-    LocalConfig, RulesConfig, SecretsConfig, StateConfig, SwitchValue, variable,
+    AdminConfig, ClusterConfig, Config, ConfigError, ConfigFile, HeldConfig, LintName,
+    ListenConfig, LocalConfig, RulesConfig, SecretsConfig, StateConfig, SwitchValue, variable,
 };
-pub use files::{Disk, FilesError, files_with_ending, read_error, rule_files};
+pub use files::{
+    Disk, FileStamps, FilesError, TrackedDisk, files_with_ending, read_error, rule_files,
+};
+pub use generation::plan_hash;
+pub use reload::{
+    FuseChange, LoadAttempt, LoadedRules, ReloadError, ReloadReport, Reloader, RuleChanges,
+    RulesLoader,
+};
 pub use running::Running;
-pub use runtime::{Runtime, StartError, plan_hash, registry};
+pub use runtime::{Runtime, StartError, registry};
 pub use shutdown::Shutdown;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -9,6 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::generation::Generation;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Received {
@@ -68,6 +71,11 @@ struct FuseName {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RulesHash {
+    hash: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PortNumber {
     port: u16,
 }
@@ -90,6 +98,9 @@ pub(crate) struct Metrics {
     actions: Family<Acted, Counter>,
     held: Family<TriggerKind, Gauge>,
     fuses: Family<FuseName, Gauge>,
+    rules: Family<RulesHash, Gauge>,
+    rules_loaded: Gauge,
+    reload_failures: Counter,
     panics: Family<Task, Counter>,
     source_up: Family<SourceKind, Gauge>,
     source_restarts: Family<SourceKind, Counter>,
@@ -118,6 +129,9 @@ impl Metrics {
         let actions = Family::default();
         let held = Family::default();
         let fuses = Family::default();
+        let rules = Family::default();
+        let rules_loaded = Gauge::default();
+        let reload_failures = Counter::default();
         let panics = Family::default();
         let source_up = Family::default();
         let source_restarts = Family::default();
@@ -155,6 +169,17 @@ impl Metrics {
             "held_actions",
             "Actions that are held until something missing exists",
             held.clone(),
+        );
+        registry.register("rules_info", "The hash of the rules in use", rules.clone());
+        registry.register(
+            "rules_loaded_timestamp",
+            "When the rules were last loaded without a problem, in seconds since 1970",
+            rules_loaded.clone(),
+        );
+        registry.register(
+            "rules_reload_failures",
+            "Reloads that kept the rules in use because of a problem",
+            reload_failures.clone(),
         );
         registry.register("fuse_on", "Whether a fuse is on", fuses.clone());
         registry.register(
@@ -232,6 +257,9 @@ impl Metrics {
             actions,
             held,
             fuses,
+            rules,
+            rules_loaded,
+            reload_failures,
             panics,
             source_up,
             source_restarts,
@@ -292,8 +320,24 @@ impl Metrics {
         gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    pub(crate) fn fuse(&self, fuse: &str, on: bool) {
-        self.fuses.get_or_create(&FuseName { fuse: fuse.into() }).set(i64::from(on));
+    /// The rules and fuses that are in use from now on.
+    pub(crate) fn rules_loaded(&self, generation: &Generation, at: Timestamp) {
+        self.rules.clear();
+        self.rules.get_or_create(&RulesHash { hash: generation.plan_hash.clone() }).set(1);
+        self.rules_loaded.set(at.as_second());
+        self.fuses.clear();
+        for (fuse, on) in generation.fuse_values() {
+            self.fuses.get_or_create(&FuseName { fuse: fuse.into() }).set(i64::from(on));
+        }
+    }
+
+    pub(crate) fn reload_failed(&self) {
+        self.reload_failures.inc();
+    }
+
+    /// No source of the kind is left.
+    pub(crate) fn source_gone(&self, kind: &str) {
+        self.source_up.remove(&SourceKind { kind: kind.into() });
     }
 
     pub(crate) fn deciding(&self, took: Duration) {

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::ledger::Ledger;
+use crate::reload::Reloader;
 use crate::shutdown::Shutdown;
 use crate::sources::Intake;
+use crate::tasks::TaskSet;
 
 /// How often old events are pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
@@ -25,7 +26,8 @@ pub struct Running {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) stopper: watch::Sender<bool>,
-    pub(crate) tasks: JoinSet<()>,
+    pub(crate) tasks: TaskSet,
+    pub(crate) reloader: Reloader,
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) grace: Duration,
 }
@@ -52,6 +54,11 @@ impl Running {
         &self.intake
     }
 
+    /// Replaces the rules while the runtime runs.
+    pub fn reloader(&self) -> &Reloader {
+        &self.reloader
+    }
+
     /// The same with another grace time.
     #[cfg(test)]
     pub(crate) fn with_grace(self, grace: Duration) -> Self {
@@ -61,18 +68,18 @@ impl Running {
     /// Stops the runtime: no more events are accepted, and work in progress is finished or left to the
     /// next start. Takes no longer than the grace time. Returns `false` if work was aborted, or the
     /// backend did not close cleanly.
-    pub async fn stop(mut self) -> bool {
+    pub async fn stop(self) -> bool {
         // Sending fails only if every task has ended already.
         let _ended = self.stopper.send(true).is_err();
-        let (tasks, engine) = (&mut self.tasks, &self.engine);
+        let (tasks, engine) = (&self.tasks, &self.engine);
         let finished = tokio::time::timeout(self.grace, async {
-            while tasks.join_next().await.is_some() {}
+            tasks.finish().await;
             engine.finish().await;
         });
         let in_time = finished.await.is_ok();
         if !in_time {
             tracing::warn!("some work did not finish in time; the next start resumes it");
-            self.tasks.shutdown().await;
+            self.tasks.abort().await;
             self.engine.abort().await;
         }
         if let Err(error) = self.backend.close().await {

@@ -1,31 +1,35 @@
 //! Assembles a runtime: sources, backend, engine, triggers, admin port.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fuse_rules::{Fuses, Registry, Ruleset};
-use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use crate::admin::{self, Admin, AdminAccess, Guard};
 use crate::backend::{Backend, BackendError};
 use crate::clock::Clock;
 use crate::engine::{
-    Engine, Follower, Gate, MAX_DECIDING_KIB, Parked, Policy, Slots, Watch, Watcher,
+    Engine, Follower, Followers, MAX_DECIDING_KIB, Parked, Policy, Slots, Watcher,
 };
+use crate::files::FileStamps;
+use crate::generation::{ActiveGeneration, Generation};
 use crate::http::{Limits, Server};
-use crate::kubernetes::{Cluster, Need, Scope, needs};
+use crate::kubernetes::Cluster;
 use crate::metrics::Metrics;
+use crate::reload::{
+    BoundSources, PrepareError, Reload, ReloadState, Reloader, RulesLoader, SourceHost,
+    unknown_trigger,
+};
 use crate::running::{Running, prune};
 use crate::secrets::{SecretStore, Secrets};
 use crate::shutdown::Shutdown;
-use crate::sources::{BoundSource, Intake, SourceContext, SourceError, SourceHealth, Sources};
-use crate::supervise::{Backoff, Supervisor};
+use crate::sources::{Intake, IntakeRules, SourceError, Sources};
+use crate::supervise::Supervisor;
+use crate::tasks::TaskSet;
 use crate::triggers::Triggers;
 
 /// A runtime that is not yet started.
@@ -51,7 +55,7 @@ use crate::triggers::Triggers;
 /// # }
 /// ```
 pub struct Runtime {
-    ruleset: Arc<Ruleset>,
+    ruleset: Ruleset,
     sources: Sources,
     triggers: Triggers,
     fuses: Fuses,
@@ -67,6 +71,7 @@ pub struct Runtime {
     allow_origins: Vec<String>,
     secrets: Secrets,
     follows: Option<Cluster>,
+    loader: Option<(Arc<dyn RulesLoader>, FileStamps)>,
 }
 
 /// How many log lines were dropped.
@@ -106,6 +111,15 @@ pub enum StartError {
     },
 }
 
+impl From<PrepareError> for StartError {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::Source(error) => Self::Source(error),
+            PrepareError::UnknownKind(kind) => Self::UnknownKind { what: "source", kind },
+        }
+    }
+}
+
 /// The kinds of sources and triggers, against which rules are checked.
 pub fn registry(sources: &Sources, triggers: &Triggers) -> Registry {
     let mut registry = Registry::new();
@@ -118,23 +132,11 @@ pub fn registry(sources: &Sources, triggers: &Triggers) -> Registry {
     registry
 }
 
-/// A hash of the text of the rules. The ledger records it with each decision.
-pub fn plan_hash(ruleset: &Ruleset) -> String {
-    let mut hash = Sha256::new();
-    for file in ruleset.files().iter() {
-        for part in [file.name(), file.text()] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part.as_bytes());
-        }
-    }
-    data_encoding::HEXLOWER.encode(&hash.finalize())
-}
-
 impl Runtime {
     /// A runtime with every fuse at its default, no admin port, and default policy.
     pub fn new(ruleset: Ruleset, sources: Sources, triggers: Triggers) -> Self {
         Self {
-            ruleset: Arc::new(ruleset),
+            ruleset,
             sources,
             triggers,
             fuses: Fuses::default(),
@@ -150,6 +152,7 @@ impl Runtime {
             allow_origins: Vec::new(),
             secrets: Secrets::local(),
             follows: None,
+            loader: None,
         }
     }
 
@@ -233,6 +236,14 @@ impl Runtime {
         Self { follows: Some(cluster), ..self }
     }
 
+    /// Loads the rules again with this loader: when [`Reloader::reload`](crate::Reloader::reload) is called, by
+    /// `POST /-/reload` of the admin port, and as soon as a file differs from what it was when the loader read the
+    /// rules of this runtime.
+    #[must_use]
+    pub fn loader(self, loader: impl RulesLoader, files: FileStamps) -> Self {
+        Self { loader: Some((Arc::new(loader), files)), ..self }
+    }
+
     /// Starts the runtime on a backend. Everything that can fail at the start fails here.
     ///
     /// # Errors
@@ -240,36 +251,43 @@ impl Runtime {
     /// The backend cannot be read, a source or the admin port cannot be bound, or the rules use a
     /// source or trigger that is not part of the runtime.
     pub async fn start(self, backend: impl Backend) -> Result<Running, StartError> {
-        let used = self.used_triggers()?;
         if let Some(address) = self.admin.filter(|address| !self.admin_access.permits(*address)) {
             return Err(StartError::AdminToken(address));
         }
-        let plan = self.ruleset.plan();
-        let plan_hash = plan_hash(&self.ruleset);
-        let metrics = Arc::new(Metrics::new());
-        for fuse in self.ruleset.fuses() {
-            metrics.fuse(fuse.name, self.fuses.get(fuse.name).unwrap_or(fuse.default_on));
+        let generation = Generation::new(self.ruleset, self.fuses);
+        if let Some(kind) = unknown_trigger(&generation, &self.triggers) {
+            return Err(StartError::UnknownKind { what: "trigger", kind });
         }
+        let active = ActiveGeneration::new(generation);
+        let generation = active.get();
+        let metrics = Arc::new(Metrics::new());
         let backend: Arc<dyn Backend> = Arc::new(backend);
         let (bus, ledger) = (backend.bus(), backend.ledger());
         let clock = backend.resume_clock(&self.clock).await?;
+        metrics.rules_loaded(&generation, clock.now());
         let server =
             Server::new(self.limits.clone(), self.allow_origins.clone(), Arc::clone(&metrics));
-        let intake =
-            Intake::new(Arc::clone(&bus), plan.clone(), clock.clone(), Arc::clone(&metrics));
+        let rules = IntakeRules::Active(active.clone());
+        let intake = Intake::new(Arc::clone(&bus), rules, clock.clone(), Arc::clone(&metrics));
         let (stopper, stop) = Shutdown::new();
-        let bound = self.bind(&intake, &stop, &server).await?;
-        let listening = bound.iter().flat_map(|(bound, _)| bound.listening());
-        let mut listening: Vec<String> = listening.collect();
         let supervisor = Supervisor::new(Arc::clone(&metrics), stop.clone());
-        let watches = self.watches();
+        let tasks = TaskSet::default();
+        let host = SourceHost {
+            kinds: self.sources,
+            intake: intake.clone(),
+            stop: stop.clone(),
+            secrets: self.secrets.clone(),
+            server: server.clone(),
+            supervisor: Arc::clone(&supervisor),
+            metrics: Arc::clone(&metrics),
+            tasks: tasks.clone(),
+        };
+        let mut bound = BoundSources::default();
+        let sources = host.prepare(&bound, &generation).await?;
         let engine = Arc::new(Engine {
             bus: Arc::clone(&bus),
             ledger: Arc::clone(&ledger),
-            plan: plan.clone(),
-            plan_hash: plan_hash.clone(),
-            gate: Gate::new(&self.ruleset, &self.fuses),
-            fuses: self.fuses.clone(),
+            active: active.clone(),
             triggers: self.triggers.clone(),
             metrics: Arc::clone(&metrics),
             clock: clock.clone(),
@@ -282,14 +300,54 @@ impl Runtime {
             working: Mutex::default(),
         });
         let unfollowed = Arc::default();
-        let mut tasks = JoinSet::new();
-        let mut admin_address = None;
+        let mut admin_listener = None;
         if let Some(address) = self.admin {
             let failed = |error| StartError::Admin { address, error };
             let listener = TcpListener::bind(address).await.map_err(failed)?;
             let address = listener.local_addr().map_err(failed)?;
-            admin_address = Some(address);
-            listening.push(format!("admin at http://{address}"));
+            admin_listener = Some((listener, address));
+        }
+        let admin_address = admin_listener.as_ref().map(|(_, address)| *address);
+        // Everything is open: from here on, nothing fails.
+        host.commit(&mut bound, sources);
+        let mut listening = bound.listening();
+        listening.extend(admin_address.map(|address| format!("admin at http://{address}")));
+        let follower = self.follows.map(|cluster| {
+            Arc::new(Follower {
+                cluster,
+                ledger: Arc::clone(&ledger),
+                metrics: Arc::clone(&metrics),
+                clock: clock.clone(),
+                problems: Arc::clone(&unfollowed),
+            })
+        });
+        let followers = Followers {
+            follower,
+            supervisor: Arc::clone(&supervisor),
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+            running: Mutex::default(),
+        };
+        followers.follow(&generation.ruleset, &self.triggers);
+        let (loader, files) = self.loader.unzip();
+        let reload = Arc::new(Reload {
+            active: active.clone(),
+            loader,
+            host,
+            triggers: self.triggers.clone(),
+            followers,
+            metrics: Arc::clone(&metrics),
+            clock: clock.clone(),
+            state: ReloadState::new(bound, files.unwrap_or_default()),
+            warning: Mutex::default(),
+        });
+        if reload.loader.is_some() {
+            let (reload, stop) = (Arc::clone(&reload), stop.clone());
+            let watch = move || Arc::clone(&reload).watch(stop.clone());
+            tasks.spawn(Arc::clone(&supervisor).keep("reloading", watch));
+        }
+        let reloader = Reloader { reload };
+        if let Some((listener, address)) = admin_listener {
             let guard = Arc::new(Guard::new(self.admin_access, address));
             guard.refresh(&self.secrets).await;
             let (fresh, secrets, until) = (Arc::clone(&guard), self.secrets.clone(), stop.clone());
@@ -299,15 +357,12 @@ impl Runtime {
                 bus: Arc::clone(&bus),
                 ledger: Arc::clone(&ledger),
                 metrics: Arc::clone(&metrics),
-                ruleset: Arc::clone(&self.ruleset),
-                plan,
-                plan_hash,
-                fuses: self.fuses,
-                triggers: self.triggers.clone(),
-                used,
+                active,
+                reloader: reloader.clone(),
+                triggers: self.triggers,
                 engine: Arc::clone(&engine),
                 supervisor: Arc::clone(&supervisor),
-                unfollowed: Arc::clone(&unfollowed),
+                unfollowed,
                 dropped_log_lines: self.dropped_log_lines,
                 looking: Arc::new(Semaphore::new(1)),
                 explaining: Arc::new(Semaphore::new(admin::decisions::MAX_ANSWERS)),
@@ -317,20 +372,6 @@ impl Runtime {
             });
             let serving = admin::serve(admin, server, listener, address);
             tasks.spawn(Arc::clone(&supervisor).watch("the admin port", serving));
-        }
-        if let Some(cluster) = &self.follows {
-            let follower = Arc::new(Follower {
-                cluster: cluster.clone(),
-                ledger: Arc::clone(&ledger),
-                metrics: Arc::clone(&metrics),
-                clock: clock.clone(),
-                problems: unfollowed,
-            });
-            for watch in watches {
-                let (follower, stop) = (Arc::clone(&follower), stop.clone());
-                let follow = move || Arc::clone(&follower).run(watch.clone(), stop.clone());
-                tasks.spawn(Arc::clone(&supervisor).keep("observing objects", follow));
-            }
         }
         let task = |run: fn(Arc<Engine>, Shutdown) -> Task| {
             let (engine, stop) = (Arc::clone(&engine), stop.clone());
@@ -342,9 +383,6 @@ impl Runtime {
         tasks.spawn(Arc::clone(&supervisor).keep("waiting actions", due));
         let decide = task(|engine, stop| Box::pin(engine.run(stop)));
         tasks.spawn(Arc::clone(&supervisor).keep("deciding events", decide));
-        for (bound, context) in bound {
-            tasks.spawn(Arc::clone(&supervisor).serve(bound, context, Backoff::default()));
-        }
         let (pruned, keep) = (Arc::clone(&ledger), self.keep);
         let prune = move || prune(Arc::clone(&pruned), clock.clone(), keep, stop.clone());
         tasks.spawn(supervisor.keep("pruning", prune));
@@ -357,72 +395,10 @@ impl Runtime {
             engine,
             stopper,
             tasks,
+            reloader,
             backend,
             grace,
         })
-    }
-
-    /// The kinds of triggers that the rules use. All of them must exist.
-    fn used_triggers(&self) -> Result<Vec<String>, StartError> {
-        let mut used: Vec<String> = self
-            .ruleset
-            .rules()
-            .flat_map(|rule| rule.triggers.into_iter().map(|trigger| trigger.kind))
-            .collect();
-        used.sort();
-        used.dedup();
-        match used.iter().find(|kind| self.triggers.get(kind).is_none()) {
-            Some(kind) => Err(StartError::UnknownKind { what: "trigger", kind: kind.clone() }),
-            None => Ok(used),
-        }
-    }
-
-    /// The kinds of objects that the rules create, and where.
-    fn watches(&self) -> BTreeSet<Watch> {
-        let needs = needs(&self.ruleset, &self.triggers);
-        let watched = needs.into_iter().filter_map(|need| match need.need {
-            Need::Follow { api_version, kind, scope } => Some(Watch { api_version, kind, scope }),
-            _ => None,
-        });
-        let mut watched: BTreeSet<Watch> = watched.collect();
-        // A watch of all namespaces includes each of them.
-        let everywhere: Vec<Watch> =
-            watched.iter().filter(|watch| watch.scope == Scope::AllNamespaces).cloned().collect();
-        watched.retain(|watch| {
-            watch.scope.namespace().is_none()
-                || !everywhere
-                    .iter()
-                    .any(|all| all.kind == watch.kind && all.api_version == watch.api_version)
-        });
-        watched
-    }
-
-    async fn bind(
-        &self,
-        intake: &Intake,
-        stop: &Shutdown,
-        server: &Server,
-    ) -> Result<Vec<(Box<dyn BoundSource>, SourceContext)>, StartError> {
-        let mut bound = Vec::new();
-        let known: Vec<&str> = self.sources.iter().map(|(kind, _)| kind).collect();
-        if let Some(event) = self.ruleset.events().find(|event| !known.contains(&event.kind)) {
-            return Err(StartError::UnknownKind { what: "source", kind: event.kind.to_owned() });
-        }
-        for (kind, source) in self.sources.iter() {
-            let events = Sources::bindings(&self.ruleset, kind);
-            if events.is_empty() {
-                continue;
-            }
-            let context = SourceContext {
-                intake: intake.clone(),
-                shutdown: stop.clone(),
-                health: SourceHealth::new(kind),
-                secrets: self.secrets.clone(),
-                server: server.clone(),
-            };
-            bound.push((source.bind(events, &context).await?, context));
-        }
-        Ok(bound)
     }
 }
 

@@ -121,10 +121,14 @@ impl Supervisor {
             if started.elapsed() >= backoff.longest {
                 wait = backoff.first;
             }
-            self.metrics.source_up(&kind, false);
+            if context.shutdown().is_requested() {
+                self.sources().retain(|other| !other.is_same(&health));
+            } else {
+                self.metrics.source_up(&kind, false);
+            }
             let problem = match served {
                 Ok(Ok(())) => {
-                    if !self.stop.is_requested() {
+                    if !context.shutdown().is_requested() {
                         tracing::info!(kind, "a source has no more events");
                     }
                     return;
@@ -135,6 +139,9 @@ impl Supervisor {
                     "a fault inside it; please report it".to_owned()
                 }
             };
+            if context.shutdown().is_requested() {
+                return;
+            }
             health.failed(&problem);
             tracing::warn!(
                 kind,
@@ -143,7 +150,10 @@ impl Supervisor {
                 "a source failed and is restarted"
             );
             tokio::select! {
-                () = self.stop.requested() => return,
+                () = context.shutdown().requested() => {
+                    self.sources().retain(|other| !other.is_same(&health));
+                    return;
+                }
                 () = tokio::time::sleep(wait) => {}
             }
             self.metrics.source_restarted(&kind);

@@ -17,6 +17,7 @@ Examples:
   fuse check --fix rules
   fuse check --format json rules/slo-remediation.rules
   fuse check --cost rules
+  fuse check --against deployed/rules rules
 
 Exit codes: 0 no problems, 1 problems, 2 wrong usage or a path that cannot be read or written")]
 pub(crate) struct Check {
@@ -31,6 +32,14 @@ pub(crate) struct Check {
     /// `max_work` limits the values that a rule examines for a real event, whose lists may be longer.
     #[arg(long)]
     pub(crate) cost: bool,
+
+    /// Compare with the rules of another folder or file: what would a reload change?
+    ///
+    /// Lists the rules that are added, removed or changed, fuses, and what fuse would listen to. A changed
+    /// rule is shown with an event that it decides differently, or as rewritten if it provably decides and
+    /// acts alike.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) against: Option<PathBuf>,
 
     /// Apply all safe fixes, and report the remaining problems
     ///

@@ -1,5 +1,7 @@
 //! `fuse check`
 
+mod against;
+
 use fuse_rules::Ruleset;
 use fuse_rules::cost::RuleCost;
 
@@ -26,6 +28,18 @@ pub(crate) fn run(arguments: &Check) -> Ended {
     };
     let found = ruleset.warnings().clone().and(lints.run(&ruleset));
     let exit = problems(&found, arguments.format);
+    if let Some(old) = &arguments.against {
+        match against::load(old, &config)? {
+            Ok(old) => output::print(&against::report(&ruleset, &old, arguments.format)?),
+            Err(diagnostics) => {
+                output::fail(&format!(
+                    "the rules to compare with have problems: {}",
+                    old.display()
+                ));
+                return Ok(problems(&diagnostics, arguments.format));
+            }
+        }
+    }
     if arguments.format == ProblemFormat::Text && !found.has_errors() {
         output::print(&format!("no problems in {}\n", counts(&ruleset)));
     }

@@ -48,9 +48,11 @@ fn lines(report: &Value) -> String {
     for warning in list("warnings").iter().filter_map(Value::as_str) {
         lines.push_str(&format!("note: {warning}\n"));
     }
-    lines.push_str(match is_done {
-        true => "replayed; `fuse events` shows what becomes of it\n",
-        false => "nothing is done yet; `--yes` does it\n",
+    let acts = decisions.iter().any(|decision| text(decision, "outcome") == "fired");
+    lines.push_str(match (is_done, acts) {
+        (true, _) => "replayed; `fuse events` shows what becomes of it\n",
+        (false, true) => "nothing is done yet; `--yes` does it\n",
+        (false, false) => "nothing would be done\n",
     });
     lines
 }

@@ -1,5 +1,7 @@
 //! `fuse run`
 
+mod rules;
+
 use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,20 +16,32 @@ use fuse_runtime::kubernetes::{Cluster, Finding, Report, examine};
 use fuse_runtime::secrets::{Secret, SecretRef};
 use fuse_runtime::store::{SizeLimits, Store};
 use fuse_runtime::triggers::{ActionFiles, Triggers};
-use fuse_runtime::{Runtime, variable};
+use fuse_runtime::{ReloadError, Reloader, Runtime, variable};
 
 use super::doctor::needs_of;
-use super::{Ended, LoadDetail, async_runtime, config, load_with, sources};
+use super::{Ended, async_runtime, sources};
 use crate::cli::Run;
 use crate::endpoint::{self, Endpoint};
 use crate::log::Log;
 use crate::{Exit, output};
+use rules::{RunRules, Started};
 
 /// The address of the admin server. It shows what happened, so other machines must be asked for.
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 12_080);
 
 pub(crate) fn run(arguments: Run) -> Ended {
-    let config = config(arguments.rules.config.clone())?;
+    let rules = RunRules::new(arguments.rules);
+    let (started, files) = rules.read();
+    let Started { config: start, ruleset, fuses } = match started {
+        Ok(started) => started,
+        Err(ReloadError::Rules(problems)) => {
+            let problems = problems.to_text(Style::Colour);
+            output::fail(&format!("the rules have problems\n\n{problems}"));
+            return Ok(Exit::Problems);
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    let config = start.config.clone();
     let address =
         arguments.listen.or(config.listen.address).unwrap_or(IpAddr::V4(if arguments.local {
             Ipv4Addr::LOCALHOST
@@ -48,19 +62,6 @@ pub(crate) fn run(arguments: Run) -> Ended {
     let state =
         arguments.state.or(config.state.dir.clone()).unwrap_or_else(|| PathBuf::from(default));
 
-    let ruleset = match load_with(&config, &arguments.rules, LoadDetail::Run)? {
-        Ok(ruleset) => ruleset,
-        Err(diagnostics) => {
-            output::fail(&format!(
-                "the rules have problems\n\n{}",
-                diagnostics.to_text(Style::Colour)
-            ));
-            return Ok(Exit::Problems);
-        }
-    };
-    let environment = |name: &str| std::env::var(name).ok();
-    let fuses = config.fuses(&ruleset, &environment).map_err(|error| error.to_string())?;
-
     let log = Log::start();
     for name in unknown_switches(&ruleset) {
         tracing::warn!("{name} is set like a fuse, but the rules declare no such fuse");
@@ -69,7 +70,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
         format!("fuse {}", env!("CARGO_PKG_VERSION")),
         format!("state is kept in {}", state.display()),
     ];
-    let rules = armed(&ruleset, &fuses);
+    let armed = armed(&ruleset, &fuses);
     let limits = SizeLimits { max_size: config.state.max_size, min_free: config.state.min_free };
     let store = Store::open_with(&state, limits).map_err(|error| error.to_string())?;
     if store.is_new() {
@@ -107,6 +108,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
             .limits(Limits { max_buffered: config.listen.max_buffered, ..Limits::default() })
             .allow_origins(config.listen.allow_origins.clone())
             .secrets(config.secrets.store())
+            .loader(rules.loader(start), files)
             .dropped_log_lines(log.dropped_lines());
         let runtime = match &doctor {
             Some(cluster) => runtime.follow(cluster.clone()),
@@ -121,7 +123,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
         write_endpoint(&state, admin, local_token.clone());
         let running = runtime.start(backend).await.map_err(|error| error.to_string())?;
         banner.extend(running.listening().iter().map(|what| format!("listening: {what}")));
-        banner.extend(rules);
+        banner.extend(armed);
         announce(&banner);
         if let Some(address) = running.admin_address().filter(|address| *address != admin) {
             write_endpoint(&state, address, local_token);
@@ -131,12 +133,13 @@ pub(crate) fn run(arguments: Run) -> Ended {
             // to wait.
             tokio::spawn(async move { report(&examine(&cluster, &needs).await) });
         }
-        signals.received().await;
+        let reloader = running.reloader().clone();
+        signals.received(&reloader).await;
         tracing::info!("stopping; a second signal stops at once");
         let clean = tokio::select! {
             clean = running.stop() => clean,
             // Unfinished work is recorded, as after a crash.
-            () = signals.received() => false,
+            () = signals.received(&reloader) => false,
         };
         Endpoint::remove(&state);
         if clean {
@@ -226,10 +229,11 @@ fn announce(lines: &[String]) {
     }
 }
 
-/// SIGTERM and SIGINT.
+/// SIGTERM and SIGINT, which stop, and SIGHUP, which reloads.
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
 }
 
 impl Signals {
@@ -239,13 +243,22 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate()).map_err(failed)?,
             interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+            hang_up: signal(SignalKind::hangup()).map_err(failed)?,
         })
     }
 
-    async fn received(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    /// Waits for the request to stop, and reloads meanwhile when asked to.
+    async fn received(&mut self, reloader: &Reloader) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => {
+                    let reloader = reloader.clone();
+                    // The result is in the log.
+                    tokio::spawn(async move { reloader.reload().await.is_ok() });
+                }
+            }
         }
     }
 }

@@ -182,3 +182,64 @@ fn rules_that_nothing_finds() {
         "evaluated for every event, since the index cannot find them (see fuse plan): s/not-found";
     assert_eq!(line, Some(wanted), "{text}");
 }
+
+#[test]
+fn what_a_reload_would_change_is_shown_with_events() {
+    const OLD: &str = r#"
+fuse night default off
+source q webhook {
+  port = 12000
+  event e : { severity: int, team?: string } { path = "/e" }
+}
+condition is-high(e) = e.severity >= 4
+sensor s on q.e {
+  rule wider { when body.severity > 4  trigger log { message = "a" } }
+  rule narrower { when is-high(body)  trigger log { message = "b" } }
+  rule gone { when body.team == "db"  trigger log { message = "c" } }
+  rule other-action { when body.severity == 1  trigger log { message = "d" } }
+  rule rewritten { when is-high(body)  trigger log { message = "e" } }
+  rule same { when body.team == "web"  trigger log { message = "f" } }
+}
+"#;
+    let new = OLD
+        .replace("body.severity > 4", "body.severity >= 4")
+        .replace("rule narrower { when is-high(body)", "rule narrower { when body.severity > 10")
+        .replace("rule gone { when body.team", "rule new { when body.team")
+        .replace("message = \"d\"", "message = \"D\"")
+        .replace(
+            "rule rewritten { when is-high(body)",
+            "rule rewritten { when not (body.severity < 4)",
+        )
+        .replace("night default off", "night default on")
+        .replace("port = 12000", "port = 12001");
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [("old", OLD), ("new", new.as_str())] {
+        let folder = folder.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("a.rules"), text).unwrap();
+    }
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let against = |old: &str, new: &str| ran(&["check", "--against", &path(old), &path(new)]);
+    insta::assert_snapshot!(against("old", "new"), @r#"
+    exit 0
+    added          s/new
+    removed        s/gone
+    changed        s/narrower
+      no longer    q.e {"severity":10}
+    changed        s/other-action
+                   its fuses, `once` or triggers differ
+    changed        s/wider
+      now matches  q.e {"severity":4}
+    rewritten      s/rewritten (decides and acts alike)
+    fuse           night is on by default
+    opens          q.e at POST port 12001, /e
+    closes         q.e at POST port 12000, /e
+
+    no problems in 1 file: 1 event, 6 rules
+    "#);
+    insta::assert_snapshot!(against("new", "new"), @"
+    exit 0
+    a reload would change nothing
+    no problems in 1 file: 1 event, 6 rules
+    ");
+}

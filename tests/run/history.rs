@@ -202,6 +202,7 @@ async fn answers_are_as_the_description_of_the_api_has_them() {
         assert!(errors.is_empty(), "{path}: {errors:#?}\n{answer:#}");
         answer
     };
+    check("post", "/-/reload", "", Value::Null).await;
     check("post", "/replay", "", json!({ "id": "1" })).await;
     check("post", "/replay", "", json!({ "id": "1", "dry_run": false })).await;
     fuse.settled("1 (attempt 2)").await;

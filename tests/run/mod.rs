@@ -26,6 +26,8 @@ mod limits;
 mod observe;
 /// Fuses that are switched off while actions are pending, and actions that are given up.
 mod pending;
+/// Rules and settings that change while it runs.
+mod reload;
 /// How it ends, and when it does not start.
 mod stop;
 /// What `/decisions` says would have made rules match.

@@ -20,7 +20,7 @@ pub(crate) use disk::SmallDisk;
 pub(crate) use http::{Reply, client};
 pub(crate) use ports::{Ports, free as free_port};
 use process::Process;
-pub(crate) use process::Reader;
+pub(crate) use process::{Reader, Resources};
 pub(crate) use program::{program, skipped};
 
 /// How often something is looked for before a test gives up, and the wait in between: a minute,
@@ -281,7 +281,17 @@ impl Fuse {
 
     /// `kill -TERM`, without waiting for the end.
     pub(crate) fn terminate(&self) {
-        self.process.as_ref().expect("it runs").terminate();
+        self.process.as_ref().expect("it runs").signal("TERM");
+    }
+
+    /// `kill -HUP`.
+    pub(crate) fn hang_up(&self) {
+        self.process.as_ref().expect("it runs").signal("HUP");
+    }
+
+    /// What the process uses now.
+    pub(crate) fn resources(&self) -> Resources {
+        self.process.as_ref().expect("it runs").resources()
     }
 
     /// Looks for a while whether it ends, which it must not. Cannot fail where it does not.

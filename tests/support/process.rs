@@ -14,6 +14,15 @@ pub(super) struct Process {
     reader: Option<JoinHandle<()>>,
 }
 
+/// What a process uses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resources {
+    /// Open files, sockets included.
+    pub(crate) files: usize,
+    /// Memory, in KiB.
+    pub(crate) kibibytes: usize,
+}
+
 /// Who reads the log of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Reader {
@@ -86,11 +95,21 @@ impl Process {
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM.
-    pub(super) fn terminate(&self) {
+    /// Sends a signal, as in `TERM`.
+    pub(super) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        let status = Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap();
         assert!(status.success());
+    }
+
+    /// What the process uses now.
+    pub(super) fn resources(&self) -> Resources {
+        let folder = Path::new("/proc").join(self.child.id().to_string());
+        let files = std::fs::read_dir(folder.join("fd")).unwrap().count();
+        let status = std::fs::read_to_string(folder.join("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let kibibytes = line.trim().trim_end_matches(" kB").parse().unwrap();
+        Resources { files, kibibytes }
     }
 
     /// All that a process said that has ended.

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use crate::diagnostic::{Level, Lint};
+pub(crate) use facts::shown;
 pub use templates::{TemplateError, TemplateFile, TemplateParameter, WorkflowTemplate};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, suggest};

@@ -26,9 +26,10 @@ struct FuseLine<'r> {
 }
 
 pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Response {
-    let values = values(&admin);
-    let rules: Vec<_> = admin.ruleset.rules().collect();
-    let lines: Vec<_> = admin
+    let generation = admin.active.get();
+    let values: BTreeMap<&str, bool> = generation.fuse_values().collect();
+    let rules: Vec<_> = generation.ruleset.rules().collect();
+    let lines: Vec<_> = generation
         .ruleset
         .fuses()
         .map(|fuse| FuseLine {
@@ -45,10 +46,4 @@ pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Response {
         })
         .collect();
     Json(json!({ "fuses": lines })).into_response()
-}
-
-/// Whether each fuse is on.
-pub(super) fn values(admin: &Admin) -> BTreeMap<&str, bool> {
-    let value = |name: &str, default| admin.fuses.get(name).unwrap_or(default);
-    admin.ruleset.fuses().map(|fuse| (fuse.name, value(fuse.name, fuse.default_on))).collect()
 }

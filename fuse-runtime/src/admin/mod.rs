@@ -7,6 +7,7 @@ mod events;
 mod fuses;
 mod held;
 mod query;
+mod reload;
 mod replay;
 mod routes;
 mod rules;
@@ -20,7 +21,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use fuse_rules::{Fuses, Plan, Ruleset};
 use futures_util::future::join_all;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -29,9 +29,11 @@ use tokio::sync::Semaphore;
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::engine::{Engine, Group, Watch};
+use crate::generation::ActiveGeneration;
 use crate::http::{PortKind, Server};
 use crate::ledger::{Ledger, LedgerError};
 use crate::metrics::{Counted, Metrics};
+use crate::reload::Reloader;
 use crate::shutdown::Shutdown;
 use crate::supervise::{Down, Supervisor};
 use crate::triggers::{Guarded, Readiness, Triggers};
@@ -51,13 +53,10 @@ pub(crate) struct Admin {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) ruleset: Arc<Ruleset>,
-    pub(crate) plan: Plan,
-    pub(crate) plan_hash: String,
-    pub(crate) fuses: Fuses,
+    /// The rules and fuses in use.
+    pub(crate) active: ActiveGeneration,
+    pub(crate) reloader: Reloader,
     pub(crate) triggers: Triggers,
-    /// The kinds of triggers that the rules use.
-    pub(crate) used: Vec<String>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) supervisor: Arc<Supervisor>,
     /// Why objects cannot be followed.
@@ -106,8 +105,12 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let accepting = problems.is_empty();
     problems.extend(not_acting(&admin).await);
     let status = if accepting { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let answer =
+    let mut answer =
         json!({ "accepting": accepting, "ready": problems.is_empty(), "not_ready": problems });
+    // Fuse works, but not with the rules that somebody wants.
+    if let (Some(warning), Some(fields)) = (admin.reloader.warning(), answer.as_object_mut()) {
+        fields.insert("warnings".into(), json!([warning]));
+    }
     (status, Json(answer)).into_response()
 }
 
@@ -150,7 +153,8 @@ async fn not_acting(admin: &Admin) -> Vec<String> {
         ));
     }
     // All at once, and not for long: probes have short timeouts.
-    let asked = admin.used.iter().map(|kind| async move {
+    let generation = admin.active.get();
+    let asked = generation.used_triggers.iter().map(|kind| async move {
         let Some(trigger) = admin.triggers.get(kind) else {
             return Some(format!("the trigger `{kind}` is not part of this runtime"));
         };
@@ -189,9 +193,9 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
         Ok(counts) => {
             let backlog = admin.bus.backlog();
             // Also of triggers that the rules used earlier.
-            let used = admin.used.iter().cloned();
+            let used = admin.active.get().used_triggers.clone();
             let parked = &admin.engine.parked;
-            for kind in used.chain(parked.triggers()) {
+            for kind in used.into_iter().chain(parked.triggers()) {
                 admin.metrics.held(&kind, parked.held(&kind));
             }
             let text = admin.metrics.render(&Counted {

@@ -9,7 +9,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 
 use super::{Admin, access, alive, dead_letters, decisions, events, failed, fuses, held, metrics};
-use super::{ready, replay, rules};
+use super::{ready, reload, replay, rules};
 
 /// A path with its method and handler.
 pub(super) struct AdminRoute {
@@ -32,6 +32,7 @@ pub(super) fn routes() -> Vec<AdminRoute> {
         read("/held", get(held::list)),
         read("/rules", get(rules::list)),
         read("/fuses", get(fuses::list)),
+        change("/-/reload", post(reload::reload)),
         change("/replay", post(replay::replay)),
         change("/dead-letters/{id}/discard", post(dead_letters::discard)),
         change("/held/{id}/discard", post(held::discard)),

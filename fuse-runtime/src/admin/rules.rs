@@ -55,8 +55,9 @@ pub(super) async fn list(State(admin): State<Arc<Admin>>, RawQuery(query): RawQu
 
 /// The rules that come after one, in the order of the files.
 fn page(admin: &Admin, after: Option<&str>, limit: usize) -> Value {
-    let fuses = super::fuses::values(admin);
-    let mut rules = admin.ruleset.rules();
+    let generation = admin.active.get();
+    let fuses: BTreeMap<&str, bool> = generation.fuse_values().collect();
+    let mut rules = generation.ruleset.rules();
     if let Some(after) = after {
         let _skipped = rules.by_ref().find(|rule| rule.name == after);
     }
@@ -68,7 +69,7 @@ fn page(admin: &Admin, after: Option<&str>, limit: usize) -> Value {
         .map(|rule| RuleLine {
             rule: rule.name,
             doc: rule.doc,
-            place: admin.ruleset.files().locate(rule.span),
+            place: generation.ruleset.files().locate(rule.span),
             events: rule.events.iter().map(ToString::to_string).collect(),
             triggers: rule.triggers.iter().map(|trigger| trigger.kind.as_str()).collect(),
             requires: &rule.requires,
@@ -81,5 +82,5 @@ fn page(admin: &Admin, after: Option<&str>, limit: usize) -> Value {
                 .collect(),
         })
         .collect();
-    json!({ "plan": admin.plan_hash, "rules": lines, "next": next })
+    json!({ "plan": generation.plan_hash, "rules": lines, "next": next })
 }

@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use fuse_rules::{Decided, Decision, Evaluation, Fuses, Outcome, Plan};
+use fuse_rules::{Decided, Decision, Evaluation, Outcome};
 use jiff::Timestamp;
 
 use super::{Engine, MAX_DECIDING_KIB, Step};
 use crate::bus::Delivery;
 use crate::event::{Envelope, EventKey, ReplayScope};
+use crate::generation::Generation;
 use crate::http::shorten;
 use crate::ledger::{DecisionRecord, EventRecord, LedgerError, OnceClaim, Verdict};
 use crate::triggers::{ActionRequest, Triggers, action_id};
@@ -45,17 +47,18 @@ impl Engine {
         }
         let start = Instant::now();
         // Not on the async threads: an expensive event must not delay others, nor the admin port.
-        let (plan, hash, fuses) = (self.plan.clone(), self.plan_hash.clone(), self.fuses.clone());
-        let (triggers, event) = (self.triggers.clone(), event.clone());
+        // One generation for the whole decision, even if a reload replaces it meanwhile.
+        let generation = self.active.get();
+        let (deciding, triggers) = (Arc::clone(&generation), self.triggers.clone());
+        let event = event.clone();
         let now = (self.clock.now(), self.clock.steady());
-        let decided = tokio::task::spawn_blocking(move || {
-            verdict(&plan, &hash, &fuses, &triggers, &event, now)
-        });
+        let decided =
+            tokio::task::spawn_blocking(move || verdict(&deciding, &triggers, &event, now));
         let (mut verdict, missing) = decided
             .await
             .map_err(|error| LedgerError::Invalid(format!("deciding was interrupted: {error}")))?;
         for (_, action) in &verdict.actions {
-            if let Some(required) = self.gate.required(&action.rule) {
+            if let Some(required) = generation.gate.required(&action.rule) {
                 verdict.requires.insert(action.rule.clone(), required.clone());
             }
         }
@@ -95,6 +98,7 @@ impl Engine {
 
     /// Logs what was rejected. Reasons name paths and limits, and hide what is secret.
     fn warn_of_rejected(&self, record: &EventRecord) {
+        let generation = self.active.get();
         let (source, name, event) = (&record.event.source, &record.event.name, &record.event.id);
         if let Some(reason) = &record.rejected {
             let reason = shorten(reason);
@@ -104,7 +108,7 @@ impl Engine {
         let left_out = rejected.clone().count().saturating_sub(MAX_LOGGED_REJECTED);
         for decision in rejected.take(MAX_LOGGED_REJECTED) {
             let (rule, reason) = (&decision.rule, shorten(&decision.reason));
-            let place = self.gate.place(rule);
+            let place = generation.gate.place(rule);
             tracing::warn!(
                 source,
                 name,
@@ -125,14 +129,12 @@ impl Engine {
 /// the event lacks. Rules that did not match are left out: they can be derived from the event and the
 /// plan, and recording them would make the cost of an event follow the number of rules.
 pub(super) fn verdict(
-    plan: &Plan,
-    plan_hash: &str,
-    fuses: &Fuses,
+    generation: &Generation,
     triggers: &Triggers,
     event: &Envelope,
     (decided, steady): (Timestamp, Timestamp),
 ) -> (Verdict, Vec<String>) {
-    let Decided { mut evaluation, missing } = evaluate(plan, fuses, event);
+    let Decided { mut evaluation, missing } = evaluate(generation, event);
     let key = event.key();
     let replay = event.replay.as_ref();
     if let Some(scope) = replay.and_then(|replay| replay.scope.as_ref()) {
@@ -146,7 +148,7 @@ pub(super) fn verdict(
     }
     let mut verdict = Verdict {
         event: key.clone(),
-        plan: plan_hash.to_owned(),
+        plan: generation.plan_hash.clone(),
         decided,
         steady,
         rejected: evaluation.refused,
@@ -191,7 +193,7 @@ fn keep_scope(decisions: &mut Vec<Decision>, scope: &ReplayScope) {
     }
 }
 
-fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Decided {
+fn evaluate(generation: &Generation, event: &Envelope) -> Decided {
     let refused = |why: String| Decided {
         evaluation: Evaluation { refused: Some(why), mismatch: None, decisions: Vec::new() },
         missing: Vec::new(),
@@ -199,13 +201,20 @@ fn evaluate(plan: &Plan, fuses: &Fuses, event: &Envelope) -> Decided {
     if let Some(why) = &event.rejected {
         return refused(why.clone());
     }
+    if !generation.declares(&event.source, &event.name) {
+        return refused(format!(
+            "the rules no longer declare the event `{}.{}`; they did when it was accepted",
+            event.source, event.name
+        ));
+    }
     // Validated by the pass that decides, as it was at intake.
     let view = match event.unread_view() {
         Ok(view) => view,
         Err(invalid) => return refused(invalid.to_string()),
     };
     // A panic must not affect other events, nor lose this one.
-    let decided = catch_unwind(AssertUnwindSafe(|| plan.decide(&view, fuses)));
+    let decided =
+        catch_unwind(AssertUnwindSafe(|| generation.plan.decide(&view, &generation.fuses)));
     decided.unwrap_or_else(|_| {
         refused(
             "evaluating this event failed inside fuse; this is a bug of fuse, please report it"

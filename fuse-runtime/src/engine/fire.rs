@@ -98,7 +98,8 @@ impl Engine {
         trigger: &Guarded<'_>,
         progress: &mut Progress,
     ) -> Result<End, Interrupted> {
-        let off = self.gate.off(&progress.record.action.rule, &progress.record.requires);
+        let gate = &self.active.get().gate;
+        let off = gate.off(&progress.record.action.rule, &progress.record.requires);
         if !off.is_empty() {
             return Ok(self.held(progress, gate::held_by(&off), off));
         }
@@ -392,7 +393,7 @@ impl Engine {
                     action = request.id,
                     trigger = kind,
                     rule = request.action.rule,
-                    place = self.gate.place(&request.action.rule),
+                    place = self.active.get().gate.place(&request.action.rule),
                     kind = why.as_str(),
                     reason = shorten(reason),
                     "an action is given up: a dead letter"

@@ -12,6 +12,7 @@
 
 mod decide;
 mod fire;
+mod followers;
 mod gate;
 mod observe;
 mod parked;
@@ -27,7 +28,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fuse_rules::{Fuses, Plan};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
@@ -36,6 +36,7 @@ use tokio::task::JoinSet;
 use crate::bus::{Bus, BusError, Delivery};
 use crate::clock::Clock;
 use crate::event::EventKey;
+use crate::generation::ActiveGeneration;
 use crate::ledger::{EventAction, Ledger, LedgerError};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
@@ -44,6 +45,7 @@ use crate::triggers::{Guarded, Readiness, Triggers};
 
 pub use decide::reject_unrenderable;
 use fire::Caller;
+pub(crate) use followers::Followers;
 pub(crate) use gate::Gate;
 pub(crate) use observe::{Follower, Watch};
 pub(crate) use parked::{Group, Parked};
@@ -138,11 +140,8 @@ const EXTEND_EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct Engine {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) ledger: Arc<dyn Ledger>,
-    pub(crate) plan: Plan,
-    /// The hash of the rules from which the plan was compiled.
-    pub(crate) plan_hash: String,
-    pub(crate) fuses: Fuses,
-    pub(crate) gate: Gate,
+    /// The rules and fuses in use. A reload replaces them.
+    pub(crate) active: ActiveGeneration,
     pub(crate) triggers: Triggers,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,

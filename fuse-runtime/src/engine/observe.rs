@@ -55,14 +55,15 @@ impl Follower {
     pub(crate) async fn run(self: Arc<Self>, watch: Watch, stop: Shutdown) {
         loop {
             tokio::select! {
-                () = stop.requested() => return,
+                () = stop.requested() => break,
                 () = self.follow(&watch) => {}
             }
             tokio::select! {
-                () = stop.requested() => return,
+                () = stop.requested() => break,
                 () = tokio::time::sleep(RESTART_DELAY) => {}
             }
         }
+        self.problem(&watch, None);
     }
 
     async fn follow(&self, watch: &Watch) {

@@ -345,12 +345,11 @@ impl Engine {
     }
 
     async fn verdict_of(&self, envelope: &Envelope) -> Result<Verdict, LedgerError> {
-        let (plan, hash, fuses) = (self.plan.clone(), self.plan_hash.clone(), self.fuses.clone());
-        let (triggers, event) = (self.triggers.clone(), envelope.clone());
+        let (generation, triggers, event) =
+            (self.active.get(), self.triggers.clone(), envelope.clone());
         let now: (Timestamp, Timestamp) = (self.clock.now(), self.clock.steady());
-        let decided = tokio::task::spawn_blocking(move || {
-            verdict(&plan, &hash, &fuses, &triggers, &event, now).0
-        });
+        let decided =
+            tokio::task::spawn_blocking(move || verdict(&generation, &triggers, &event, now).0);
         let interrupted =
             |error| LedgerError::Invalid(format!("deciding was interrupted: {error}"));
         decided.await.map_err(interrupted)

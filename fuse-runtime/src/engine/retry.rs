@@ -198,7 +198,7 @@ impl Engine {
         let unavailable = &unavailable;
         let asked = self.parked.next_groups().into_iter().map(|(reason, oldest)| async move {
             let record = &oldest.action;
-            let off = self.gate.off(&record.action.rule, &record.requires);
+            let off = self.active.get().gate.off(&record.action.rule, &record.requires);
             let readiness = if !off.is_empty() {
                 Readiness::NotReady(gate::held_by(&off))
             } else if unavailable.contains(&reason.0) {

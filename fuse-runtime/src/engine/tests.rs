@@ -11,12 +11,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fuse_rules::Ruleset;
 use fuse_rules::schema::{Schema, SourceSchema};
+use fuse_rules::{Fuses, Ruleset};
 use tokio::sync::mpsc;
 
 use super::Policy;
 use crate::backend::Backend;
+use crate::generation::{ActiveGeneration, Generation};
 use crate::ledger::{ActionState, DeadLetterKind};
 use crate::sources::{
     BoundSource, EventBinding, Incoming, Source, SourceContext, SourceError, Sources,
@@ -169,10 +170,7 @@ impl super::Engine {
         Arc::new(Self {
             bus: backend.bus(),
             ledger: backend.ledger(),
-            plan: ruleset.plan(),
-            plan_hash: String::new(),
-            fuses: fuse_rules::Fuses::default(),
-            gate: super::Gate::default(),
+            active: ActiveGeneration::new(Generation::new(ruleset, Fuses::default())),
             triggers: Triggers::new(),
             metrics: Arc::new(crate::metrics::Metrics::new()),
             clock: crate::clock::Clock::system(),

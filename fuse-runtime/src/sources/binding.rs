@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use super::SourceError;
 
 /// One event that rules declare, with the fields of its source.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EventBinding {
     /// The source's name.
     pub source: String,

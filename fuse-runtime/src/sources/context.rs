@@ -85,6 +85,11 @@ impl SourceHealth {
         self.problems().reported = Some(reason.into());
     }
 
+    /// Forgets what the source itself reported.
+    pub(crate) fn clear_report(&self) {
+        self.problems().reported = None;
+    }
+
     /// The kind of the source.
     pub(crate) fn kind(&self) -> &str {
         &self.kind
@@ -95,6 +100,11 @@ impl SourceHealth {
         let mut problems = self.problems();
         problems.failed = Some(reason.to_owned());
         problems.reported = None;
+    }
+
+    /// Whether both are the health of the same source.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.problems, &other.problems)
     }
 
     /// The source serves again.

@@ -15,6 +15,7 @@ use super::admission::admit;
 use crate::bus::{Bus, BusError, Health, Published};
 use crate::clock::Clock;
 use crate::event::{Envelope, Replay};
+use crate::generation::ActiveGeneration;
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 
@@ -25,9 +26,17 @@ const MAX_ID_BYTES: usize = 512;
 #[derive(Clone)]
 pub struct Intake {
     sink: Arc<dyn EventSink>,
-    plan: Plan,
+    rules: IntakeRules,
     clock: Clock,
     metrics: Arc<Metrics>,
+}
+
+/// The rules by which the intake routes events and finds their ids.
+#[derive(Clone)]
+pub(crate) enum IntakeRules {
+    /// Those in use.
+    Active(ActiveGeneration),
+    Fixed(Plan),
 }
 
 /// Where accepted events go.
@@ -132,11 +141,28 @@ impl AcceptError {
 impl Intake {
     pub(crate) fn new(
         sink: impl EventSink,
-        plan: Plan,
+        rules: IntakeRules,
         clock: Clock,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { sink: Arc::new(sink), plan, clock, metrics }
+        Self { sink: Arc::new(sink), rules, clock, metrics }
+    }
+
+    /// The same with the rules of this plan, whatever a reload does: for routes that belong to it.
+    pub(crate) fn with_plan(&self, plan: Plan) -> Self {
+        Self { rules: IntakeRules::Fixed(plan), ..self.clone() }
+    }
+
+    /// The same with the rules that are in use now.
+    pub(crate) fn pinned(&self) -> Self {
+        self.with_plan(self.plan())
+    }
+
+    fn plan(&self) -> Plan {
+        match &self.rules {
+            IntakeRules::Active(active) => active.get().plan.clone(),
+            IntakeRules::Fixed(plan) => plan.clone(),
+        }
     }
 
     /// Whether events can be accepted now. Cheap: for readiness.
@@ -298,13 +324,14 @@ impl Intake {
         let event =
             Event::unread(source.as_str(), name.as_str(), body).map_err(AcceptError::Invalid)?;
         let event = with_parts(event, incoming).received(received);
-        let arrived = admit(&self.plan, event, incoming.id.clone())?;
+        let plan = self.plan();
+        let arrived = admit(&plan, event, incoming.id.clone())?;
         let Some(arrived) = arrived else { return Ok(None) };
         let event = arrived.seen().map_err(unreadable)?;
         let other_name = (event.name() != name).then(|| event.name().to_owned());
         let id = match event.event_id() {
             "" => {
-                if self.plan.has_source_field(&event, "id") {
+                if plan.has_source_field(&event, "id") {
                     warn_of_missing_id(source, event.name());
                 }
                 Uuid::now_v7().to_string()

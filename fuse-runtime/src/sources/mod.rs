@@ -63,6 +63,7 @@ mod context;
 mod error;
 mod format;
 mod intake;
+mod rebind;
 pub mod testing;
 #[cfg(test)]
 mod tests;
@@ -85,7 +86,9 @@ pub use cloud_events::{HeaderError, decode_header};
 pub use context::{SourceContext, SourceHealth};
 pub use error::SourceError;
 pub use format::{BodyFormat, FormatError, path_parameters, read_query};
+pub(crate) use intake::IntakeRules;
 pub use intake::{AcceptError, AcceptOutcome, Accepted, Intake};
+pub use rebind::{PreparedEvents, Rebind};
 pub use webhook::{Webhook, hidden_headers, within_body_limit};
 
 /// What arrived at a source, before it is an event.
@@ -128,9 +131,10 @@ pub trait Source: Send + Sync + 'static {
     /// The kind and its fields, by which rules are checked.
     fn schema(&self) -> SourceSchema;
 
-    /// Binds all events of this kind, once, when the runtime starts. Check here whatever can be wrong with
-    /// the configuration, and open ports: an error fails the start. Connect to a remote server in
-    /// [`BoundSource::serve`], so that an outage of it does not keep fuse from starting.
+    /// Binds all events of this kind: when the runtime starts, and when a reload changes the events of a source
+    /// that cannot be [bound again](BoundSource::rebind) while it serves. Check here whatever can be wrong with
+    /// the configuration, and open ports: an error fails the start, and a reload changes nothing. Connect to a
+    /// remote server in [`BoundSource::serve`], so that an outage of it does not keep fuse from starting.
     ///
     /// # Errors
     /// Why the events cannot be bound.
@@ -147,6 +151,13 @@ pub trait BoundSource: Send + 'static {
     /// What is bound, for people: `alertmanager.slo-alerts at http://127.0.0.1:12000/webhook`.
     fn listening(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Changes the events while the source serves, so that its connections stay open during a reload. Without
+    /// it, a reload that changes the events of this kind binds them once more, stops this source, and then
+    /// serves the new one; a port that both use cannot be opened then.
+    fn rebind(&self) -> Option<Arc<dyn Rebind>> {
+        None
     }
 
     /// Serves until the [shutdown](SourceContext::shutdown) is requested, then finishes what is under way and

@@ -10,7 +10,7 @@ use fuse_rules::{Diagnostics, Registry, Ruleset};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::intake::EventSink;
+use super::intake::{EventSink, IntakeRules};
 use super::{Intake, Source, SourceContext, SourceError, SourceHealth, Sources};
 use crate::bus::{BusError, Health, Published};
 use crate::clock::Clock;
@@ -90,7 +90,7 @@ impl SourceTest {
         let context = SourceContext {
             intake: Intake::new(
                 Arc::clone(&events),
-                rules.plan(),
+                IntakeRules::Fixed(rules.plan()),
                 Clock::system(),
                 Arc::clone(&metrics),
             ),

@@ -14,6 +14,7 @@ use super::bounds::{
 };
 use super::{Cursor, Question};
 use crate::admin::Admin;
+use crate::generation::Generation;
 use crate::ledger::{ActionRecord, DecisionRecord, EventRecord};
 
 /// The depth of a decision in an answer, and of its object.
@@ -67,13 +68,14 @@ pub(super) struct Lines {
 /// There is no such rule.
 pub(super) fn lines(
     admin: &Admin,
+    generation: &Generation,
     record: &EventRecord,
     question: &Question,
 ) -> Result<Lines, String> {
     let replay = record.event.replay.as_ref();
     let replayed = replay.and_then(|replay| Some(replay.scope.as_ref()?.rule.as_str()));
     let rule = question.rule.as_deref().or(replayed);
-    let rules = rules(admin, record);
+    let rules = rules(generation, record);
     if let Some(rule) = &question.rule {
         is_known(record, &rules, rule)?;
     }
@@ -83,11 +85,11 @@ pub(super) fn lines(
     let (after, take) = (question.after, question.limit());
     let view = record.event.view();
     // The rules never saw an event that its source rejected.
-    let was_decided_by_plan = is_same_plan(admin, record) && record.event.rejected.is_none();
+    let was_decided_by_plan = is_same_plan(generation, record) && record.event.rejected.is_none();
     let page = match &view {
         Ok(event) if was_decided_by_plan => {
             let request = PageRequest { rule, skip: after.decision, take, max_parts: MAX_PARTS };
-            admin.plan.explain_page(event, &admin.fuses, &request)
+            generation.plan.explain_page(event, &generation.fuses, &request)
         }
         _ => ExplainedPage::default(),
     };
@@ -104,9 +106,10 @@ pub(super) fn lines(
 }
 
 /// The rules that listen to the event.
-fn rules<'a>(admin: &'a Admin, record: &EventRecord) -> BTreeSet<&'a str> {
+fn rules<'a>(generation: &'a Generation, record: &EventRecord) -> BTreeSet<&'a str> {
     let event = &record.event;
-    let here = admin.ruleset.rules().filter(|rule| rule.listens_to(&event.source, &event.name));
+    let rules = generation.ruleset.rules();
+    let here = rules.filter(|rule| rule.listens_to(&event.source, &event.name));
     here.map(|rule| rule.name).collect()
 }
 
@@ -124,8 +127,8 @@ fn is_known(record: &EventRecord, rules: &BTreeSet<&str>, rule: &str) -> Result<
     Err(format!("there is no rule `{rule}` for `{}`{help}", record.event.key().full_name()))
 }
 
-pub(super) fn is_same_plan(admin: &Admin, record: &EventRecord) -> bool {
-    record.plan.as_ref().is_none_or(|plan| *plan == admin.plan_hash)
+pub(super) fn is_same_plan(generation: &Generation, record: &EventRecord) -> bool {
+    record.plan.as_ref().is_none_or(|plan| *plan == generation.plan_hash)
 }
 
 type Site<'r> = (&'r str, &'r Element);

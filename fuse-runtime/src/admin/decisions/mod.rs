@@ -182,9 +182,10 @@ async fn explained(
     const FAILED: &str = "explaining this event failed inside fuse; please report it";
     let fault = || failed(StatusCode::INTERNAL_SERVER_ERROR, FAILED);
     // Off the async threads, like deciding.
-    let on = Arc::clone(admin);
+    let rules = admin.active.get();
+    let (on, shown) = (Arc::clone(admin), Arc::clone(&rules));
     let lines = tokio::task::spawn_blocking(move || {
-        let lines = lines::lines(&on, &record, &question);
+        let lines = lines::lines(&on, &shown, &record, &question);
         (lines, record, question, turn)
     });
     let (lines, record, question, turn) = match lines.await {
@@ -196,9 +197,8 @@ async fn explained(
         true => None,
         false => self::turn(&admin.looking).await,
     };
-    let on = Arc::clone(admin);
     let text = tokio::task::spawn_blocking(move || {
-        let report = report::report(&on, &record, &question, lines, looking.is_some());
+        let report = report::report(&rules, &record, &question, lines, looking.is_some());
         drop(looking);
         // Indented, since people read it as often as programs.
         let text = serde_json::to_string_pretty(&report);

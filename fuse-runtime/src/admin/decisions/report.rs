@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Question;
 use super::bounds::{self, MAX_CHANGES_BYTES};
 use super::lines::{Line, Lines, is_same_plan};
-use crate::admin::Admin;
+use crate::generation::Generation;
 use crate::ledger::{EventOperation, EventRecord};
 
 /// The depth of the changes of a rule in an answer.
@@ -56,14 +56,14 @@ struct EventSummary {
 /// The report on an event with a page of its decisions, and with the changes that would make rules match if this
 /// answer has the turn to compute them.
 pub(super) fn report(
-    admin: &Admin,
+    generation: &Generation,
     record: &EventRecord,
     question: &Question,
     lines: Lines,
     turn: bool,
 ) -> DecisionsReport {
     let mut notes = Vec::new();
-    if !is_same_plan(admin, record) {
+    if !is_same_plan(generation, record) {
         notes.push(
             "the rules have changed since this event was decided: those that did not match it are not listed"
                 .to_owned(),
@@ -85,7 +85,7 @@ pub(super) fn report(
     }
     let would_match = match lines.missed.is_empty() {
         true => BTreeMap::new(),
-        false => would_match(admin, record, &lines.missed, turn, &mut notes),
+        false => would_match(generation, record, &lines.missed, turn, &mut notes),
     };
     DecisionsReport {
         event: summary(record),
@@ -97,7 +97,7 @@ pub(super) fn report(
 }
 
 fn would_match(
-    admin: &Admin,
+    generation: &Generation,
     record: &EventRecord,
     missed: &[String],
     turn: bool,
@@ -109,8 +109,8 @@ fn would_match(
         return shown;
     };
     let names = missed.iter().map(String::as_str);
-    let found = match admin.plan.seen(&event) {
-        Ok(event) => admin.ruleset.would_match_rules(&event, names),
+    let found = match generation.plan.seen(&event) {
+        Ok(event) => generation.ruleset.would_match_rules(&event, names),
         Err(_refused) => WouldMatch::default(),
     };
     if found.left_out > 0 {

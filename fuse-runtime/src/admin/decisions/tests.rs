@@ -15,8 +15,10 @@ use crate::backend::{Backend, Embedded};
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::event::Envelope;
+use crate::generation::{ActiveGeneration, Generation};
 use crate::ledger::DecisionRecord;
 use crate::metrics::Metrics;
+use crate::reload::Reloader;
 use crate::shutdown::Shutdown;
 use crate::supervise::Supervisor;
 use crate::triggers::Triggers;
@@ -33,16 +35,14 @@ async fn admin(folder: &std::path::Path, rules: &str) -> Arc<Admin> {
         .trigger(Schema::new("page", ""));
     let ruleset = Ruleset::parse("a.rules", rules, &kinds).unwrap();
     let backend = Embedded::open(folder).await.unwrap();
+    let active = ActiveGeneration::new(Generation::new(ruleset, Fuses::default()));
     Arc::new(Admin {
         bus: backend.bus(),
         ledger: backend.ledger(),
         metrics: Arc::new(Metrics::new()),
-        plan: ruleset.plan(),
-        ruleset: Arc::new(ruleset),
-        plan_hash: String::new(),
-        fuses: Fuses::default(),
+        reloader: Reloader::idle(&active, backend.bus()),
+        active,
         triggers: Triggers::new(),
-        used: Vec::new(),
         engine: Engine::idle(&backend),
         supervisor: Supervisor::new(Arc::new(Metrics::new()), Shutdown::new().1),
         unfollowed: Arc::new(Mutex::new(BTreeMap::new())),

@@ -1,6 +1,7 @@
 //! The source `webhook`: one HTTP server per port, with any number of paths.
 
 mod auth;
+mod ports;
 mod preview;
 mod request;
 
@@ -9,17 +10,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use axum::Router;
 use fuse_rules::schema::{BodyShape, Field, FieldType, PathPattern, Schema, SourceSchema};
 use serde::Deserialize;
-use tokio::net::TcpListener;
 
 use super::{BodyFormat, BoundSource, EventBinding, Source, SourceContext, SourceError};
-use crate::http::PortKind;
 use crate::log_limit::LogLimit;
-use auth::{AuthConfig, SourceAuth, auth_field, keep_fresh, present, refresh_all, verify_event};
+use auth::{AuthConfig, SourceAuth, auth_field, present, refresh_all, verify_event};
+use ports::{Listening, PortRoutes, Ports};
 pub use preview::{hidden_headers, within_body_limit};
-use request::{WebhookPort, receive};
+use request::WebhookPort;
 
 /// Accepts events over HTTP.
 #[derive(Clone, Copy, Debug)]
@@ -87,12 +86,28 @@ impl Source for Webhook {
         events: Vec<EventBinding>,
         context: &SourceContext,
     ) -> Result<Box<dyn BoundSource>, SourceError> {
+        let ports = Ports::new(*self);
+        let routes = self.routes(events, context, &[]).await?;
+        ports.open(routes).await?.commit_now();
+        Ok(Box::new(Listening { ports }))
+    }
+}
+
+impl Webhook {
+    /// The routes of each port. A source whose `auth` does not change keeps its secrets and their state.
+    async fn routes(
+        &self,
+        events: Vec<EventBinding>,
+        context: &SourceContext,
+        former: &[Arc<SourceAuth>],
+    ) -> Result<PortRoutes, SourceError> {
         let mut auths: BTreeMap<String, Arc<SourceAuth>> = BTreeMap::new();
         let mut open = BTreeSet::new();
-        let mut ports: BTreeMap<u16, Vec<Route>> = BTreeMap::new();
+        let mut by_port: BTreeMap<u16, Vec<Route>> = BTreeMap::new();
         for event in events {
             let mut config: Config = event.config()?;
-            let EventBinding { source, name, .. } = event;
+            let EventBinding { source, name, fields } = event;
+            let written = fields.get("auth");
             // All events of a source have the same `auth`.
             let auth = match (config.auth.take(), auths.get(&source)) {
                 (None, _) => {
@@ -101,7 +116,11 @@ impl Source for Webhook {
                 }
                 (Some(_), Some(known)) => Some(Arc::clone(known)),
                 (Some(auth), None) => {
-                    let auth = Arc::new(SourceAuth::new(&source, auth));
+                    let kept = former.iter().find(|former| former.is_for(&source, written));
+                    let auth = kept.map_or_else(
+                        || Arc::new(SourceAuth::new(&source, auth, written.cloned())),
+                        Arc::clone,
+                    );
                     auths.insert(source.clone(), Arc::clone(&auth));
                     Some(auth)
                 }
@@ -109,7 +128,7 @@ impl Source for Webhook {
             let path = PathPattern::parse(&config.path).map_err(|why| {
                 SourceError::with_source(format!("cannot listen on `{}`", config.path), why)
             })?;
-            ports.entry(config.port).or_default().push(Route {
+            by_port.entry(config.port).or_default().push(Route {
                 source,
                 event: name,
                 path,
@@ -118,15 +137,20 @@ impl Source for Webhook {
             });
         }
         warn_of_open_sources(self.address, &open);
-        refresh_all(auths.values(), context.secrets()).await;
-        let mut servers = Vec::new();
-        for (port, routes) in ports {
-            let address = SocketAddr::new(self.address, port);
-            let listener = Some(listen(address).await?);
-            servers.push(PortServer { listener, address, routes });
-        }
-        let auths = auths.into_values().collect();
-        Ok(Box::new(Listening { servers, auths }))
+        let is_new = |auth: &&Arc<SourceAuth>| !former.iter().any(|old| Arc::ptr_eq(old, auth));
+        refresh_all(auths.values().filter(is_new), context.secrets()).await;
+        // The routes and the plan that finds the ids of their events change together.
+        let intake = context.intake().pinned();
+        let ports = by_port.into_iter().map(|(port, routes)| {
+            let routes = WebhookPort {
+                routes,
+                intake: intake.clone(),
+                unknown: LogLimit::new(),
+                denied: LogLimit::new(),
+            };
+            (SocketAddr::new(self.address, port), routes)
+        });
+        Ok(PortRoutes { ports: ports.collect(), auths: auths.into_values().collect() })
     }
 }
 
@@ -145,11 +169,6 @@ fn warn_of_open_sources(address: IpAddr, sources: &BTreeSet<String>) {
         %address,
         "sources accept events from anyone who reaches their port: add `auth` to them"
     );
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, SourceError> {
-    let listener = TcpListener::bind(address).await;
-    listener.map_err(|source| SourceError::Listen { address, source })
 }
 
 /// The fields of an event.
@@ -174,58 +193,4 @@ struct Route {
     /// How fuse authenticates its senders; `None` if it does not.
     auth: Option<Arc<SourceAuth>>,
     config: Config,
-}
-
-struct PortServer {
-    /// Open since the source was bound; opened again after a failure.
-    listener: Option<TcpListener>,
-    address: SocketAddr,
-    routes: Vec<Route>,
-}
-
-struct Listening {
-    servers: Vec<PortServer>,
-    auths: Vec<Arc<SourceAuth>>,
-}
-
-#[async_trait]
-impl BoundSource for Listening {
-    fn listening(&self) -> Vec<String> {
-        let line = |server: &PortServer, route: &Route| {
-            let Route { source, event, config, .. } = route;
-            let (method, address, path) = (&config.method, server.address, &config.path);
-            format!("{source}.{event} at {method} http://{address}{path}")
-        };
-        self.servers.iter().flat_map(|s| s.routes.iter().map(move |r| line(s, r))).collect()
-    }
-
-    async fn serve(&mut self, context: &SourceContext) -> Result<(), SourceError> {
-        let mut serving = tokio::task::JoinSet::new();
-        for server in &mut self.servers {
-            let address = server.address;
-            // The server owns the listener, and closes it as soon as the shutdown begins.
-            let listener = match server.listener.take() {
-                Some(listener) => listener,
-                None => listen(address).await?,
-            };
-            let (routes, intake) = (server.routes.clone(), context.intake().clone());
-            let state = Arc::new(WebhookPort {
-                routes,
-                intake,
-                unknown: LogLimit::new(),
-                denied: LogLimit::new(),
-            });
-            let app = Router::new().fallback(receive).with_state(state);
-            let (http, shutdown) = (context.server().clone(), context.shutdown().clone());
-            serving.spawn(async move {
-                http.serve(listener, address, PortKind::Source, app, shutdown).await;
-            });
-        }
-        if !self.auths.is_empty() {
-            serving.spawn(keep_fresh(self.auths.clone(), context.clone()));
-        }
-        // A panic in one task is passed on here, and ends the others.
-        serving.join_all().await;
-        Ok(())
-    }
 }

@@ -1,6 +1,7 @@
 //! Handles one request to a webhook: checks it, turns it into an event, and answers it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -14,6 +15,7 @@ use serde_json::json;
 
 use super::Route;
 use super::auth::{Claims, Denied, Head};
+use super::ports::CurrentRoutes;
 use crate::http::{BodyBuffer, BodyError, InWork, Peer, shorten};
 use crate::log_limit::LogLimit;
 use crate::sources::admission::by_name;
@@ -40,15 +42,26 @@ pub(super) struct WebhookPort {
     pub(super) denied: LogLimit,
 }
 
+impl WebhookPort {
+    /// What is at the port, for people.
+    pub(super) fn listening(&self, address: SocketAddr) -> Vec<String> {
+        let line = |Route { source, event, config, .. }: &Route| {
+            format!("{source}.{event} at {} http://{address}{}", config.method, config.path)
+        };
+        self.routes.iter().map(line).collect()
+    }
+}
+
 /// The answer to a request that is refused.
 type RefusedWith = Box<Response>;
 
 pub(super) async fn receive(
-    State(port): State<Arc<WebhookPort>>,
+    State(routes): State<CurrentRoutes>,
     Extension(peer): Extension<Peer>,
     Extension(in_work): Extension<Arc<InWork>>,
     request: Request<Body>,
 ) -> Response {
+    let port = routes.get();
     let path = request.uri().path();
     let here: Vec<&Route> =
         port.routes.iter().filter(|route| route.path.matches(path).is_some()).collect();

@@ -21,6 +21,8 @@ const KEEP_CHECKS_FOR: Duration = Duration::from_secs(10);
 /// The authentication of one source.
 pub(in super::super) struct SourceAuth {
     source: String,
+    /// The block as it is written, with defaults.
+    written: Option<serde_json::Value>,
     config: AuthConfig,
     reader: SecretReader,
     state: RwLock<Arc<AuthState>>,
@@ -71,14 +73,28 @@ impl std::fmt::Debug for SourceAuth {
 
 impl SourceAuth {
     /// Not ready until the first [`SourceAuth::refresh`].
-    pub(in super::super) fn new(source: &str, config: AuthConfig) -> Self {
+    pub(in super::super) fn new(
+        source: &str,
+        config: AuthConfig,
+        written: Option<serde_json::Value>,
+    ) -> Self {
         let state = AuthState { checks: None, problems: Vec::new(), sound_at: Instant::now() };
         Self {
             source: source.to_owned(),
+            written,
             config,
             reader: SecretReader::default(),
             state: RwLock::new(Arc::new(state)),
         }
+    }
+
+    /// Whether this is what the source of this name needs with this block.
+    pub(in super::super) fn is_for(
+        &self,
+        source: &str,
+        written: Option<&serde_json::Value>,
+    ) -> bool {
+        self.source == source && self.written.as_ref() == written
     }
 
     pub(in super::super) fn config(&self) -> &AuthConfig {

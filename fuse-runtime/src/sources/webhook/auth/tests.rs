@@ -367,7 +367,7 @@ impl SecretStore for HangingStore {
 async fn a_hung_secret_keeps_the_checks_for_a_while_and_holds_up_no_other_source() {
     let store = HangingStore::default();
     let secrets = Secrets::new(store.clone());
-    let source = |auth: &str| Arc::new(SourceAuth::new("s", config(auth)));
+    let source = |auth: &str| Arc::new(SourceAuth::new("s", config(auth), None));
     let list = source(
         r#"bearer { token = [env("A"), env("B")] }, basic { username = "u", password = env("C") }"#,
     );

@@ -1,0 +1,275 @@
+//! The ports of webhooks. A reload changes the routes of a port without closing it or its connections.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::Webhook;
+use super::auth::{SourceAuth, keep_fresh};
+use super::request::{WebhookPort, receive};
+use crate::http::PortKind;
+use crate::sources::{
+    BoundSource, EventBinding, PreparedEvents, Rebind, SourceContext, SourceError,
+};
+
+/// How often, and after which pauses, opening a port is tried again that is in use: a reload may open a port that the
+/// one before is just closing.
+const LISTEN_TRIES: u32 = 20;
+const LISTEN_PAUSE: Duration = Duration::from_millis(10);
+
+/// An open port. It stays the same while a reload changes its routes.
+struct OpenPort {
+    address: SocketAddr,
+    /// Open since the port was bound, until it is served. It is opened again after a failure.
+    listener: Mutex<Option<TcpListener>>,
+    routes: RwLock<Arc<WebhookPort>>,
+}
+
+/// The routes of an open port, as requests see them.
+#[derive(Clone)]
+pub(super) struct CurrentRoutes {
+    port: Arc<OpenPort>,
+}
+
+impl CurrentRoutes {
+    /// The routes that are in use now. Read them once per request.
+    pub(super) fn get(&self) -> Arc<WebhookPort> {
+        Arc::clone(&self.port.routes.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// All open ports, and the secrets of their sources.
+#[derive(Clone, Default)]
+struct PortTable {
+    ports: BTreeMap<SocketAddr, Arc<OpenPort>>,
+    auths: Vec<Arc<SourceAuth>>,
+}
+
+impl PortTable {
+    fn listening(&self) -> Vec<String> {
+        let lines = self.ports.values().flat_map(|port| {
+            let routes = Arc::clone(&port.routes.read().unwrap_or_else(PoisonError::into_inner));
+            routes.listening(port.address)
+        });
+        lines.collect()
+    }
+}
+
+/// The routes of each port, before they are served.
+#[derive(Default)]
+pub(super) struct PortRoutes {
+    pub(super) ports: BTreeMap<SocketAddr, WebhookPort>,
+    pub(super) auths: Vec<Arc<SourceAuth>>,
+}
+
+/// The webhooks of a runtime: which ports are open, and what is at them. Clones share it.
+#[derive(Clone)]
+pub(super) struct Ports {
+    webhook: Webhook,
+    table: watch::Sender<PortTable>,
+}
+
+impl Ports {
+    pub(super) fn new(webhook: Webhook) -> Self {
+        Self { webhook, table: watch::Sender::new(PortTable::default()) }
+    }
+
+    /// The secrets of the sources that are served.
+    pub(super) fn auths(&self) -> Vec<Arc<SourceAuth>> {
+        self.table.borrow().auths.clone()
+    }
+
+    /// Opens the ports that are not open yet.
+    pub(super) async fn open(
+        &self,
+        PortRoutes { ports, auths }: PortRoutes,
+    ) -> Result<PreparedPorts, SourceError> {
+        let mut prepared = PreparedPorts { all: self.clone(), ports: Vec::new(), auths };
+        for (address, routes) in ports {
+            let is_open = self.table.borrow().ports.contains_key(&address);
+            let listener = if is_open { None } else { Some(listen(address).await?) };
+            prepared.ports.push((address, listener, routes));
+        }
+        Ok(prepared)
+    }
+}
+
+/// Ports that are open, with the routes that they get.
+pub(super) struct PreparedPorts {
+    all: Ports,
+    /// The listener of a new port, or `None` if the port is served already.
+    ports: Vec<(SocketAddr, Option<TcpListener>, WebhookPort)>,
+    auths: Vec<Arc<SourceAuth>>,
+}
+
+impl PreparedPorts {
+    /// What [`BoundSource::listening`] shows.
+    fn lines(&self) -> Vec<String> {
+        self.ports.iter().flat_map(|(address, _, routes)| routes.listening(*address)).collect()
+    }
+
+    pub(super) fn commit_now(self) {
+        let Self { all, ports, auths } = self;
+        let mut next = PortTable { ports: BTreeMap::new(), auths };
+        let former = all.table.borrow().ports.clone();
+        for (address, listener, routes) in ports {
+            let routes = Arc::new(routes);
+            let port = match former.get(&address) {
+                Some(port) => {
+                    *port.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
+                    Arc::clone(port)
+                }
+                None => Arc::new(OpenPort {
+                    address,
+                    listener: Mutex::new(listener),
+                    routes: RwLock::new(routes),
+                }),
+            };
+            next.ports.insert(address, port);
+        }
+        all.table.send_replace(next);
+    }
+}
+
+impl PreparedEvents for PreparedPorts {
+    fn listening(&self) -> Vec<String> {
+        self.lines()
+    }
+
+    fn commit(self: Box<Self>) {
+        self.commit_now();
+    }
+}
+
+#[async_trait]
+impl Rebind for Ports {
+    async fn prepare(
+        &self,
+        events: Vec<EventBinding>,
+        context: &SourceContext,
+    ) -> Result<Box<dyn PreparedEvents>, SourceError> {
+        let routes = self.webhook.routes(events, context, &self.auths()).await?;
+        Ok(Box::new(self.open(routes).await?))
+    }
+}
+
+/// All webhooks of a runtime, as its source.
+pub(super) struct Listening {
+    pub(super) ports: Ports,
+}
+
+#[async_trait]
+impl BoundSource for Listening {
+    fn listening(&self) -> Vec<String> {
+        self.ports.table.borrow().listening()
+    }
+
+    fn rebind(&self) -> Option<Arc<dyn Rebind>> {
+        Some(Arc::new(self.ports.clone()))
+    }
+
+    async fn serve(&mut self, context: &SourceContext) -> Result<(), SourceError> {
+        let mut changes = self.ports.table.subscribe();
+        let mut serving = Serving::default();
+        while !context.shutdown().is_requested() {
+            let table = changes.borrow_and_update().clone();
+            serving.change_to(table, context).await?;
+            tokio::select! {
+                // It never ends, because `self` has a sender.
+                _ = changes.changed() => {}
+                () = serving.until_failure() => {}
+                () = context.shutdown().requested() => {}
+            }
+        }
+        serving.refreshing.take().inspect(AbortHandle::abort);
+        // A panic in one task is passed on here, and ends the others.
+        serving.tasks.join_all().await;
+        Ok(())
+    }
+}
+
+/// The tasks of the ports that are served.
+#[derive(Default)]
+struct Serving {
+    tasks: JoinSet<()>,
+    ports: BTreeMap<SocketAddr, (Arc<OpenPort>, watch::Sender<bool>)>,
+    /// The task that reads the secrets again.
+    refreshing: Option<AbortHandle>,
+}
+
+impl Serving {
+    /// Serves new ports, and then closes those that are no longer in the table.
+    async fn change_to(
+        &mut self,
+        table: PortTable,
+        context: &SourceContext,
+    ) -> Result<(), SourceError> {
+        for (address, port) in &table.ports {
+            let served = self.ports.get(address);
+            if served.is_some_and(|(served, _)| Arc::ptr_eq(served, port)) {
+                continue;
+            }
+            let open = port.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // The server owns the listener, and closes it as soon as the shutdown begins.
+            let listener = match open {
+                Some(listener) => listener,
+                None => listen(*address).await?,
+            };
+            let app = Router::new()
+                .fallback(receive)
+                .with_state(CurrentRoutes { port: Arc::clone(port) });
+            let (http, (stopper, shutdown)) = (context.server().clone(), context.shutdown().part());
+            let address = *address;
+            self.tasks.spawn(async move {
+                http.serve(listener, address, PortKind::Source, app, shutdown).await;
+            });
+            // If an earlier port of this address is still closing, its sender is dropped, which stops it.
+            self.ports.insert(address, (Arc::clone(port), stopper));
+        }
+        // Dropping the sender stops the port; its requests in progress are answered.
+        self.ports.retain(|address, _| table.ports.contains_key(address));
+        self.refreshing.take().inspect(AbortHandle::abort);
+        // The new task reports the problems that remain.
+        context.health().clear_report();
+        if !table.auths.is_empty() {
+            let refreshing = keep_fresh(table.auths, context.clone());
+            self.refreshing = Some(self.tasks.spawn(refreshing));
+        }
+        Ok(())
+    }
+
+    /// Removes tasks that have ended, until one of them has panicked: then, the panic goes on here.
+    async fn until_failure(&mut self) {
+        loop {
+            match self.tasks.join_next().await {
+                Some(Err(error)) if error.is_panic() => {
+                    std::panic::resume_unwind(error.into_panic());
+                }
+                Some(_) => {}
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, SourceError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == ErrorKind::AddrInUse && tries < LISTEN_TRIES => {
+                tokio::time::sleep(LISTEN_PAUSE).await;
+            }
+            Err(source) => return Err(SourceError::Listen { address, source }),
+        }
+    }
+}

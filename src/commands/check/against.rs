@@ -1,0 +1,111 @@
+//! `fuse check --against`: what a reload would change.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use fuse_rules::Ruleset;
+use fuse_rules::comparison::{ChangedRule, RuleComparison};
+use fuse_runtime::Config;
+use serde_json::json;
+
+use super::super::{LoadDetail, Loaded, load_with};
+use crate::cli::{ProblemFormat, RulePaths};
+
+/// Loads the rules to compare with, like those that are checked.
+pub(super) fn load(path: &Path, config: &Config) -> Loaded {
+    let paths: Vec<PathBuf> = vec![path.to_owned()];
+    load_with(config, &RulePaths { paths, config: None }, LoadDetail::Run)
+}
+
+/// The differences in this format. The formats that are only for problems have none.
+pub(super) fn report(
+    new: &Ruleset,
+    old: &Ruleset,
+    format: ProblemFormat,
+) -> Result<String, String> {
+    let rules = new.compared_with(old);
+    let (was, is) = (addresses(old), addresses(new));
+    let opened: Vec<&String> = is.difference(&was).collect();
+    let closed: Vec<&String> = was.difference(&is).collect();
+    let fuses = fuses(old, new);
+    match format {
+        ProblemFormat::Json => {
+            let all = json!({
+                "against": rules, "fuses": fuses, "opened": opened, "closed": closed,
+            });
+            Ok(format!("{all}\n"))
+        }
+        ProblemFormat::Sarif | ProblemFormat::Github => Ok(String::new()),
+        ProblemFormat::Text => Ok(text(&rules, &fuses, &opened, &closed)),
+    }
+}
+
+/// What the sources listen to, as far as the rules know.
+fn addresses(ruleset: &Ruleset) -> BTreeSet<String> {
+    let address = |event: fuse_rules::inventory::EventInfo<'_>| {
+        let field = |name: &str| event.fields.get(name);
+        let text = |name: &str| field(name).and_then(|value| value.as_str()).unwrap_or_default();
+        let name = format!("{}.{}", event.source, event.name);
+        match field("port") {
+            Some(port) => format!("{name} at {} port {port}, {}", text("method"), text("path")),
+            None => format!("{name} ({})", event.kind),
+        }
+    };
+    ruleset.events().map(address).collect()
+}
+
+/// Fuses that are new or gone, or whose default differs.
+fn fuses(old: &Ruleset, new: &Ruleset) -> Vec<String> {
+    let defaults = |ruleset: &Ruleset| -> BTreeMap<String, bool> {
+        ruleset.fuses().map(|fuse| (fuse.name.to_owned(), fuse.default_on)).collect()
+    };
+    let (was, is) = (defaults(old), defaults(new));
+    let names: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+    let state = |on: bool| if on { "on" } else { "off" };
+    let change = |name: &&String| match (was.get(*name), is.get(*name)) {
+        (was, is) if was == is => None,
+        (_, None) => Some(format!("{name} is gone")),
+        (None, Some(on)) => Some(format!("{name} is new, {} by default", state(*on))),
+        (Some(_), Some(on)) => Some(format!("{name} is {} by default", state(*on))),
+    };
+    names.iter().filter_map(change).collect()
+}
+
+fn text(
+    rules: &RuleComparison,
+    fuses: &[String],
+    opened: &[&String],
+    closed: &[&String],
+) -> String {
+    let mut out = String::new();
+    let mut line = |what: &str, name: &str| {
+        // Writing to a string cannot fail.
+        let _infallible = writeln!(out, "{what:<14} {name}");
+    };
+    rules.added.iter().for_each(|rule| line("added", rule));
+    rules.removed.iter().for_each(|rule| line("removed", rule));
+    for changed in &rules.changed {
+        let ChangedRule { rule, matches_now, no_longer_matches, .. } = changed;
+        line("changed", rule);
+        matches_now.iter().for_each(|event| line("  now matches", event));
+        no_longer_matches.iter().for_each(|event| line("  no longer", event));
+        if changed.acts_differently {
+            line("", "its fuses, `once` or triggers differ");
+        }
+        if changed.is_unknown {
+            line("", "other events may decide differently: the analysis cannot tell");
+        }
+    }
+    rules
+        .rewritten
+        .iter()
+        .for_each(|rule| line("rewritten", &format!("{rule} (decides and acts alike)")));
+    fuses.iter().for_each(|fuse| line("fuse", fuse));
+    opened.iter().for_each(|address| line("opens", address));
+    closed.iter().for_each(|address| line("closes", address));
+    match out.is_empty() {
+        true => "a reload would change nothing\n".to_owned(),
+        false => format!("{out}\n"),
+    }
+}
