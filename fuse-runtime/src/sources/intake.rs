@@ -1,6 +1,5 @@
 //! Where every source hands in its events: each is validated, given an id, and made durable.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,6 +11,7 @@ use uuid::Uuid;
 
 use super::Incoming;
 use super::admission::admit;
+use super::view::with_texts;
 use crate::bus::{Bus, BusError, Health, Published};
 use crate::clock::Clock;
 use crate::event::{Envelope, Replay};
@@ -419,42 +419,4 @@ fn envelope(incoming: Incoming, id: String, received: Timestamp) -> Envelope {
 
 fn with_parts<'a>(event: Event<'a>, incoming: &Incoming) -> Event<'a> {
     with_texts(event, &incoming.headers, &incoming.query, &incoming.path)
-}
-
-type Texts = BTreeMap<String, String>;
-
-fn with_texts<'a>(mut event: Event<'a>, headers: &Texts, query: &Texts, path: &Texts) -> Event<'a> {
-    for (name, value) in headers {
-        event = event.header(name, value);
-    }
-    for (name, value) in query {
-        event = event.query(name, value);
-    }
-    for (name, value) in path {
-        event = event.path_parameter(name, value);
-    }
-    event
-}
-
-impl Envelope {
-    /// The event as rules see it.
-    ///
-    /// # Errors
-    /// The body is not valid JSON, which is only possible for an event that its source rejected.
-    pub fn view(&self) -> Result<Event<'_>, InvalidBody> {
-        Ok(self.with_rest(Event::new(self.source.as_str(), self.name.as_str(), &self.body)?))
-    }
-
-    /// The same without validating the body, which [`Plan::decide`] does.
-    pub(crate) fn unread_view(&self) -> Result<Event<'_>, InvalidBody> {
-        Ok(self.with_rest(Event::unread(self.source.as_str(), self.name.as_str(), &self.body)?))
-    }
-
-    fn with_rest<'a>(&'a self, event: Event<'a>) -> Event<'a> {
-        let event = with_texts(event, &self.headers, &self.query, &self.path);
-        match &self.replay {
-            Some(replay) => event.id(replay.of.as_str()).received(replay.received),
-            None => event.id(self.id.as_str()).received(self.received),
-        }
-    }
 }
