@@ -68,6 +68,7 @@ mod responses;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod view;
 mod webhook;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -14,10 +14,10 @@ use super::header::HeaderSecret;
 use super::hmac::{Algorithm, Encoding, MacKey, Signature, SignatureFormat, TimestampPlace};
 use super::network::Networks;
 use super::query::QuerySecret;
-use super::reader::ReadSecrets;
-use super::secret_text::SecretTexts;
 use super::template::SignedTemplate;
 use super::{Check, Checks};
+use crate::secrets::ReadSecrets;
+use crate::secrets::SecretTexts;
 use crate::secrets::{Secret, SecretError, SecretRef};
 
 /// The tolerance of timestamps if the rules do not set one.

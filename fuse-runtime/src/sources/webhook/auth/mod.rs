@@ -10,10 +10,8 @@ mod header;
 mod hmac;
 mod network;
 mod query;
-mod reader;
 mod refresh;
 mod schema;
-mod secret_text;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -29,7 +27,7 @@ pub(super) use refresh::{SourceAuth, keep_fresh, refresh_all};
 pub(super) use schema::{auth_field, verify_event};
 
 use self::hmac::SignatureClaim;
-use self::secret_text::SecretTexts;
+use crate::secrets::SecretTexts;
 
 /// What is known about a request before its body arrives.
 pub(super) struct Head<'r> {

@@ -1,7 +1,7 @@
 //! A query parameter whose value is a secret, for senders that sign nothing and send no header of one's choice.
 
-use super::secret_text::SecretTexts;
 use super::{Denied, Head};
+use crate::secrets::SecretTexts;
 
 /// Accepts a value of a query parameter.
 pub(super) struct QuerySecret {
