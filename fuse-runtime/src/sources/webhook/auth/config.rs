@@ -13,10 +13,10 @@ use super::bearer::Bearer;
 use super::header::HeaderSecret;
 use super::hmac::{Algorithm, Encoding, MacKey, Signature, SignatureFormat, TimestampPlace};
 use super::network::Networks;
-use super::reader::ReadSecrets;
-use super::secret_text::SecretTexts;
 use super::template::SignedTemplate;
 use super::{Check, Checks};
+use crate::secrets::ReadSecrets;
+use crate::secrets::SecretTexts;
 use crate::secrets::{Secret, SecretError, SecretRef};
 
 /// The tolerance of timestamps if the rules do not set one.

@@ -9,10 +9,8 @@ mod config;
 mod header;
 mod hmac;
 mod network;
-mod reader;
 mod refresh;
 mod schema;
-mod secret_text;
 mod template;
 #[cfg(test)]
 mod tests;

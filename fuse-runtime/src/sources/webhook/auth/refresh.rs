@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::reader::SecretReader;
 use super::{AuthConfig, Checks};
+use crate::secrets::SecretReader;
 use crate::secrets::{SecretError, Secrets};
 use crate::sources::SourceContext;
 

@@ -40,7 +40,7 @@ fn some_checks(auth: &str, secrets: &[(&str, &str)]) -> Option<Checks> {
     };
     let secrets = Secrets::from_map(secrets.iter().map(named).collect::<BTreeMap<_, _>>());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let reader = reader::SecretReader::default();
+    let reader = crate::secrets::SecretReader::default();
     let (read, mut problems) = runtime.block_on(reader.read(config.references(), &secrets));
     config.checks(&read, &mut problems)
 }
