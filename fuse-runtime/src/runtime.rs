@@ -14,7 +14,7 @@ use crate::backend::{Backend, BackendError};
 use crate::clock::Clock;
 use crate::decision_waiters::DecisionWaiters;
 use crate::engine::{
-    Engine, Follower, Followers, MAX_DECIDING_KIB, Parked, Policy, Slots, Watcher,
+    Engine, Follower, Followers, MAX_DECIDING_KIB, Parked, Policy, Slots, Watcher, watches,
 };
 use crate::files::FileStamps;
 use crate::generation::{ActiveGeneration, Generation};
@@ -332,7 +332,7 @@ impl Runtime {
             stop: stop.clone(),
             running: Mutex::default(),
         };
-        followers.follow(&generation.ruleset, &self.triggers);
+        followers.follow(watches(&generation.ruleset, &self.triggers));
         let (loader, files) = self.loader.unzip();
         let reload = Arc::new(Reload {
             active: active.clone(),

@@ -46,7 +46,7 @@ use crate::triggers::{Guarded, Readiness, Triggers};
 
 pub use decide::reject_unrenderable;
 use fire::Caller;
-pub(crate) use followers::Followers;
+pub(crate) use followers::{Followers, watches};
 pub(crate) use gate::Gate;
 pub(crate) use observe::{Follower, Watch};
 pub(crate) use parked::{Group, Parked};
