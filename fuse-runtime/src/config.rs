@@ -269,8 +269,21 @@ impl std::str::FromStr for Config {
 
     fn from_str(text: &str) -> Result<Self, ConfigError> {
         admin::check_inline(text)?;
-        toml::from_str(text)
-            .map_err(|error| ConfigError::Invalid(error.to_string().trim().to_owned()))
+        toml::from_str(text).map_err(|error| ConfigError::Invalid(in_place(text, &error)))
+    }
+}
+
+/// The message of an error with its place. It does not quote the line, as the error does: the line may contain a token
+/// that does not belong there, and the message is logged, and shown by `/readyz`.
+fn in_place(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().trim();
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => {
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            format!("line {line}, column {column}: {message}")
+        }
+        None => message.to_owned(),
     }
 }
 

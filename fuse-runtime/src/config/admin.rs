@@ -155,4 +155,27 @@ mod tests {
         });
         insta::assert_snapshot!(texts.join("\n"));
     }
+
+    /// Whatever is wrong with the file, the error does not show a token that is written into it.
+    #[test]
+    fn no_error_shows_a_token() {
+        let wrong = [
+            "[admin]\ntoken = \"s3cr3t",
+            "[admin]\ntoken = s3cr3t",
+            "[admin]\ntoken = \"s3cr3t\" x",
+            "[admin]\ntokne = \"s3cr3t\"",
+            "[admin]\ntokens.alice.value = \"s3cr3t\"",
+            "[admin]\ntoken = { file = \"/a\", value = \"s3cr3t\" }",
+            "[admin]\ntoken = [\"s3cr3t\"]",
+            "[admin]\ntoken = { env = [\"s3cr3t\"] }",
+            "admin.token = \"s3cr3t\"\n[admin]\n",
+            "[admin]\ntoken = \"s3cr3t\"\ntoken = \"s3cr3t\"",
+            "[[admin]]\ntoken = \"s3cr3t\"",
+            "[admn]\ntoken = \"s3cr3t\"",
+        ];
+        for text in wrong {
+            let error = text.parse::<Config>().unwrap_err().to_string();
+            assert!(!error.contains("s3cr3t"), "{text}\n{error}");
+        }
+    }
 }
