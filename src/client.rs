@@ -9,6 +9,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
+use crate::output::printable;
+
 /// The timeout for a response.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The maximum size of a response, in bytes.
@@ -79,5 +81,5 @@ fn read(url: &str, status: StatusCode, body: &[u8]) -> Result<Value, String> {
     if status.is_success() {
         return Ok(value);
     }
-    Err(value.get("error").and_then(Value::as_str).map_or_else(not_fuse, str::to_owned))
+    Err(value.get("error").and_then(Value::as_str).map_or_else(not_fuse, printable))
 }

@@ -3,7 +3,8 @@
 
 use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use fuse_runtime::secrets::Secret;
 use serde::{Deserialize, Serialize};
@@ -46,7 +47,7 @@ impl Endpoint {
     }
 
     /// Writes the file, readable by its owner only.
-    pub(crate) fn write(&self, state: &Path) -> io::Result<()> {
+    fn write(&self, state: &Path) -> io::Result<()> {
         let content = EndpointFile { url: self.url.clone(), token: self.token.expose().to_owned() };
         // Created with mode 0600, and complete before it has its name.
         let mut file = tempfile::NamedTempFile::new_in(state)?;
@@ -68,9 +69,55 @@ impl Endpoint {
         }
     }
 
-    /// Removes the file when fuse stops.
-    pub(crate) fn remove(state: &Path) {
-        // The token is worthless by then.
-        let _gone = std::fs::remove_file(state.join(FILE_NAME));
+    /// When the file was written.
+    pub(crate) fn written(state: &Path) -> Option<SystemTime> {
+        std::fs::metadata(state.join(FILE_NAME)).and_then(|file| file.modified()).ok()
+    }
+}
+
+/// The endpoint of this process. The file is removed when this is dropped, unless another process has written its own.
+pub(crate) struct OwnEndpoint {
+    state: PathBuf,
+    token: Secret,
+}
+
+impl OwnEndpoint {
+    pub(crate) fn new(state: &Path, token: Secret) -> Self {
+        Self { state: state.to_owned(), token }
+    }
+
+    /// Writes the file for an admin port that listens at this address.
+    pub(crate) fn write(&self, address: SocketAddr) -> io::Result<()> {
+        Endpoint::new(address, self.token.clone()).write(&self.state)
+    }
+}
+
+impl Drop for OwnEndpoint {
+    fn drop(&mut self) {
+        let found = Endpoint::read(&self.state).ok().flatten();
+        if found.is_some_and(|found| found.token.expose() == self.token.expose()) {
+            // The token is worthless by then.
+            let _gone = std::fs::remove_file(self.state.join(FILE_NAME));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_removes_only_its_own_file() {
+        let state = tempfile::tempdir().unwrap();
+        let address = "127.0.0.1:12080".parse().unwrap();
+        let own = |token: &str| OwnEndpoint::new(state.path(), Secret::new(token));
+        let token = || Endpoint::read(state.path()).unwrap().map(|found| found.token);
+        let (former, current) = (own("a"), own("b"));
+        former.write(address).unwrap();
+        current.write(address).unwrap();
+        drop(former);
+        assert_eq!(token().unwrap().expose(), "b");
+        drop(current);
+        assert!(token().is_none());
     }
 }

@@ -13,7 +13,37 @@ pub(crate) fn print_aside(text: &str) {
     let _gone = anstream::stderr().lock().write_all(text.as_bytes());
 }
 
+/// Text from elsewhere without control characters, which would control the terminal, and without marks that change the
+/// direction of the text.
+pub(crate) fn printable(text: &str) -> String {
+    let is_hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_hidden(c) {
+            true => printable.extend(c.escape_unicode()),
+            false => printable.push(c),
+        }
+    }
+    printable
+}
+
 /// Prints why the command failed to standard error.
 pub(crate) fn fail(why: &str) {
     let _gone = writeln!(anstream::stderr().lock(), "fuse: {why}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn printed_text_does_not_control_the_terminal() {
+        let hostile = "1\u{1b}]0;x\u{7}\u{1b}[2J\n2026\u{9b}2J \u{202e}done\u{2066}";
+        let shown = printable(hostile);
+        assert_eq!(shown, "1\\u{1b}]0;x\\u{7}\\u{1b}[2J\\u{a}2026\\u{9b}2J \\u{202e}done\\u{2066}");
+        assert_eq!(printable("müller 東京 🎉"), "müller 東京 🎉");
+    }
 }

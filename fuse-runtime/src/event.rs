@@ -1,7 +1,7 @@
 //! An event as it arrived: who sent it, when, and the bytes of its body.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use bytes::Bytes;
@@ -98,13 +98,14 @@ pub struct Replay {
     pub attempt: u32,
     /// The id of the event that was replayed: that of the sender's event, or of an earlier replay.
     pub from: String,
-    /// The number of the [`EventOperation`](crate::ledger::EventOperation) on that event.
-    pub operation: u32,
     /// Who replayed it: the name of a token.
     pub by: String,
     /// The id of the dead letter that is replayed. `None` if it is the whole event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub letter: Option<String>,
+    /// The ids of the event's dead letters that are not replayed, although the whole event is: their rules do not fire.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub keeps: BTreeSet<String>,
     /// The only decision that is made. `None` if all rules decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<ReplayScope>,

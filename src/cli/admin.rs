@@ -3,13 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use fuse_rules::literals::parse_duration;
 use jiff::Timestamp;
 
 use super::Format;
 
-/// List recent events, and what became of each
+/// How many characters of an id select an action or a dead letter.
+const MIN_PREFIX: usize = 4;
+
+/// List recent events and their results
 ///
 /// The newest event is first. The columns show how many decisions and actions an event has; /decisions of the
 /// admin port explains each decision. Asks a running fuse; with `--state`, also reads the state of a stopped one.
@@ -45,7 +49,7 @@ pub(crate) struct Events {
     pub(crate) server: ServerArgs,
 }
 
-/// What became of an event.
+/// The result of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ResultName {
     /// Not decided yet
@@ -132,8 +136,8 @@ pub(crate) struct Held {
 
 /// Replay an event or a dead letter, by the rules of today
 ///
-/// Shows what would be done; `--yes` does it. A dead letter is decided again only for its rule and element, an
-/// event for all rules, including those that fired before. The replay is an event of its own, whose id ends with the
+/// Shows what would be done; `--yes` does it. fuse evaluates only the rule and element of a dead letter, but all rules
+/// of an event, including those that fired before. The replay is an event of its own, whose id ends with the
 /// number of the attempt. A rule whose `once` suppresses it does not fire again unless `--ignore-once` is set.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -144,8 +148,8 @@ Examples:
 
 Exit codes: 0 shown or replayed, 2 wrong usage, no such event or dead letter, or nothing to do")]
 pub(crate) struct Replay {
-    /// The id of an event, or the beginning of the id of a dead letter
-    #[arg(value_name = "ID")]
+    /// The id of an event, or at least 4 characters of the id of a dead letter
+    #[arg(value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) id: String,
 
     /// The source of the event, if several have one with this id: NAME or NAME.EVENT
@@ -174,8 +178,8 @@ Example: fuse discard 5f0c… --reason \"the namespace is not coming back\"
 
 Exit codes: 0 discarded, 2 wrong usage, no such action or dead letter, or an action in progress")]
 pub(crate) struct Discard {
-    /// The id of the action or dead letter, or a unique prefix of it
-    #[arg(value_name = "ID")]
+    /// The id of the action or dead letter, or a unique prefix of at least 4 characters
+    #[arg(value_name = "ID", value_parser = prefix)]
     pub(crate) id: String,
 
     /// The reason to record
@@ -222,6 +226,14 @@ pub(crate) struct Period {
     /// The most lines to print
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) limit: usize,
+}
+
+/// The beginning of an id. An empty one, as from a variable that is not set, must not select something.
+fn prefix(text: &str) -> Result<String, String> {
+    match text.len() < MIN_PREFIX {
+        true => Err(format!("give at least {MIN_PREFIX} characters of the id")),
+        false => Ok(text.to_owned()),
+    }
 }
 
 /// A time, or how long ago it was.

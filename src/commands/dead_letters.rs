@@ -73,12 +73,12 @@ fn lines(letters: &[Value]) -> String {
             text(letter, "name"),
             text(letter, "event")
         );
-        let about = match text(letter, "rule") {
+        let about = match &*text(letter, "rule") {
             "" => event,
             rule => format!("{rule}{} for {event}", element(letter)),
         };
         let reason = text(letter, "reason");
-        lines.push_str(&format!("{}  {at}  {kind}\n  {about}\n  {reason}\n", short(id)));
+        lines.push_str(&format!("{}  {at}  {kind}\n  {about}\n  {reason}\n", short(&id)));
     }
     let count = counted(letters.len(), "dead letter");
     format!("{lines}{count}; `fuse replay ID` does one again, `fuse discard ID` removes it\n")

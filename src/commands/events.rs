@@ -5,10 +5,13 @@ use fuse_runtime::backend::{Backend as _, Embedded};
 use fuse_runtime::ledger::EventQuery;
 use serde_json::{Value, json};
 
-use super::target::{Target, formatted, more, pages, seconds, table, text};
+use super::target::{Target, cut, formatted, more, pages, seconds, table, text};
 use super::{Ended, async_runtime, counted};
 use crate::cli::{Events, Format};
 use crate::{Exit, output};
+
+/// How many characters of the reason why an event is rejected a line has.
+const MAX_REASON: usize = 60;
 
 pub(crate) fn list(arguments: &Events) -> Ended {
     let (events, has_more) = async_runtime()?.block_on(events(arguments))?;
@@ -73,15 +76,15 @@ fn lines(events: &[Value]) -> String {
         vec![["RECEIVED", "EVENT", "ID", "DECISIONS", "ACTIONS"].map(str::to_owned).into()];
     rows.extend(events.iter().map(|event| {
         let decisions =
-            match (event.get("decided").is_some_and(Value::is_string), text(event, "rejected")) {
+            match (event.get("decided").is_some_and(Value::is_string), &*text(event, "rejected")) {
                 (false, _) => "waiting".to_owned(),
                 (true, "") => counts(event, "decisions", "none"),
-                (true, why) => format!("rejected: {why}"),
+                (true, why) => format!("rejected: {}", cut(why, MAX_REASON)),
             };
         vec![
             seconds(event, "received"),
             format!("{}.{}", text(event, "source"), text(event, "name")),
-            text(event, "id").to_owned(),
+            text(event, "id"),
             decisions,
             counts(event, "actions", ""),
         ]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::target::{Target, formatted, table, text};
+use super::target::{Target, field, formatted, table, text};
 use super::{Ended, async_runtime, counted};
 use crate::cli::FuseList;
 use crate::{Exit, output};
@@ -29,11 +29,11 @@ fn lines(fuses: &[Value]) -> String {
         let is_on = fuse.get("on").and_then(Value::as_bool).unwrap_or_default();
         let rules = fuse.get("rules").and_then(Value::as_array).map_or(0, Vec::len);
         vec![
-            text(fuse, "fuse").to_owned(),
+            text(fuse, "fuse"),
             if is_on { "on".to_owned() } else { "off".to_owned() },
-            text(fuse, "variable").to_owned(),
+            text(fuse, "variable"),
             rules.to_string(),
-            text(fuse, "doc").lines().next().unwrap_or_default().to_owned(),
+            field(fuse, "doc").lines().next().unwrap_or_default().to_owned(),
         ]
     }));
     format!("{}{}\n", table(&rows), counted(fuses.len(), "fuse"))

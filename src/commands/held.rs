@@ -56,9 +56,9 @@ fn lines(actions: &[Value]) -> String {
     }
     let mut lines = String::new();
     for action in actions {
-        let when = match text(action, "state") {
+        let when = match &*text(action, "state") {
             "held" => format!("held since {}", text(action, "since")),
-            "waiting" => format!("tried again at {}", text(action, "until")),
+            "waiting" => format!("retried at {}", text(action, "until")),
             other => other.to_owned(),
         };
         lines.push_str(&format!(

@@ -6,6 +6,7 @@ use super::dead_letters::element;
 use super::target::{Target, text};
 use super::{Ended, async_runtime};
 use crate::cli::{Format, Replay};
+use crate::output::printable;
 use crate::{Exit, output};
 
 pub(crate) fn run(arguments: &Replay) -> Ended {
@@ -23,7 +24,12 @@ pub(crate) fn run(arguments: &Replay) -> Ended {
         Format::Json => format!("{report}\n"),
         Format::Text => lines(&report),
     });
-    Ok(Exit::Clean)
+    Ok(if acts(&report) { Exit::Clean } else { Exit::Usage })
+}
+
+/// Whether something is done, or would be.
+fn acts(report: &Value) -> bool {
+    report.get("fired").and_then(Value::as_u64) != Some(0)
 }
 
 fn lines(report: &Value) -> String {
@@ -42,15 +48,16 @@ fn lines(report: &Value) -> String {
             None => lines.push_str(&format!(": {}\n", text(decision, "reason"))),
         }
     }
-    if decisions.is_empty() {
+    if let Some(why) = report.get("rejected").and_then(Value::as_str) {
+        lines.push_str(&format!("  the event is rejected: {}\n", printable(why)));
+    } else if decisions.is_empty() {
         lines.push_str("  no rule matches\n");
     }
     for warning in list("warnings").iter().filter_map(Value::as_str) {
-        lines.push_str(&format!("note: {warning}\n"));
+        lines.push_str(&format!("note: {}\n", printable(warning)));
     }
-    let acts = decisions.iter().any(|decision| text(decision, "outcome") == "fired");
-    lines.push_str(match (is_done, acts) {
-        (true, _) => "replayed; `fuse events` shows what becomes of it\n",
+    lines.push_str(match (is_done, acts(report)) {
+        (true, _) => "replayed; `fuse events` shows the result\n",
         (false, true) => "nothing is done yet; `--yes` does it\n",
         (false, false) => "nothing would be done\n",
     });
@@ -60,11 +67,11 @@ fn lines(report: &Value) -> String {
 /// An action, as in `workflow: Workflow cicd/remediate-x1`.
 fn action_line(action: &Value) -> String {
     let trigger = text(action, "trigger");
-    let Some(object) = action.get("object") else { return trigger.to_owned() };
+    let Some(object) = action.get("object") else { return trigger };
     let metadata = object.get("metadata").unwrap_or(&Value::Null);
     let (kind, name) = (text(object, "kind"), text(metadata, "name"));
-    match (kind, name, text(metadata, "namespace")) {
-        ("", ..) | (_, "", _) => trigger.to_owned(),
+    match (&*kind, &*name, &*text(metadata, "namespace")) {
+        ("", ..) | (_, "", _) => trigger,
         (kind, name, "") => format!("{trigger}: {kind} {name}"),
         (kind, name, namespace) => format!("{trigger}: {kind} {namespace}/{name}"),
     }

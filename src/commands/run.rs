@@ -4,7 +4,7 @@ mod rules;
 
 use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use fuse_rules::diagnostic::Style;
 use fuse_rules::literals::parse_switch;
@@ -13,7 +13,7 @@ use fuse_runtime::backend::Embedded;
 use fuse_runtime::engine::Policy;
 use fuse_runtime::http::Limits;
 use fuse_runtime::kubernetes::{Cluster, ClusterSecrets, Finding, Report, examine};
-use fuse_runtime::secrets::{Secret, SecretRef};
+use fuse_runtime::secrets::SecretRef;
 use fuse_runtime::store::{SizeLimits, Store};
 use fuse_runtime::triggers::{ActionFiles, Triggers};
 use fuse_runtime::{ReloadError, Reloader, Runtime, variable};
@@ -21,12 +21,12 @@ use fuse_runtime::{ReloadError, Reloader, Runtime, variable};
 use super::doctor::needs_of;
 use super::{Ended, async_runtime, sources};
 use crate::cli::Run;
-use crate::endpoint::{self, Endpoint};
+use crate::endpoint::{self, OwnEndpoint};
 use crate::log::Log;
 use crate::{Exit, output};
 use rules::{RunRules, Started};
 
-/// The address of the admin server. It shows what happened, so other machines must be asked for.
+/// The address of the admin server. It shows what happened, so other addresses must be set explicitly.
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 12_080);
 
 pub(crate) fn run(arguments: Run) -> Ended {
@@ -125,13 +125,14 @@ pub(crate) fn run(arguments: Run) -> Ended {
             .await
             .map_err(|error| error.to_string())?;
         // Before anything listens, so that who reaches the port finds the token.
-        write_endpoint(&state, admin, local_token.clone());
+        let endpoint = OwnEndpoint::new(&state, local_token);
+        write_endpoint(&endpoint, admin);
         let running = runtime.start(backend).await.map_err(|error| error.to_string())?;
         banner.extend(running.listening().iter().map(|what| format!("listening: {what}")));
         banner.extend(armed);
         announce(&banner);
         if let Some(address) = running.admin_address().filter(|address| *address != admin) {
-            write_endpoint(&state, address, local_token);
+            write_endpoint(&endpoint, address);
         }
         if let Some(cluster) = doctor {
             // Run in the background: actions with missing needs are held, and senders do not have
@@ -146,7 +147,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
             // Unfinished work is recorded, as after a crash.
             () = signals.received(&reloader) => false,
         };
-        Endpoint::remove(&state);
+        drop(endpoint);
         if clean {
             tracing::info!("stopped");
             return Ok(Exit::Clean);
@@ -164,8 +165,8 @@ pub(crate) fn run(arguments: Run) -> Ended {
 }
 
 /// Writes the address of the admin port and a token for commands on this machine.
-fn write_endpoint(state: &Path, address: SocketAddr, token: Secret) {
-    if let Err(error) = Endpoint::new(address, token).write(state) {
+fn write_endpoint(endpoint: &OwnEndpoint, address: SocketAddr) {
+    if let Err(error) = endpoint.write(address) {
         tracing::warn!(%error, "the state folder cannot keep a token for commands on this machine");
     }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::cli::{Format, Period, ServerArgs};
 use crate::client::Server;
 use crate::endpoint::Endpoint;
+use crate::output::printable;
 
 /// The environment variable with a token of the admin port.
 const TOKEN_VARIABLE: &str = "FUSE_ADMIN_TOKEN";
@@ -71,9 +72,16 @@ fn token(arguments: &ServerArgs) -> Result<Option<Secret>, String> {
     {
         return Ok(Some(Secret::new(token.trim())));
     }
-    let url = arguments.server.trim_end_matches('/');
-    let own = DEFAULT_STATES.iter().filter_map(|state| read(Path::new(state)).ok().flatten());
-    Ok(own.into_iter().find(|endpoint| endpoint.url == url).map(|endpoint| endpoint.token))
+    Ok(newest(&DEFAULT_STATES.map(Path::new), arguments.server.trim_end_matches('/')))
+}
+
+/// The token of the fuse at this address that was started last. A fuse that was killed leaves its file behind.
+fn newest(states: &[&Path], url: &str) -> Option<Secret> {
+    let own = states.iter().filter_map(|state| {
+        let endpoint = read(state).ok().flatten().filter(|endpoint| endpoint.url == url)?;
+        Some((Endpoint::written(state), endpoint.token))
+    });
+    own.max_by_key(|(written, _)| *written).map(|(_, token)| token)
 }
 
 fn read(state: &Path) -> Result<Option<Endpoint>, String> {
@@ -140,9 +148,22 @@ pub(super) fn formatted(
     }
 }
 
-/// The text in a field; empty if there is none.
-pub(super) fn text<'v>(value: &'v Value, field: &str) -> &'v str {
-    value.get(field).and_then(Value::as_str).unwrap_or_default()
+/// The text in a field as it is; empty if there is none.
+pub(super) fn field<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The text in a field to print, because senders choose ids and reasons; empty if there is none.
+pub(super) fn text(value: &Value, name: &str) -> String {
+    printable(field(value, name))
+}
+
+/// At most so many characters of a text.
+pub(super) fn cut(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 /// A time to the second.
@@ -150,7 +171,7 @@ pub(super) fn seconds(value: &Value, field: &str) -> String {
     let at = text(value, field);
     match at.parse::<jiff::Timestamp>() {
         Ok(at) => at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        Err(_) => at.to_owned(),
+        Err(_) => at,
     }
 }
 
@@ -178,5 +199,44 @@ pub(super) fn more(has_more: bool, limit: usize) -> String {
     match has_more {
         true => format!("these are the newest {limit}; `--limit` shows more\n"),
         false => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn ids_and_reasons_cannot_forge_lines() {
+        let event = serde_json::json!({ "id": "1\n2026 \u{1b}[2J" });
+        assert_eq!(text(&event, "id"), "1\\u{a}2026 \\u{1b}[2J");
+        assert_eq!(cut("müller", 2), "mü…");
+    }
+
+    #[test]
+    fn the_file_of_a_fuse_that_was_killed_does_not_hide_a_newer_one() {
+        let states = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let paths = [states[0].path(), states[1].path()];
+        for newer in 0..2 {
+            for (index, path) in paths.iter().enumerate() {
+                let file = path.join("admin.json");
+                let content =
+                    format!("{{\"url\": \"http://127.0.0.1:1\", \"token\": \"{index}\"}}");
+                std::fs::write(&file, content).unwrap();
+                let age = Duration::from_secs(if index == newer { 0 } else { 60 });
+                File::options()
+                    .write(true)
+                    .open(&file)
+                    .unwrap()
+                    .set_modified(SystemTime::now() - age)
+                    .unwrap();
+            }
+            let found = newest(&paths, "http://127.0.0.1:1").unwrap();
+            assert_eq!(found.expose(), newer.to_string());
+        }
+        assert!(newest(&paths, "http://127.0.0.1:2").is_none());
     }
 }

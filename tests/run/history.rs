@@ -105,6 +105,11 @@ async fn what_happened_what_failed_and_do_it_again_are_one_command_each() {
     tell(again, run(&fuse, again, &letter));
     fuse.settled("42 (attempt 2)").await;
     assert_eq!(fuse.manifests().len(), 3);
+    // A variable that is not set does not select the only dead letter that is left.
+    for short in ["", other.get(..3).unwrap()] {
+        let (code, printed) = fuse.command(&["discard", short, "--state", ".fuse-local"]);
+        assert!(code == Some(2) && printed.contains("at least 4 characters"), "{printed}");
+    }
     tell(given_up, run(&fuse, given_up, &other));
     tell(failed, run(&fuse, failed, ""));
     assert_eq!(fuse.metric("fuse_dead_letters").await, Some(0.0));
@@ -215,8 +220,11 @@ async fn answers_are_as_the_description_of_the_api_has_them() {
     let rules = check("get", "/rules", "?limit=1", Value::Null).await;
     assert_eq!(rules["rules"][0]["decisions"], json!({ "fired": 2, "rejected": 1 }), "{rules:#}");
     assert_eq!(rules["rules"][0]["doc"], "Ships an order.");
-    let next = check("get", "/rules", "?limit=1&after=orders/ship", Value::Null).await;
+    let after = rules["next"].as_str().unwrap().replace(' ', "%20");
+    let next = check("get", "/rules", &format!("?limit=1&after={after}"), Value::Null).await;
     assert_eq!((&next["rules"][0]["rule"], &next["next"]), (&json!("orders/note"), &Value::Null));
+    let other = fuse.admin("/rules?limit=1&after=0000%20orders/ship").await.error(409);
+    assert!(other.contains("begin again"), "{other}");
 
     // The discarded one, by the beginning of its id.
     let letters = fuse.admin("/dead-letters").await.json();

@@ -3,7 +3,7 @@
 //! | request | needs |
 //! |---|---|
 //! | `/healthz`, `/readyz`, `/metrics` | nothing |
-//! | another `GET`, on a connection within this machine | nothing; without a token, the answer has no payloads |
+//! | another `GET`, on a connection within this machine | nothing; without a token, the answer has no rendered actions |
 //! | everything else | a bearer token |
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -28,13 +28,15 @@ const REFRESH_AFTER: Duration = Duration::from_secs(1);
 const OPEN_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 /// The name of the token that [`AdminAccess::local_token`] sets.
 const LOCAL: &str = "local";
-/// Headers that a proxy adds, whose client is not on this machine.
-const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
+/// Headers that a proxy adds, whose client is not on this machine, and how the names of others begin.
+const FORWARDED: [&str; 5] =
+    ["forwarded", "via", "x-real-ip", "true-client-ip", "cf-connecting-ip"];
+const FORWARDED_PREFIXES: [&str; 2] = ["x-forwarded-", "x-envoy-"];
 
 /// Who may use the admin port.
 ///
-/// Without a token, requests can only read, only without payloads, and only within this machine: a runtime does not
-/// start its admin port on another address than loopback unless there is a [`token`](AdminAccess::token).
+/// Without a token, requests can only read, only without rendered actions, and only within this machine: a runtime does
+/// not start its admin port on another address than loopback unless there is a [`token`](AdminAccess::token).
 #[derive(Clone, Debug, Default)]
 pub struct AdminAccess {
     tokens: BTreeMap<String, SecretRef>,
@@ -295,7 +297,9 @@ fn is_loopback(address: SocketAddr) -> bool {
 /// Whether a connection does not leave this machine, as far as fuse can know. The proxy of a service mesh connects
 /// from a loopback address, but to another one.
 fn is_local(peer: Peer, headers: &HeaderMap) -> bool {
-    let is_forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
+    let is_forwarded = headers.keys().map(HeaderName::as_str).any(|name| {
+        FORWARDED.contains(&name) || FORWARDED_PREFIXES.iter().any(|start| name.starts_with(start))
+    });
     is_loopback(peer.remote) && is_loopback(peer.local) && !is_forwarded
 }
 
@@ -369,7 +373,8 @@ mod tests {
         assert_eq!(status(&guard, HERE, get("/events")), 200);
         assert_eq!(status(&guard, FROM_MESH, get("/events")), 401);
         assert_eq!(status(&guard, ELSEWHERE, get("/events")), 401);
-        for header in FORWARDED {
+        let prefixed = ["x-forwarded-for", "x-forwarded-host", "x-envoy-external-address"];
+        for header in FORWARDED.into_iter().chain(prefixed) {
             assert_eq!(status(&guard, HERE, get("/events").header(header, "10.0.0.9")), 401);
         }
         for path in OPEN_PATHS {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::Admin;
+use super::{Admin, failed};
 use crate::config::variable;
 
 #[derive(Serialize)]
@@ -26,9 +27,22 @@ struct FuseLine<'r> {
 }
 
 pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Response {
+    // Off the async threads: there may be thousands of rules.
+    match tokio::task::spawn_blocking(move || fuses(&admin)).await {
+        Ok(fuses) => Json(fuses).into_response(),
+        Err(_) => failed(StatusCode::INTERNAL_SERVER_ERROR, "listing the fuses failed inside fuse"),
+    }
+}
+
+fn fuses(admin: &Admin) -> Value {
     let generation = admin.active.get();
     let values: BTreeMap<&str, bool> = generation.fuse_values().collect();
-    let rules: Vec<_> = generation.ruleset.rules().collect();
+    let mut rules: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for rule in generation.ruleset.rules() {
+        for fuse in rule.requires {
+            rules.entry(fuse).or_default().push(rule.name);
+        }
+    }
     let lines: Vec<_> = generation
         .ruleset
         .fuses()
@@ -38,12 +52,8 @@ pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Response {
             default: fuse.default_on,
             variable: variable(fuse.name),
             doc: fuse.doc,
-            rules: rules
-                .iter()
-                .filter(|rule| rule.requires.contains(&fuse.name))
-                .map(|rule| rule.name)
-                .collect(),
+            rules: rules.remove(fuse.name).unwrap_or_default(),
         })
         .collect();
-    Json(json!({ "fuses": lines })).into_response()
+    json!({ "fuses": lines })
 }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::access::Requester;
-use super::{Admin, failed, ledger_failed};
+use super::{Admin, decisions, failed, ledger_failed};
 use crate::engine::{ReplayError, ReplayRequest};
 
 #[derive(Deserialize)]
@@ -48,11 +48,20 @@ pub(super) async fn replay(
     if id.is_empty() {
         return failed(StatusCode::BAD_REQUEST, "`id` is empty");
     }
+    // As an explanation, a report takes memory.
+    let Some(turn) = decisions::turn(&admin.explaining).await else { return decisions::busy() };
     let request = ReplayRequest { id, source, ignore_once, by: caller.name().to_owned() };
-    let replayed = match dry_run {
-        true => admin.engine.preview_replay(&request).await,
-        false => admin.engine.replay(&request).await,
-    };
+    let engine = Arc::clone(&admin.engine);
+    // To its end, even if the client has gone: a replay that is queued has to be recorded.
+    let replayed = tokio::spawn(async move {
+        let _turn = turn;
+        match dry_run {
+            true => engine.preview_replay(&request).await,
+            false => engine.replay(&request).await,
+        }
+    });
+    let replayed =
+        replayed.await.unwrap_or_else(|error| Err(ReplayError::Interrupted(error.to_string())));
     match replayed {
         Ok(report) => Json(report).into_response(),
         Err(error) => answer_to(&error),
@@ -63,6 +72,8 @@ pub(super) fn answer_to(error: &ReplayError) -> Response {
     let status = match error {
         ReplayError::Ledger(error) => return ledger_failed(error),
         ReplayError::Bus(_) => StatusCode::SERVICE_UNAVAILABLE,
+        ReplayError::Interrupted(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        ReplayError::TooShort(_) => StatusCode::BAD_REQUEST,
         ReplayError::Unknown(_) => StatusCode::NOT_FOUND,
         _ => StatusCode::CONFLICT,
     };

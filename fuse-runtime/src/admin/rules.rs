@@ -18,6 +18,10 @@ use super::{Admin, failed};
 const PAGE: usize = 1_000;
 const MAX_PAGE: usize = 5_000;
 
+/// Why there is no next page.
+const RELOADED: &str =
+    "`after` is not the `next` of a page of the rules in use; if they were reloaded, begin again";
+
 /// The outcomes that are counted.
 const COUNTED: [Outcome; 4] =
     [Outcome::Fired, Outcome::Gated, Outcome::Suppressed, Outcome::Rejected];
@@ -48,22 +52,31 @@ pub(super) async fn list(State(admin): State<Arc<Admin>>, RawQuery(query): RawQu
     // Off the async threads: there may be thousands of rules.
     let listed = tokio::task::spawn_blocking(move || page(&admin, after.as_deref(), limit));
     match listed.await {
-        Ok(page) => Json(page).into_response(),
+        Ok(Some(page)) => Json(page).into_response(),
+        Ok(None) => failed(StatusCode::CONFLICT, RELOADED),
         Err(_) => failed(StatusCode::INTERNAL_SERVER_ERROR, "listing the rules failed inside fuse"),
     }
 }
 
-/// The rules that come after one, in the order of the files.
-fn page(admin: &Admin, after: Option<&str>, limit: usize) -> Value {
+/// The rules that come after the last one of a page, in the order of the files. `None` if that page is not of the rules
+/// in use.
+fn page(admin: &Admin, after: Option<&str>, limit: usize) -> Option<Value> {
     let generation = admin.active.get();
     let fuses: BTreeMap<&str, bool> = generation.fuse_values().collect();
     let mut rules = generation.ruleset.rules();
     if let Some(after) = after {
-        let _skipped = rules.by_ref().find(|rule| rule.name == after);
+        let (plan, name) = after.split_once(' ')?;
+        if plan != generation.plan_hash {
+            return None;
+        }
+        rules.by_ref().find(|rule| rule.name == name)?;
     }
     let page: Vec<_> = rules.by_ref().take(limit).collect();
     let has_more = rules.next().is_some();
-    let next = page.last().filter(|_| has_more).map(|rule| rule.name);
+    let next = page
+        .last()
+        .filter(|_| has_more)
+        .map(|rule| format!("{} {}", generation.plan_hash, rule.name));
     let lines: Vec<_> = page
         .iter()
         .map(|rule| RuleLine {
@@ -82,5 +95,5 @@ fn page(admin: &Admin, after: Option<&str>, limit: usize) -> Value {
                 .collect(),
         })
         .collect();
-    json!({ "plan": generation.plan_hash, "rules": lines, "next": next })
+    Some(json!({ "plan": generation.plan_hash, "rules": lines, "next": next }))
 }

@@ -65,12 +65,12 @@ impl Engine {
         let record = self.ledger.decide(verdict).await?;
         self.waiters.notify(&record);
         self.metrics.deciding(start.elapsed());
-        self.count(&record, &missing);
+        self.count(&record, &missing, &generation);
         (self.watcher)(Step::Decided);
         Ok(record)
     }
 
-    fn count(&self, record: &EventRecord, missing: &[String]) {
+    fn count(&self, record: &EventRecord, missing: &[String], generation: &Generation) {
         let (source, event) = (&record.event.source, &record.event.name);
         self.metrics.events_decided(source, event);
         for decision in &record.decisions {
@@ -94,12 +94,12 @@ impl Engine {
             rejected = counted(Outcome::Rejected),
             "decided"
         );
-        self.warn_of_rejected(record);
+        Self::warn_of_rejected(record, generation);
     }
 
     /// Logs what was rejected. Reasons name paths and limits, and hide what is secret.
-    fn warn_of_rejected(&self, record: &EventRecord) {
-        let generation = self.active.get();
+    /// `generation` is the one that decided.
+    fn warn_of_rejected(record: &EventRecord, generation: &Generation) {
         let (source, name, event) = (&record.event.source, &record.event.name, &record.event.id);
         if let Some(reason) = &record.rejected {
             let reason = shorten(reason);
@@ -182,12 +182,13 @@ pub(super) fn verdict(
     (verdict, missing)
 }
 
-/// Keeps only the decision that a replay makes. A rule with several triggers has one decision per trigger, or one for
-/// all of them if it does not act.
+/// Keeps only the decision that a replay makes. A rule has one decision per trigger, or one without an action for all of
+/// them.
 fn keep_scope(decisions: &mut Vec<Decision>, scope: &ReplayScope) {
     decisions.retain(|one| one.rule == scope.rule && one.element == scope.element);
+    let is_about_all = matches!(decisions.as_slice(), [one] if one.action.is_none());
     if let Some(trigger) = scope.trigger
-        && decisions.len() > 1
+        && !is_about_all
     {
         let mut index = 0..;
         decisions.retain(|_| index.next() == Some(trigger));

@@ -5,6 +5,7 @@ mod faults;
 mod held;
 mod plant;
 mod replay;
+mod replay_scope;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

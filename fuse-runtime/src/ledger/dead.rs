@@ -4,9 +4,11 @@
 use std::borrow::Cow;
 
 use data_encoding::HEXLOWER;
+use fuse_rules::Element;
 use sha2::{Digest as _, Sha256};
 
-use super::transition::DeadEntry;
+use super::EventRecord;
+use super::transition::{DeadEntry, dead_on_decision, lists};
 
 const ACTION: &str = "action/";
 const DECISION: &str = "decision/";
@@ -48,6 +50,36 @@ pub(crate) fn letter_id(event: &str, entry: DeadEntry<'_>) -> String {
             HEXLOWER.encode(&hash.finalize())
         }
     }
+}
+
+/// A dead letter of an event that nobody replayed or discarded.
+pub(crate) struct OpenLetter<'a> {
+    pub(crate) id: String,
+    /// The rule and the element. `None` if the event was refused as a whole.
+    pub(crate) about: Option<(&'a str, &'a Element)>,
+}
+
+/// The dead letters of an event that nobody replayed or discarded.
+pub(crate) fn open_letters(record: &EventRecord) -> Vec<OpenLetter<'_>> {
+    let key = record.event.key().encode();
+    let letter = |entry, about| OpenLetter { id: letter_id(&key, entry), about };
+    let decided = dead_on_decision(record.rejected.as_deref(), &record.decisions);
+    let decided = decided.into_iter().map(|entry| {
+        let decision = match entry {
+            DeadEntry::Decision(index) => record.decisions.get(index),
+            _ => None,
+        };
+        letter(entry, decision.map(|one| (one.rule.as_str(), &one.element)))
+    });
+    let dead = record.actions.iter().filter(|action| lists(action).dead_since.is_some());
+    let dead = dead.map(|record| {
+        let action = &record.action;
+        letter(DeadEntry::Action(&record.id), Some((action.rule.as_str(), &action.element)))
+    });
+    let is_open = |letter: &OpenLetter<'_>| {
+        !record.operations.iter().any(|operation| operation.is_about(&letter.id))
+    };
+    decided.chain(dead).filter(is_open).collect()
 }
 
 #[cfg(test)]

@@ -7,19 +7,19 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
-use super::dead::letter_id;
 use super::once::{OnceDocument, OnceDocuments};
+use super::pages::Bounds;
 use super::read::{self, ActionRow, DecidedRow, Listed, assemble};
 use super::transition::{self, DeadEntry, DecidedEvent, Lists, Transition};
 use super::{
     ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
     EventAction, EventOperation, EventPage, EventQuery, EventRecord, Ledger, LedgerError, Observed,
-    Permit, Verdict, operation, pages, prune,
+    Permit, Verdict, operate, pages, prune,
 };
 use crate::event::EventKey;
 use crate::store::{
     ACTIONS, DEAD, DECIDED, EVENTS, HELD, ONCE, ONCE_ENDS, RUNNING, STATUS, Store, StoreError,
-    UNSETTLED, decode_envelope, decode_head, get_row, put_row,
+    UNSETTLED, decode_envelope, get_row, put_row,
 };
 
 /// How many damaged records are remembered and logged.
@@ -180,7 +180,7 @@ impl Ledger for EmbeddedLedger {
         let (query, after) = (query.clone(), query.after.as_deref().map(pages::dead_cursor));
         let after = after.transpose()?;
         let read = move |transaction: &ReadTransaction| {
-            pages::dead_letters(transaction, &query, after.as_ref())
+            pages::dead_letters(transaction, &query, after.as_ref(), Bounds::new())
         };
         Ok(self.store.read(read).await?)
     }
@@ -188,7 +188,9 @@ impl Ledger for EmbeddedLedger {
     async fn events(&self, query: &EventQuery) -> Result<EventPage, LedgerError> {
         let (query, after) = (query.clone(), query.after.as_deref().map(pages::event_cursor));
         let after = after.transpose()?;
-        let read = move |transaction: &ReadTransaction| pages::events(transaction, &query, after);
+        let read = move |transaction: &ReadTransaction| {
+            pages::events(transaction, &query, after, Bounds::new())
+        };
         Ok(self.store.read(read).await?)
     }
 
@@ -206,7 +208,9 @@ impl Ledger for EmbeddedLedger {
         operation: EventOperation,
     ) -> Result<(), LedgerError> {
         let event = event.clone();
-        self.store.write(move |transaction| operate(transaction, &event, &operation)).await?
+        self.store
+            .write(move |transaction| operate::operate(transaction, &event, &operation))
+            .await?
     }
 
     async fn counts(&self) -> Result<Counts, LedgerError> {
@@ -299,41 +303,6 @@ fn documents(
         }
     }
     Ok(documents)
-}
-
-fn operate(
-    transaction: &WriteTransaction,
-    event: &EventKey,
-    operation: &EventOperation,
-) -> Result<Result<(), LedgerError>, StoreError> {
-    let key = event.encode();
-    let (events, statuses) = (transaction.open_table(EVENTS)?, transaction.open_table(STATUS)?);
-    let (mut decided, actions) =
-        (transaction.open_table(DECIDED)?, transaction.open_table(ACTIONS)?);
-    let record = assemble(&events, &statuses, &decided, &actions, &key, decode_head)?;
-    let Some(record) = record else { return Ok(Err(LedgerError::UnknownEvent(event.clone()))) };
-    let Some(mut row) = get_row::<DecidedRow>(&decided, &key)? else {
-        return Ok(Err(operation::undecided(event)));
-    };
-    match operation::is_new(event, &row.operations, operation) {
-        Ok(true) => {}
-        Ok(false) => return Ok(Ok(())),
-        Err(error) => return Ok(Err(error)),
-    }
-    let mut dead = transaction.open_table(DEAD)?;
-    let mut is_found = false;
-    for (at, entry) in transition::dead_entries(&record) {
-        if operation.is_about(&letter_id(&key, entry)) {
-            let place = (at.as_nanosecond(), key.as_str(), &*entry.encode());
-            is_found |= dead.remove(place)?.is_some();
-        }
-    }
-    match &operation.letter {
-        Some(id) if !is_found => return Ok(Err(LedgerError::UnknownDeadLetter(id.clone()))),
-        _ => row.operations.push(operation.clone()),
-    }
-    put_row(&mut decided, &key, &row)?;
-    Ok(Ok(()))
 }
 
 /// Writes the documents that changed.

@@ -10,6 +10,7 @@ mod embedded;
 mod error;
 mod history;
 pub(crate) mod once;
+mod operate;
 pub(crate) mod operation;
 mod pages;
 mod permit;
@@ -262,13 +263,14 @@ pub trait Ledger: Send + Sync + 'static {
     /// [`LedgerError::Invalid`] for a verdict that contradicts itself.
     async fn preview(&self, verdict: &Verdict) -> Result<Vec<DecisionRecord>, LedgerError>;
 
-    /// Records what a person did about a decided event. The dead letter that it is about, or all of the event if it is
-    /// about the whole event, are no longer listed. Recording the same operation again does nothing.
+    /// Records what a person did about a decided event. The dead letter that it is about, or those of the whole event,
+    /// are no longer listed. Recording the same operation again does nothing; a replay is the same under any number.
     ///
     /// # Errors
     ///
     /// [`LedgerError::UnknownEvent`], [`LedgerError::Outdated`] if the number is not the next one,
-    /// [`LedgerError::UnknownDeadLetter`], and [`LedgerError::Invalid`] for an event that is not decided.
+    /// [`LedgerError::UnknownDeadLetter`] for one that never was or, for a discard, is no longer listed, and
+    /// [`LedgerError::Invalid`] for an event that is not decided.
     async fn operate(&self, event: &EventKey, operation: EventOperation)
     -> Result<(), LedgerError>;
 

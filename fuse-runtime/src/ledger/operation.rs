@@ -1,5 +1,7 @@
 //! What people did about an event after it was decided.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +33,9 @@ pub enum OperationKind {
     Replayed {
         /// The id of the event that replays it.
         event: String,
+        /// The dead letters that stay listed, as in [`Replay::keeps`](crate::event::Replay::keeps).
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        keeps: BTreeSet<String>,
     },
     /// A dead letter was discarded.
     Discarded {
@@ -45,15 +50,16 @@ pub(crate) fn is_new(
     on_record: &[EventOperation],
     operation: &EventOperation,
 ) -> Result<bool, LedgerError> {
-    let known = on_record.iter().find(|known| known.number == operation.number);
-    let is_next = operation.number as usize == on_record.len().saturating_add(1);
-    match known {
-        // The answer may have been lost.
-        Some(known) if known.letter == operation.letter && known.kind == operation.kind => {
-            Ok(false)
-        }
-        None if is_next => Ok(true),
-        _ => Err(LedgerError::Outdated(event.clone())),
+    // The answer may have been lost. The id of a replay identifies it, whatever its number is.
+    let is_known = on_record.iter().any(|known| {
+        known.letter == operation.letter
+            && known.kind == operation.kind
+            && (known.number == operation.number || operation.is_replay())
+    });
+    match operation.number as usize == on_record.len().saturating_add(1) {
+        _ if is_known => Ok(false),
+        true => Ok(true),
+        false => Err(LedgerError::Outdated(event.clone())),
     }
 }
 
@@ -65,6 +71,16 @@ pub(crate) fn undecided(event: &EventKey) -> LedgerError {
 impl EventOperation {
     /// Whether it is about this dead letter of its event.
     pub(crate) fn is_about(&self, letter: &str) -> bool {
-        self.letter.as_ref().is_none_or(|own| own == letter)
+        match (&self.letter, &self.kind) {
+            (Some(own), _) => own == letter,
+            (None, OperationKind::Replayed { keeps, .. }) => !keeps.contains(letter),
+            (None, OperationKind::Discarded { .. }) => true,
+        }
+    }
+
+    /// Whether it is a replay. A replay is queued before it is recorded, so it is recorded even if its dead letter is no
+    /// longer listed.
+    pub(crate) fn is_replay(&self) -> bool {
+        matches!(self.kind, OperationKind::Replayed { .. })
     }
 }

@@ -5,10 +5,10 @@ use std::ops::Bound;
 
 use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
-use redb::ReadTransaction;
+use redb::{ReadTransaction, ReadableTable};
 
 use super::dead::letter_id;
-use super::read::{self, DecidedRow, action_of, assemble};
+use super::read::{self, DecidedRow, action_of, assemble_counted};
 use super::transition::DeadEntry;
 use super::{
     DeadLetter, DeadLetterPage, DeadLetterQuery, EventOverview, EventPage, EventQuery, LedgerError,
@@ -24,13 +24,13 @@ const MAX_EXAMINED: usize = 5_000;
 const MAX_READ_BYTES: usize = 16 << 20;
 
 /// What is left of the bounds of a page.
-struct Bounds {
-    rows: usize,
-    bytes: usize,
+pub(super) struct Bounds {
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
 }
 
 impl Bounds {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { rows: MAX_EXAMINED, bytes: MAX_READ_BYTES }
     }
 
@@ -39,6 +39,17 @@ impl Bounds {
         let has_room = self.rows > 0 && self.bytes > 0;
         self.rows = self.rows.saturating_sub(1);
         has_room
+    }
+
+    /// Subtracts the bytes of a row that is read.
+    fn spend(
+        &mut self,
+        table: &impl ReadableTable<&'static str, &'static [u8]>,
+        key: &str,
+    ) -> Result<(), StoreError> {
+        let bytes = table.get(key)?.map_or(0, |row| row.value().len());
+        self.bytes = self.bytes.saturating_sub(bytes);
+        Ok(())
     }
 }
 
@@ -56,6 +67,7 @@ pub(super) fn events(
     transaction: &ReadTransaction,
     query: &EventQuery,
     after: Option<TimePlace>,
+    mut bounds: Bounds,
 ) -> Result<EventPage, StoreError> {
     let (events, statuses) = (transaction.open_table(EVENTS)?, transaction.open_table(STATUS)?);
     let (decided, actions) = (transaction.open_table(DECIDED)?, transaction.open_table(ACTIONS)?);
@@ -64,7 +76,7 @@ pub(super) fn events(
     let end = [query.until.map(start), after].into_iter().flatten().min();
     let to = end.map_or(Bound::Unbounded, Bound::Excluded);
     let mut page = EventPage::default();
-    let (mut bounds, mut last) = (Bounds::new(), None);
+    let mut last = None;
     if is_empty(from, end) {
         return Ok(page);
     }
@@ -79,11 +91,11 @@ pub(super) fn events(
         if !EventKey::decode(key).is_some_and(|event| query.is_named(&event)) {
             continue;
         }
-        let head = |seq, row: &[u8]| {
-            bounds.bytes = bounds.bytes.saturating_sub(row.len());
-            decode_head(seq, row)
-        };
-        match assemble(&events, &statuses, &decided, &actions, key, head) {
+        let mut bytes = 0;
+        let record =
+            assemble_counted(&events, &statuses, &decided, &actions, key, decode_head, &mut bytes);
+        bounds.bytes = bounds.bytes.saturating_sub(bytes);
+        match record {
             Ok(Some(record)) if query.matches(&record) => {
                 page.events.push(EventOverview::new(&record));
             }
@@ -121,6 +133,7 @@ pub(super) fn dead_letters(
     transaction: &ReadTransaction,
     query: &DeadLetterQuery,
     after: Option<&DeadPlace>,
+    bounds: Bounds,
 ) -> Result<DeadLetterPage, StoreError> {
     let start = |at: Timestamp| (at.as_nanosecond(), "", "");
     let from = query.since.map_or(Bound::Unbounded, |since| Bound::Included(start(since)));
@@ -131,7 +144,7 @@ pub(super) fn dead_letters(
     if is_empty(from, end) {
         return Ok(page);
     }
-    let mut reader = DeadReader::new(transaction)?;
+    let mut reader = DeadReader::new(transaction, bounds)?;
     let mut last: Option<DeadPlace> = None;
     for entry in transaction.open_table(DEAD)?.range((from, to))?.rev() {
         if page.letters.len() >= query.limit || !reader.bounds.pass() {
@@ -163,10 +176,10 @@ struct DeadReader {
 }
 
 impl DeadReader {
-    fn new(transaction: &ReadTransaction) -> Result<Self, StoreError> {
+    fn new(transaction: &ReadTransaction, bounds: Bounds) -> Result<Self, StoreError> {
         let (actions, decided) =
             (transaction.open_table(ACTIONS)?, transaction.open_table(DECIDED)?);
-        Ok(Self { actions, decided, last: None, bounds: Bounds::new() })
+        Ok(Self { actions, decided, last: None, bounds })
     }
 
     /// A dead letter, if its names are those that are asked for.
@@ -182,18 +195,16 @@ impl DeadReader {
         if !query.is_named(&letter_id(key, entry), &event) {
             return Ok(None);
         }
-        let (table, row) = match entry {
-            DeadEntry::Action(id) => (&self.actions, id),
-            _ => (&self.decided, key),
-        };
-        let bytes = table.get(row)?.map_or(0, |row| row.value().len());
-        self.bounds.bytes = self.bounds.bytes.saturating_sub(bytes);
         let found = if let DeadEntry::Action(id) = entry {
+            self.bounds.spend(&self.actions, id)?;
             read::dead_action(action_of(&self.actions, id.to_owned())?)
         } else {
             let row = match self.last.take().filter(|(other, _)| other == key) {
                 Some((_, row)) => row,
-                None => get_row(&self.decided, key)?.ok_or_else(lost)?,
+                None => {
+                    self.bounds.spend(&self.decided, key)?;
+                    get_row(&self.decided, key)?.ok_or_else(lost)?
+                }
             };
             let found = read::dead_decision(key, &row, entry);
             self.last = Some((key.to_owned(), row));

@@ -74,12 +74,30 @@ pub(super) fn assemble<T>(
 where
     T: ReadableTable<&'static str, &'static [u8]>,
 {
+    assemble_counted(events, statuses, all_decided, actions, key, envelope, &mut 0)
+}
+
+/// The same. Adds to `bytes` the length of each row that is read.
+pub(super) fn assemble_counted<T>(
+    events: &impl ReadableTable<u64, &'static [u8]>,
+    statuses: &T,
+    all_decided: &T,
+    actions: &T,
+    key: &str,
+    envelope: impl FnOnce(u64, &[u8]) -> Result<Envelope, StoreError>,
+    bytes: &mut usize,
+) -> Result<Option<EventRecord>, StoreError>
+where
+    T: ReadableTable<&'static str, &'static [u8]>,
+{
+    let mut count = |length: usize| *bytes = bytes.saturating_add(length);
     let Some(status) = get_row::<EventStatus>(statuses, key)? else {
         return Ok(None);
     };
     let row = events
         .get(status.seq)?
         .ok_or_else(|| StoreError::Damaged(format!("the event `{key}` is missing")))?;
+    count(row.value().len());
     let mut record = EventRecord {
         event: envelope(status.seq, row.value())?,
         acked: status.acked,
@@ -93,8 +111,14 @@ where
         last_conflict: status.last_conflict,
         operations: Vec::new(),
     };
+    if let Some(row) = all_decided.get(key)? {
+        count(row.value().len());
+    }
     if let Some(row) = get_row::<DecidedRow>(all_decided, key)? {
         for id in row.actions {
+            if let Some(row) = actions.get(id.as_str())? {
+                count(row.value().len());
+            }
             record.actions.push(action_of(actions, id)?.action);
         }
         record.decided = Some(row.decided);

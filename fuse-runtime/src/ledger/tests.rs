@@ -1,6 +1,7 @@
 //! The embedded ledger, beyond the laws of every ledger.
 
 mod crash;
+mod pages;
 mod prune;
 
 use std::path::Path;

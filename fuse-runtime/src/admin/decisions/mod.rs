@@ -160,12 +160,12 @@ pub(super) async fn decisions(
 }
 
 /// Waits for a turn, but not for long.
-async fn turn(turns: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+pub(super) async fn turn(turns: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     let turn = Arc::clone(turns).acquire_owned();
     tokio::time::timeout(READINESS_TIMEOUT, turn).await.ok().and_then(Result::ok)
 }
 
-fn busy() -> Response {
+pub(super) fn busy() -> Response {
     let why = format!("{MAX_ANSWERS} other requests are being answered: ask again in a second");
     let mut response = failed(StatusCode::SERVICE_UNAVAILABLE, &why);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -27,11 +27,18 @@ pub(super) const RULES: &str = "
     source q silent {
       event e
       event f
+      event pair
+      event mixed
     }
     fuse line default on
     sensor s on q.e { requires line
  rule r { trigger act {} } }
     sensor other on q.f { rule r { once per body.key within 1h trigger act {} } }
+    sensor pairs on q.pair { rule r { trigger act {} trigger act {} } }
+    sensor mix on q.mixed {
+      rule unique { once per body.key within 1h trigger act {} }
+      rule always { trigger act {} }
+    }
 ";
 
 /// What the backend does when it is asked, by the source's event.
@@ -47,6 +54,8 @@ pub(super) enum Mood {
     /// Panics before it does anything, or after.
     PanicsBefore,
     PanicsAfter,
+    /// Cannot render any action.
+    Refuses,
 }
 
 /// Does each action once, and remembers.
@@ -55,6 +64,8 @@ pub(super) struct ScriptedBackend {
     pub(super) moods: Arc<Mutex<BTreeMap<String, Mood>>>,
     /// How often each action was done, by its event.
     pub(super) done: Arc<Mutex<BTreeMap<String, u32>>>,
+    /// The rule and the index of the trigger of each action that was done, with its event.
+    pub(super) log: Arc<Mutex<Vec<(String, String, u32)>>>,
     pub(super) asked: Arc<AtomicU32>,
 }
 
@@ -78,15 +89,18 @@ impl Trigger for ScriptedBackend {
         Schema::new("act", "Acts.")
     }
 
-    fn render(&self, _: &ActionRequest) -> Result<serde_json::Value, RenderError> {
-        Ok(serde_json::Value::Null)
+    fn render(&self, request: &ActionRequest) -> Result<serde_json::Value, RenderError> {
+        match self.mood(request) {
+            Mood::Refuses => Err(RenderError::new("the line is not known")),
+            _ => Ok(serde_json::Value::Null),
+        }
     }
 
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let mood = self.mood(request);
         match mood {
-            Mood::Works | Mood::PanicsAfter => {}
+            Mood::Works | Mood::PanicsAfter | Mood::Refuses => {}
             Mood::Fails => {
                 let reason = "the line is busy".into();
                 return Err(Failure::Retryable { reason, maybe_applied: false, after: None });
@@ -96,6 +110,8 @@ impl Trigger for ScriptedBackend {
             Mood::PanicsBefore => panic!("a fault made on purpose"),
         }
         *self.done.lock().unwrap().entry(request.event.id.clone()).or_default() += 1;
+        let (id, rule) = (request.event.id.clone(), request.action.rule.clone());
+        self.log.lock().unwrap().push((id, rule, request.action.ordinal));
         assert!(mood != Mood::PanicsAfter, "a fault made on purpose");
         Ok(Done::new("done"))
     }
@@ -118,6 +134,7 @@ impl Trigger for ScriptedBackend {
 /// A folder with a runtime that is started again and again.
 pub(super) struct Plant {
     pub(super) folder: TempDir,
+    pub(super) rules: String,
     pub(super) backend: ScriptedBackend,
     pub(super) policy: Policy,
     pub(super) fuses: Fuses,
@@ -132,6 +149,7 @@ impl Plant {
         let short = Duration::from_millis(2);
         Self {
             folder: tempfile::tempdir().unwrap(),
+            rules: RULES.to_owned(),
             backend: ScriptedBackend::default(),
             policy: Policy {
                 backoff: short,
@@ -149,7 +167,8 @@ impl Plant {
     pub(super) async fn start(&self) -> (Running, Store) {
         let triggers = Triggers::new().with(self.backend.clone());
         let sources = Sources::new().with("silent", Silent);
-        let ruleset = Ruleset::parse("x.rules", RULES, &registry(&sources, &triggers)).unwrap();
+        let ruleset =
+            Ruleset::parse("x.rules", &self.rules, &registry(&sources, &triggers)).unwrap();
         let fault = Arc::clone(&self.fault);
         let backend = Embedded::open(self.folder.path()).await.unwrap();
         let store = backend.store().clone();

@@ -1,5 +1,6 @@
 //! Replays: done once whatever fails, by the rules of today, and only what is asked for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::plant::{Mood, Plant, accept, accept_as, state, until};
@@ -7,11 +8,11 @@ use crate::Running;
 use crate::engine::{ReplayError, ReplayRequest, Step};
 use crate::ledger::{DeadLetterQuery, LedgerError, OperationKind};
 
-fn asked(id: &str) -> ReplayRequest {
+pub(super) fn asked(id: &str) -> ReplayRequest {
     ReplayRequest { id: id.into(), source: None, ignore_once: false, by: "ops".into() }
 }
 
-async fn letters(running: &Running) -> Vec<String> {
+pub(super) async fn letters(running: &Running) -> Vec<String> {
     let page = running.ledger().dead_letters(&DeadLetterQuery::newest(9)).await.unwrap();
     page.letters.into_iter().map(|letter| letter.id).collect()
 }
@@ -67,7 +68,10 @@ async fn a_replay_is_performed_once_whatever_step_fails() {
             let record = plant.record(&id).await;
             let [operation] = record.operations.as_slice() else { panic!("{record:?}") };
             assert_eq!((operation.by.as_str(), &operation.letter), ("ops", &Some(action)));
-            assert_eq!(operation.kind, OperationKind::Replayed { event: attempt });
+            assert_eq!(
+                operation.kind,
+                OperationKind::Replayed { event: attempt, keeps: BTreeSet::new() }
+            );
         }
     }
 }
@@ -111,6 +115,8 @@ async fn what_cannot_be_replayed_is_refused_with_the_reason() {
     assert!(matches!(unsettled, Err(ReplayError::Unsettled(_))), "{unsettled:?}");
     let unknown = running.engine.preview_replay(&asked("nothing")).await;
     assert!(matches!(unknown, Err(ReplayError::Unknown(_))), "{unknown:?}");
+    let short = running.engine.discard_letter("abc", "ops", "").await;
+    assert!(matches!(short, Err(ReplayError::TooShort(_))), "{short:?}");
     let unknown = running.engine.discard_letter("nothing", "ops", "").await;
     let is_unknown = |error: &ReplayError| {
         matches!(error, ReplayError::Ledger(LedgerError::UnknownDeadLetter(_)))

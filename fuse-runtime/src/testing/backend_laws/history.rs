@@ -1,5 +1,7 @@
 //! The laws of the pages of events and dead letters, and of what people do about them.
 
+use std::collections::BTreeSet;
+
 use fuse_rules::Outcome;
 
 use super::Fixture;
@@ -46,7 +48,7 @@ fn operation(number: u32, letter: Option<&str>, event: &str) -> EventOperation {
         at: at(9),
         by: "ops".into(),
         letter: letter.map(str::to_owned),
-        kind: OperationKind::Replayed { event: event.into() },
+        kind: OperationKind::Replayed { event: event.into(), keeps: BTreeSet::new() },
     }
 }
 
@@ -104,6 +106,11 @@ pub async fn events_are_listed_newest_first_by_what_became_of_them(
     ensure_eq!(found(&opened, between).await?, ["d", "c", "b"], "of a period");
     let never = EventQuery { since: Some(at(4)), until: Some(at(1)), ..EventQuery::newest(2) };
     ensure_eq!(found(&opened, never).await?.len(), 0, "of an empty period");
+    // An event that arrives between two pages neither repeats nor hides one.
+    let page = opened.ledger.events(&EventQuery::newest(2)).await?;
+    opened.accept("g", 6).await?;
+    let rest = EventQuery { after: page.next, ..EventQuery::newest(9) };
+    ensure_eq!(found(&opened, rest).await?, ["d", "c", "b", "a"], "the pages after the first");
     let wrong = EventQuery { after: Some("x".into()), ..EventQuery::newest(2) };
     let wrong = opened.ledger.events(&wrong).await;
     ensure!(matches!(wrong, Err(LedgerError::Invalid(_))), "a wrong `after` gives {wrong:?}");
@@ -136,7 +143,11 @@ pub async fn an_operation_resolves_its_dead_letter_once(
     let named = DeadLetterQuery { id: Some(start), ..DeadLetterQuery::newest(5) };
     ensure_eq!(letters(&opened, named.clone()).await?, rest, "those whose ids start so");
 
+    let page = opened.ledger.dead_letters(&DeadLetterQuery::newest(1)).await?;
     opened.ledger.operate(&event, first.clone()).await?;
+    // The letter at which a page ended need not be listed any more.
+    let after = DeadLetterQuery { after: page.next, ..DeadLetterQuery::newest(1) };
+    ensure_eq!(letters(&opened, after).await?, rest, "the pages after the first");
     let opened = opened.crash(fixture).await?;
     opened.ledger.operate(&event, first.clone()).await?;
     ensure_eq!(letters(&opened, DeadLetterQuery::newest(5)).await?, rest, "what is left");
@@ -147,17 +158,34 @@ pub async fn an_operation_resolves_its_dead_letter_once(
     ensure_eq!(other, Err(LedgerError::Outdated(event.clone())), "another one with its number");
     let gap = opened.ledger.operate(&event, operation(3, None, "a (attempt 2)")).await;
     ensure_eq!(gap, Err(LedgerError::Outdated(event.clone())), "a gap");
-    let gone = opened.ledger.operate(&event, operation(2, Some("a"), "a (attempt 3)")).await;
+    let discarded = OperationKind::Discarded { reason: "why".into() };
+    let discard = EventOperation { kind: discarded, ..operation(2, Some("a"), "") };
+    let gone = opened.ledger.operate(&event, discard).await;
     ensure_eq!(gone, Err(LedgerError::UnknownDeadLetter("a".into())), "a resolved letter");
+    let never = opened.ledger.operate(&event, operation(2, Some("x"), "a (attempt 3)")).await;
+    ensure_eq!(never, Err(LedgerError::UnknownDeadLetter("x".into())), "no letter");
     let nobody = EventKey { id: "x".into(), ..event.clone() };
     let unknown = opened.ledger.operate(&nobody, operation(1, None, "x (attempt 2)")).await;
     ensure_eq!(unknown, Err(LedgerError::UnknownEvent(nobody)), "an unknown event");
 
-    // An operation on the whole event is about all of its dead letters.
-    opened.ledger.operate(&event, operation(2, None, "a (attempt 3)")).await?;
+    // A replay is queued before it is recorded. It is recorded even if another one resolved its letter meanwhile, and
+    // once under whatever number.
+    opened.ledger.operate(&event, operation(2, Some("a"), "a (attempt 3)")).await?;
+    opened.ledger.operate(&event, operation(3, Some("a"), "a (attempt 3)")).await?;
+    ensure_eq!(opened.record(&event).await?.operations.len(), 2, "the number of replays");
+
+    // An operation on the whole event is about all of its dead letters, but for those that it keeps.
+    let mut kept = operation(3, None, "a (attempt 4)");
+    kept.kind = OperationKind::Replayed {
+        event: "a (attempt 4)".into(),
+        keeps: rest.iter().cloned().collect(),
+    };
+    opened.ledger.operate(&event, kept).await?;
+    ensure_eq!(letters(&opened, named.clone()).await?, rest, "the letters that it keeps");
+    opened.ledger.operate(&event, operation(4, None, "a (attempt 5)")).await?;
     ensure_eq!(letters(&opened, named).await?.len(), 0, "the letters of the event");
     ensure_eq!(opened.counts().await?, (0, 0), "the counts at the end");
-    ensure_eq!(opened.record(&event).await?.operations.len(), 2, "the number of operations");
+    ensure_eq!(opened.record(&event).await?.operations.len(), 4, "the number of operations");
     Ok(())
 }
 
@@ -177,9 +205,9 @@ pub async fn a_replay_is_an_event_that_is_accepted_once(
         received: at(0),
         attempt: 2,
         from: "a".into(),
-        operation: 1,
         by: "ops".into(),
         letter: Some("a".into()),
+        keeps: ["b".into()].into(),
         scope: None,
         ignore_once: true,
     };

@@ -89,15 +89,18 @@ impl State {
         if !operation::is_new(event, &decision.operations, &operation)? {
             return Ok(());
         }
-        let mut is_found = false;
+        let (mut is_known, mut is_listed) = (false, false);
         for (_, entry) in transition::dead_entries(&record) {
             let id = letter_id(&event.encode(), entry);
             if operation.is_about(&id) {
-                is_found |= decision.resolved.insert(id);
+                is_known = true;
+                is_listed |= decision.resolved.insert(id);
             }
         }
         match &operation.letter {
-            Some(id) if !is_found => Err(LedgerError::UnknownDeadLetter(id.clone())),
+            Some(id) if !(is_listed || is_known && operation.is_replay()) => {
+                Err(LedgerError::UnknownDeadLetter(id.clone()))
+            }
             _ => {
                 decision.operations.push(operation);
                 Ok(())
