@@ -1,5 +1,6 @@
 //! The source `webhook`: one HTTP server per port, with any number of paths.
 
+mod answers;
 mod auth;
 mod handshake;
 mod ports;
@@ -96,6 +97,8 @@ impl Source for Webhook {
             .same_at_address(&["format", "body-limit"])
             .verify(verify)
             .presets(include_str!("presets.rules"))
+            // A `reply` is an answer at once.
+            .alternatives(&["reply", "respond"])
             .body("method", "GET", BodyShape::Strings)
             .body("format", "form", BodyShape::Strings)
             .body("format", "text", BodyShape::Text)
@@ -167,6 +170,7 @@ impl Webhook {
                 intake: intake.clone(),
                 unknown: LogLimit::new(),
                 denied: LogLimit::new(),
+                unmatched: LogLimit::new(),
                 shutdown: context.shutdown().clone(),
             };
             (SocketAddr::new(self.address, port), routes)
