@@ -22,6 +22,7 @@ use crate::ledger::{ActionState, DeadLetterKind};
 use crate::sources::{
     BoundSource, EventBinding, Incoming, Source, SourceContext, SourceError, Sources,
 };
+use crate::tasks::TaskSet;
 use crate::testing::MemoryBackend;
 use crate::triggers::{ActionRequest, Done, Failure, Probe, RenderError, Trigger, Triggers};
 use crate::{Runtime, registry};
@@ -181,7 +182,7 @@ impl super::Engine {
             slots: super::Slots::new(2),
             parked: Arc::default(),
             in_doubt: false.into(),
-            working: Mutex::default(),
+            working: TaskSet::default(),
         })
     }
 }
