@@ -20,6 +20,9 @@ pub(crate) const VARIABLE: &str = "FUSE_LOG";
 pub(crate) const FUSE: &str = "log";
 /// The default log levels: fuse reports failures of the client itself, with their consequences.
 const LEVELS: &str = "info,kube_client::client::builder=off";
+/// The level of the client, also if `FUSE_LOG` is set: at lower levels, it logs whole answers of the API server that it
+/// cannot read, which may contain Secrets.
+const CLIENT_LEVEL: &str = "kube_client::client=error";
 /// The maximum length of a line, in bytes.
 const MAX_LINE: usize = 8 << 10;
 /// The maximum length of a text within a JSON line that is too long, in characters.
@@ -45,6 +48,10 @@ impl Log {
             .finish(Surviving { inner: io::stderr(), failed: Arc::clone(&failed) });
         let crowded = lines.error_counter();
         let filter = EnvFilter::try_from_env(VARIABLE).unwrap_or_else(|_| EnvFilter::new(LEVELS));
+        let filter = match CLIENT_LEVEL.parse() {
+            Ok(level) => filter.add_directive(level),
+            Err(_invalid) => filter,
+        };
         let log = tracing_subscriber::fmt().with_env_filter(filter);
         if io::stderr().is_terminal() {
             log.with_writer(Lines { lines, form: Form::Text }).init();

@@ -1,5 +1,7 @@
 //! Compares two versions of rules: what decides differently, shown by events.
 
+mod events;
+
 use serde::Serialize;
 
 use crate::analysis::{Analysis, Answer, Events, Placed};
@@ -7,6 +9,8 @@ use crate::inventory::PrintedRule;
 use crate::lint::shown;
 use crate::ruleset::Ruleset;
 use crate::typed::{EventDecl, Rules, Sensor};
+
+pub use events::ReconfiguredEvent;
 
 /// How many changed rules the analysis compares; further ones are only named.
 const MAX_ANALYZED: usize = 200;

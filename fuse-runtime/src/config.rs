@@ -3,7 +3,7 @@
 mod admin;
 mod file;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -243,6 +243,14 @@ pub enum ConfigError {
         /// Why.
         why: String,
     },
+    /// The file was read before, and does not exist any more.
+    #[error(
+        "`{path}` is gone, and with it the values of fuses: restore it, or create an empty one to use the defaults"
+    )]
+    Gone {
+        /// The file.
+        path: String,
+    },
     /// The file is not valid; the message shows where.
     #[error("{0}")]
     Invalid(String),
@@ -336,6 +344,24 @@ impl Config {
             fuses = fuses.set(name, on);
         }
         Ok(fuses)
+    }
+}
+
+impl Config {
+    /// The fuses that are off by `[fuses]`, and that no `FUSE_<NAME>` in the environment sets. Unlike
+    /// [`Config::fuses`], this needs no rules.
+    ///
+    /// ```
+    /// let config: fuse_runtime::Config = "[fuses]\na = 'off'\nb = false\nc = true".parse()?;
+    /// let environment = |name: &str| (name == "FUSE_B").then(|| "on".to_owned());
+    /// assert_eq!(config.fuses_off(&environment), ["a".to_owned()].into());
+    /// # Ok::<(), fuse_runtime::ConfigError>(())
+    /// ```
+    pub fn fuses_off(&self, environment: &dyn Fn(&str) -> Option<String>) -> BTreeSet<String> {
+        let off = self.fuses.iter().filter(|(name, value)| {
+            value.value() == Some(false) && environment(&variable(name)).is_none()
+        });
+        off.map(|(name, _)| name.clone()).collect()
     }
 }
 

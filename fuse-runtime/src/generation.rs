@@ -10,9 +10,9 @@ use sha2::{Digest as _, Sha256};
 use crate::engine::Gate;
 
 /// One version of the rules and fuses. It does not change.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Generation {
-    pub(crate) ruleset: Ruleset,
+    pub(crate) ruleset: Arc<Ruleset>,
     pub(crate) plan: Plan,
     /// The hash of the rules from which the plan was compiled.
     pub(crate) plan_hash: String,
@@ -41,9 +41,15 @@ impl Generation {
             gate: Gate::new(&ruleset, &fuses),
             used_triggers: kinds.into_iter().collect(),
             events,
-            ruleset,
+            ruleset: Arc::new(ruleset),
             fuses,
         }
+    }
+
+    /// The same with fuses switched off.
+    pub(crate) fn with_fuses_off(&self, names: &BTreeSet<String>) -> Self {
+        let fuses = names.iter().fold(self.fuses.clone(), |fuses, name| fuses.set(name, false));
+        Self { gate: self.gate.with_fuses_off(names), fuses, ..self.clone() }
     }
 
     /// Whether the rules declare this event.

@@ -325,6 +325,11 @@ impl Metrics {
         self.rules.clear();
         self.rules.get_or_create(&RulesHash { hash: generation.plan_hash.clone() }).set(1);
         self.rules_loaded.set(at.as_second());
+        self.fuse_values(generation);
+    }
+
+    /// The values of the fuses in use.
+    pub(crate) fn fuse_values(&self, generation: &Generation) {
         self.fuses.clear();
         for (fuse, on) in generation.fuse_values() {
             self.fuses.get_or_create(&FuseName { fuse: fuse.into() }).set(i64::from(on));

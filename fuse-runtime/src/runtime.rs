@@ -1,7 +1,7 @@
 //! Assembles a runtime: sources, backend, engine, triggers, admin port.
 
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -301,7 +301,7 @@ impl Runtime {
             watcher: self.watcher,
             parked: Arc::<Parked>::default(),
             in_doubt: AtomicBool::new(false),
-            working: Mutex::default(),
+            working: TaskSet::default(),
         });
         let unfollowed = Arc::default();
         let mut admin_listener = None;
@@ -343,6 +343,7 @@ impl Runtime {
             metrics: Arc::clone(&metrics),
             clock: clock.clone(),
             state: ReloadState::new(bound, files.unwrap_or_default()),
+            begun: AtomicU64::new(0),
             warning: Mutex::default(),
         });
         if reload.loader.is_some() {

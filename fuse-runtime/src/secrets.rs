@@ -108,6 +108,14 @@ pub enum SecretError {
     /// There is no such secret.
     #[error("{0} is not set")]
     Missing(SecretRef),
+    /// There is no such secret in a store that knows what is missing.
+    #[error("{reference} is not set: {why}")]
+    Absent {
+        /// The secret.
+        reference: SecretRef,
+        /// What is missing, and where.
+        why: String,
+    },
     /// The secret is empty or contains only white space, so it would protect nothing.
     #[error("{0} is empty")]
     Empty(SecretRef),

@@ -1,5 +1,6 @@
 //! The tasks of a runtime. A reload adds some and ends others.
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::JoinSet;
@@ -23,29 +24,38 @@ impl TaskSet {
         tasks.spawn(work);
     }
 
-    /// How many tasks there are that have not ended.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        let mut tasks = self.tasks();
-        while tasks.try_join_next().is_some() {}
-        tasks.len()
-    }
-
-    /// Waits until all tasks have ended.
+    /// Waits until all tasks have ended. If this future is dropped, they go on.
     pub(crate) async fn finish(&self) {
-        loop {
-            let mut tasks = std::mem::take(&mut *self.tasks());
-            if tasks.is_empty() {
-                return;
-            }
-            // If this future is dropped, so are the tasks.
-            while tasks.join_next().await.is_some() {}
-        }
+        while poll_fn(|context| self.tasks().poll_join_next(context)).await.is_some() {}
     }
 
-    /// Aborts all tasks.
+    /// Aborts all tasks, and waits until they have ended.
     pub(crate) async fn abort(&self) {
-        let mut tasks = std::mem::take(&mut *self.tasks());
-        tasks.shutdown().await;
+        self.tasks().abort_all();
+        self.finish().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn tasks_that_are_aborted_after_a_time_have_ended() {
+        let tasks = TaskSet::default();
+        let (held, mut dropped) = oneshot::channel::<()>();
+        tasks.spawn(async move {
+            let _held = held;
+            std::future::pending().await
+        });
+        let finished = tokio::time::timeout(Duration::from_secs(1), tasks.finish()).await;
+        assert!(finished.is_err());
+        assert!(dropped.try_recv().is_err_and(|why| why == oneshot::error::TryRecvError::Empty));
+        tasks.abort().await;
+        assert!(dropped.try_recv().is_err_and(|why| why == oneshot::error::TryRecvError::Closed));
     }
 }

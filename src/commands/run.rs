@@ -24,14 +24,14 @@ use crate::cli::Run;
 use crate::endpoint::{self, OwnEndpoint};
 use crate::log::Log;
 use crate::{Exit, output};
-use rules::{RunRules, Started};
+use rules::{Reading, RunRules, Started};
 
 /// The address of the admin server. It shows what happened, so other addresses must be set explicitly.
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 12_080);
 
 pub(crate) fn run(arguments: Run) -> Ended {
     let rules = RunRules::new(arguments.rules);
-    let (started, files) = rules.read();
+    let Reading { started, files, .. } = rules.read();
     let Started { config: start, ruleset, fuses } = match started {
         Ok(started) => started,
         Err(ReloadError::Rules(problems)) => {
@@ -235,8 +235,10 @@ fn announce(lines: &[String]) {
     }
 }
 
-/// SIGTERM and SIGINT, which stop, and SIGHUP, which reloads.
+/// SIGTERM and SIGINT, which stop, and SIGHUP, which reloads, or stops if fuse runs in a terminal.
 struct Signals {
+    /// Whether the process was started in a terminal, which sends SIGHUP when it is closed.
+    in_terminal: bool,
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     hang_up: tokio::signal::unix::Signal,
@@ -247,6 +249,7 @@ impl Signals {
         use tokio::signal::unix::{SignalKind, signal};
         let failed = |error: std::io::Error| format!("cannot listen for signals: {error}");
         Ok(Self {
+            in_terminal: std::io::stdin().is_terminal() || std::io::stderr().is_terminal(),
             terminate: signal(SignalKind::terminate()).map_err(failed)?,
             interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
             hang_up: signal(SignalKind::hangup()).map_err(failed)?,
@@ -260,6 +263,9 @@ impl Signals {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
                 _ = self.hang_up.recv() => {
+                    if self.in_terminal {
+                        return;
+                    }
                     let reloader = reloader.clone();
                     // The result is in the log.
                     tokio::spawn(async move { reloader.reload().await.is_ok() });

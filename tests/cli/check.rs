@@ -189,6 +189,7 @@ fn what_a_reload_would_change_is_shown_with_events() {
 fuse night default off
 source q webhook {
   port = 12000
+  auth { bearer { token = env("TOKEN") } }
   event e : { severity: int, team?: string } { path = "/e" }
 }
 condition is-high(e) = e.severity >= 4
@@ -211,7 +212,7 @@ sensor s on q.e {
             "rule rewritten { when not (body.severity < 4)",
         )
         .replace("night default off", "night default on")
-        .replace("port = 12000", "port = 12001");
+        .replace("port = 12000\n  auth { bearer { token = env(\"TOKEN\") } }", "port = 12001");
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [("old", OLD), ("new", new.as_str())] {
         let folder = folder.path().join(name);
@@ -231,6 +232,7 @@ sensor s on q.e {
     changed        s/wider
       now matches  q.e {"severity":4}
     rewritten      s/rewritten (decides and acts alike)
+    event          q.e: auth removed; port changed
     fuse           night is on by default
     opens          q.e at POST port 12001, /e
     closes         q.e at POST port 12000, /e

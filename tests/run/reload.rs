@@ -97,13 +97,18 @@ async fn broken_rules_keep_the_ones_in_use() {
     assert!(details.contains("rule r { when"), "{details}");
 
     // The signal reloads, too.
+    let before = jiff::Timestamp::now().as_second();
     let loaded = fuse.metric("fuse_rules_loaded_timestamp").await.unwrap();
+    until("a second has passed", async || {
+        (jiff::Timestamp::now().as_second() > before).then_some(())
+    })
+    .await;
     replace(&file, &version(&fuse, "version two"));
     fuse.hang_up();
     until_message(&fuse, "version two").await;
     let ready = fuse.admin("/readyz").await.json();
     assert_eq!(ready.get("warnings"), None, "{ready}");
-    assert!(fuse.metric("fuse_rules_loaded_timestamp").await.unwrap() >= loaded);
+    assert!(fuse.metric("fuse_rules_loaded_timestamp").await.unwrap() > loaded);
     assert_ne!(hash(&fuse).await, first);
     fuse.terminate();
     assert_eq!(fuse.ended().await, Some(0));
@@ -143,9 +148,36 @@ async fn a_configmap_and_a_fuse_are_picked_up() {
         fuse.admin("/readyz").await.json().get("warnings").cloned()
     })
     .await;
+    // A file that somebody is replacing does not switch fuses on.
     std::fs::remove_file(&toml).unwrap();
+    let gone = "`fuse.toml` is gone, and with it the values of fuses";
+    until(gone, async || fuse.admin("/readyz").await.text.contains(gone).then_some(())).await;
+    assert_eq!(message(&fuse).await, "gated");
+    std::fs::write(&toml, "").unwrap();
     until_message(&fuse, "version two").await;
     assert!(fuse.log().contains("\"settings\":\"state.keep\""), "{}", fuse.log());
+}
+
+/// A fuse can be switched off while somebody edits the rules, and not on.
+#[tokio::test]
+async fn a_fuse_is_switched_off_although_the_rules_are_broken() {
+    let fuse = Setup::rules(RULES).toml("").start().await;
+    let file = fuse.folder().join("rules/test.rules");
+    let toml = fuse.folder().join("fuse.toml");
+    assert_eq!(message(&fuse).await, "version one");
+    replace(&file, &version(&fuse, "version two").replace("rule r {", "rule r { when"));
+    replace(&toml, "[fuses]\nline = false\n");
+    until_message(&fuse, "gated").await;
+    assert_eq!(fuse.metric("fuse_fuse_on{fuse=\"line\"}").await, Some(0.0));
+    let ready = fuse.admin("/readyz").await.json();
+    let warning = ready["warnings"][0].as_str().unwrap();
+    assert!(warning.ends_with("(E0101); switched off nevertheless: line"), "{warning}");
+
+    replace(&toml, "[fuses]\nline = true\n");
+    assert_eq!(reload(&fuse).await.status, 422);
+    assert_eq!(message(&fuse).await, "gated");
+    replace(&file, &version(&fuse, "version two"));
+    until_message(&fuse, "version two").await;
 }
 
 /// 500 events a second while rules, a port and a route change: every event is accepted, nothing grows, and what was
@@ -207,24 +239,36 @@ async fn reloads_under_load_lose_nothing() {
     assert!(after.files <= before.files + 20, "{used:?}");
     assert!(after.kibibytes < before.kibibytes * 3 / 2 + 8_192, "{used:?}");
 
-    // The process is killed while it reloads.
+    // Each event was decided once.
+    let decided = "fuse_events_decided_total{source=\"q\",event=\"e\"}";
+    let all = Some(ids.len() as f64);
+    until("all are decided", async || (fuse.metric(decided).await >= all).then_some(())).await;
+    assert_eq!(fuse.metric(decided).await, all);
+
+    // The process is killed while it reloads many rules.
     let mut late = Vec::new();
     for _ in 0..20 {
         late.push(fuse.post(DOOR, "{}").await.event(202));
     }
-    replace(&file, &rules[1]);
+    let many: String = (0..3_000)
+        .map(|n| {
+            format!("sensor x{n} on m1.x {{ rule r {{ when body.n == {n}  trigger log {{ message = \"x\" }} }} }}\n")
+        })
+        .collect();
+    let reloads = |fuse: &Fuse| fuse.log().matches("\"reloaded\"").count();
+    let before = reloads(&fuse);
+    replace(&file, &(rules[1].clone() + &many));
     fuse.hang_up();
-    for _ in 0..20 {
-        late.push(fuse.post(DOOR, "{}").await.event(202));
-    }
+    late.push(fuse.post(DOOR, "{}").await.event(202));
     fuse.kill();
+    assert_eq!(reloads(&fuse), before, "the reload has not ended");
     fuse.start_again().await;
     for id in late.iter().chain(ids.iter().step_by(10)) {
         let report = fuse.settled(id).await;
         let decisions = report["decisions"].as_array().unwrap();
         assert_eq!((decisions.len(), &decisions[0]["outcome"]), (1, &"fired".into()), "{report}");
     }
-    let decided = "fuse_backlog_events";
-    until("all are settled", async || (fuse.metric(decided).await == Some(0.0)).then_some(()))
+    let backlog = "fuse_backlog_events";
+    until("all are settled", async || (fuse.metric(backlog).await == Some(0.0)).then_some(()))
         .await;
 }

@@ -98,8 +98,8 @@ impl Engine {
         trigger: &Guarded<'_>,
         progress: &mut Progress,
     ) -> Result<End, Interrupted> {
-        let gate = &self.active.get().gate;
-        let off = gate.off(&progress.record.action.rule, &progress.record.requires);
+        let off =
+            self.active.get().gate.off(&progress.record.action.rule, &progress.record.requires);
         if !off.is_empty() {
             return Ok(self.held(progress, gate::held_by(&off), off));
         }

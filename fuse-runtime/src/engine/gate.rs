@@ -39,6 +39,16 @@ impl Gate {
         self.places.get(rule).map_or("", String::as_str)
     }
 
+    /// The same with fuses switched off.
+    pub(crate) fn with_fuses_off(&self, names: &BTreeSet<String>) -> Self {
+        let mut gate = self.clone();
+        gate.on
+            .iter_mut()
+            .filter(|(name, _)| names.contains(*name))
+            .for_each(|(_, on)| *on = false);
+        gate
+    }
+
     /// The fuses that a rule requires.
     pub(super) fn required(&self, rule: &str) -> Option<&Vec<String>> {
         self.requires.get(rule)

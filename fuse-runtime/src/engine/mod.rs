@@ -24,14 +24,13 @@ mod tests;
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use crate::bus::{Bus, BusError, Delivery};
 use crate::clock::Clock;
@@ -42,6 +41,7 @@ use crate::ledger::{EventAction, Ledger, LedgerError};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
+use crate::tasks::TaskSet;
 use crate::triggers::{Guarded, Readiness, Triggers};
 
 pub use decide::reject_unrenderable;
@@ -159,7 +159,7 @@ pub(crate) struct Engine {
     /// Whether something failed since the parked actions were last compared with the ledger.
     pub(crate) in_doubt: AtomicBool,
     /// The tasks in progress. They survive a panic of the task that started them.
-    pub(crate) working: Mutex<JoinSet<()>>,
+    pub(crate) working: TaskSet,
 }
 
 /// Why work on an event was interrupted. A redelivery resumes it.
@@ -216,28 +216,16 @@ impl Engine {
 
     /// Waits until all tasks are finished or interrupted.
     pub(crate) async fn finish(&self) {
-        loop {
-            let mut working =
-                std::mem::take(&mut *self.working.lock().unwrap_or_else(PoisonError::into_inner));
-            if working.is_empty() {
-                return;
-            }
-            // If this future is dropped, so are the tasks.
-            while working.join_next().await.is_some() {}
-        }
+        self.working.finish().await;
     }
 
-    /// Aborts all tasks.
+    /// Aborts all tasks, and waits until they have ended.
     pub(crate) async fn abort(&self) {
-        let mut working =
-            std::mem::take(&mut *self.working.lock().unwrap_or_else(PoisonError::into_inner));
-        working.shutdown().await;
+        self.working.abort().await;
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let mut working = self.working.lock().unwrap_or_else(PoisonError::into_inner);
-        while working.try_join_next().is_some() {}
-        working.spawn(work);
+        self.working.spawn(work);
     }
 
     async fn work(self: &Arc<Self>, mut delivery: Delivery, stop: &Shutdown) {

@@ -23,6 +23,7 @@ use crate::ledger::{ActionState, DeadLetterKind};
 use crate::sources::{
     BoundSource, EventBinding, Incoming, Source, SourceContext, SourceError, Sources,
 };
+use crate::tasks::TaskSet;
 use crate::testing::MemoryBackend;
 use crate::triggers::{ActionRequest, Done, Failure, Probe, RenderError, Trigger, Triggers};
 use crate::{Runtime, registry};
@@ -182,7 +183,7 @@ impl super::Engine {
             slots: super::Slots::new(2),
             parked: Arc::default(),
             in_doubt: false.into(),
-            working: Mutex::default(),
+            working: TaskSet::default(),
         })
     }
 }

@@ -45,6 +45,11 @@ struct FileStamp {
 impl FileStamp {
     fn new(path: &Path) -> Option<Self> {
         let found = std::fs::metadata(path).ok()?;
+        if found.is_dir() {
+            // Its size and times change with each file in it, also with those that do not count.
+            let (device, inode) = (found.dev(), found.ino());
+            return Some(Self { device, inode, size: 0, modified: (0, 0), changed: (0, 0) });
+        }
         Some(Self {
             device: found.dev(),
             inode: found.ino(),
@@ -103,7 +108,7 @@ impl TrackedDisk {
         self.stamps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Also tracks a file that is about to be read in another way.
+    /// Also tracks a file that is about to be read in another way. Of a folder, only its identity is tracked.
     pub fn track_file(&self, path: impl AsRef<Path>) {
         self.locked().add_file(path.as_ref());
     }
@@ -146,6 +151,7 @@ mod tests {
         std::fs::write(path("used.rules"), "fuse u default on").unwrap();
         let tracked = || {
             let disk = TrackedDisk::default();
+            disk.track_file(folder.path());
             disk.track_folder(folder.path(), "rules");
             disk.load(path("a.rules").to_str().unwrap()).unwrap();
             disk.track_file(path("fuse.toml"));

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::Cluster;
-use super::watch::reason;
+use super::watch::{is_forbidden, reason};
 use crate::log_limit::LogLimit;
 use crate::secrets::{
     LocalSecrets, Secret, SecretError, SecretRef, SecretStore, secret_from_bytes,
@@ -25,6 +25,8 @@ use crate::secrets::{
 
 /// How long a secret is watched after it was last read.
 const UNREAD_FOR: Duration = Duration::from_secs(60);
+/// How many keys of a Secret an error names.
+const MAX_NAMED_KEYS: usize = 10;
 /// How often an unread watch is looked for.
 const CHECK_EVERY: Duration = Duration::from_secs(10);
 /// How long to wait before a watch that failed is restarted.
@@ -84,20 +86,23 @@ impl SecretStore for ClusterSecrets {
         let SecretRef::Secret { name, key } = reference else {
             return self.local.read(reference).await;
         };
-        let missing = || SecretError::Missing(reference.clone());
+        let absent = |why: String| SecretError::Absent { reference: reference.clone(), why };
         let failed = |why: &str| SecretError::Io {
             reference: reference.clone(),
             source: std::io::Error::other(why.to_owned()),
         };
         let mut content = self.shared.watched(name);
         let known = content.wait_for(|content| !matches!(content, SecretContent::Unknown)).await;
-        // The watch ends only with the store, which is still here.
-        let known = known.map_err(|_ended| failed("it is no longer watched"))?.clone();
+        // The store is still here, so the watch ended because its first answer takes too long.
+        let known = known.map_err(|_ended| failed("the API server does not answer"))?.clone();
         match known {
-            SecretContent::Unknown | SecretContent::Missing => Err(missing()),
+            SecretContent::Unknown | SecretContent::Missing => {
+                let namespace = &self.shared.namespace;
+                Err(absent(format!("there is no Secret `{name}` in the namespace `{namespace}`")))
+            }
             SecretContent::Failed(why) => Err(failed(&why)),
             SecretContent::Keys(keys) => {
-                let value = keys.get(key).ok_or_else(missing)?;
+                let value = keys.get(key).ok_or_else(|| absent(without_key(&keys)))?;
                 secret_from_bytes(value.to_vec(), reference)
             }
         }
@@ -163,7 +168,10 @@ async fn follow(store: Weak<SharedSecrets>, name: String, content: watch::Sender
                 Some(Ok(Some(object))) => SecretContent::Keys(Arc::new(keys(&object))),
                 Some(Err(error)) => {
                     static LIMIT: LogLimit = LogLimit::new();
-                    let why = reason(&error);
+                    let why = match is_forbidden(&error) {
+                        true => format!("{}: grant it as `fuse rbac` prints", reason(&error)),
+                        false => reason(&error),
+                    };
                     if let Some(left_out) = LIMIT.pass() {
                         tracing::warn!(left_out, secret = name, why, "cannot watch a Secret");
                     }
@@ -183,6 +191,16 @@ async fn follow(store: Weak<SharedSecrets>, name: String, content: watch::Sender
             content.send_replace(next);
         }
         tokio::time::sleep(RESTART_DELAY).await;
+    }
+}
+
+/// Why a Secret has no value for a key.
+fn without_key(keys: &BTreeMap<String, Zeroizing<Vec<u8>>>) -> String {
+    let known: Vec<String> =
+        keys.keys().take(MAX_NAMED_KEYS).map(|key| format!("`{key}`")).collect();
+    match known.as_slice() {
+        [] => "the Secret has no keys".to_owned(),
+        known => format!("the Secret has {}", known.join(", ")),
     }
 }
 

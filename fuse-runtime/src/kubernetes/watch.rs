@@ -74,16 +74,29 @@ impl Cluster {
     }
 }
 
-/// The reason of a failure, in the server's words where it gives one.
-pub(super) fn reason(error: &watcher::Error) -> String {
+/// The code and the message of the server, where it gives them.
+fn answer(error: &watcher::Error) -> Option<(u16, &str)> {
     use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
     match error {
         InitialListFailed(kube::Error::Api(status))
         | WatchStartFailed(kube::Error::Api(status))
         | WatchFailed(kube::Error::Api(status))
-        | WatchError(status) => status.message.clone(),
-        other => crate::error_causes::with_causes(other),
+        | WatchError(status) => Some((status.code, &status.message)),
+        _ => None,
     }
+}
+
+/// The reason of a failure, in the server's words where it gives one.
+pub(super) fn reason(error: &watcher::Error) -> String {
+    match answer(error) {
+        Some((_, message)) => message.to_owned(),
+        None => crate::error_causes::with_causes(error),
+    }
+}
+
+/// Whether the server refuses the watch because of missing permissions.
+pub(super) fn is_forbidden(error: &watcher::Error) -> bool {
+    answer(error).is_some_and(|(code, _)| code == 403)
 }
 
 fn followed(kind: &str, object: DynamicObject) -> Option<Followed> {

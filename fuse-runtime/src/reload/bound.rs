@@ -62,7 +62,7 @@ impl From<SourceError> for PrepareError {
 impl From<PrepareError> for ReloadError {
     fn from(error: PrepareError) -> Self {
         match error {
-            PrepareError::Source(error) => Self::Source(error),
+            PrepareError::Source(error) => error.into(),
             PrepareError::UnknownKind(kind) => Self::UnknownKind { what: "source", kind },
         }
     }
@@ -75,7 +75,7 @@ pub(crate) struct PreparedSources {
 
 enum PreparedKind {
     /// A source that is bound, and replaces the one of its kind, if there is one.
-    New(Box<dyn BoundSource>, BoundKind),
+    New(Box<dyn BoundSource>, Box<BoundKind>),
     /// Other events, or other rules, of a source that goes on.
     Rebound(Vec<EventBinding>, Box<dyn PreparedEvents>),
     /// No event of the kind is left.
@@ -103,8 +103,11 @@ impl SourceHost {
                 None if events.is_empty() => continue,
                 Some(BoundKind { rebind: Some(rebind), context, .. }) => {
                     // Also for the same events: their ids are found by the new rules.
-                    let intake = self.intake.with_plan(next.plan.clone());
-                    let context = SourceContext { intake, ..context.clone() };
+                    let context = SourceContext {
+                        intake: self.intake.with_plan(next.plan.clone()),
+                        plan: Some(next.plan.clone()),
+                        ..context.clone()
+                    };
                     PreparedKind::Rebound(events.clone(), rebind.prepare(events, &context).await?)
                 }
                 Some(former) if former.events == events => continue,
@@ -117,8 +120,11 @@ impl SourceHost {
                         health: SourceHealth::new(kind),
                         secrets: self.secrets.clone(),
                         server: self.server.clone(),
+                        plan: None,
                     };
-                    let source = source.bind(events.clone(), &context).await?;
+                    let binding =
+                        SourceContext { plan: Some(next.plan.clone()), ..context.clone() };
+                    let source = source.bind(events.clone(), &binding).await?;
                     let kind = BoundKind {
                         events,
                         listening: source.listening(),
@@ -126,7 +132,7 @@ impl SourceHost {
                         context,
                         _stopper: stopper,
                     };
-                    PreparedKind::New(source, kind)
+                    PreparedKind::New(source, Box::new(kind))
                 }
             };
             changes.push((kind.to_owned(), change));
@@ -143,7 +149,7 @@ impl SourceHost {
                     let serving =
                         supervisor.serve(source, kind.context.clone(), Backoff::default());
                     self.tasks.spawn(serving);
-                    bound.by_kind.insert(name, kind);
+                    bound.by_kind.insert(name, *kind);
                 }
                 PreparedKind::Rebound(events, prepared) => {
                     if let Some(kind) = bound.by_kind.get_mut(&name) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use fuse_rules::comparison::ReconfiguredEvent;
 use serde::Serialize;
 
 use crate::generation::Generation;
@@ -19,6 +20,8 @@ pub struct RuleChanges {
     pub removed: Vec<String>,
     /// Rules that have the same name, and another text.
     pub changed: Vec<String>,
+    /// Events whose source or own block changed, with the names of the fields.
+    pub events: Vec<ReconfiguredEvent>,
     /// Fuses that are new, gone or switched.
     pub fuses: Vec<FuseChange>,
     /// What is listened to now and was not before, as in `slo.alert at POST http://0.0.0.0:12000/alerts`.
@@ -63,24 +66,27 @@ impl RuleChanges {
             added: names(is.keys().filter(|name| !was.contains_key(**name)).collect()),
             removed: names(was.keys().filter(|name| !is.contains_key(**name)).collect()),
             changed: names(is.keys().filter(differs).collect()),
+            events: new.ruleset.changed_events(&old.ruleset),
             fuses: fuse_changes(old, new),
             opened: new_listening.difference(old_listening).cloned().collect(),
             closed: old_listening.difference(new_listening).cloned().collect(),
         }
     }
 
-    /// Whether nothing changed that decides or listens.
+    /// Whether nothing changed that decides, listens or authenticates.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
     /// Logs each change.
     pub(super) fn log(&self) {
+        let events: Vec<String> = self.events.iter().map(ToString::to_string).collect();
         let fuses: Vec<String> = self.fuses.iter().map(ToString::to_string).collect();
         for (what, names) in [
             ("rules added", &self.added),
             ("rules removed", &self.removed),
             ("rules changed", &self.changed),
+            ("events changed", &events),
             ("fuses changed", &fuses),
             ("listening", &self.opened),
             ("no longer listening", &self.closed),

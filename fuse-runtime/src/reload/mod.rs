@@ -9,10 +9,14 @@
 
 mod bound;
 mod changes;
+mod load;
 mod reloader;
 #[cfg(test)]
 mod tests;
 mod watch;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use fuse_rules::diagnostic::{Diagnostic, Severity};
 use fuse_rules::{Diagnostics, Fuses, Ruleset};
@@ -50,7 +54,7 @@ pub(crate) use reloader::{Reload, ReloadState, unknown_trigger};
 ///             let ruleset = Ruleset::load(&rule_files(&["rules"])?, &disk, &kinds)?;
 ///             Ok(LoadedRules::new(ruleset, Fuses::default()))
 ///         };
-///         LoadAttempt { rules: rules(), files: disk.stamps() }
+///         LoadAttempt::new(rules(), disk.stamps())
 ///     }
 /// }
 /// ```
@@ -61,11 +65,28 @@ pub trait RulesLoader: Send + Sync + 'static {
 
 /// What a loader read.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct LoadAttempt {
     /// The rules, or why they cannot be used.
     pub rules: Result<LoadedRules, ReloadError>,
     /// What the files were when they were read. Once one of them changes, the runtime loads again.
     pub files: FileStamps,
+    /// Fuses that must be off whatever else is wrong. If the reload fails, those of the rules in use are switched
+    /// off; nothing switches a fuse on then.
+    pub fuses_off: BTreeSet<String>,
+}
+
+impl LoadAttempt {
+    /// Rules, or why they cannot be used, and what the files were.
+    pub fn new(rules: Result<LoadedRules, ReloadError>, files: FileStamps) -> Self {
+        Self { rules, files, fuses_off: BTreeSet::new() }
+    }
+
+    /// The same with fuses that must be off whatever else is wrong.
+    #[must_use]
+    pub fn with_fuses_off(self, fuses: BTreeSet<String>) -> Self {
+        Self { fuses_off: fuses, ..self }
+    }
 }
 
 /// Rules that can be used, with the values of their fuses.
@@ -106,7 +127,7 @@ pub struct ReloadReport {
 }
 
 /// Why a reload kept the rules in use.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReloadError {
     /// The rules have problems.
@@ -117,10 +138,10 @@ pub enum ReloadError {
     Config(#[from] ConfigError),
     /// The files of the rules cannot be listed.
     #[error(transparent)]
-    Files(#[from] FilesError),
+    Files(Arc<FilesError>),
     /// A source cannot be bound, for example because its port is in use.
     #[error(transparent)]
-    Source(#[from] SourceError),
+    Source(Arc<SourceError>),
     /// The rules use a source or trigger that is not part of the runtime.
     #[error("the rules use the {what} `{kind}`, which is not part of this runtime")]
     UnknownKind {
@@ -143,6 +164,18 @@ pub enum ReloadError {
 impl From<Diagnostics> for ReloadError {
     fn from(problems: Diagnostics) -> Self {
         Self::Rules(problems)
+    }
+}
+
+impl From<FilesError> for ReloadError {
+    fn from(error: FilesError) -> Self {
+        Self::Files(Arc::new(error))
+    }
+}
+
+impl From<SourceError> for ReloadError {
+    fn from(error: SourceError) -> Self {
+        Self::Source(Arc::new(error))
     }
 }
 

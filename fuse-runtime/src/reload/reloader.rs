@@ -1,19 +1,21 @@
 //! Reloads a running runtime.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::watch::changed_files;
+use tokio::sync::MutexGuard;
+
+use super::load::{Cause, LastLoad};
 use super::{
-    BoundSources, LoadAttempt, LoadedRules, ReloadError, ReloadReport, RuleChanges, RulesLoader,
-    SourceHost,
+    BoundSources, LoadedRules, ReloadError, ReloadReport, RuleChanges, RulesLoader, SourceHost,
 };
 use crate::clock::Clock;
 use crate::engine::{Followers, watches};
 use crate::files::FileStamps;
 use crate::generation::{ActiveGeneration, Generation};
 use crate::metrics::Metrics;
-use crate::shutdown::Shutdown;
 use crate::triggers::Triggers;
 
 /// Reloads the rules of a running runtime. Clones share it.
@@ -33,22 +35,27 @@ pub(crate) struct Reload {
     pub(crate) clock: Clock,
     /// Locked during a reload: there is one at a time.
     pub(crate) state: tokio::sync::Mutex<ReloadState>,
+    /// How often loading has begun.
+    pub(crate) begun: AtomicU64,
     /// Why the last reload failed, if it did.
     pub(crate) warning: Mutex<Option<String>>,
 }
 
 #[derive(Default)]
 pub(crate) struct ReloadState {
-    pub(crate) bound: BoundSources,
+    bound: BoundSources,
     /// What the files were when they were last read.
-    pub(crate) files: FileStamps,
+    pub(super) files: FileStamps,
     /// Settings that were reported to take effect at the next start.
-    pub(crate) at_next_start: Vec<String>,
+    pub(super) at_next_start: Vec<String>,
+    pub(super) last: Option<LastLoad>,
+    /// Fuses that were switched off although the reload failed.
+    pub(super) switched_off: BTreeSet<String>,
 }
 
 impl ReloadState {
     pub(crate) fn new(bound: BoundSources, files: FileStamps) -> tokio::sync::Mutex<Self> {
-        tokio::sync::Mutex::new(Self { bound, files, at_next_start: Vec::new() })
+        tokio::sync::Mutex::new(Self { bound, files, ..Self::default() })
     }
 }
 
@@ -59,15 +66,15 @@ impl std::fmt::Debug for Reloader {
 }
 
 impl Reloader {
-    /// Loads the rules again, and uses them from now on.
+    /// Loads the rules again, and uses them from now on. If another reload begins in the meantime, its result is
+    /// also that of this one.
     ///
     /// # Errors
-    /// Why the rules in use stay. Nothing has changed then.
+    /// Why the rules in use stay. Nothing has changed then, but for fuses that
+    /// [must be off](crate::LoadAttempt::fuses_off).
     pub async fn reload(&self) -> Result<ReloadReport, ReloadError> {
-        // In a task of its own, so that it goes on if the caller does not wait.
-        let reload = Arc::clone(&self.reload);
-        let reloaded = tokio::spawn(async move { reload.load(None).await }).await;
-        reloaded.unwrap_or(Err(ReloadError::Panicked))
+        let cause = Cause::Asked { begun: self.reload.begun.load(Ordering::SeqCst) };
+        self.reload.load_in_task(cause).await
     }
 
     /// Uses these rules from now on.
@@ -76,12 +83,12 @@ impl Reloader {
     /// Why the rules in use stay. Nothing has changed then.
     pub async fn apply(&self, rules: LoadedRules) -> Result<ReloadReport, ReloadError> {
         let reload = Arc::clone(&self.reload);
-        let applied = tokio::spawn(async move {
-            let mut state = reload.state.lock().await;
+        let applying = async move {
+            let mut state = reload.locked().await?;
             let result = reload.apply(&mut state, Ok(rules)).await;
-            reload.finish(result)
-        });
-        applied.await.unwrap_or(Err(ReloadError::Panicked))
+            reload.finish(&mut state, result)
+        };
+        self.reload.in_task(applying).await
     }
 
     /// Why the last reload failed and the rules in use may be old, in a sentence.
@@ -91,35 +98,37 @@ impl Reloader {
 }
 
 impl Reload {
-    /// Loads again. If it is because files have changed, these are the files as they were last read; nothing is done
-    /// if somebody else has loaded them since.
-    async fn load(&self, changed: Option<&FileStamps>) -> Result<ReloadReport, ReloadError> {
-        let mut state = self.state.lock().await;
-        let loader = self.loader.clone().ok_or(ReloadError::NoLoader)?;
-        if changed.is_some_and(|known| *known != state.files) {
-            return Ok(self.unchanged(&state));
+    /// Waits until no other reload runs.
+    pub(super) async fn locked(&self) -> Result<MutexGuard<'_, ReloadState>, ReloadError> {
+        tokio::select! {
+            biased;
+            () = self.host.stop.requested() => Err(ReloadError::Stopping),
+            state = self.state.lock() => Ok(state),
         }
-        let loaded = tokio::task::spawn_blocking(move || loader.load()).await;
-        let result = match loaded {
-            Ok(LoadAttempt { rules, files }) => {
-                state.files = files;
-                self.apply(&mut state, rules).await
-            }
-            Err(_panic) => Err(ReloadError::Panicked),
-        };
-        self.finish(result)
     }
 
-    fn unchanged(&self, state: &ReloadState) -> ReloadReport {
-        ReloadReport {
-            hash: self.active.get().plan_hash.clone(),
-            changes: RuleChanges::default(),
-            at_next_start: state.at_next_start.clone(),
+    /// Does something in a task of its own, which goes on if the caller does not wait. The caller does not wait for
+    /// it after the shutdown is requested.
+    pub(super) async fn in_task(
+        &self,
+        work: impl Future<Output = Result<ReloadReport, ReloadError>> + Send + 'static,
+    ) -> Result<ReloadReport, ReloadError> {
+        let task = tokio::spawn(work);
+        tokio::select! {
+            biased;
+            result = task => match result {
+                Ok(result) => result,
+                Err(_panic) => {
+                    self.warn(&ReloadError::Panicked, &BTreeSet::new());
+                    Err(ReloadError::Panicked)
+                }
+            },
+            () = self.host.stop.requested() => Err(ReloadError::Stopping),
         }
     }
 
     /// Checks and prepares everything, and then changes it.
-    async fn apply(
+    pub(super) async fn apply(
         &self,
         state: &mut ReloadState,
         rules: Result<LoadedRules, ReloadError>,
@@ -140,6 +149,10 @@ impl Reload {
             return Err(ReloadError::Stopping);
         }
         let sources = self.host.prepare(&state.bound, &next).await?;
+        // Ports that are opened after the stop would not be served.
+        if self.host.stop.is_requested() {
+            return Err(ReloadError::Stopping);
+        }
         // From here on, nothing fails. Events of new routes are decided by the new rules, so these come first.
         let former = self.active.replace(Arc::clone(&next));
         let listened: BTreeSet<String> = state.bound.listening().into_iter().collect();
@@ -154,10 +167,21 @@ impl Reload {
             let changes = RuleChanges::between((&former, &listened), (&next, &listening));
             (count, changes)
         });
-        let (rules, changes) = compared.await.map_err(|_panic| ReloadError::Panicked)?;
-        let what = if changes.is_empty() { "loaded again: nothing changed" } else { "reloaded" };
-        tracing::info!(rules, hash, "{what}");
-        changes.log();
+        let changes = match compared.await {
+            Ok((rules, changes)) => {
+                let is_same = changes.is_empty();
+                let what = if is_same { "loaded again: nothing changed" } else { "reloaded" };
+                tracing::info!(rules, hash, "{what}");
+                changes.log();
+                changes
+            }
+            Err(_panic) => {
+                tracing::error!(
+                    "reloaded; naming the changes failed inside fuse; please report it"
+                );
+                RuleChanges::default()
+            }
+        };
         if at_next_start != state.at_next_start {
             if !at_next_start.is_empty() {
                 let settings = at_next_start.join(", ");
@@ -172,34 +196,40 @@ impl Reload {
     }
 
     /// Keeps what is reported of the result.
-    fn finish(
+    pub(super) fn finish(
         &self,
+        state: &mut ReloadState,
         result: Result<ReloadReport, ReloadError>,
     ) -> Result<ReloadReport, ReloadError> {
-        let warning = match &result {
-            Ok(_) | Err(ReloadError::Stopping) => None,
-            Err(error) => {
-                self.metrics.reload_failed();
-                let why = error.line();
-                tracing::error!(why, "cannot reload: the rules in use stay");
-                Some(format!("the last reload failed, so the rules in use may be old: {why}"))
+        match &result {
+            Ok(_) => {
+                state.switched_off.clear();
+                state.last = None;
+                *self.warning.lock().unwrap_or_else(PoisonError::into_inner) = None;
             }
-        };
-        *self.warning.lock().unwrap_or_else(PoisonError::into_inner) = warning;
+            Err(ReloadError::Stopping) => {}
+            Err(error) => self.warn(error, &state.switched_off),
+        }
         result
     }
 
-    /// Reloads when files change, until the shutdown.
-    pub(crate) async fn watch(self: Arc<Self>, stop: Shutdown) {
-        loop {
-            let files = self.state.lock().await.files.clone();
-            tokio::select! {
-                () = stop.requested() => return,
-                () = changed_files(&files) => {}
-            }
-            // What failed is logged, and the next change is a new attempt.
-            let _reported = self.load(Some(&files)).await;
+    /// Reports a reload that failed.
+    fn warn(&self, error: &ReloadError, switched_off: &BTreeSet<String>) {
+        self.metrics.reload_failed();
+        let why = error.line();
+        let mut warning = format!("the last reload failed, so the rules in use may be old: {why}");
+        if switched_off.is_empty() {
+            tracing::error!(why, "cannot reload: the rules in use stay");
+        } else {
+            let fuses = switched_off.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            tracing::error!(
+                why,
+                switched_off = fuses,
+                "cannot reload: the rules in use stay, with these fuses off"
+            );
+            let _infallible = write!(warning, "; switched off nevertheless: {fuses}");
         }
+        *self.warning.lock().unwrap_or_else(PoisonError::into_inner) = Some(warning);
     }
 }
 

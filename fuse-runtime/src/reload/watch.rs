@@ -14,8 +14,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How many times longer than a look the pause after it is at least.
 const PAUSE_FACTOR: u32 = 20;
 
-/// Waits until files differ from what they were, and have stopped changing.
-pub(super) async fn changed_files(known: &FileStamps) {
+/// Waits until files differ from what they were, and have stopped changing. Returns what they are then.
+pub(super) async fn changed_files(known: &FileStamps) -> FileStamps {
     let mut last = known.clone();
     loop {
         let started = tokio::time::Instant::now();
@@ -24,7 +24,7 @@ pub(super) async fn changed_files(known: &FileStamps) {
         let took = started.elapsed();
         if let Ok(now) = now {
             if now != *known && now == last {
-                return;
+                return now;
             }
             last = now;
         }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use fuse_rules::Plan;
+
 use super::Intake;
 use crate::http::Server;
 use crate::secrets::Secrets;
@@ -16,6 +18,8 @@ pub struct SourceContext {
     pub(crate) health: SourceHealth,
     pub(crate) secrets: Secrets,
     pub(crate) server: Server,
+    /// The plan of the events that are being bound, which may not be in use yet.
+    pub(crate) plan: Option<Plan>,
 }
 
 impl SourceContext {
@@ -37,6 +41,14 @@ impl SourceContext {
     /// The secrets that its configuration refers to.
     pub fn secrets(&self) -> &Secrets {
         &self.secrets
+    }
+
+    /// The intake by the rules of the events that are being bound, whatever a later reload does.
+    pub(super) fn pinned_intake(&self) -> Intake {
+        match &self.plan {
+            Some(plan) => self.intake.with_plan(plan.clone()),
+            None => self.intake.pinned(),
+        }
     }
 
     /// The server of sources that listen over HTTP.

@@ -98,6 +98,7 @@ impl SourceTest {
             health: health.clone(),
             secrets: self.secrets,
             server: Server::new(Limits::default(), Vec::new(), Arc::clone(&metrics)),
+            plan: None,
         };
         let bound = source.bind(Sources::bindings(&rules, &kind), &context).await?;
         let listening = bound.listening();
@@ -146,6 +147,12 @@ impl RunningSource {
         self.events.failing.store(count, Ordering::SeqCst);
     }
 
+    /// With `true`, commits wait until `false` is sent; the second value counts those that waited.
+    #[cfg(test)]
+    pub(crate) fn held_commits(&self) -> watch::Sender<(bool, usize)> {
+        self.events.held.clone()
+    }
+
     /// What is wrong with the source now, as `/readyz` shows it.
     pub fn problem(&self) -> Option<String> {
         self.health.problem()
@@ -184,6 +191,8 @@ struct Recorder {
     count: watch::Sender<usize>,
     /// How many commits are still to fail.
     failing: AtomicUsize,
+    /// Whether commits wait, and how many do.
+    held: watch::Sender<(bool, usize)>,
 }
 
 #[derive(Debug, Default)]
@@ -207,6 +216,11 @@ impl Recorder {
 #[async_trait]
 impl EventSink for Arc<Recorder> {
     async fn publish_all(&self, events: Vec<Envelope>) -> Vec<Result<Published, BusError>> {
+        if self.held.borrow().0 {
+            self.held.send_modify(|(_, waiting)| *waiting += 1);
+            // It never ends, because `self` has a sender.
+            let _ended = self.held.subscribe().wait_for(|(is_held, _)| !is_held).await.is_err();
+        }
         if self.takes_a_failure() {
             let failed = BusError::Storage("a failure that the test asked for".into());
             return vec![Err(failed); events.len()];

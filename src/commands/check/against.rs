@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use fuse_rules::Ruleset;
-use fuse_rules::comparison::{ChangedRule, RuleComparison};
+use fuse_rules::comparison::{ChangedRule, ReconfiguredEvent, RuleComparison};
 use fuse_runtime::Config;
 use serde_json::json;
 
@@ -29,15 +29,17 @@ pub(super) fn report(
     let opened: Vec<&String> = is.difference(&was).collect();
     let closed: Vec<&String> = was.difference(&is).collect();
     let fuses = fuses(old, new);
+    let events = new.changed_events(old);
     match format {
         ProblemFormat::Json => {
             let all = json!({
-                "against": rules, "fuses": fuses, "opened": opened, "closed": closed,
+                "against": rules, "events": events, "fuses": fuses, "opened": opened,
+                "closed": closed,
             });
             Ok(format!("{all}\n"))
         }
         ProblemFormat::Sarif | ProblemFormat::Github => Ok(String::new()),
-        ProblemFormat::Text => Ok(text(&rules, &fuses, &opened, &closed)),
+        ProblemFormat::Text => Ok(text(&rules, &events, &fuses, &opened, &closed)),
     }
 }
 
@@ -74,6 +76,7 @@ fn fuses(old: &Ruleset, new: &Ruleset) -> Vec<String> {
 
 fn text(
     rules: &RuleComparison,
+    events: &[ReconfiguredEvent],
     fuses: &[String],
     opened: &[&String],
     closed: &[&String],
@@ -101,6 +104,7 @@ fn text(
         .rewritten
         .iter()
         .for_each(|rule| line("rewritten", &format!("{rule} (decides and acts alike)")));
+    events.iter().for_each(|event| line("event", &event.to_string()));
     fuses.iter().for_each(|fuse| line("fuse", fuse));
     opened.iter().for_each(|address| line("opens", address));
     closed.iter().for_each(|address| line("closes", address));

@@ -163,7 +163,7 @@ impl Webhook {
         let is_new = |auth: &&Arc<SourceAuth>| !former.iter().any(|old| Arc::ptr_eq(old, auth));
         refresh_all(auths.values().filter(is_new), context.secrets()).await;
         // The routes and the plan that finds the ids of their events change together.
-        let intake = context.intake().pinned();
+        let intake = context.pinned_intake();
         let ports = by_port.into_iter().map(|(port, routes)| {
             let routes = WebhookPort {
                 routes,

@@ -190,8 +190,14 @@ impl BoundSource for Listening {
             }
         }
         serving.refreshing.take().inspect(AbortHandle::abort);
-        // A panic in one task is passed on here, and ends the others.
-        serving.tasks.join_all().await;
+        // A panic in one task is passed on here, and ends the others. A task that was aborted is none.
+        while let Some(ended) = serving.tasks.join_next().await {
+            if let Err(error) = ended
+                && error.is_panic()
+            {
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
         Ok(())
     }
 }
@@ -273,3 +279,6 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, SourceError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

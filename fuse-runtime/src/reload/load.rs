@@ -1,0 +1,141 @@
+//! Loads the rules again: when somebody asks for it, and when files change.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::reloader::{Reload, ReloadState};
+use super::watch::changed_files;
+use super::{LoadAttempt, ReloadError, ReloadReport, RuleChanges};
+use crate::files::FileStamps;
+use crate::shutdown::Shutdown;
+
+/// How often a reload is repeated that failed because of a port or a secret.
+const RETRY_EVERY: Duration = Duration::from_secs(30);
+
+/// The last time that the loader was used.
+pub(super) struct LastLoad {
+    /// How often loading had begun then.
+    pub(super) number: u64,
+    pub(super) result: Result<ReloadReport, ReloadError>,
+}
+
+/// Why the rules are loaded.
+pub(super) enum Cause {
+    /// Somebody asked for it, when loading had begun this often.
+    Asked { begun: u64 },
+    /// Files changed.
+    Changed {
+        /// What they were when they were last read.
+        known: FileStamps,
+        seen: FileStamps,
+    },
+    /// The last reload failed, and may succeed now.
+    Retry,
+}
+
+impl ReloadState {
+    /// Whether the last reload failed, and may succeed without a change of the files: a port may be free by now, or
+    /// a secret exist.
+    fn may_recover(&self) -> bool {
+        let last = self.last.as_ref();
+        last.is_some_and(|last| matches!(last.result, Err(ReloadError::Source(_))))
+    }
+}
+
+impl Reload {
+    pub(super) async fn load_in_task(
+        self: &Arc<Self>,
+        cause: Cause,
+    ) -> Result<ReloadReport, ReloadError> {
+        let this = Arc::clone(self);
+        self.in_task(async move { this.load(cause).await }).await
+    }
+
+    async fn load(&self, cause: Cause) -> Result<ReloadReport, ReloadError> {
+        let mut state = self.locked().await?;
+        let loader = self.loader.clone().ok_or(ReloadError::NoLoader)?;
+        match cause {
+            Cause::Asked { begun } => {
+                if let Some(last) = state.last.as_ref().filter(|last| last.number > begun) {
+                    return last.result.clone();
+                }
+            }
+            // Somebody else has loaded since, and these files may be part of that.
+            Cause::Changed { known, .. } if known != state.files => {
+                return Ok(self.unchanged(&state));
+            }
+            // Kept before anything can fail, so that the same change is not tried again and again.
+            Cause::Changed { seen, .. } => state.files = seen,
+            Cause::Retry if !state.may_recover() => return Ok(self.unchanged(&state)),
+            Cause::Retry => {}
+        }
+        let number = self.begun.fetch_add(1, Ordering::SeqCst).saturating_add(1);
+        let loaded = tokio::task::spawn_blocking(move || loader.load()).await;
+        let result = match loaded {
+            Ok(LoadAttempt { rules, files, fuses_off }) => {
+                state.files = files;
+                let result = self.apply(&mut state, rules).await;
+                if !matches!(result, Ok(_) | Err(ReloadError::Stopping)) {
+                    self.switch_off(&mut state, &fuses_off);
+                }
+                result
+            }
+            Err(_panic) => Err(ReloadError::Panicked),
+        };
+        let result = self.finish(&mut state, result);
+        state.last = Some(LastLoad { number, result: result.clone() });
+        result
+    }
+
+    fn unchanged(&self, state: &ReloadState) -> ReloadReport {
+        ReloadReport {
+            hash: self.active.get().plan_hash.clone(),
+            changes: RuleChanges::default(),
+            at_next_start: state.at_next_start.clone(),
+        }
+    }
+
+    /// Switches fuses of the rules in use off.
+    fn switch_off(&self, state: &mut ReloadState, fuses: &BTreeSet<String>) {
+        let current = self.active.get();
+        let on = current.fuse_values().filter(|(name, on)| *on && fuses.contains(*name));
+        let on: BTreeSet<String> = on.map(|(name, _)| name.to_owned()).collect();
+        if !on.is_empty() {
+            let next = Arc::new(current.with_fuses_off(&on));
+            self.active.replace(Arc::clone(&next));
+            self.metrics.fuse_values(&next);
+            state.switched_off.extend(on);
+        }
+    }
+
+    /// Reloads when files change, until the shutdown. A reload that failed because of a port or a secret is repeated.
+    pub(crate) async fn watch(self: Arc<Self>, stop: Shutdown) {
+        let reloading = async {
+            loop {
+                let known = self.state.lock().await.files.clone();
+                let cause = tokio::select! {
+                    seen = changed_files(&known) => Cause::Changed { seen, known: known.clone() },
+                    () = self.recoverable() => Cause::Retry,
+                };
+                // The result is in the log.
+                let _reported = self.load_in_task(cause).await.is_ok();
+            }
+        };
+        tokio::select! {
+            () = stop.requested() => {}
+            () = reloading => {}
+        }
+    }
+
+    /// Waits until it is time to repeat a reload that failed.
+    async fn recoverable(&self) {
+        loop {
+            tokio::time::sleep(RETRY_EVERY).await;
+            if self.state.lock().await.may_recover() {
+                return;
+            }
+        }
+    }
+}
