@@ -18,6 +18,7 @@
 //! ```
 
 mod local;
+mod reader;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
 pub use local::LocalSecrets;
+pub(crate) use reader::{ReadSecrets, SecretReader};
 
 /// Where a secret is kept: `env("NAME")`, `file("/path")` or `secret("name", "key")` in rules.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

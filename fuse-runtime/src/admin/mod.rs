@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use crate::bus::Bus;
 use crate::engine::{Engine, Group, Watch};
 use crate::generation::ActiveGeneration;
-use crate::http::{PortKind, Server};
+use crate::http::{PortKind, PortTls, Server};
 use crate::ledger::Ledger;
 use crate::metrics::{Counted, Metrics};
 use crate::reload::Reloader;
@@ -77,7 +77,7 @@ pub(crate) async fn serve(
         .route("/held/{id}/discard", post(held::discard))
         .route("/-/reload", post(reload::reload))
         .with_state(admin);
-    server.serve(listener, address, PortKind::Admin, app, stop).await;
+    server.serve(listener, address, PortKind::Admin, app, PortTls::default(), stop).await;
 }
 
 /// 200, unless a restart of the process may help: its state has failed for long, or a task has ended.

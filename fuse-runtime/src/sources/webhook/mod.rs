@@ -1,9 +1,11 @@
 //! The source `webhook`: one HTTP server per port, with any number of paths.
 
 mod auth;
+mod credentials;
 mod ports;
 mod preview;
 mod request;
+mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -12,13 +14,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use fuse_rules::schema::{BodyShape, Field, FieldType, PathPattern, Schema, SourceSchema};
 use serde::Deserialize;
+use serde_json::{Map, Value as Json};
 
 use super::{BodyFormat, BoundSource, EventBinding, Source, SourceContext, SourceError};
+use crate::http::TlsConfig;
 use crate::log_limit::LogLimit;
-use auth::{AuthConfig, SourceAuth, auth_field, present, refresh_all, verify_event};
+use auth::{AuthConfig, SourceAuth, auth_field, present, verify_event};
+use credentials::Credentials;
 use ports::{Listening, PortRoutes, Ports};
 pub use preview::{hidden_headers, within_body_limit};
 use request::WebhookPort;
+use tls::{PortCertificates, add_certificate, tls_field, verify_tls};
 
 /// Accepts events over HTTP.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +67,8 @@ impl Source for Webhook {
             .field(Field::optional("format", BodyFormat::field_type(), format_doc).default("json"))
             .field(id())
             .field(Field::optional("body-limit", FieldType::Size, limit_doc).default(1 << 20))
-            .field(auth_field());
+            .field(auth_field())
+            .field(tls_field());
         let event = Schema::new("event", "One kind of event of a webhook.")
             .field(Field::required(
                 "path",
@@ -75,7 +82,8 @@ impl Source for Webhook {
         SourceSchema::new(source, event)
             .address(&["port", "path", "method"])
             .same_at_address(&["format", "body-limit"])
-            .verify(verify_event)
+            .same_for("port", &["tls"])
+            .verify(verify_fields)
             .body("method", "GET", BodyShape::Strings)
             .body("format", "form", BodyShape::Strings)
             .body("format", "text", BodyShape::Text)
@@ -87,21 +95,23 @@ impl Source for Webhook {
         context: &SourceContext,
     ) -> Result<Box<dyn BoundSource>, SourceError> {
         let ports = Ports::new(*self);
-        let routes = self.routes(events, context, &[]).await?;
+        let routes = self.routes(events, context, &Credentials::default()).await?;
         ports.open(routes).await?.commit_now();
         Ok(Box::new(Listening { ports }))
     }
 }
 
 impl Webhook {
-    /// The routes of each port. A source whose `auth` does not change keeps its secrets and their state.
+    /// The routes of each port. A source whose `auth` does not change keeps its secrets and their state, and so does a
+    /// port its certificate.
     async fn routes(
         &self,
         events: Vec<EventBinding>,
         context: &SourceContext,
-        former: &[Arc<SourceAuth>],
+        former: &Credentials,
     ) -> Result<PortRoutes, SourceError> {
         let mut auths: BTreeMap<String, Arc<SourceAuth>> = BTreeMap::new();
+        let mut certificates = PortCertificates::new();
         let mut open = BTreeSet::new();
         let mut by_port: BTreeMap<u16, Vec<Route>> = BTreeMap::new();
         for event in events {
@@ -116,7 +126,7 @@ impl Webhook {
                 }
                 (Some(_), Some(known)) => Some(Arc::clone(known)),
                 (Some(auth), None) => {
-                    let kept = former.iter().find(|former| former.is_for(&source, written));
+                    let kept = former.auths.iter().find(|former| former.is_for(&source, written));
                     let auth = kept.map_or_else(
                         || Arc::new(SourceAuth::new(&source, auth, written.cloned())),
                         Arc::clone,
@@ -128,6 +138,7 @@ impl Webhook {
             let path = PathPattern::parse(&config.path).map_err(|why| {
                 SourceError::with_source(format!("cannot listen on `{}`", config.path), why)
             })?;
+            add_certificate(&mut certificates, config.port, config.tls.take(), &former.certificates)?;
             by_port.entry(config.port).or_default().push(Route {
                 source,
                 event: name,
@@ -137,8 +148,11 @@ impl Webhook {
             });
         }
         warn_of_open_sources(self.address, &open);
-        let is_new = |auth: &&Arc<SourceAuth>| !former.iter().any(|old| Arc::ptr_eq(old, auth));
-        refresh_all(auths.values().filter(is_new), context.secrets()).await;
+        let credentials = Credentials {
+            auths: auths.into_values().collect(),
+            certificates: certificates.values().flatten().cloned().collect(),
+        };
+        credentials.without(former).refresh(context.secrets()).await;
         // The routes and the plan that finds the ids of their events change together.
         let intake = context.intake().pinned();
         let ports = by_port.into_iter().map(|(port, routes)| {
@@ -147,11 +161,18 @@ impl Webhook {
                 intake: intake.clone(),
                 unknown: LogLimit::new(),
                 denied: LogLimit::new(),
+                certificate: certificates.get(&port).cloned().flatten(),
             };
             (SocketAddr::new(self.address, port), routes)
         });
-        Ok(PortRoutes { ports: ports.collect(), auths: auths.into_values().collect() })
+        Ok(PortRoutes { ports: ports.collect(), credentials })
     }
+}
+
+/// Checks an event with the fields of its source.
+fn verify_fields(fields: &Map<String, Json>) -> Result<(), String> {
+    verify_event(fields)?;
+    verify_tls(fields)
 }
 
 /// Warns about sources to which anyone on the network can send events, in one line for all of them.
@@ -182,6 +203,8 @@ struct Config {
     body_limit: usize,
     #[serde(default, deserialize_with = "present")]
     auth: Option<AuthConfig>,
+    #[serde(default, deserialize_with = "present")]
+    tls: Option<TlsConfig>,
 }
 
 /// Where one event arrives. Several events may have the same address: conditions distinguish them.

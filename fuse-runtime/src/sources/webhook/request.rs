@@ -16,7 +16,9 @@ use serde_json::json;
 use super::Route;
 use super::auth::{Claims, Denied, Head};
 use super::ports::CurrentRoutes;
-use crate::http::{BodyBuffer, BodyError, InWork, Peer, shorten};
+use crate::http::{
+    BodyBuffer, BodyError, ClientCertificate, InWork, Peer, ServerCertificate, shorten,
+};
 use crate::log_limit::LogLimit;
 use crate::sources::admission::by_name;
 use crate::sources::cloud_events::{self, Batch};
@@ -40,13 +42,16 @@ pub(super) struct WebhookPort {
     pub(super) unknown: LogLimit,
     /// Limits log lines about requests that are not authenticated.
     pub(super) denied: LogLimit,
+    /// The certificate of the port; `None` if it serves plain HTTP.
+    pub(super) certificate: Option<Arc<ServerCertificate>>,
 }
 
 impl WebhookPort {
     /// What is at the port, for people.
     pub(super) fn listening(&self, address: SocketAddr) -> Vec<String> {
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
         let line = |Route { source, event, config, .. }: &Route| {
-            format!("{source}.{event} at {} http://{address}{}", config.method, config.path)
+            format!("{source}.{event} at {} {scheme}://{address}{}", config.method, config.path)
         };
         self.routes.iter().map(line).collect()
     }

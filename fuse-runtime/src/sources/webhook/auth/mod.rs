@@ -8,8 +8,8 @@ mod bearer;
 mod config;
 mod header;
 mod hmac;
+mod mtls;
 mod network;
-mod reader;
 mod refresh;
 mod schema;
 mod secret_text;
@@ -23,15 +23,18 @@ use axum::http::HeaderMap;
 use jiff::Timestamp;
 
 pub(super) use config::{AuthConfig, present};
-pub(super) use refresh::{SourceAuth, keep_fresh, refresh_all};
+pub(super) use refresh::SourceAuth;
 pub(super) use schema::{auth_field, verify_event};
 
 use self::hmac::SignatureClaim;
+use crate::http::ClientCertificate;
 
 /// What is known about a request before its body arrives.
 pub(super) struct Head<'r> {
     pub(super) headers: &'r HeaderMap,
     pub(super) peer: IpAddr,
+    /// The certificate that the client has shown.
+    pub(super) certificate: Option<&'r ClientCertificate>,
     pub(super) now: Timestamp,
 }
 
@@ -56,6 +59,7 @@ impl Denied {
 /// A check of a request, with the secrets that it needs.
 enum Check {
     AllowFrom(network::Networks),
+    Mtls(mtls::ClientNames),
     Bearer(bearer::Bearer),
     Basic(basic::Basic),
     Header(header::HeaderSecret),
@@ -67,6 +71,7 @@ impl Check {
     fn head(&self, head: &Head<'_>) -> Result<Option<SignatureClaim>, Denied> {
         match self {
             Self::AllowFrom(networks) => networks.check(head.peer),
+            Self::Mtls(names) => names.check(head.certificate),
             Self::Bearer(bearer) => bearer.check(head.headers),
             Self::Basic(basic) => basic.check(head.headers),
             Self::Header(header) => header.check(head.headers),

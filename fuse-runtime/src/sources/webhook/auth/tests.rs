@@ -11,6 +11,7 @@ use axum::http::{HeaderName, HeaderValue};
 use fuse_rules::{Registry, Ruleset};
 use proptest::prelude::*;
 
+use super::super::credentials::Credentials;
 use super::*;
 use crate::secrets::{Secret, SecretError, SecretRef, SecretStore, Secrets};
 use crate::sources::{Source as _, Webhook};
@@ -40,7 +41,7 @@ fn some_checks(auth: &str, secrets: &[(&str, &str)]) -> Option<Checks> {
     };
     let secrets = Secrets::from_map(secrets.iter().map(named).collect::<BTreeMap<_, _>>());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let reader = reader::SecretReader::default();
+    let reader = crate::secrets::SecretReader::default();
     let (read, mut problems) = runtime.block_on(reader.read(config.references(), &secrets));
     config.checks(&read, &mut problems)
 }
@@ -63,7 +64,8 @@ impl Checks {
             headers.append(name, value);
         }
         let now = Timestamp::from_second(sent.now).unwrap();
-        let head = Head { headers: &headers, peer: Ipv4Addr::LOCALHOST.into(), now };
+        let peer = Ipv4Addr::LOCALHOST.into();
+        let head = Head { headers: &headers, peer, certificate: None, now };
         self.head(&head)?.body(Some(sent.body))
     }
 
@@ -327,7 +329,7 @@ fn what_the_check_of_rules_would_miss_accepts_nobody() {
     )]);
     let (peer, now) = (Ipv4Addr::LOCALHOST.into(), Timestamp::UNIX_EPOCH);
     let claims =
-        checks(GITHUB, &[("K", "k")]).head(&Head { headers: &headers, peer, now }).unwrap();
+        checks(GITHUB, &[("K", "k")]).head(&Head { headers: &headers, peer, certificate: None, now }).unwrap();
     assert!(claims.body(Some(b"")).is_ok() && claims.body(None).is_err());
 }
 
@@ -372,11 +374,13 @@ async fn a_hung_secret_keeps_the_checks_for_a_while_and_holds_up_no_other_source
         r#"bearer { token = [env("A"), env("B")] }, basic { username = "u", password = env("C") }"#,
     );
     let other = source(r#"header { name = "X", value = env("X") }"#);
-    let sources = [Arc::clone(&list), Arc::clone(&other)];
+    let auths = vec![Arc::clone(&list), Arc::clone(&other)];
+    let sources = Credentials { auths, ..Credentials::default() };
     for name in ["A", "B", "C", "X"] {
         store.set(name, Some("one"));
     }
-    refresh_all(&sources, &secrets).await;
+    let refresh = async || sources.refresh(&secrets).await;
+    refresh().await;
     let accepts = |auth: &SourceAuth, headers: &[(&str, &str)]| {
         auth.state().checks().is_some_and(|checks| checks.accepts(headers))
     };
@@ -385,12 +389,12 @@ async fn a_hung_secret_keeps_the_checks_for_a_while_and_holds_up_no_other_source
     store.set("C", None);
     store.set("X", Some("two"));
     let before = tokio::time::Instant::now();
-    refresh_all(&sources, &secrets).await;
+    refresh().await;
     assert!(before.elapsed() <= Duration::from_millis(1100), "{:?}", before.elapsed());
     assert!(accepts(&other, &[("x", "two")]));
     assert!(list.state().checks().is_some(), "they are kept");
     for _ in 0..11 {
-        refresh_all(&sources, &secrets).await;
+        refresh().await;
     }
     assert!(list.state().checks().is_none(), "too long");
     assert_eq!(store.begun.load(Relaxed), 1, "a read that hangs is not begun again");

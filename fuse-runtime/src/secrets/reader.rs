@@ -1,4 +1,4 @@
-//! Reads the secrets of a source, none of which can hold up the others.
+//! Reads several secrets, none of which can hold up the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -8,24 +8,24 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 
-use crate::secrets::{Secret, SecretError, SecretRef, Secrets};
+use super::{Secret, SecretError, SecretRef, Secrets};
 
 /// How long one secret may take. A file on a network may hang.
 const READ_WITHIN: Duration = Duration::from_secs(1);
 
 /// The secrets that could be read.
-pub(super) type ReadSecrets = BTreeMap<SecretRef, Secret>;
+pub(crate) type ReadSecrets = BTreeMap<SecretRef, Secret>;
 
 /// Reads secrets at the same time, each within a second.
 #[derive(Default)]
-pub(super) struct SecretReader {
+pub(crate) struct SecretReader {
     /// Reads that have not ended. They are not started again, since each may occupy a thread.
     hung: Mutex<BTreeMap<SecretRef, JoinHandle<Result<Secret, SecretError>>>>,
 }
 
 impl SecretReader {
     /// The secrets, and what is wrong with those that are left out.
-    pub(super) async fn read(
+    pub(crate) async fn read(
         &self,
         references: BTreeSet<&SecretRef>,
         secrets: &Secrets,
