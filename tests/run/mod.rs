@@ -24,7 +24,11 @@ mod observe;
 mod pending;
 /// Rules and settings that change while it runs.
 mod reload;
+/// Compression, paths, methods, proxies and rates.
+mod requests;
 /// How it ends, and when it does not start.
 mod stop;
+/// Certificates.
+mod tls;
 /// What `/decisions` says would have made rules match.
 mod would_match;

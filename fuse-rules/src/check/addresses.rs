@@ -129,7 +129,9 @@ fn disagreement(
     Diagnostic::error(Code::E0410, event.span, message)
         .label(format!("the source of this event has another `{name}`"))
         .related(known.span, "than the source of this one")
-        .help(format!("set the same `{name}` in both sources, or give one of them another `{field}`"))
+        .help(format!(
+            "set the same `{name}` in both sources, or give one of them another `{field}`"
+        ))
 }
 
 fn collision(second: &Placed<'_>, first: Span) -> Diagnostic {

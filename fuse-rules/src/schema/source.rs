@@ -31,6 +31,8 @@ pub enum BodyShape {
     Text,
     /// A map of strings, such as a form.
     Strings,
+    /// A map of lists of strings, such as a form whose names are repeated.
+    StringLists,
 }
 
 /// Fields that all sources of a kind must agree on if they have the same value of a field.

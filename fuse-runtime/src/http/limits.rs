@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The limits of the HTTP ports of one process. With the defaults, a process with the shipped memory limit of
-/// 256 MiB survives the attacks in `tests/attack`.
+/// 256 MiB survives the attacks in `benches/attack`.
 ///
 /// ```
 /// use fuse_runtime::http::Limits;

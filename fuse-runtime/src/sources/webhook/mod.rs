@@ -1,15 +1,20 @@
 //! The source `webhook`: one HTTP server per port, with any number of paths.
 
 mod auth;
+mod body;
+mod content_coding;
 mod credentials;
+mod lookup;
 mod ports;
 mod preview;
+mod rate;
 mod request;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use fuse_rules::schema::{BodyShape, Field, FieldType, PathPattern, Schema, SourceSchema};
@@ -23,6 +28,7 @@ use auth::{AuthConfig, SourceAuth, auth_field, present, verify_event};
 use credentials::Credentials;
 use ports::{Listening, PortRoutes, Ports};
 pub use preview::{hidden_headers, within_body_limit};
+use rate::{RateConfig, RateLimit, rate_field};
 use request::WebhookPort;
 use tls::{PortCertificates, add_certificate, tls_field, verify_tls};
 
@@ -68,7 +74,8 @@ impl Source for Webhook {
             .field(id())
             .field(Field::optional("body-limit", FieldType::Size, limit_doc).default(1 << 20))
             .field(auth_field())
-            .field(tls_field());
+            .field(tls_field())
+            .field(rate_field());
         let event = Schema::new("event", "One kind of event of a webhook.")
             .field(Field::required(
                 "path",
@@ -86,6 +93,7 @@ impl Source for Webhook {
             .verify(verify_fields)
             .body("method", "GET", BodyShape::Strings)
             .body("format", "form", BodyShape::Strings)
+            .body("format", "form-lists", BodyShape::StringLists)
             .body("format", "text", BodyShape::Text)
     }
 
@@ -112,6 +120,7 @@ impl Webhook {
     ) -> Result<PortRoutes, SourceError> {
         let mut auths: BTreeMap<String, Arc<SourceAuth>> = BTreeMap::new();
         let mut certificates = PortCertificates::new();
+        let mut rates: BTreeMap<String, Arc<RateLimit>> = BTreeMap::new();
         let mut open = BTreeSet::new();
         let mut by_port: BTreeMap<u16, Vec<Route>> = BTreeMap::new();
         for event in events {
@@ -135,6 +144,10 @@ impl Webhook {
                     Some(auth)
                 }
             };
+            let rate = config.rate.take().map(|rate| {
+                let new = || Arc::new(RateLimit::new(rate, Instant::now()));
+                Arc::clone(rates.entry(source.clone()).or_insert_with(new))
+            });
             let path = PathPattern::parse(&config.path).map_err(|why| {
                 SourceError::with_source(format!("cannot listen on `{}`", config.path), why)
             })?;
@@ -144,6 +157,7 @@ impl Webhook {
                 event: name,
                 path,
                 auth,
+                rate,
                 config,
             });
         }
@@ -161,6 +175,7 @@ impl Webhook {
                 intake: intake.clone(),
                 unknown: LogLimit::new(),
                 denied: LogLimit::new(),
+                limited: LogLimit::new(),
                 certificate: certificates.get(&port).cloned().flatten(),
             };
             (SocketAddr::new(self.address, port), routes)
@@ -205,6 +220,8 @@ struct Config {
     auth: Option<AuthConfig>,
     #[serde(default, deserialize_with = "present")]
     tls: Option<TlsConfig>,
+    #[serde(default, deserialize_with = "present")]
+    rate: Option<RateConfig>,
 }
 
 /// Where one event arrives. Several events may have the same address: conditions distinguish them.
@@ -215,5 +232,7 @@ struct Route {
     path: PathPattern,
     /// How fuse authenticates its senders; `None` if it does not.
     auth: Option<Arc<SourceAuth>>,
+    /// How many requests its source accepts; shared by its events.
+    rate: Option<Arc<RateLimit>>,
     config: Config,
 }

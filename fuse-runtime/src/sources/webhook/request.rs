@@ -1,24 +1,23 @@
 //! Handles one request to a webhook: checks it, turns it into an event, and answers it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Extension;
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use http_body_util::BodyExt as _;
 use serde_json::json;
 
-use super::Route;
+use super::{Config, Route};
 use super::auth::{Claims, Denied, Head};
+use super::lookup::{matching, nothing_here, wrong_method};
 use super::ports::CurrentRoutes;
-use crate::http::{
-    BodyBuffer, BodyError, ClientCertificate, InWork, Peer, ServerCertificate, shorten,
-};
+use super::rate::Limited;
+use super::body;
+use crate::http::{ClientCertificate, InWork, Peer, ServerCertificate};
 use crate::log_limit::LogLimit;
 use crate::sources::admission::by_name;
 use crate::sources::cloud_events::{self, Batch};
@@ -29,7 +28,7 @@ use crate::sources::{
 
 /// `Retry-After`, in seconds, where the queue is full, and where there is no room in memory.
 const RETRY_AFTER_QUEUE: &str = "5";
-const RETRY_AFTER_MEMORY: &str = "1";
+pub(super) const RETRY_AFTER_MEMORY: &str = "1";
 
 /// The most refused events of a batch that the answer lists.
 const MAX_LISTED_ERRORS: usize = 10;
@@ -42,6 +41,8 @@ pub(super) struct WebhookPort {
     pub(super) unknown: LogLimit,
     /// Limits log lines about requests that are not authenticated.
     pub(super) denied: LogLimit,
+    /// Limits log lines about requests that exceed a rate.
+    pub(super) limited: LogLimit,
     /// The certificate of the port; `None` if it serves plain HTTP.
     pub(super) certificate: Option<Arc<ServerCertificate>>,
 }
@@ -58,7 +59,7 @@ impl WebhookPort {
 }
 
 /// The answer to a request that is refused.
-type RefusedWith = Box<Response>;
+pub(super) type RefusedWith = Box<Response>;
 
 pub(super) async fn receive(
     State(routes): State<CurrentRoutes>,
@@ -67,24 +68,33 @@ pub(super) async fn receive(
     request: Request<Body>,
 ) -> Response {
     let port = routes.get();
-    let path = request.uri().path();
+    let patterns = port.routes.iter().map(|route| &route.path);
+    let Some(path) = matching(request.uri().path(), patterns) else {
+        return nothing_here(&port, &request);
+    };
+    let path = path.into_owned();
     let here: Vec<&Route> =
-        port.routes.iter().filter(|route| route.path.matches(path).is_some()).collect();
-    if here.is_empty() {
-        return nothing_here(&port, path);
-    }
-    let method = request.method().as_str();
-    let Some(route) = here.iter().find(|route| route.config.method == method) else {
-        return wrong_method(&here, path, method);
+        port.routes.iter().filter(|route| route.path.matches(&path).is_some()).collect();
+    let method = request.method().clone();
+    let Some(route) = here.iter().find(|route| route.config.method == method.as_str()) else {
+        return wrong_method(&here, &path, &method);
     };
     let deny = |why| Box::new(denied(&port, route, peer, why));
-    let claims = match authenticate(&port, route, peer, request.headers()) {
+    let limit = |limited| Box::new(too_many(&port, route, peer, limited));
+    let rate = route.rate.as_ref();
+    if let Some(Err(limited)) = rate.map(|rate| rate.peer(peer.remote.ip(), Instant::now())) {
+        return *limit(limited);
+    }
+    let claims = match authenticate(route, &head(&port, peer, &request)) {
         Ok(claims) => claims,
         Err(NotAuthenticated::NotReady) => return not_ready(&port, route),
         Err(NotAuthenticated::Denied(why)) => return *deny(why),
     };
-    let is_proven = |body: Option<&[u8]>| claims.body(body).map_err(deny);
-    let incoming = match incoming(route, &in_work, request, is_proven).await {
+    let is_accepted = |body: Option<&[u8]>| {
+        claims.body(body).map_err(deny)?;
+        rate.map_or(Ok(()), |rate| rate.source(Instant::now()).map_err(limit))
+    };
+    let incoming = match incoming(route, &in_work, request, &path, is_accepted).await {
         Ok(incoming) => incoming,
         Err(response) => return *response,
     };
@@ -122,18 +132,19 @@ enum NotAuthenticated {
 }
 
 /// Checks the head of a request. The claims are left to check against the body.
-fn authenticate(
-    port: &WebhookPort,
-    route: &Route,
-    peer: Peer,
-    headers: &HeaderMap,
-) -> Result<Claims, NotAuthenticated> {
+fn authenticate(route: &Route, head: &Head<'_>) -> Result<Claims, NotAuthenticated> {
     let Some(auth) = &route.auth else { return Ok(Claims::default()) };
-    let head = Head { headers, peer: peer.remote.ip(), now: port.intake.now() };
     match auth.state().checks() {
         None => Err(NotAuthenticated::NotReady),
-        Some(checks) => checks.head(&head).map_err(NotAuthenticated::Denied),
+        Some(checks) => checks.head(head).map_err(NotAuthenticated::Denied),
     }
+}
+
+/// What authentication reads before the body arrives.
+pub(super) fn head<'r>(port: &WebhookPort, peer: Peer, request: &'r Request<Body>) -> Head<'r> {
+    let certificate = request.extensions().get::<Arc<ClientCertificate>>().map(Arc::as_ref);
+    let (headers, now) = (request.headers(), port.intake.now());
+    Head { headers, peer: peer.remote.ip(), certificate, now }
 }
 
 fn not_ready(port: &WebhookPort, route: &Route) -> Response {
@@ -160,6 +171,20 @@ fn denied(port: &WebhookPort, route: &Route, peer: Peer, why: Denied) -> Respons
     response
 }
 
+/// Refuses a request that exceeds the `rate` of its source.
+fn too_many(port: &WebhookPort, route: &Route, peer: Peer, limited: Limited) -> Response {
+    let Route { source, event, .. } = route;
+    port.intake.refused(source, event, "limited");
+    if let Some(left_out) = port.limited.pass() {
+        let peer = peer.remote.ip().to_canonical();
+        tracing::warn!(left_out, source, %peer, "a request exceeds the `rate` of its source");
+    }
+    let why = "too many requests per second; send this one again later";
+    let mut response = refuse(StatusCode::TOO_MANY_REQUESTS, why);
+    response.headers_mut().insert(header::RETRY_AFTER, limited.seconds().into());
+    response
+}
+
 /// The events of a batch, or `None` for any other request; and the bytes to store, for which there is room in memory.
 fn batch(
     route: &Route,
@@ -174,69 +199,44 @@ fn batch(
     let batch = cloud_events::batch(route.config.format, incoming);
     let batch = batch.map_err(|why| bad_request(&why.to_string()))?;
     let more = batch.as_ref().map_or(0, |batch| batch.size(incoming));
-    in_work.take(more).map_err(not_arrived)?;
+    in_work.take(more).map_err(body::not_arrived)?;
     Ok((batch, size.saturating_add(more)))
-}
-
-fn nothing_here(port: &WebhookPort, path: &str) -> Response {
-    if let Some(left_out) = port.unknown.pass() {
-        // Several events may have the same path.
-        let known: BTreeSet<&str> =
-            port.routes.iter().map(|route| route.config.path.as_str()).collect();
-        let known = known.into_iter().collect::<Vec<_>>().join(", ");
-        // The log omits the requested path, which may be somebody's secret.
-        tracing::info!(left_out, known, "a request to a path that no event has");
-    }
-    refuse(StatusCode::NOT_FOUND, &format!("no event is sent to `{}` here", shorten(path)))
-}
-
-fn wrong_method(here: &[&Route], path: &str, method: &str) -> Response {
-    let methods =
-        here.iter().map(|route| route.config.method.as_str()).collect::<Vec<_>>().join(", ");
-    let (path, method) = (shorten(path), shorten(method));
-    let why =
-        format!("`{path}` accepts {methods}, not {method}; set the sender's method to {methods}");
-    let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, &why);
-    if let Ok(allow) = HeaderValue::from_str(&methods) {
-        response.headers_mut().insert(header::ALLOW, allow);
-    }
-    response
 }
 
 /// Reads the request into an event.
 async fn incoming(
     route: &Route,
-    in_work: &InWork,
+    in_work: &Arc<InWork>,
     request: Request<Body>,
-    is_proven: impl FnOnce(Option<&[u8]>) -> Result<(), RefusedWith>,
+    path: &str,
+    is_accepted: impl FnOnce(Option<&[u8]>) -> Result<(), RefusedWith>,
 ) -> Result<Incoming, RefusedWith> {
     let (parts, body) = request.into_parts();
-    // By the announced length, before anything is read: a sender that waits for `100 Continue` sends no byte of
-    // its body.
-    if body.size_hint().lower() > u64::try_from(route.config.body_limit).unwrap_or(u64::MAX) {
-        return Err(too_large(route.config.body_limit));
-    }
+    let Config { format, body_limit: limit, .. } = route.config;
+    body::check_length(&body, limit)?;
     let mut headers = by_name(&parts.headers).map_err(|why| bad_request(&why.to_string()))?;
     for name in route.auth.iter().flat_map(|auth| auth.config().secret_headers()) {
         headers.remove(&name);
     }
     let has_body = route.config.method != "GET";
-    if has_body {
-        check_type(route.config.format, &headers)?;
-    }
+    let coding = match has_body {
+        true => body::check_type(format, &parts.headers)?,
+        false => None,
+    };
     let encoded = parts.uri.query().unwrap_or("").as_bytes();
     let query = parameters(encoded, "query").map_err(bad_format)?;
-    let path =
-        path_parameters(&route.path, parts.uri.path()).map_err(bad_format)?.unwrap_or_default();
+    let path = path_parameters(&route.path, path).map_err(bad_format)?.unwrap_or_default();
     let body = if has_body {
-        let bytes = read(body, route.config.body_limit).await?;
-        is_proven(Some(&bytes))?;
+        let bytes = body::read(body, limit).await?;
+        // A signature is over the bytes as they were sent.
+        is_accepted(Some(&bytes))?;
+        let bytes = body::decompressed(coding, bytes, limit, in_work).await?;
         let read = bytes.len();
-        let body = route.config.format.to_json(bytes).map_err(bad_format)?;
-        in_work.take(body.len().saturating_sub(read)).map_err(not_arrived)?;
+        let body = format.to_json(bytes).map_err(bad_format)?;
+        in_work.take(body.len().saturating_sub(read)).map_err(body::not_arrived)?;
         body
     } else {
-        is_proven(None)?;
+        is_accepted(None)?;
         parameters_to_json(encoded, "query").map_err(bad_format)?
     };
     Ok(Incoming {
@@ -250,59 +250,7 @@ async fn incoming(
     })
 }
 
-/// Refuses a body by its headers, before it is read.
-fn check_type(format: BodyFormat, headers: &BTreeMap<String, String>) -> Result<(), RefusedWith> {
-    let unsupported = |why: &str| Box::new(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
-    let coding = headers.get("content-encoding").map(|coding| coding.trim());
-    if let Some(coding) = coding.filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
-        let coding = shorten(coding);
-        return Err(unsupported(&format!(
-            "the body is compressed (`Content-Encoding: {coding}`), which fuse does not read; \
-             let the sender send it uncompressed"
-        )));
-    }
-    let Some(content_type) = headers.get("content-type") else { return Ok(()) };
-    format.accepts(content_type).map_err(|why| unsupported(&why.to_string()))
-}
-
-async fn read(mut body: Body, limit: usize) -> Result<Bytes, RefusedWith> {
-    let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
-    let mut buffer = BodyBuffer::new(announced.map_or(limit, |length| length.min(limit)));
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(unread)?;
-        let Some(data) = frame.data_ref() else { continue };
-        if !buffer.extend(data) {
-            return Err(too_large(limit));
-        }
-    }
-    Ok(buffer.into_bytes())
-}
-
-/// Why a body could not be read.
-fn unread(error: axum::Error) -> RefusedWith {
-    match BodyError::find(&error) {
-        Some(why) => not_arrived(why),
-        None => bad_request(&format!("the body could not be read: {error}")),
-    }
-}
-
-fn not_arrived(why: BodyError) -> RefusedWith {
-    Box::new(match why {
-        BodyError::GivenUp | BodyError::TimedOut(_) => {
-            refuse(StatusCode::REQUEST_TIMEOUT, &why.to_string())
-        }
-        BodyError::NoRoom | BodyError::Stopping => {
-            unavailable(&why.to_string(), RETRY_AFTER_MEMORY)
-        }
-    })
-}
-
-fn too_large(limit: usize) -> RefusedWith {
-    let why = FormatError::TooLarge { limit };
-    Box::new(refuse(StatusCode::PAYLOAD_TOO_LARGE, &why.to_string()))
-}
-
-fn bad_request(why: &str) -> RefusedWith {
+pub(super) fn bad_request(why: &str) -> RefusedWith {
     Box::new(refuse(StatusCode::BAD_REQUEST, why))
 }
 
@@ -382,7 +330,7 @@ fn answer_batch(results: Vec<Result<Accepted, AcceptError>>) -> Response {
 
 const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 
-fn unavailable(why: &str, seconds: &'static str) -> Response {
+pub(super) fn unavailable(why: &str, seconds: &'static str) -> Response {
     retry_after(refuse(UNAVAILABLE, why), seconds)
 }
 
@@ -391,7 +339,7 @@ fn retry_after(mut response: Response, seconds: &'static str) -> Response {
     response
 }
 
-fn refuse(status: StatusCode, why: &str) -> Response {
+pub(super) fn refuse(status: StatusCode, why: &str) -> Response {
     refuse_with(status, json!({ "error": why }))
 }
 
