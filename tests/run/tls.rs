@@ -91,7 +91,10 @@ async fn a_missing_certificate_keeps_only_its_port_from_being_ready() {
     fuse.post(PLAIN, "{}").await.event(202);
     let port = fuse.port(12_000);
     assert!(Secured::connect(&authority, port, None).is_err());
-    let problems = not_ready(&fuse).await;
+    let problems = until("it is reported", async || {
+        Some(not_ready(&fuse).await).filter(|problems| problems.contains("port"))
+    })
+    .await;
     assert!(problems.contains(&format!("TLS of port {port} refuses connections")), "{problems}");
     assert!(problems.contains("key `tls.crt` of secret `web` is not set"), "{problems}");
     keep(&fuse, "v1", &[("tls.crt", &issued.cert), ("tls.key", &issued.key)]);
@@ -100,7 +103,7 @@ async fn a_missing_certificate_keeps_only_its_port_from_being_ready() {
         (stream.status(&post("/web")).ok()? == "202").then_some(())
     })
     .await;
-    assert_eq!(not_ready(&fuse).await, "[]");
+    until("nothing is reported", async || (not_ready(&fuse).await == "[]").then_some(())).await;
 }
 
 #[tokio::test]
@@ -144,4 +147,27 @@ async fn sources_of_one_port_have_one_certificate() {
         let (_, why) = setup(client, auth).lay_out().start_in_vain().await;
         assert!(why.contains(expected), "{why}");
     }
+}
+
+#[tokio::test]
+async fn a_reload_changes_the_certificate_of_a_port() {
+    let authority = Authority::new();
+    let (one, other) = (authority.issue("localhost"), authority.issue("localhost"));
+    let mut fuse = setup("", "").lay_out();
+    keep(&fuse, "v1", &[("tls.crt", &one.cert), ("tls.key", &one.key)]);
+    let files = [("tls.crt", &*other.cert), ("tls.key", &other.key)];
+    mount(&fuse.folder().join("secrets/other"), "v1", &files);
+    fuse.start_again().await;
+    let port = fuse.port(12_000);
+    let mut kept = Secured::connect(&authority, port, None).unwrap();
+    let path = fuse.folder().join("rules/test.rules");
+    let rules = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, rules.replace("secret(\"web\"", "secret(\"other\"")).unwrap();
+    until("the new certificate is used", async || {
+        let mut new = Secured::connect(&authority, port, None).unwrap();
+        assert_eq!(new.status(&post("/web")).unwrap(), "202");
+        assert_eq!(kept.status(&post("/web")).unwrap(), "202", "it stays open");
+        (new.shown() == other.der()).then_some(())
+    })
+    .await;
 }

@@ -32,8 +32,6 @@ pub(crate) use body_buffer::BodyBuffer;
 pub use limits::Limits;
 pub(crate) use origin::shorten;
 pub(crate) use request::{BodyError, InWork};
-#[cfg(test)]
-pub(crate) use tls::testing;
 pub(crate) use tls::{ClientCertificate, PortTls, ServerCertificate, TlsConfig};
 
 use activity::CloseReason;

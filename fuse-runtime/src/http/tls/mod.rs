@@ -6,7 +6,7 @@ mod handshake;
 mod pem;
 mod stream;
 #[cfg(test)]
-pub(crate) mod testing;
+mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -62,9 +62,11 @@ pub(super) async fn decompressed(
     in_work: &Arc<InWork>,
 ) -> Result<Bytes, RefusedWith> {
     let Some(coding) = coding else { return Ok(body) };
-    let _turn = in_work.turn_to_decompress().await;
+    let turn = in_work.turn_to_decompress().await;
     let counted = Arc::clone(in_work);
     let decompressing = tokio::task::spawn_blocking(move || {
+        // It continues if the sender disconnects.
+        let _turn = turn;
         coding.decompress(&body, limit, |bytes| counted.take(bytes).is_ok())
     });
     match decompressing.await {
