@@ -28,8 +28,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
 
 pub use local::LocalSecrets;
+pub(crate) use local::secret_from_bytes;
 pub(crate) use reader::{ReadSecrets, SecretReader};
 
 /// Where a secret is kept: `env("NAME")`, `file("/path")` or `secret("name", "key")` in rules.
@@ -66,9 +68,10 @@ impl fmt::Display for SecretRef {
     }
 }
 
-/// A secret's value. Its debug form does not show it, and comparing two takes the same time wherever they differ.
+/// A secret's value. Its debug form does not show it, comparing two takes the same time wherever they differ, and its
+/// memory is overwritten when it is dropped.
 #[derive(Clone)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
@@ -81,7 +84,7 @@ impl Eq for Secret {}
 impl Secret {
     /// Wraps a value.
     pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
+        Self(Zeroizing::new(value.into()))
     }
 
     /// The value. Do not log it.
@@ -116,7 +119,7 @@ pub enum SecretError {
     },
     /// The store does not read secrets of this kind.
     #[error(
-        "{0} cannot be read: no folder of secrets is configured (`dir` in `[secrets]` of fuse.toml)"
+        "{0} cannot be read: fuse acts on no cluster, and no folder of secrets is configured (`dir` in `[secrets]` of fuse.toml)"
     )]
     Unsupported(SecretRef),
     /// Reading it failed.

@@ -5,9 +5,11 @@ mod sources;
 use std::fmt::Write as _;
 
 use fuse_rules::Ruleset;
+use fuse_runtime::Config;
 use fuse_runtime::kubernetes::{
-    Access, Cluster, Finding, Need, Report, RuleNeed, Scope, examine_for, needs,
+    Access, Cluster, ClusterSecrets, Finding, Need, Report, RuleNeed, Scope, examine_for, needs,
 };
+use fuse_runtime::secrets::{SecretRef, Secrets};
 
 use super::{Ended, LoadDetail, access, config, kinds, load_with, problems};
 use crate::cli::{Doctor, Format};
@@ -22,7 +24,8 @@ pub(crate) fn run(arguments: Doctor) -> Ended {
     let mut needs = needs_of(&ruleset);
     let access = access(arguments.cluster, &config);
     let acting_as = arguments.acting_as;
-    needs.extend(acting_as.as_deref().and_then(account));
+    let account = acting_as.as_deref().and_then(account_of);
+    needs.extend(account.as_ref().map(account_need));
     let runtime = super::async_runtime()?;
     let examined = runtime.block_on(async {
         let cluster = Cluster::connect(&access).await.map_err(|error| error.to_string())?;
@@ -33,8 +36,17 @@ pub(crate) fn run(arguments: Doctor) -> Ended {
                 Cluster::connect(&access).await.map_err(|error| error.to_string())?
             }
         };
+        let namespace = match &account {
+            Some((namespace, _)) => namespace,
+            None => cluster.namespace(),
+        };
+        needs.extend(secret_needs(&ruleset, &config, namespace));
         let mut report = examine_for(&cluster, &acting, &needs).await;
-        sources::examine(&mut report, &ruleset, &config).await;
+        let secrets = match config.secrets.dir {
+            Some(_) => Secrets::new(config.secrets.store()),
+            None => Secrets::new(ClusterSecrets::new(acting, namespace)),
+        };
+        sources::examine(&mut report, &ruleset, &config, &secrets).await;
         Ok::<_, String>(report)
     });
     // A credential plugin that does not respond must not keep the process alive.
@@ -52,12 +64,35 @@ pub(crate) fn run(arguments: Doctor) -> Ended {
 
 /// Requires that the service account of such a user exists: permissions can be granted to one that
 /// does not.
-fn account(user: &str) -> Option<RuleNeed> {
-    let (namespace, name) = user.strip_prefix("system:serviceaccount:")?.split_once(':')?;
+fn account_need((namespace, name): &(String, String)) -> RuleNeed {
+    let rule = format!("--as system:serviceaccount:{namespace}:{name}");
     let scope = Scope::Namespace(namespace.to_owned());
     let (api_version, kind, name) = ("v1", "ServiceAccount", name.to_owned());
-    let need = Need::Object { api_version, kind, scope, name };
-    Some(RuleNeed { rule: format!("--as {user}"), need })
+    RuleNeed { rule, need: Need::Object { api_version, kind, scope, name } }
+}
+
+/// The namespace and the name of a service account, from the name of its user.
+fn account_of(user: &str) -> Option<(String, String)> {
+    let (namespace, name) = user.strip_prefix("system:serviceaccount:")?.split_once(':')?;
+    Some((namespace.to_owned(), name.to_owned()))
+}
+
+/// The permissions to read the named secrets from a cluster. There are none if a folder has the secrets.
+pub(super) fn secret_needs(ruleset: &Ruleset, config: &Config, namespace: &str) -> Vec<RuleNeed> {
+    if config.secrets.dir.is_some() {
+        return Vec::new();
+    }
+    let scope = Scope::Namespace(namespace.to_owned());
+    let mut needs = Vec::new();
+    for (reference, needed_by) in sources::secrets(ruleset) {
+        let SecretRef::Secret { name, .. } = reference else { continue };
+        for rule in needed_by {
+            let verbs = ["get", "list", "watch"];
+            let need = Need::access("v1", "Secret", &verbs, &scope, Some(&name));
+            needs.push(RuleNeed { rule, need });
+        }
+    }
+    needs
 }
 
 /// The needs of the rules in the cluster.

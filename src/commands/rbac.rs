@@ -3,8 +3,8 @@
 use fuse_runtime::kubernetes::rbac::{Account, roles};
 use serde_json::{Value, json};
 
-use super::doctor::needs_of;
-use super::{Ended, load, problems};
+use super::doctor::{needs_of, secret_needs};
+use super::{Ended, config, load, problems};
 use crate::cli::{Format, Rbac};
 use crate::{Exit, output};
 
@@ -14,7 +14,10 @@ pub(crate) fn run(arguments: &Rbac) -> Ended {
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
     };
     let account: Account = arguments.service_account.parse()?;
-    let roles = roles(&needs_of(&ruleset), &account);
+    let config = config(arguments.rules.config.clone())?;
+    let mut needs = needs_of(&ruleset);
+    needs.extend(secret_needs(&ruleset, &config, &account.namespace));
+    let roles = roles(&needs, &account);
     match arguments.format {
         Format::Json => {
             let list = json!({ "apiVersion": "v1", "kind": "List", "items": roles });

@@ -12,7 +12,7 @@ use fuse_rules::{Fuses, Ruleset};
 use fuse_runtime::backend::Embedded;
 use fuse_runtime::engine::Policy;
 use fuse_runtime::http::Limits;
-use fuse_runtime::kubernetes::{Cluster, Finding, Report, examine};
+use fuse_runtime::kubernetes::{Cluster, ClusterSecrets, Finding, Report, examine};
 use fuse_runtime::store::{SizeLimits, Store};
 use fuse_runtime::triggers::{ActionFiles, Triggers};
 use fuse_runtime::{ReloadError, Reloader, Runtime, variable};
@@ -102,12 +102,17 @@ pub(crate) fn run(arguments: Run) -> Ended {
             .limits(Limits { max_buffered: config.listen.max_buffered, ..Limits::default() })
             .allow_origins(config.listen.allow_origins.clone())
             .trusted_proxies(config.listen.trusted_proxies.clone())
-            .secrets(config.secrets.store())
             .loader(rules.loader(start), files)
             .dropped_log_lines(log.dropped_lines());
         let runtime = match &doctor {
             Some(cluster) => runtime.follow(cluster.clone()),
             None => runtime,
+        };
+        let runtime = match &doctor {
+            Some(cluster) if config.secrets.dir.is_none() => {
+                runtime.secrets(ClusterSecrets::new(cluster.clone(), cluster.namespace()))
+            }
+            _ => runtime.secrets(config.secrets.store()),
         };
         // Signals are caught before anything listens, so that none is missed.
         let mut signals = Signals::new()?;

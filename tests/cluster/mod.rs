@@ -25,6 +25,8 @@ mod rbac;
 mod refusals;
 /// What the following share.
 mod scene;
+/// Secrets that are read from the cluster.
+mod secrets;
 /// Killed at every step.
 mod steps;
 /// Workflows and jobs, field by field, each once.

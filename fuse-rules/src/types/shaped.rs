@@ -31,7 +31,10 @@ impl Ty {
     ///
     /// # Errors
     /// It has none. Names a field that never has such a value, with its kinds, if this is why.
-    pub(crate) fn maps_only(&self, only: fn(&Self) -> Self) -> Result<Self, Option<(Arc<str>, Kinds)>> {
+    pub(crate) fn maps_only(
+        &self,
+        only: fn(&Self) -> Self,
+    ) -> Result<Self, Option<(Arc<str>, Kinds)>> {
         if self.any {
             return Ok(Self::map(only(self)));
         }

@@ -163,7 +163,8 @@ async fn serve(
     };
     let Some(Secured { stream, client }) = secured else { return };
     let transport = Transport::new(stream, Arc::clone(&activity), port.server.limits().linger);
-    let origin = RequestOrigin { peer: Peer { remote, local }, client, activity: Arc::clone(&activity) };
+    let origin =
+        RequestOrigin { peer: Peer { remote, local }, client, activity: Arc::clone(&activity) };
     let service = {
         let port = Arc::clone(&port);
         service_fn(move |request| handle(Arc::clone(&port), origin.clone(), request))

@@ -24,8 +24,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use axum::Router;
-use ipnet::IpNet;
 use hyper_util::service::TowerToHyperService;
+use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use body_buffer::BodyBuffer;
@@ -121,7 +121,8 @@ impl Server {
     ) {
         let service = TowerToHyperService::new(router);
         let handshakes = LogLimit::new();
-        let port = ServedPort { server: self.clone(), address, kind, service, tls, handshakes, stop };
+        let port =
+            ServedPort { server: self.clone(), address, kind, service, tls, handshakes, stop };
         accept::run(Arc::new(port), listener).await;
     }
 

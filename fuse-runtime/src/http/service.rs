@@ -14,9 +14,9 @@ use hyper::service::Service as _;
 use serde_json::json;
 
 use super::activity::Activity;
+use super::forwarded::client_address;
 use super::origin::{self, HttpRefusal};
 use super::request::{Answer, BodyError, InWork};
-use super::forwarded::client_address;
 use super::tls::ClientCertificate;
 use super::{Peer, PortKind, ServedPort};
 

@@ -49,8 +49,9 @@ async fn start(limits: Limits, kind: PortKind) -> Running {
     let address = listener.local_addr().unwrap();
     let (stopper, stop) = Shutdown::new();
     let own = server.clone();
-    let serving =
-        tokio::spawn(async move { own.serve(listener, address, kind, router, PortTls::default(), stop).await });
+    let serving = tokio::spawn(async move {
+        own.serve(listener, address, kind, router, PortTls::default(), stop).await
+    });
     Running { server, address, stopper, serving, release, entered }
 }
 

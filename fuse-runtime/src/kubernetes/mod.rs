@@ -26,6 +26,7 @@ mod marks;
 mod needs;
 pub mod rbac;
 mod refusal;
+mod secrets;
 mod submit;
 mod triggers;
 mod watch;
@@ -46,6 +47,7 @@ pub(crate) use change::{Change, FromCronJob, Operation, Patch, Propagation, Targ
 pub use doctor::{Finding, Report, examine, examine_for};
 pub use kinds::Kind;
 pub use needs::{RuleNeed, needs};
+pub use secrets::ClusterSecrets;
 
 pub(crate) use refusal::Refusal;
 pub(crate) use watch::{Followed, Seen};
@@ -77,6 +79,7 @@ pub struct Cluster {
 struct Inner {
     client: Client,
     url: String,
+    namespace: String,
     timeout: Duration,
     /// The results of discovery, by API version and kind.
     kinds: RwLock<HashMap<(String, String), Kind>>,
@@ -130,17 +133,23 @@ impl Cluster {
     /// # Errors
     /// A configuration that cannot be used, as with a broken certificate.
     pub fn new(config: Config) -> Result<Self, ConnectError> {
+        let namespace = config.default_namespace.clone();
         let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let client =
             Client::try_from(config).map_err(|error| ConnectError::Client(with_causes(&error)))?;
         let kinds = RwLock::default();
-        let inner = Inner { client, url, timeout: REQUEST_TIMEOUT, kinds };
+        let inner = Inner { client, url, namespace, timeout: REQUEST_TIMEOUT, kinds };
         Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The address of the API server.
     pub fn url(&self) -> &str {
         &self.inner.url
+    }
+
+    /// The namespace that the process works in: that of its pod, or of the kubeconfig's context.
+    pub fn namespace(&self) -> &str {
+        &self.inner.namespace
     }
 
     pub(crate) fn client(&self) -> &Client {

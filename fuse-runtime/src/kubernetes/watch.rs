@@ -75,7 +75,7 @@ impl Cluster {
 }
 
 /// The reason of a failure, in the server's words where it gives one.
-fn reason(error: &watcher::Error) -> String {
+pub(super) fn reason(error: &watcher::Error) -> String {
     use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
     match error {
         InitialListFailed(kube::Error::Api(status))

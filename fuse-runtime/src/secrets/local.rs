@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use zeroize::Zeroizing;
 
 use super::{Secret, SecretError, SecretRef, SecretStore};
 
@@ -47,26 +48,25 @@ impl LocalSecrets {
 impl SecretStore for LocalSecrets {
     async fn read(&self, reference: &SecretRef) -> Result<Secret, SecretError> {
         let failed = |source| SecretError::Io { reference: reference.clone(), source };
-        let text = match reference {
+        match reference {
             SecretRef::Env { name } => match std::env::var_os(name) {
-                None => return Err(SecretError::Missing(reference.clone())),
-                Some(value) => value.into_string().map_err(|_| failed(not_utf8()))?,
+                None => Err(SecretError::Missing(reference.clone())),
+                Some(value) => {
+                    let value = value.into_string().map_err(|_| failed(not_utf8()))?;
+                    not_empty(Secret::new(value), reference)
+                }
             },
-            SecretRef::File { path } => read_file(path.clone(), reference).await?,
+            SecretRef::File { path } => read_file(path.clone(), reference).await,
             SecretRef::Secret { name, key } => match &self.dir {
-                None => return Err(SecretError::Unsupported(reference.clone())),
+                None => Err(SecretError::Unsupported(reference.clone())),
                 Some(dir) if is_file_name(name) && is_file_name(key) => {
-                    read_file(dir.join(name).join(key), reference).await?
+                    read_file(dir.join(name).join(key), reference).await
                 }
                 Some(_) => {
                     let why = "a name can contain only letters, digits, `-`, `_` and `.`";
-                    return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, why)));
+                    Err(failed(io::Error::new(io::ErrorKind::InvalidInput, why)))
                 }
             },
-        };
-        match text.trim().is_empty() {
-            true => Err(SecretError::Empty(reference.clone())),
-            false => Ok(Secret::new(text)),
         }
     }
 }
@@ -81,21 +81,37 @@ fn not_utf8() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8")
 }
 
-async fn read_file(path: PathBuf, reference: &SecretRef) -> Result<String, SecretError> {
+async fn read_file(path: PathBuf, reference: &SecretRef) -> Result<Secret, SecretError> {
     let failed = |source| SecretError::Io { reference: reference.clone(), source };
-    let read = move || std::fs::read_to_string(Path::new(&path));
+    let read = move || std::fs::read(Path::new(&path));
     let read = tokio::task::spawn_blocking(read).await;
     match read.map_err(|error| failed(io::Error::other(error)))? {
-        // Editors and `echo` end a file with a line break that is not part of the secret.
-        Ok(text) => Ok(["\r\n", "\n"]
-            .into_iter()
-            .find_map(|end| text.strip_suffix(end))
-            .unwrap_or(&text)
-            .to_owned()),
+        Ok(bytes) => secret_from_bytes(bytes, reference),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(SecretError::Missing(reference.clone()))
         }
         Err(error) => Err(failed(error)),
+    }
+}
+
+/// A secret as files and Kubernetes Secrets have it, without a line break at the end.
+pub(crate) fn secret_from_bytes(
+    bytes: Vec<u8>,
+    reference: &SecretRef,
+) -> Result<Secret, SecretError> {
+    let bytes = Zeroizing::new(bytes);
+    let Ok(text) = std::str::from_utf8(&bytes) else {
+        return Err(SecretError::Io { reference: reference.clone(), source: not_utf8() });
+    };
+    // Editors and `echo` end a file with a line break that is not part of the secret.
+    let without = ["\r\n", "\n"].into_iter().find_map(|end| text.strip_suffix(end));
+    not_empty(Secret::new(without.unwrap_or(text)), reference)
+}
+
+fn not_empty(secret: Secret, reference: &SecretRef) -> Result<Secret, SecretError> {
+    match secret.expose().trim().is_empty() {
+        true => Err(SecretError::Empty(reference.clone())),
+        false => Ok(secret),
     }
 }
 

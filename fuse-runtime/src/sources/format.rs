@@ -89,7 +89,9 @@ pub enum FormatError {
         what: &'static str,
     },
     /// A query or form has two parameters of one name.
-    #[error("the parameter `{name}` is given twice; in a form, `format = \"form-lists\"` of the source reads both")]
+    #[error(
+        "the parameter `{name}` is given twice; in a form, `format = \"form-lists\"` of the source reads both"
+    )]
     DuplicateParameter {
         /// The name, shortened.
         name: String,

@@ -8,7 +8,7 @@ use fuse_rules::Ruleset;
 use fuse_runtime::Config;
 use fuse_runtime::kubernetes::{Finding, Report};
 use fuse_runtime::requirements::Requirement;
-use fuse_runtime::secrets::{SecretError, SecretRef, SecretStore as _};
+use fuse_runtime::secrets::{SecretError, SecretRef, Secrets};
 
 use super::super::kinds;
 
@@ -18,8 +18,12 @@ const READ_WITHIN: Duration = Duration::from_secs(5);
 const MAX_NAMED: usize = 10;
 
 /// Adds missing secrets of sources and triggers, and open webhooks, to a report.
-pub(super) async fn examine(report: &mut Report, ruleset: &Ruleset, config: &Config) {
-    let store = config.secrets.store();
+pub(super) async fn examine(
+    report: &mut Report,
+    ruleset: &Ruleset,
+    config: &Config,
+    store: &Secrets,
+) {
     for (reference, needed_by) in secrets(ruleset) {
         report.checked = report.checked.saturating_add(1);
         let read = tokio::time::timeout(READ_WITHIN, store.read(&reference)).await;
@@ -61,7 +65,7 @@ pub(super) async fn examine(report: &mut Report, ruleset: &Ruleset, config: &Con
 }
 
 /// The secrets to which the rules refer, each with the sources and rules that need it.
-fn secrets(ruleset: &Ruleset) -> BTreeMap<SecretRef, BTreeSet<String>> {
+pub(super) fn secrets(ruleset: &Ruleset) -> BTreeMap<SecretRef, BTreeSet<String>> {
     let (sources, triggers) = kinds();
     let mut secrets: BTreeMap<SecretRef, BTreeSet<String>> = BTreeMap::new();
     for (reference, names) in sources.secrets(ruleset) {
@@ -109,7 +113,8 @@ mod tests {
         let toml = format!("[secrets]\ndir = {:?}", dir.path());
         let config: Config = toml.parse().unwrap();
         let mut report = Report { ready: true, ..Report::default() };
-        examine(&mut report, &ruleset, &config).await;
+        let store = Secrets::new(config.secrets.store());
+        examine(&mut report, &ruleset, &config, &store).await;
         let found = |findings: &[Finding]| {
             findings
                 .iter()
@@ -127,7 +132,7 @@ mod tests {
 
         let local = format!("{toml}\n[listen]\naddress = \"127.0.0.1\"");
         let mut report = Report::default();
-        examine(&mut report, &ruleset, &local.parse().unwrap()).await;
+        examine(&mut report, &ruleset, &local.parse().unwrap(), &store).await;
         assert!(report.warnings.is_empty());
     }
 }

@@ -9,12 +9,21 @@ use serde_json::{Value, json};
 /// The server's own certificate, with the one that signed it.
 const CERTIFICATE: &str = "certificates/apiserver.crt";
 
-/// Writes a new file into the folder. JSON is YAML.
-pub(super) fn write(folder: &Path, url: &str, token: Option<&str>) -> PathBuf {
+/// Writes a new file into the folder. JSON is YAML. Where a namespace is given, it is that of the context.
+pub(super) fn write(
+    folder: &Path,
+    url: &str,
+    token: Option<&str>,
+    namespace: Option<&str>,
+) -> PathBuf {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let file = folder.join(format!("kubeconfig-{number}.yaml"));
-    std::fs::write(&file, format!("{:#}\n", content(folder, url, token))).unwrap();
+    let mut content = content(folder, url, token);
+    if let Some(namespace) = namespace {
+        content["contexts"][0]["context"]["namespace"] = namespace.into();
+    }
+    std::fs::write(&file, format!("{content:#}\n")).unwrap();
     file
 }
 

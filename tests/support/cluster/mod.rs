@@ -157,7 +157,12 @@ impl ControlPlane {
 
     /// A new kubeconfig file for whoever has the token, which is gone with the control plane.
     pub(crate) fn kubeconfig(&self, token: &str) -> PathBuf {
-        kubeconfig::write(self.folder(), &self.url(), Some(token))
+        kubeconfig::write(self.folder(), &self.url(), Some(token), None)
+    }
+
+    /// The same for whoever works in a namespace.
+    pub(crate) fn kubeconfig_in(&self, token: &str, namespace: &str) -> PathBuf {
+        kubeconfig::write(self.folder(), &self.url(), Some(token), Some(namespace))
     }
 
     /// The objects of the cluster as whoever has the token may see and change them. For this

@@ -60,7 +60,7 @@ impl Proxy {
 
     /// A new kubeconfig file that leads here.
     pub(crate) fn kubeconfig(&self, token: &str) -> PathBuf {
-        kubeconfig::write(&self.folder, &self.url(), Some(token))
+        kubeconfig::write(&self.folder, &self.url(), Some(token), None)
     }
 
     /// The cluster's objects, seen through the proxy.

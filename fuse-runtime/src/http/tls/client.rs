@@ -34,9 +34,7 @@ impl ClientCertificate {
         let is_one = |name: &ClientName| match name {
             ClientName::Dns(name) => subjects.iter().any(|one| one.eq_ignore_ascii_case(name)),
             ClientName::Text(name) => subjects.contains(name),
-            ClientName::Address(address) => {
-                subjects.iter().any(|one| one.parse() == Ok(*address))
-            }
+            ClientName::Address(address) => subjects.iter().any(|one| one.parse() == Ok(*address)),
         };
         self.names.iter().any(is_one)
     }

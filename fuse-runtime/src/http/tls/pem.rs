@@ -78,10 +78,7 @@ pub(super) fn server_config(texts: &PemTexts<'_>) -> Result<ServerConfig, PemErr
     Ok(config)
 }
 
-fn certificates(
-    text: &str,
-    what: &'static str,
-) -> Result<Vec<CertificateDer<'static>>, PemError> {
+fn certificates(text: &str, what: &'static str) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let found = CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<Vec<_>, _>>();
     found.ok().filter(|found| !found.is_empty()).ok_or(PemError::NoCertificate(what))
 }

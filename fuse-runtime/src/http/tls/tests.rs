@@ -119,9 +119,15 @@ fn a_client_has_the_names_of_its_certificate() {
         SanType::IpAddress("2001:db8::1".parse().unwrap()),
     ];
     let client = with("builds", names);
-    for name in
-        ["ci.example", "CI.example", "*.wild.example", spiffe, "ci@example", "192.0.2.1", "2001:DB8::1"]
-    {
+    for name in [
+        "ci.example",
+        "CI.example",
+        "*.wild.example",
+        spiffe,
+        "ci@example",
+        "192.0.2.1",
+        "2001:DB8::1",
+    ] {
         assert!(has(&client, name), "{name}");
     }
     for name in ["builds", "a.wild.example", "ci.example.", "CI@example", "192.0.2.2", ""] {

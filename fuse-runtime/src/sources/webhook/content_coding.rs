@@ -72,9 +72,8 @@ impl ContentCoding {
         let texts = lines.iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
         let all = texts.collect::<Vec<_>>().join(", ");
         let codings = all.split(',').map(str::trim);
-        let mut codings = codings.filter(|coding| {
-            !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")
-        });
+        let mut codings =
+            codings.filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"));
         let Some(first) = codings.next() else { return Ok(None) };
         // Several layers would multiply the ratio.
         let known = if codings.next().is_some() { None } else { Self::from_name(first) };
@@ -108,7 +107,8 @@ impl ContentCoding {
         limit: usize,
         reserve: impl FnMut(usize) -> bool,
     ) -> Result<Bytes, DecompressError> {
-        let mut output = Output { buffer: BodyBuffer::new(limit), length: 0, input: body.len(), limit, reserve };
+        let mut output =
+            Output { buffer: BodyBuffer::new(limit), length: 0, input: body.len(), limit, reserve };
         let invalid = |source| DecompressError::Invalid { coding: self.name(), source };
         match self {
             Self::Gzip => output.fill(&mut MultiGzDecoder::new(body), invalid)?,
@@ -120,7 +120,8 @@ impl ContentCoding {
             Self::Brotli => output.fill(&mut Decompressor::new(body, CHUNK), invalid)?,
             Self::Zstd => {
                 let frame = StreamingDecoder::new_with_max_window_size(body, MAX_ZSTD_WINDOW);
-                let mut decoder = frame.map_err(|why| invalid(io::Error::other(why.to_string())))?;
+                let mut decoder =
+                    frame.map_err(|why| invalid(io::Error::other(why.to_string())))?;
                 output.fill(&mut decoder, invalid)?;
                 ended(decoder.into_inner()).map_err(invalid)?;
             }
@@ -240,12 +241,8 @@ mod tests {
 
     use super::*;
 
-    const ALL: [ContentCoding; 4] = [
-        ContentCoding::Gzip,
-        ContentCoding::Deflate,
-        ContentCoding::Brotli,
-        ContentCoding::Zstd,
-    ];
+    const ALL: [ContentCoding; 4] =
+        [ContentCoding::Gzip, ContentCoding::Deflate, ContentCoding::Brotli, ContentCoding::Zstd];
 
     fn gzip(body: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());

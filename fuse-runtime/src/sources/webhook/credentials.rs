@@ -27,7 +27,10 @@ impl Credentials {
 
     /// Those that are not among the former ones.
     pub(super) fn without(&self, former: &Self) -> Self {
-        Self { auths: new(&self.auths, &former.auths), certificates: new(&self.certificates, &former.certificates) }
+        Self {
+            auths: new(&self.auths, &former.auths),
+            certificates: new(&self.certificates, &former.certificates),
+        }
     }
 
     /// Reads all of them, at the same time.

@@ -151,7 +151,12 @@ impl Webhook {
             let path = PathPattern::parse(&config.path).map_err(|why| {
                 SourceError::with_source(format!("cannot listen on `{}`", config.path), why)
             })?;
-            add_certificate(&mut certificates, config.port, config.tls.take(), &former.certificates)?;
+            add_certificate(
+                &mut certificates,
+                config.port,
+                config.tls.take(),
+                &former.certificates,
+            )?;
             by_port.entry(config.port).or_default().push(Route {
                 source,
                 event: name,

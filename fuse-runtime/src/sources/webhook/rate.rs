@@ -213,7 +213,11 @@ mod tests {
 
     use super::*;
 
-    fn limit(per_source: Option<u32>, per_peer: Option<u32>, burst: Option<u32>) -> (RateLimit, Instant) {
+    fn limit(
+        per_source: Option<u32>,
+        per_peer: Option<u32>,
+        burst: Option<u32>,
+    ) -> (RateLimit, Instant) {
         let now = Instant::now();
         (RateLimit::new(RateConfig { per_source, per_peer, burst }, now), now)
     }

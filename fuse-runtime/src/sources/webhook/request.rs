@@ -11,12 +11,12 @@ use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::{Config, Route};
 use super::auth::{Claims, Denied, Head};
+use super::body;
 use super::lookup::{matching, nothing_here, wrong_method};
 use super::ports::CurrentRoutes;
 use super::rate::Limited;
-use super::body;
+use super::{Config, Route};
 use crate::http::{ClientCertificate, InWork, Peer, ServerCertificate};
 use crate::log_limit::LogLimit;
 use crate::sources::admission::by_name;

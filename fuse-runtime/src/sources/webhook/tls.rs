@@ -38,12 +38,16 @@ pub(super) fn verify_tls(fields: &Map<String, Json>) -> Result<(), String> {
     let is_checked = has(auth) || has(auth.and_then(|auth| auth.get("any")));
     let has_authority = fields.get("tls").is_some_and(|tls| tls.get("client-ca").is_some());
     match (has_authority, is_checked) {
-        (false, true) => Err("has `mtls`, which needs the authorities of client certificates; add \
+        (false, true) => {
+            Err("has `mtls`, which needs the authorities of client certificates; add \
              `client-ca` to the `tls` of its source"
-            .to_owned()),
-        (true, false) => Err("has `client-ca`, but nothing requires a client certificate; add `mtls {}` to the \
+                .to_owned())
+        }
+        (true, false) => {
+            Err("has `client-ca`, but nothing requires a client certificate; add `mtls {}` to the \
              `auth` of its source, or remove `client-ca`"
-            .to_owned()),
+                .to_owned())
+        }
         _ => Ok(()),
     }
 }

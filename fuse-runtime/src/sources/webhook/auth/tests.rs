@@ -328,8 +328,9 @@ fn what_the_check_of_rules_would_miss_accepts_nobody() {
         HeaderValue::from_str(&signature).unwrap(),
     )]);
     let (peer, now) = (Ipv4Addr::LOCALHOST.into(), Timestamp::UNIX_EPOCH);
-    let claims =
-        checks(GITHUB, &[("K", "k")]).head(&Head { headers: &headers, peer, certificate: None, now }).unwrap();
+    let claims = checks(GITHUB, &[("K", "k")])
+        .head(&Head { headers: &headers, peer, certificate: None, now })
+        .unwrap();
     assert!(claims.body(Some(b"")).is_ok() && claims.body(None).is_err());
 }
 
