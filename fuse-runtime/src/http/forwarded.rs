@@ -53,7 +53,9 @@ mod tests {
             (axum::http::HeaderName::from_static("x-forwarded-for"), line.parse().unwrap())
         });
         let mut map = HeaderMap::new();
-        headers.for_each(|(name, value)| drop(map.append(name, value)));
+        headers.for_each(|(name, value)| {
+            map.append(name, value);
+        });
         let trusted: Vec<IpNet> = trusted.iter().map(|network| network.parse().unwrap()).collect();
         client_address(peer.parse().unwrap(), &map, &trusted).map(|found| found.ip().to_string())
     }

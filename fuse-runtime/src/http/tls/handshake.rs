@@ -43,7 +43,10 @@ pub(in crate::http) async fn secure(
     activity.begin_handshake();
     let accepting = async {
         if is_plain_http(&stream).await? {
-            answer_plain_http(port, activity, &mut stream).await?;
+            let error = io::Error::new(ErrorKind::InvalidData, "the client sent HTTP without TLS");
+            failed(port, remote, &error);
+            // Its answer may not be read.
+            let _sent = answer_plain_http(port, activity, &mut stream).await;
             return Ok(None);
         }
         TlsAcceptor::from(config).accept(stream).await.map(Some)
@@ -66,10 +69,7 @@ pub(in crate::http) async fn secure(
             let client = shown.map(|der| Arc::new(ClientCertificate::from_der(der)));
             Some(Secured { stream: ConnectionStream::Tls(Box::new(stream)), client })
         }
-        Ok(None) => {
-            failed(port, remote, &io::Error::new(ErrorKind::InvalidData, "the client sent HTTP"));
-            None
-        }
+        Ok(None) => None,
         Err(error) => {
             failed(port, remote, &error);
             None

@@ -1,7 +1,7 @@
 //! Certificates that change, names of clients, and handshakes over real sockets.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +11,6 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, SanType};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
-use std::sync::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -270,7 +269,9 @@ async fn versions_and_protocols_are_negotiated() {
     let certificate = certificate(false);
     certificate.refresh(&Secrets::new(files)).await;
     let running = start(certificate, Limits::default()).await;
-    for versions in [&[&rustls::version::TLS12][..], &[&rustls::version::TLS13]] {
+    static VERSIONS: [[&SupportedProtocolVersion; 1]; 2] =
+        [[&rustls::version::TLS12], [&rustls::version::TLS13]];
+    for versions in &VERSIONS {
         let client = Client { versions, ..Client::new(&authority) };
         assert_eq!(client.ask(&running).await.unwrap(), "HTTP/1.1 None");
     }
@@ -312,7 +313,11 @@ async fn clients_may_show_a_certificate_of_the_authority() {
 async fn what_is_no_handshake_ends_the_connection() {
     let (authority, files) = (Authority::new(), Files::default());
     files.keep(&authority.issue(&["localhost"]));
-    let limits = Limits { handshake_timeout: Duration::from_millis(200), ..Limits::default() };
+    let limits = Limits {
+        handshake_timeout: Duration::from_millis(200),
+        linger: Duration::from_millis(20),
+        ..Limits::default()
+    };
     let unready = start(certificate(false), limits.clone()).await;
     assert!(Client::new(&authority).connect(&unready).await.is_err());
     unready.closed("no-certificate").await;

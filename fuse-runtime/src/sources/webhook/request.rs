@@ -22,9 +22,7 @@ use crate::log_limit::LogLimit;
 use crate::sources::admission::by_name;
 use crate::sources::cloud_events::{self, Batch};
 use crate::sources::format::{parameters, parameters_to_json, path_parameters};
-use crate::sources::{
-    AcceptError, AcceptOutcome, Accepted, BodyFormat, FormatError, Incoming, Intake,
-};
+use crate::sources::{AcceptError, AcceptOutcome, Accepted, FormatError, Incoming, Intake};
 
 /// `Retry-After`, in seconds, where the queue is full, and where there is no room in memory.
 const RETRY_AFTER_QUEUE: &str = "5";

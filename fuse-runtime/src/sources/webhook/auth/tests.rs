@@ -252,9 +252,12 @@ fn blocks_that_protect_nothing_are_refused() {
     for (auth, expected) in [
         (
             String::new(),
-            "`auth` needs `bearer` or `basic` or `header` or `hmac` or `allow-from` or `any`",
+            "`auth` needs `bearer` or `basic` or `header` or `hmac` or `mtls` or `allow-from` or `any`",
         ),
-        ("any {}".into(), "`any` needs `bearer` or `basic` or `header` or `hmac` or `allow-from`"),
+        (
+            "any {}".into(),
+            "`any` needs `bearer` or `basic` or `header` or `hmac` or `mtls` or `allow-from`",
+        ),
         ("digest {}".into(), "there is no field `digest`"),
         ("bearer { tokn = env(\"K\") }".into(), "there is no field `tokn`"),
         ("bearer { token = \"k\" }".into(), "`token` takes a secret"),
