@@ -163,8 +163,11 @@ impl<'a> Event<'a> {
 
     /// The bytes of all parts that rules can read.
     pub(crate) fn bytes(&self) -> u64 {
-        let texts = self.headers.iter().chain(&self.query).chain(&self.path);
-        let texts = texts.map(|(key, value)| key.len() + value.len()).sum::<usize>();
+        let bytes = |texts: &BTreeMap<String, String>| {
+            texts.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
+        };
+        let texts = [&self.headers, &self.query, &self.path];
+        let texts: usize = texts.into_iter().filter(|all| !all.is_empty()).map(bytes).sum();
         (texts + self.id.len() + self.body.len()) as u64
     }
 

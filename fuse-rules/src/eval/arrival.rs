@@ -152,20 +152,10 @@ impl Plan {
     /// # Errors
     /// The body is not a cloud event, although its content type says so, or cannot be decoded.
     pub fn seen<'e>(&self, event: &'e Event<'_>) -> Result<Cow<'e, Event<'e>>, UnreadableBody> {
-        self.seen_with_plan(event).map(|(_, event)| event)
-    }
-
-    /// The same, with the plan for the event.
-    pub(super) fn seen_with_plan<'e>(
-        &self,
-        event: &'e Event<'_>,
-    ) -> Result<(Option<&EventPlan>, Cow<'e, Event<'e>>), UnreadableBody> {
-        let event_plan = self.compiled().event(event.source(), event.name());
-        let seen = match event_plan {
-            Some(event_plan) if event.stage() < Stage::Seen => seen(event_plan, event)?,
-            _ => Cow::Borrowed(event),
-        };
-        Ok((event_plan, seen))
+        match self.compiled().event(event.source(), event.name()) {
+            Some(event_plan) if event.stage() < Stage::Seen => seen(event_plan, event),
+            _ => Ok(Cow::Borrowed(event)),
+        }
     }
 
     /// The value of a source's field that is an expression over the event, such as `id`, as
@@ -209,13 +199,22 @@ impl Plan {
     }
 }
 
+/// Whether rules see an event as it was received: nothing is unwrapped or decoded.
+pub(super) fn is_seen_as_received(event_plan: &EventPlan, event: &Event<'_>) -> bool {
+    event.stage() == Stage::Seen || event_plan.decode.is_none() && !is_wrapped(event_plan, event)
+}
+
+/// Whether an event is a structured cloud event that is not unwrapped yet.
+fn is_wrapped(event_plan: &EventPlan, event: &Event<'_>) -> bool {
+    event_plan.takes_cloud_events && event.stage() == Stage::Received && event.is_structured()
+}
+
 /// An event as the expressions of its source read it.
 fn unwrapped<'e>(
     event_plan: &EventPlan,
     event: &'e Event<'_>,
 ) -> Result<Cow<'e, Event<'e>>, UnreadableBody> {
-    let is_wrapped = event_plan.takes_cloud_events && event.stage() == Stage::Received;
-    if !is_wrapped || !event.is_structured() {
+    if !is_wrapped(event_plan, event) {
         return Ok(Cow::Borrowed(event));
     }
     event.borrowed().unwrapped().map(Cow::Owned).map_err(UnreadableBody::Invalid)

@@ -152,13 +152,14 @@ pub(super) fn read(
     let mut scratch = plan.pool.take();
     let read = frame::read(&mut scratch.extract, &event_plan.frames, event, event.body());
     if let Err(why) = read {
+        scratch.give_back(event.body().len());
         return Err(refusal(why, event));
     }
     let frame = Frame::from_event(&scratch.extract, event.body());
     let too_expensive = TooExpensive::for_event(plan, event_plan, event, &scratch.extract);
     work.allow(too_expensive.allowed_work);
     body(event_plan, &Stack::new(&frame, &event_plan.frames, work), &too_expensive);
-    plan.pool.put(scratch);
+    scratch.give_back(event.body().len());
     Ok(())
 }
 

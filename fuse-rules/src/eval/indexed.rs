@@ -9,8 +9,7 @@ use super::missing;
 use super::refusal;
 use super::scratch::{Around, MAX_LEVELS, Scratch};
 use super::stack::Stack;
-use crate::decision::Decision;
-use crate::decision::{Decided, Evaluation};
+use crate::decision::{Decided, Decision, Evaluation};
 use crate::eval::Pooled;
 use crate::event::Event;
 use crate::fuses::Fuses;
@@ -55,7 +54,7 @@ pub(crate) fn decide_event(
             (decide(plan, event_plan, event, fuses, &mut scratch), missing)
         }
     };
-    plan.pool.put(scratch);
+    scratch.give_back(event.body().len());
     let evaluation = match decided {
         Ok(decisions) => Evaluation::new(decisions),
         Err(why) => refused(why),
@@ -122,6 +121,9 @@ fn decide(
         return Err(format!("it has more than {MAX_DECISIONS} decisions with consequences"));
     }
     let mut decisions = decider.decisions;
+    if decisions.is_empty() {
+        return Ok(Vec::new());
+    }
     decisions.sort_by_key(|(order, _)| *order);
     Ok(decisions.into_iter().map(|(_, decision)| decision).collect())
 }
@@ -138,8 +140,7 @@ pub(super) struct Row {
     pub(super) number: u32,
 }
 
-/// The maximum number of decisions with consequences on one event, which are kept in memory and on
-/// disk.
+/// The maximum number of decisions with consequences on one event. They are in memory and on disk.
 const MAX_DECISIONS: usize = 125_000;
 
 pub(super) struct Decider<'d> {

@@ -17,7 +17,7 @@ pub(crate) fn missing(plan: &Pooled, event: &Event<'_>) -> Vec<String> {
         Ok(()) => search(event_plan, &scratch.extract, event),
         Err(_) => Vec::new(),
     };
-    plan.pool.put(scratch);
+    scratch.give_back(event.body().len());
     missing
 }
 

@@ -1,6 +1,7 @@
 //! The memory for evaluation, which is reused for the next event.
 
-use std::sync::{Mutex, PoisonError};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use crate::plan::Memory;
 use crate::scan::Extract;
@@ -44,28 +45,78 @@ impl Scratch {
 /// The maximum memory that a scratch keeps, in bytes.
 const MAX_KEPT_BYTES: usize = 32 << 20;
 
+/// The memory for a body of up to so many bytes is not measured, because it cannot be that large.
+const MAX_UNMEASURED_BYTES: usize = 64 << 10;
+
 /// The maximum number of scratches to keep: the number of events that can be decided at the same
 /// time.
 const MAX_POOLED: usize = 64;
 
-/// The scratches that are currently unused.
-#[derive(Debug, Default)]
-pub(crate) struct Pool(Mutex<Vec<Scratch>>);
+/// The memory of evaluations that can run at the same time. An evaluation locks its scratch and does not move it: for a
+/// small event, moving it and a lock for the list of scratches would take a tenth of the time.
+#[derive(Debug)]
+pub(crate) struct Pool(Box<[Mutex<Scratch>]>);
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self((0..MAX_POOLED).map(|_| Mutex::default()).collect())
+    }
+}
+
+/// A scratch in use.
+pub(crate) enum Borrowed<'p> {
+    Pooled(MutexGuard<'p, Scratch>),
+    /// All scratches of the pool are in use.
+    Extra(Box<Scratch>),
+}
+
+impl Deref for Borrowed<'_> {
+    type Target = Scratch;
+
+    fn deref(&self) -> &Scratch {
+        match self {
+            Self::Pooled(scratch) => scratch,
+            Self::Extra(scratch) => scratch,
+        }
+    }
+}
+
+impl DerefMut for Borrowed<'_> {
+    fn deref_mut(&mut self) -> &mut Scratch {
+        match self {
+            Self::Pooled(scratch) => scratch,
+            Self::Extra(scratch) => scratch,
+        }
+    }
+}
+
+impl Borrowed<'_> {
+    /// Ends an evaluation of an event with a body of so many bytes.
+    pub(crate) fn give_back(mut self, body_bytes: usize) {
+        // Do not keep the memory of one large event forever.
+        if body_bytes > MAX_UNMEASURED_BYTES && self.memory() > MAX_KEPT_BYTES {
+            *self = Scratch::default();
+        } else {
+            self.extract.forget();
+        }
+    }
+}
 
 impl Pool {
-    pub(crate) fn take(&self) -> Scratch {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
-    }
-
-    pub(crate) fn put(&self, mut scratch: Scratch) {
-        // Do not keep the memory of one large event forever.
-        if scratch.memory() > MAX_KEPT_BYTES {
-            return;
+    pub(crate) fn take(&self) -> Borrowed<'_> {
+        for scratch in &self.0 {
+            match scratch.try_lock() {
+                Ok(scratch) => return Borrowed::Pooled(scratch),
+                // An evaluation panicked, and may have left it inconsistent.
+                Err(TryLockError::Poisoned(poisoned)) => {
+                    scratch.clear_poison();
+                    let mut scratch = poisoned.into_inner();
+                    *scratch = Scratch::default();
+                    return Borrowed::Pooled(scratch);
+                }
+                Err(TryLockError::WouldBlock) => {}
+            }
         }
-        scratch.extract.forget();
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < MAX_POOLED {
-            kept.push(scratch);
-        }
+        Borrowed::Extra(Box::default())
     }
 }

@@ -14,11 +14,27 @@ pub(super) struct Cursor<'t> {
     at: usize,
 }
 
-/// The key of an object, with its quotes.
+/// The key of an object.
 pub(super) struct ObjectKey<'t> {
-    pub(super) text: &'t str,
+    body: &'t str,
+    /// The position of the first quote.
     pub(super) at: usize,
+    /// The position of the last quote.
+    end: usize,
     pub(super) escaped: bool,
+}
+
+impl<'t> ObjectKey<'t> {
+    /// The bytes between the quotes. Comparing them needs no check for the boundaries of characters.
+    #[inline(always)]
+    pub(super) fn bytes(&self) -> &'t [u8] {
+        self.body.as_bytes().get(self.at + 1..self.end).unwrap_or_default()
+    }
+
+    /// The text between the quotes.
+    pub(super) fn text(&self) -> &'t str {
+        self.body.get(self.at + 1..self.end).unwrap_or_default()
+    }
 }
 
 /// The kind of a value, known from its text.
@@ -141,12 +157,12 @@ impl<'t> Cursor<'t> {
             return None;
         }
         let escaped = self.string()?;
-        let text = self.since(start);
+        let end = self.at - 1;
         if self.next()? != b':' {
             return None;
         }
         self.at += 1;
-        Some(ObjectKey { text, at: start, escaped })
+        Some(ObjectKey { body: self.text, at: start, end, escaped })
     }
 
     /// Skips a value of any kind, without recursion.

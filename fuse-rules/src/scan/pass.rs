@@ -124,19 +124,19 @@ impl Pass<'_> {
     #[inline]
     fn child(&mut self, node: &TrieNode, key: &ObjectKey<'_>) -> Option<usize> {
         if !key.escaped {
-            return node.keys.get(inner(key.text));
+            return node.keys.get(key.bytes());
         }
         // No path can name a key with half of a surrogate pair.
         let from = self.out.decoded.len();
-        let decoded = unescape(inner(key.text), &mut self.out.decoded);
-        let child = self.out.decoded.get(from..).and_then(|key| node.keys.get(key));
+        let decoded = unescape(key.text(), &mut self.out.decoded);
+        let child = self.out.decoded.get(from..).and_then(|key| node.keys.get(key.as_bytes()));
         self.out.decoded.truncate(from);
         child.filter(|_| decoded)
     }
 
     fn twice(&mut self, key: &ObjectKey<'_>) {
         let mut name = String::new();
-        unescape(inner(key.text), &mut name);
+        unescape(key.text(), &mut name);
         self.out.duplicate.get_or_insert((name, key.at));
     }
 
@@ -219,7 +219,7 @@ impl Pass<'_> {
 
     /// Records a key with its hash and position.
     fn note(&mut self, key: &ObjectKey<'_>) {
-        let plain = inner(key.text);
+        let plain = key.text();
         let hash = if key.escaped {
             let from = self.out.decoded.len();
             let decoded = unescape(plain, &mut self.out.decoded);
@@ -242,7 +242,7 @@ impl Pass<'_> {
             let text = |(_, at): &(u64, usize)| {
                 let mut text = String::new();
                 if let Some(key) = cursor.back_to(*at).key() {
-                    unescape(inner(key.text), &mut text);
+                    unescape(key.text(), &mut text);
                 }
                 (text, *at)
             };

@@ -59,10 +59,9 @@ fn value<'t>(cursor: &mut Cursor<'t>, depth: usize) -> Option<Value<'t>> {
 }
 
 fn name<'t>(key: &ObjectKey<'t>) -> Option<Cow<'t, str>> {
-    let inner = key.text.get(1..key.text.len().saturating_sub(1))?;
     if !key.escaped {
-        return Some(Cow::Borrowed(inner));
+        return Some(Cow::Borrowed(key.text()));
     }
     let mut text = String::new();
-    unescape(inner, &mut text).then_some(Cow::Owned(text))
+    unescape(key.text(), &mut text).then_some(Cow::Owned(text))
 }

@@ -35,37 +35,35 @@ const MAX_LINEAR_SEARCH: usize = 8;
 /// The keys of a node, with the nodes that they lead to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keys {
-    few: Vec<(Box<str>, usize)>,
-    /// All keys, if there are many.
-    many: FxHashMap<Box<str>, usize>,
+    all: Vec<(Box<str>, usize)>,
+    /// The same, if there are many.
+    by_name: FxHashMap<Box<[u8]>, usize>,
 }
 
 impl Keys {
     pub(crate) fn is_empty(&self) -> bool {
-        self.few.is_empty()
+        self.all.is_empty()
     }
 
     #[inline]
-    pub(crate) fn get(&self, key: &str) -> Option<usize> {
-        if self.many.is_empty() {
-            return self.few.iter().find(|(name, _)| **name == *key).map(|(_, node)| *node);
+    pub(crate) fn get(&self, key: &[u8]) -> Option<usize> {
+        if self.by_name.is_empty() {
+            let found = self.all.iter().find(|(name, _)| name.as_bytes() == key);
+            return found.map(|(_, node)| *node);
         }
-        self.many.get(key).copied()
+        self.by_name.get(key).copied()
     }
 
     fn insert(&mut self, key: &str, node: usize) {
-        if self.many.is_empty() && self.few.len() < MAX_LINEAR_SEARCH {
-            return self.few.push((key.into(), node));
+        self.all.push((key.into(), node));
+        if self.all.len() > MAX_LINEAR_SEARCH {
+            let by_name = |(name, node): &(Box<str>, usize)| (name.as_bytes().into(), *node);
+            self.by_name = self.all.iter().map(by_name).collect();
         }
-        if self.many.is_empty() {
-            self.many.extend(self.few.iter().cloned());
-        }
-        self.many.insert(key.into(), node);
     }
 
     fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
-        let few = self.many.is_empty().then_some(&self.few).into_iter().flatten();
-        few.map(|(key, node)| (&**key, *node)).chain(self.many.iter().map(|(k, n)| (&**k, *n)))
+        self.all.iter().map(|(key, node)| (&**key, *node))
     }
 }
 
@@ -100,7 +98,7 @@ impl Trie {
 
     fn step(&mut self, from: usize, segment: &Segment) -> usize {
         let found = self.nodes.get(from).and_then(|node| match segment {
-            Segment::Key(key) => node.keys.get(key),
+            Segment::Key(key) => node.keys.get(key.as_bytes()),
             Segment::Index(index) => node.indices.get(index).copied(),
         });
         found.unwrap_or_else(|| {

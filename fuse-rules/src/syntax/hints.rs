@@ -64,7 +64,8 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
     {
         return Hint::help(place);
     }
-    if let Some(hint) = quantifier(stop, before).or_else(|| key(stop, before)) {
+    let mut of_place = quantifier(stop, before).into_iter().chain(key(stop, before));
+    if let Some(hint) = of_place.next().or_else(|| part(stop, before, after)) {
         return hint;
     }
     if found == "if" && !stop.at_start {
@@ -154,6 +155,26 @@ fn quantifier(stop: Stop<'_>, before: &str) -> Option<Hint> {
     }
     let span = Span::new(stop.span.file, start + written.len()..stop.span.range().end);
     Some(Hint::fix(Fix::new(format!("write `{written}: …)`"), span, ":")))
+}
+
+/// A part of a text or list in brackets: `body.sha[0:7]`.
+fn part(stop: Stop<'_>, before: &str, after: &str) -> Option<Hint> {
+    let open = before.rfind('[').filter(|_| stop.found == ":")?;
+    let in_path = |c: char| is_word(c) || matches!(c, '.' | '-');
+    let operand = before.get(..open)?;
+    let start = operand.trim_end_matches(in_path).len();
+    let close = after.find(']')?;
+    let (operand, from, to) =
+        (operand.get(start..)?, before.get(open + 1..)?.trim(), after.get(..close)?.trim());
+    let is_index = |text: &str| text.chars().all(|c| in_path(c));
+    if operand.is_empty() || !is_index(from) || !is_index(to) {
+        return None;
+    }
+    let arguments = [operand, if from.is_empty() { "0" } else { from }, to];
+    let arguments: Vec<&str> = arguments.into_iter().filter(|part| !part.is_empty()).collect();
+    let right = format!("slice({})", arguments.join(", "));
+    let span = Span::new(stop.span.file, start..stop.span.range().end + close + 1);
+    Some(Hint::fix(Fix::safe(format!("write `{right}`"), span, right)))
 }
 
 /// A key with characters that names do not have, such as `body.größe`.
