@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use http::{Method, Request, StatusCode, header};
+use fuse_runtime::secrets::Secret;
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -16,11 +17,13 @@ const MAX_ANSWER: usize = 64 << 20;
 /// The admin port of a running fuse.
 pub(crate) struct Server {
     url: String,
+    token: Option<Secret>,
 }
 
 impl Server {
-    pub(crate) fn new(url: &str) -> Self {
-        Self { url: url.trim_end_matches('/').to_owned() }
+    /// The admin port at a URL, and the token to send to it.
+    pub(crate) fn new(url: &str, token: Option<Secret>) -> Self {
+        Self { url: url.trim_end_matches('/').to_owned(), token }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Result<Value, String> {
@@ -34,10 +37,17 @@ impl Server {
     async fn ask(&self, method: Method, path: &str, body: Value) -> Result<Value, String> {
         let url = format!("{}{path}", self.url);
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(&url)
-            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = &self.token {
+            let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
+            let mut value = value.map_err(|_| "the token has a character that is not allowed")?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        let request = request
             .body(Full::from(body))
             .map_err(|error| format!("`{url}` is not a URL: {error}"))?;
         let client = Client::builder(TokioExecutor::new()).build_http::<Full<bytes::Bytes>>();

@@ -3,6 +3,7 @@
 mod cli;
 mod client;
 mod commands;
+mod endpoint;
 mod log;
 mod output;
 
@@ -31,8 +32,12 @@ fn main() -> ExitCode {
         Command::Doctor(arguments) => commands::doctor::run(arguments),
         Command::Rbac(arguments) => commands::rbac::run(&arguments),
         Command::Run(arguments) => commands::run::run(arguments),
+        Command::Events(arguments) => commands::events::list(&arguments),
+        Command::DeadLetters(arguments) => commands::dead_letters::list(&arguments),
         Command::Held(arguments) => commands::held::list(&arguments),
-        Command::Discard(arguments) => commands::held::discard(&arguments),
+        Command::Replay(arguments) => commands::replay::run(&arguments),
+        Command::Discard(arguments) => commands::discard::run(&arguments),
+        Command::Fuses(arguments) => commands::fuses::list(&arguments),
         Command::Connect(arguments) => commands::connect::run(&arguments),
         Command::Completions(arguments) => commands::completions::run(&arguments),
     };

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::ruleset::Ruleset;
 use crate::schema::TriggerInfo;
-use crate::span::Files;
+use crate::span::{Files, Span};
 use crate::typed::Shown;
 use crate::typed::{self, Expr, ExprKind, Mapped, MappedValue};
 pub use crate::typed::{DefinitionKind, NameReference};
@@ -123,6 +123,8 @@ pub struct SensorInfo<'a> {
 pub struct RuleInfo<'a> {
     /// Its full name, `sensor/rule`.
     pub name: &'a str,
+    /// The place of its name; see [`Files::locate`].
+    pub span: Span,
     /// The comment above it.
     pub doc: Option<&'a str>,
     /// The events that its sensor listens to: at least one.
@@ -285,6 +287,7 @@ impl Ruleset {
         };
         RuleInfo {
             name: &rule.name,
+            span: rule.span,
             doc: rule.doc.as_deref(),
             events: events(sensor),
             requires: fuses.map(|fuse| fuse.name.as_str()).collect(),

@@ -60,6 +60,12 @@ impl Clock {
         (self.steady)()
     }
 
+    /// The steady time that is as long ago as a time of day.
+    pub(crate) fn steady_at(&self, wall: Timestamp) -> Timestamp {
+        let ago = self.now().duration_since(wall);
+        self.steady().checked_sub(ago).unwrap_or(wall)
+    }
+
     /// How long ago a steady time was; zero for one in the future.
     pub fn age(&self, of: Timestamp) -> Duration {
         self.steady().duration_since(of).try_into().unwrap_or_default()

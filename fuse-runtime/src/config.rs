@@ -1,5 +1,6 @@
 //! `fuse.toml`, and the values of fuses: from the environment, then the file, then the rules' defaults.
 
+mod admin;
 mod file;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,8 @@ use fuse_rules::literals::{parse_duration, parse_size, parse_switch};
 use fuse_rules::{Fuses, Ruleset};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
+
+pub use admin::AdminConfig;
 
 use crate::http::Limits;
 use crate::secrets::LocalSecrets;
@@ -42,6 +45,8 @@ pub struct Config {
     pub fuses: BTreeMap<String, SwitchValue>,
     /// Where to listen.
     pub listen: ListenConfig,
+    /// Who may use the admin port.
+    pub admin: AdminConfig,
     /// Where the state is kept, and for how long.
     pub state: StateConfig,
     /// The cluster to act on.
@@ -119,7 +124,8 @@ impl Default for HeldConfig {
 pub struct ListenConfig {
     /// The address of sources. The default is 127.0.0.1 with `--local`, otherwise all addresses.
     pub address: Option<IpAddr>,
-    /// The address and port of the admin server. The default is port 12080 of the sources' address.
+    /// The address and port of the admin server: `127.0.0.1:12080`. Another address than loopback needs a token in
+    /// `[admin]`.
     pub admin: Option<SocketAddr>,
     /// How many bytes of requests may be in memory, for all ports together: `64MiB`.
     #[serde(deserialize_with = "buffer_size")]
@@ -272,6 +278,7 @@ impl std::str::FromStr for Config {
     type Err = ConfigError;
 
     fn from_str(text: &str) -> Result<Self, ConfigError> {
+        admin::check_inline(text)?;
         toml::from_str(text)
             .map_err(|error| ConfigError::Invalid(error.to_string().trim().to_owned()))
     }

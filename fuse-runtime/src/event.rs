@@ -6,6 +6,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
+use fuse_rules::Element;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -36,6 +37,9 @@ pub struct Envelope {
     /// Why the source rejected it, if it did. Such an event is recorded and never decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<String>,
+    /// Which event it replays, if it is not from a sender.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Replay>,
     /// The body, byte for byte.
     #[serde(with = "base64_text")]
     pub body: Bytes,
@@ -67,6 +71,7 @@ impl Envelope {
             query: BTreeMap::new(),
             path: BTreeMap::new(),
             rejected: None,
+            replay: None,
             body: body.into(),
         }
     }
@@ -79,6 +84,62 @@ impl Envelope {
     /// The SHA-256 of the body, in lower-case hexadecimal (64 characters).
     pub fn body_hash(&self) -> String {
         HEXLOWER.encode(&Sha256::digest(&self.body))
+    }
+}
+
+/// Which event another one replays: it has the same content, and is decided again by the rules of its time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replay {
+    /// The id that the sender gave, which rules see.
+    pub of: String,
+    /// When the sender's event was received, which rules see.
+    pub received: Timestamp,
+    /// Which attempt it is. The sender's event is the first.
+    pub attempt: u32,
+    /// The id of the event that was replayed: that of the sender's event, or of an earlier replay.
+    pub from: String,
+    /// The number of the [`EventOperation`](crate::ledger::EventOperation) on that event.
+    pub operation: u32,
+    /// Who replayed it: the name of a token.
+    pub by: String,
+    /// The id of the dead letter that is replayed. `None` if it is the whole event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub letter: Option<String>,
+    /// The only decision that is made. `None` if all rules decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<ReplayScope>,
+    /// Whether rules fire even if their `once` suppresses them. They claim no key then.
+    #[serde(default)]
+    pub ignore_once: bool,
+}
+
+/// The decision that a replay of a dead letter makes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayScope {
+    /// The rule's full name.
+    pub rule: String,
+    /// The element that it is about, if it is about one.
+    pub element: Element,
+    /// The index of the trigger, if only one of several acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<u32>,
+}
+
+/// What an id ends with after the sender's id and ` (attempt `.
+const ATTEMPT: &str = " (attempt ";
+
+impl Replay {
+    /// The id of an attempt at an event.
+    pub(crate) fn attempt_id(of: &str, attempt: u32) -> String {
+        format!("{of}{ATTEMPT}{attempt})")
+    }
+
+    /// Whether an id has the form of [`Replay::attempt_id`], so that no sender may use it.
+    pub(crate) fn is_attempt_id(id: &str) -> bool {
+        let number = id.strip_suffix(')').and_then(|id| id.rsplit_once(ATTEMPT));
+        number.is_some_and(|(_, number)| {
+            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+        })
     }
 }
 
@@ -180,6 +241,7 @@ mod tests {
             query: BTreeMap::from([("dry".into(), "1".into())]),
             path: BTreeMap::from([("tenant".into(), "acme".into())]),
             rejected: None,
+            replay: None,
             body: Bytes::from(body),
         }
     }
@@ -211,6 +273,15 @@ mod tests {
         );
         assert_eq!(event.body_hash(), other.body_hash());
         assert_ne!(event.body_hash(), envelope(b"{ }".to_vec()).body_hash());
+    }
+
+    #[test]
+    fn ids_of_attempts_are_reserved() {
+        assert!(Replay::is_attempt_id(&Replay::attempt_id("a", 2)));
+        assert!(Replay::is_attempt_id(&Replay::attempt_id(&Replay::attempt_id("a", 2), 3)));
+        for id in ["a", "a (attempt )", "a (attempt x)", "a (attempt 2", "a (attempt 2) "] {
+            assert!(!Replay::is_attempt_id(id), "{id}");
+        }
     }
 
     proptest! {

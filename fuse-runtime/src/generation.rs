@@ -1,7 +1,7 @@
 //! A generation: the rules and fuses in use, and everything that is derived from them. A reload replaces all of it
 //! at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use fuse_rules::{Fuses, Plan, Ruleset};
@@ -20,8 +20,8 @@ pub(crate) struct Generation {
     pub(crate) gate: Gate,
     /// The kinds of triggers that the rules use, sorted.
     pub(crate) used_triggers: Vec<String>,
-    /// The declared events, as source and name.
-    events: BTreeSet<(String, String)>,
+    /// The names of the declared events, by their sources.
+    events: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Generation {
@@ -31,13 +31,16 @@ impl Generation {
             .rules()
             .flat_map(|rule| rule.triggers.into_iter().map(|trigger| trigger.kind))
             .collect::<BTreeSet<String>>();
-        let events = ruleset.events().map(|event| (event.source.to_owned(), event.name.to_owned()));
+        let mut events: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for event in ruleset.events() {
+            events.entry(event.source.to_owned()).or_default().insert(event.name.to_owned());
+        }
         Self {
             plan: ruleset.plan(),
             plan_hash: plan_hash(&ruleset),
             gate: Gate::new(&ruleset, &fuses),
             used_triggers: kinds.into_iter().collect(),
-            events: events.collect(),
+            events,
             ruleset,
             fuses,
         }
@@ -45,7 +48,7 @@ impl Generation {
 
     /// Whether the rules declare this event.
     pub(crate) fn declares(&self, source: &str, name: &str) -> bool {
-        self.events.contains(&(source.to_owned(), name.to_owned()))
+        self.events.get(source).is_some_and(|names| names.contains(name))
     }
 
     /// The fuses and their values.

@@ -45,9 +45,10 @@ mod tasks;
 pub mod testing;
 pub mod triggers;
 
+pub use admin::AdminAccess;
 pub use config::{
-    ClusterConfig, Config, ConfigError, ConfigFile, HeldConfig, LintName, ListenConfig,
-    LocalConfig, RulesConfig, SecretsConfig, StateConfig, SwitchValue, variable,
+    AdminConfig, ClusterConfig, Config, ConfigError, ConfigFile, HeldConfig, LintName,
+    ListenConfig, LocalConfig, RulesConfig, SecretsConfig, StateConfig, SwitchValue, variable,
 };
 pub use files::{
     Disk, FileStamps, FilesError, TrackedDisk, files_with_ending, read_error, rule_files,

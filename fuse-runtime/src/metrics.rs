@@ -290,6 +290,12 @@ impl Metrics {
         self.decisions.get_or_create(&Decided { rule: rule.into(), outcome }).inc();
     }
 
+    /// How many decisions of a rule had an outcome.
+    pub(crate) fn decisions_of(&self, rule: &str, outcome: &'static str) -> u64 {
+        let labels = Decided { rule: rule.into(), outcome };
+        self.decisions.get(&labels).map_or(0, |count| count.get())
+    }
+
     pub(crate) fn events_decided(&self, source: &str, event: &str) {
         let labels = EventName { source: source.into(), event: event.into() };
         self.decided.get_or_create(&labels).inc();

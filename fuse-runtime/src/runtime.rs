@@ -10,11 +10,11 @@ use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::admin::{self, Admin};
+use crate::admin::{self, Admin, AdminAccess, Guard};
 use crate::backend::{Backend, BackendError};
 use crate::clock::Clock;
 use crate::engine::{
-    Engine, Follower, Followers, MAX_DECIDING_KIB, Parked, Policy, Slots, Watcher,
+    Engine, Follower, Followers, MAX_DECIDING_KIB, Parked, Policy, Slots, Watcher, watches,
 };
 use crate::files::FileStamps;
 use crate::generation::{ActiveGeneration, Generation};
@@ -61,6 +61,7 @@ pub struct Runtime {
     triggers: Triggers,
     fuses: Fuses,
     admin: Option<SocketAddr>,
+    admin_access: AdminAccess,
     policy: Policy,
     keep: Duration,
     grace: Duration,
@@ -96,6 +97,12 @@ pub enum StartError {
         /// Why.
         error: std::io::Error,
     },
+    /// The admin port would listen on an address that other machines reach, and there is no token.
+    #[error(
+        "the admin port cannot listen on {0} without a token: set `token` in `[admin]` of fuse.toml (or \
+         `--admin-token-file`), or listen on 127.0.0.1"
+    )]
+    AdminToken(SocketAddr),
     /// The rules use a source or trigger that is not part of the runtime.
     #[error("the rules use the {what} `{kind}`, which is not part of this runtime")]
     UnknownKind {
@@ -136,6 +143,7 @@ impl Runtime {
             triggers,
             fuses: Fuses::default(),
             admin: None,
+            admin_access: AdminAccess::new(),
             policy: Policy::default(),
             keep: Duration::from_secs(7 * 24 * 3600),
             grace: Duration::from_secs(20),
@@ -157,10 +165,17 @@ impl Runtime {
         Self { fuses, ..self }
     }
 
-    /// Serves the admin port at this address.
+    /// Serves the admin port at this address. If it is not a loopback address, [`Runtime::admin_access`] must have a
+    /// token.
     #[must_use]
     pub fn admin(self, address: SocketAddr) -> Self {
         Self { admin: Some(address), ..self }
+    }
+
+    /// Sets who may use the admin port: programs on this machine, which can only read.
+    #[must_use]
+    pub fn admin_access(self, access: AdminAccess) -> Self {
+        Self { admin_access: access, ..self }
     }
 
     /// Sets how the engine retries, and how much it does concurrently.
@@ -245,6 +260,9 @@ impl Runtime {
     /// The backend cannot be read, a source or the admin port cannot be bound, or the rules use a
     /// source or trigger that is not part of the runtime.
     pub async fn start(self, backend: impl Backend) -> Result<Running, StartError> {
+        if let Some(address) = self.admin.filter(|address| !self.admin_access.permits(*address)) {
+            return Err(StartError::AdminToken(address));
+        }
         let generation = Generation::new(self.ruleset, self.fuses);
         if let Some(kind) = unknown_trigger(&generation, &self.triggers) {
             return Err(StartError::UnknownKind { what: "trigger", kind });
@@ -268,7 +286,7 @@ impl Runtime {
             kinds: self.sources,
             intake: intake.clone(),
             stop: stop.clone(),
-            secrets: self.secrets,
+            secrets: self.secrets.clone(),
             server: server.clone(),
             supervisor: Arc::clone(&supervisor),
             metrics: Arc::clone(&metrics),
@@ -320,7 +338,7 @@ impl Runtime {
             stop: stop.clone(),
             running: Mutex::default(),
         };
-        followers.follow(&generation.ruleset, &self.triggers);
+        followers.follow(watches(&generation.ruleset, &self.triggers));
         let (loader, files) = self.loader.unzip();
         let reload = Arc::new(Reload {
             active: active.clone(),
@@ -340,6 +358,11 @@ impl Runtime {
         }
         let reloader = Reloader { reload };
         if let Some((listener, address)) = admin_listener {
+            let guard = Arc::new(Guard::new(self.admin_access, address));
+            guard.refresh(&self.secrets).await;
+            let (fresh, secrets, until) = (Arc::clone(&guard), self.secrets.clone(), stop.clone());
+            let keep_fresh = move || Arc::clone(&fresh).keep_fresh(secrets.clone(), until.clone());
+            tasks.spawn(Arc::clone(&supervisor).keep("reading the admin tokens", keep_fresh));
             let admin = Arc::new(Admin {
                 bus: Arc::clone(&bus),
                 ledger: Arc::clone(&ledger),
@@ -354,6 +377,8 @@ impl Runtime {
                 looking: Arc::new(Semaphore::new(1)),
                 explaining: Arc::new(Semaphore::new(admin::decisions::MAX_ANSWERS)),
                 stop: stop.clone(),
+                clock: clock.clone(),
+                guard,
             });
             let serving = admin::serve(admin, server, listener, address);
             tasks.spawn(Arc::clone(&supervisor).watch("the admin port", serving));

@@ -19,6 +19,7 @@
 
 mod local;
 mod reader;
+mod secret_texts;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,6 +34,7 @@ use zeroize::Zeroizing;
 pub use local::LocalSecrets;
 pub(crate) use local::secret_from_bytes;
 pub(crate) use reader::{ReadSecrets, SecretReader};
+pub(crate) use secret_texts::SecretTexts;
 
 /// Where a secret is kept: `env("NAME")`, `file("/path")` or `secret("name", "key")` in rules.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

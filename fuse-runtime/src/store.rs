@@ -34,7 +34,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub(crate) use capacity::Capacity;
 pub use capacity::SizeLimits;
 pub use health::Outage;
-pub(crate) use rows::{EventStatus, decode_envelope, encode_envelope, get_row, put_row, seal};
+pub(crate) use rows::{
+    EventStatus, decode_envelope, decode_head, encode_envelope, get_row, put_row, seal,
+};
 pub(crate) use tables::*;
 
 use crate::clock::Clock;

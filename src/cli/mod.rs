@@ -1,7 +1,7 @@
 //! The command-line arguments. clap derives help texts and shell completions from them.
 
+mod admin;
 mod fuzz;
-mod held;
 mod lint;
 mod rules;
 mod running;
@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use admin::{DeadLetters, Discard, Events, FuseList, Held, Period, Replay, ServerArgs};
 pub(crate) use fuzz::Fuzz;
-pub(crate) use held::{Discard, Held, Whose};
 pub(crate) use lint::{ALL, Levels, Lint, WARNINGS};
 pub(crate) use rules::{Bench, Check, Doc, Explain, ExplainCode, Fmt, InferType, Plan};
 pub(crate) use running::{Cluster, Connect, Doctor, Rbac, Run, Sender};
@@ -47,8 +47,12 @@ pub(crate) enum Command {
     Plan(Plan),
     Bench(Bench),
     Run(Run),
+    Events(Events),
+    DeadLetters(DeadLetters),
     Held(Held),
+    Replay(Replay),
     Discard(Discard),
+    Fuses(FuseList),
     Doctor(Doctor),
     Rbac(Rbac),
     Connect(Connect),

@@ -49,9 +49,15 @@ pub(crate) struct Run {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<IpAddr>,
 
-    /// The address and port of /healthz, /readyz, /metrics, /decisions and /held [default: port 12080]
+    /// The address and port of the admin port [default: 127.0.0.1:12080]
+    ///
+    /// Another address than loopback needs a token, from --admin-token-file or [admin] in fuse.toml.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) admin: Option<SocketAddr>,
+
+    /// The file with the token of the admin port [default: `token` in [admin] of fuse.toml]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) admin_token_file: Option<PathBuf>,
 }
 
 /// Check that a cluster has everything that the rules need

@@ -4,12 +4,16 @@ pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod connect;
+pub(crate) mod dead_letters;
+pub(crate) mod discard;
 pub(crate) mod doc;
 pub(crate) mod doctor;
+pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod explain_code;
 mod fix;
 pub(crate) mod fmt;
+pub(crate) mod fuses;
 pub(crate) mod fuzz;
 pub(crate) mod held;
 pub(crate) mod infer_type;
@@ -18,8 +22,10 @@ pub(crate) mod plan;
 mod progress;
 pub(crate) mod rbac;
 mod replace;
+pub(crate) mod replay;
 mod request;
 pub(crate) mod run;
+mod target;
 pub(crate) mod test;
 mod test_file;
 
@@ -101,6 +107,7 @@ fn known_kinds() -> Registry {
     // The environment sets fuses as it sets the log.
     registry(&sources, &triggers)
         .reserve_fuse(log::FUSE, &format!("`{}` sets the level of the log", log::VARIABLE))
+        .reserve_fuse(target::TOKEN_FUSE, "`FUSE_ADMIN_TOKEN` is a token of the admin port")
 }
 
 /// The body of an event: the bytes of a file, or standard input for `-`.

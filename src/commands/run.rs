@@ -4,7 +4,7 @@ mod rules;
 
 use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fuse_rules::diagnostic::Style;
 use fuse_rules::literals::parse_switch;
@@ -13,6 +13,7 @@ use fuse_runtime::backend::Embedded;
 use fuse_runtime::engine::Policy;
 use fuse_runtime::http::Limits;
 use fuse_runtime::kubernetes::{Cluster, ClusterSecrets, Finding, Report, examine};
+use fuse_runtime::secrets::{Secret, SecretRef};
 use fuse_runtime::store::{SizeLimits, Store};
 use fuse_runtime::triggers::{ActionFiles, Triggers};
 use fuse_runtime::{ReloadError, Reloader, Runtime, variable};
@@ -20,12 +21,13 @@ use fuse_runtime::{ReloadError, Reloader, Runtime, variable};
 use super::doctor::needs_of;
 use super::{Ended, async_runtime, sources};
 use crate::cli::Run;
+use crate::endpoint::{self, Endpoint};
 use crate::log::Log;
 use crate::{Exit, output};
 use rules::{RunRules, Started};
 
-/// The port of the admin server.
-const ADMIN_PORT: u16 = 12_080;
+/// The address of the admin server. It shows what happened, so other machines must be asked for.
+const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 12_080);
 
 pub(crate) fn run(arguments: Run) -> Ended {
     let rules = RunRules::new(arguments.rules);
@@ -46,10 +48,13 @@ pub(crate) fn run(arguments: Run) -> Ended {
         } else {
             Ipv4Addr::UNSPECIFIED
         }));
-    let admin = arguments
-        .admin
-        .or(config.listen.admin)
-        .unwrap_or_else(|| SocketAddr::new(address, ADMIN_PORT));
+    let admin = arguments.admin.or(config.listen.admin).unwrap_or(ADMIN);
+    let mut admin_config = config.admin.clone();
+    if let Some(path) = arguments.admin_token_file {
+        admin_config.token = Some(SecretRef::File { path });
+    }
+    let local_token = endpoint::new_token()?;
+    let access = admin_config.access().local_token(local_token.clone());
     let out = arguments.out.unwrap_or_else(|| config.local.out.clone());
     // An action that was written to files was not performed on a cluster, so each mode has its own
     // state.
@@ -98,6 +103,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
             .fuses(fuses)
             .policy(policy)
             .admin(admin)
+            .admin_access(access)
             .keep(config.state.keep)
             .limits(Limits { max_buffered: config.listen.max_buffered, ..Limits::default() })
             .allow_origins(config.listen.allow_origins.clone())
@@ -119,10 +125,15 @@ pub(crate) fn run(arguments: Run) -> Ended {
         let backend = Embedded::new(store, config.state.max_backlog)
             .await
             .map_err(|error| error.to_string())?;
+        // Before anything listens, so that who reaches the port finds the token.
+        write_endpoint(&state, admin, local_token.clone());
         let running = runtime.start(backend).await.map_err(|error| error.to_string())?;
         banner.extend(running.listening().iter().map(|what| format!("listening: {what}")));
         banner.extend(armed);
         announce(&banner);
+        if let Some(address) = running.admin_address().filter(|address| *address != admin) {
+            write_endpoint(&state, address, local_token);
+        }
         if let Some(cluster) = doctor {
             // Run in the background: actions with missing needs are held, and senders do not have
             // to wait.
@@ -136,6 +147,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
             // Unfinished work is recorded, as after a crash.
             () = signals.received(&reloader) => false,
         };
+        Endpoint::remove(&state);
         if clean {
             tracing::info!("stopped");
             return Ok(Exit::Clean);
@@ -150,6 +162,13 @@ pub(crate) fn run(arguments: Run) -> Ended {
     runtime.shutdown_background();
     drop(log);
     ended
+}
+
+/// Writes the address of the admin port and a token for commands on this machine.
+fn write_endpoint(state: &Path, address: SocketAddr, token: Secret) {
+    if let Err(error) = Endpoint::new(address, token).write(state) {
+        tracing::warn!(%error, "the state folder cannot keep a token for commands on this machine");
+    }
 }
 
 /// Reports what the cluster lacks, like `fuse doctor`.

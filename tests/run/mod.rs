@@ -1,5 +1,7 @@
 /// What the issue asks for: one post, `/decisions`, one manifest, once.
 mod acceptance;
+/// Who may use the admin port.
+mod access;
 /// Every status that a source answers with, and what stands in the body.
 mod answers;
 /// Who may send events.
@@ -12,6 +14,8 @@ mod decisions;
 mod events;
 /// Faults of what fuse works with: full disks, a log that nobody reads, damaged records.
 mod faults;
+/// What happened, what failed, and doing it again; and the description of the admin port.
+mod history;
 /// What is sent to do harm, and does none.
 mod hostile;
 /// Where an event's id comes from.

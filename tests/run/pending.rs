@@ -80,14 +80,17 @@ async fn a_fuse_that_is_switched_off_holds_what_was_decided_before() {
     let (code, printed) =
         fuse.command(&[&["discard", id, "--server", server.as_str()][..], &reason].concat());
     assert_eq!((code, printed.as_str()), (Some(0), format!("discarded {id}\n").as_str()));
+    // It is a dead letter now, which can be discarded, too.
+    let (code, printed) = fuse.command(&["discard", id, "--server", &server]);
+    assert_eq!((code, printed.as_str()), (Some(0), format!("discarded {id}\n").as_str()));
     let (code, printed) = fuse.command(&["discard", id, "--server", &server]);
     assert_eq!(code, Some(2));
-    assert!(printed.contains("is held or waits; see `fuse held`"), "{printed}");
+    assert!(printed.contains("is held or waits, and no dead letter has it"), "{printed}");
     let report = fuse.settled("test 2").await;
     let action = &report["decisions"][0]["action"];
     assert_eq!(
         (&action["kind"], &action["reason"]),
-        (&"discarded".into(), &"discarded by hand: nobody needs it".into())
+        (&"discarded".into(), &"discarded by `local`: nobody needs it".into())
     );
     fuse.assert_stays(std::time::Duration::from_secs(3)).await;
     assert!(fuse.manifests().is_empty());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::support::{Door, Fuse, Ports, Reply, Setup, until};
+use crate::support::{Door, Fuse, Reply, Setup, until};
 
 const RULES: &str = r#"
 fuse line default on
@@ -63,7 +63,7 @@ async fn until_message(fuse: &Fuse, expected: &str) {
 }
 
 async fn reload(fuse: &Fuse) -> Reply {
-    fuse.request(Method::POST, (Ports::ADMIN, "/-/reload"), &[], "").await
+    fuse.admin_as(Method::POST, "/-/reload", fuse.token().as_deref(), "").await
 }
 
 /// The hash of the rules that `/metrics` shows.

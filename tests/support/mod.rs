@@ -1,5 +1,6 @@
 //! A real `fuse` in a temporary folder, for tests that look at it from outside.
 
+mod admin;
 pub(crate) mod cluster;
 mod disk;
 mod http;
@@ -348,11 +349,6 @@ impl Fuse {
     ) -> Reply {
         let headers = [("ce-id", id), ("ce-source", "test")];
         self.request(Method::POST, door, &headers, body).await
-    }
-
-    pub(crate) async fn admin(&self, path: &str) -> Reply {
-        let door = (Ports::ADMIN, path);
-        self.request(Method::GET, door, &[], "").await
     }
 
     /// What `/decisions` says once the event is settled.

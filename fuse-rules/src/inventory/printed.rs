@@ -36,7 +36,10 @@ impl Ruleset {
     ///     let text = format!(
     ///         "const limit = 4
     ///          source q queue {{ event e }}
-    ///          sensor s on q.e {{ rule r {{ when {when}  trigger page {{}} }} }}"
+    ///          sensor s on q.e {{ rule r {{
+    ///            when {when}
+    ///            trigger page {{}}
+    ///            }} }}"
     ///     );
     ///     let ruleset = Ruleset::parse("a.rules", &text, &registry)?;
     ///     Ok::<_, fuse_rules::Diagnostics>(ruleset.printed_rules()["s/r"].clone())

@@ -166,7 +166,7 @@ fn part(stop: Stop<'_>, before: &str, after: &str) -> Option<Hint> {
     let close = after.find(']')?;
     let (operand, from, to) =
         (operand.get(start..)?, before.get(open + 1..)?.trim(), after.get(..close)?.trim());
-    let is_index = |text: &str| text.chars().all(|c| in_path(c));
+    let is_index = |text: &str| text.chars().all(in_path);
     if operand.is_empty() || !is_index(from) || !is_index(to) {
         return None;
     }

@@ -1,17 +1,19 @@
-//! `/held`: lists the actions that are held or wait, and discards one by hand.
+//! `/held`: lists the actions that are held or wait, and discards one.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Extension, Path, Query, State};
+use axum::body::Bytes;
+use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Admin, failed};
+use super::access::Requester;
+use super::query::Params;
+use super::{Admin, failed, ledger_failed};
 use crate::engine::DiscardError;
-use crate::http::Peer;
 use crate::ledger::EventAction;
 
 /// The most actions of one page.
@@ -21,19 +23,15 @@ const PAGE: usize = 100;
 /// The longest reason that is recorded, in characters.
 const MAX_REASON: usize = 500;
 
-#[derive(Deserialize)]
-pub(super) struct HeldQuery {
-    limit: Option<usize>,
-    after: Option<String>,
-}
-
 /// A page of the actions that are held or wait, sorted by id.
-pub(super) async fn list(
-    State(admin): State<Arc<Admin>>,
-    Query(asked): Query<HeldQuery>,
-) -> Response {
-    let limit = asked.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
-    match admin.ledger.held(asked.after.as_deref(), limit).await {
+pub(super) async fn list(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    let params = Params::new(query.as_deref(), &["limit", "after"]);
+    let (limit, after) = match params.and_then(|p| Ok((p.limit(PAGE, MAX_PAGE)?, p.text("after"))))
+    {
+        Ok(asked) => asked,
+        Err(error) => return error.answer(),
+    };
+    match admin.ledger.held(after.as_deref(), limit).await {
         Ok(page) => {
             let next = if page.len() < limit {
                 None
@@ -43,38 +41,46 @@ pub(super) async fn list(
             let actions: Vec<_> = page.iter().map(EventAction::summary).collect();
             Json(json!({ "actions": actions, "next": next })).into_response()
         }
-        Err(error) => failed(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+        Err(error) => ledger_failed(&error),
     }
 }
 
-#[derive(Deserialize)]
-pub(super) struct Discard {
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Discard {
     #[serde(default)]
     reason: String,
 }
 
-/// Discards an action. Requests are not authenticated, so only a peer on the same machine or in the same pod may
-/// do it.
+/// The reason in the body of a request. The body may be empty.
+pub(super) fn reason(body: &[u8]) -> Result<String, Box<Response>> {
+    let discard: Discard = match body.is_empty() {
+        true => Discard::default(),
+        false => serde_json::from_slice(body).map_err(|error| {
+            let why = format!("the body is not a reason as in {{\"reason\": \"…\"}}: {error}");
+            Box::new(failed(StatusCode::BAD_REQUEST, &why))
+        })?,
+    };
+    Ok(discard.reason.chars().take(MAX_REASON).collect())
+}
+
+/// Discards an action, which becomes a dead letter.
 pub(super) async fn discard(
     State(admin): State<Arc<Admin>>,
-    Extension(peer): Extension<Peer>,
+    Extension(caller): Extension<Requester>,
     Path(id): Path<String>,
-    body: Option<Json<Discard>>,
+    body: Bytes,
 ) -> Response {
-    if !peer.remote.ip().to_canonical().is_loopback() {
-        let why = "actions are discarded from the same machine or pod only, as in `kubectl port-forward` or `kubectl exec`";
-        return failed(StatusCode::FORBIDDEN, why);
-    }
-    let reason: String =
-        body.map(|Json(body)| body.reason).unwrap_or_default().chars().take(MAX_REASON).collect();
-    match admin.engine.discard(&id, &reason).await {
+    let reason = match reason(&body) {
+        Ok(reason) => reason,
+        Err(answer) => return *answer,
+    };
+    match admin.engine.discard(&id, caller.name(), &reason).await {
         Ok(()) => Json(json!({ "discarded": id })).into_response(),
         Err(error @ DiscardError::Unknown(_)) => failed(StatusCode::NOT_FOUND, &error.to_string()),
         Err(error @ (DiscardError::Settled(_) | DiscardError::Busy(_))) => {
             failed(StatusCode::CONFLICT, &error.to_string())
         }
-        Err(DiscardError::Ledger(error)) => {
-            failed(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
-        }
+        Err(DiscardError::Ledger(error)) => ledger_failed(&error),
     }
 }

@@ -1,34 +1,45 @@
-//! The admin port: health, readiness, metrics, and why each rule did what it did.
+//! The admin port: health, readiness, metrics, what happened and why, and what people can do about it.
 
+mod access;
+mod dead_letters;
 pub(crate) mod decisions;
+mod events;
+mod fuses;
 mod held;
+mod query;
 mod reload;
+mod replay;
+mod routes;
+mod rules;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use futures_util::future::join_all;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::bus::Bus;
+use crate::clock::Clock;
 use crate::engine::{Engine, Group, Watch};
 use crate::generation::ActiveGeneration;
 use crate::http::{PortKind, PortTls, Server};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerError};
 use crate::metrics::{Counted, Metrics};
 use crate::reload::Reloader;
 use crate::shutdown::Shutdown;
 use crate::supervise::{Down, Supervisor};
 use crate::triggers::{Guarded, Readiness, Triggers};
+
+pub use access::AdminAccess;
+pub(crate) use access::Guard;
 
 /// How long a backend may take to report whether it is ready, and how long an answer waits for its turn.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -58,6 +69,8 @@ pub(crate) struct Admin {
     /// Limits how many answers explain an event at once, since each takes memory.
     pub(crate) explaining: Arc<Semaphore>,
     pub(crate) stop: Shutdown,
+    pub(crate) clock: Clock,
+    pub(crate) guard: Arc<Guard>,
 }
 
 /// Serves until the shutdown.
@@ -68,15 +81,7 @@ pub(crate) async fn serve(
     address: SocketAddr,
 ) {
     let stop = admin.stop.clone();
-    let app = Router::new()
-        .route("/healthz", get(alive))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .route("/decisions", get(decisions::decisions))
-        .route("/held", get(held::list))
-        .route("/held/{id}/discard", post(held::discard))
-        .route("/-/reload", post(reload::reload))
-        .with_state(admin);
+    let app = routes::router(admin);
     server.serve(listener, address, PortKind::Admin, app, PortTls::default(), stop).await;
 }
 
@@ -140,6 +145,7 @@ async fn not_acting(admin: &Admin) -> Vec<String> {
         }
     }
     problems.extend(admin.supervisor.source_problems());
+    problems.extend(admin.guard.problems());
     let damaged = admin.bus.damaged().saturating_add(admin.ledger.damaged());
     if damaged > 0 {
         problems.push(format!(
@@ -205,6 +211,19 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
         }
         Err(error) => failed(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     }
+}
+
+/// The answer to a request that the ledger cannot serve.
+fn ledger_failed(error: &LedgerError) -> Response {
+    let status = match error {
+        LedgerError::UnknownEvent(_)
+        | LedgerError::UnknownAction(_)
+        | LedgerError::UnknownDeadLetter(_) => StatusCode::NOT_FOUND,
+        LedgerError::Settled(_) | LedgerError::Outdated(_) => StatusCode::CONFLICT,
+        LedgerError::Invalid(_) => StatusCode::BAD_REQUEST,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    failed(status, &error.to_string())
 }
 
 fn failed(status: StatusCode, why: &str) -> Response {

@@ -84,6 +84,6 @@ fn what_is_no_value_fails() {
       |
     1 | [sate]
       |  ^^^^
-    unknown field `sate`, expected one of `fuses`, `listen`, `state`, `cluster`, `held`, `local`, `secrets`, `rules`, `lint`
+    unknown field `sate`, expected one of `fuses`, `listen`, `admin`, `state`, `cluster`, `held`, `local`, `secrets`, `rules`, `lint`
     ");
 }

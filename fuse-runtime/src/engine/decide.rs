@@ -12,10 +12,14 @@ use jiff::Timestamp;
 
 use super::{Engine, MAX_DECIDING_KIB, Step};
 use crate::bus::Delivery;
-use crate::event::{Envelope, EventKey};
+use crate::event::{Envelope, EventKey, ReplayScope};
 use crate::generation::Generation;
+use crate::http::shorten;
 use crate::ledger::{DecisionRecord, EventRecord, LedgerError, OnceClaim, Verdict};
 use crate::triggers::{ActionRequest, Triggers, action_id};
+
+/// How many rejected decisions of one event are logged.
+const MAX_LOGGED_REJECTED: usize = 10;
 
 impl Engine {
     /// The record of the event, without its body: an earlier one, or a new one. The body of the delivery
@@ -89,12 +93,34 @@ impl Engine {
             rejected = counted(Outcome::Rejected),
             "decided"
         );
-        if record.rejected.is_some() {
+        self.warn_of_rejected(record);
+    }
+
+    /// Logs what was rejected. Reasons name paths and limits, and hide what is secret.
+    fn warn_of_rejected(&self, record: &EventRecord) {
+        let generation = self.active.get();
+        let (source, name, event) = (&record.event.source, &record.event.name, &record.event.id);
+        if let Some(reason) = &record.rejected {
+            let reason = shorten(reason);
+            tracing::warn!(source, name, event, reason, "the event is rejected: a dead letter");
+        }
+        let rejected = record.decisions.iter().filter(|one| one.outcome == Outcome::Rejected);
+        let left_out = rejected.clone().count().saturating_sub(MAX_LOGGED_REJECTED);
+        for decision in rejected.take(MAX_LOGGED_REJECTED) {
+            let (rule, reason) = (&decision.rule, shorten(&decision.reason));
+            let place = generation.gate.place(rule);
             tracing::warn!(
-                source = record.event.source,
-                event = record.event.id,
-                "the event is refused; /decisions says why"
+                source,
+                name,
+                event,
+                rule,
+                place,
+                reason,
+                "a decision is rejected: a dead letter"
             );
+        }
+        if left_out > 0 {
+            tracing::warn!(source, name, event, left_out, "more decisions are rejected");
         }
     }
 }
@@ -102,7 +128,7 @@ impl Engine {
 /// Evaluates an event and renders its actions. Returns the verdict for the ledger, and the paths that
 /// the event lacks. Rules that did not match are left out: they can be derived from the event and the
 /// plan, and recording them would make the cost of an event follow the number of rules.
-fn verdict(
+pub(super) fn verdict(
     generation: &Generation,
     triggers: &Triggers,
     event: &Envelope,
@@ -110,7 +136,14 @@ fn verdict(
 ) -> (Verdict, Vec<String>) {
     let Decided { mut evaluation, missing } = evaluate(generation, event);
     let key = event.key();
+    let replay = event.replay.as_ref();
+    if let Some(scope) = replay.and_then(|replay| replay.scope.as_ref()) {
+        keep_scope(&mut evaluation.decisions, scope);
+    }
     for decision in &mut evaluation.decisions {
+        if replay.is_some_and(|replay| replay.ignore_once) {
+            decision.once = None;
+        }
         reject_unrenderable(decision, triggers, &key);
     }
     let mut verdict = Verdict {
@@ -146,6 +179,18 @@ fn verdict(
     // Several triggers of one rule and element share one claim.
     verdict.once.dedup_by(|a, b| a.owner == b.owner);
     (verdict, missing)
+}
+
+/// Keeps only the decision that a replay makes. A rule with several triggers has one decision per trigger, or one for
+/// all of them if it does not act.
+fn keep_scope(decisions: &mut Vec<Decision>, scope: &ReplayScope) {
+    decisions.retain(|one| one.rule == scope.rule && one.element == scope.element);
+    if let Some(trigger) = scope.trigger
+        && decisions.len() > 1
+    {
+        let mut index = 0..;
+        decisions.retain(|_| index.next() == Some(trigger));
+    }
 }
 
 fn evaluate(generation: &Generation, event: &Envelope) -> Decided {

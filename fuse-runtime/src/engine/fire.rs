@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::parked::with_state;
 use super::slots::{Congested, MAX_SLOT_WAIT};
 use super::{Engine, Interrupted, Step, gate};
+use crate::http::shorten;
 use crate::ledger::{
     ActionRecord, ActionState, Attempt, DeadLetterKind, EventAction, LedgerError, Permit,
 };
@@ -383,17 +384,19 @@ impl Engine {
         self.ledger.settle(permit, state.clone()).await?;
         self.parked.forget(&request.id);
         match &state {
-            ActionState::DeadLettered { kind: why, .. } => {
+            ActionState::DeadLettered { kind: why, reason, .. } => {
                 self.metrics.acted(kind, why.as_str());
-                tracing::error!(
+                tracing::warn!(
                     source = request.event.source,
                     name = request.event.name,
                     event = request.event.id,
                     action = request.id,
                     trigger = kind,
                     rule = request.action.rule,
+                    place = self.active.get().gate.place(&request.action.rule),
                     kind = why.as_str(),
-                    "dead letter; /decisions says why"
+                    reason = shorten(reason),
+                    "an action is given up: a dead letter"
                 );
             }
             ActionState::Done { detail, .. } => {

@@ -25,10 +25,9 @@ pub(crate) struct Followers {
 }
 
 impl Followers {
-    /// Follows the objects that these rules create, and no others.
-    pub(crate) fn follow(&self, ruleset: &Ruleset, triggers: &Triggers) {
+    /// Follows the objects of these watches, and no others.
+    pub(crate) fn follow(&self, wanted: BTreeSet<Watch>) {
         let Some(follower) = &self.follower else { return };
-        let wanted = watches(ruleset, triggers);
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|watch, _| wanted.contains(watch));
         for watch in wanted {
@@ -44,8 +43,8 @@ impl Followers {
     }
 }
 
-/// The kinds of objects that rules create, and where.
-fn watches(ruleset: &Ruleset, triggers: &Triggers) -> BTreeSet<Watch> {
+/// The kinds of objects that rules create, and where. Takes long if there are many rules.
+pub(crate) fn watches(ruleset: &Ruleset, triggers: &Triggers) -> BTreeSet<Watch> {
     let needs = needs(ruleset, triggers);
     let watched = needs.into_iter().filter_map(|need| match need.need {
         Need::Follow { api_version, kind, scope } => Some(Watch { api_version, kind, scope }),

@@ -12,6 +12,8 @@ pub(crate) struct Gate {
     on: BTreeMap<String, bool>,
     /// The fuses that each rule requires, by its full name.
     requires: BTreeMap<String, Vec<String>>,
+    /// Where each rule is, as `file:line:column`, by its full name.
+    places: BTreeMap<String, String>,
 }
 
 impl Gate {
@@ -25,7 +27,16 @@ impl Gate {
             let names = rule.requires.iter().map(|name| (*name).to_owned());
             requires.entry(rule.name.to_owned()).or_default().extend(names);
         }
-        Self { on, requires }
+        let places = ruleset
+            .rules()
+            .map(|rule| (rule.name.to_owned(), ruleset.files().locate(rule.span)))
+            .collect();
+        Self { on, requires, places }
+    }
+
+    /// Where a rule is, as `file:line:column`; empty if it no longer exists.
+    pub(super) fn place(&self, rule: &str) -> &str {
+        self.places.get(rule).map_or("", String::as_str)
     }
 
     /// The fuses that a rule requires.

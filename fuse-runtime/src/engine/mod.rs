@@ -16,6 +16,7 @@ mod followers;
 mod gate;
 mod observe;
 mod parked;
+mod replay;
 mod retry;
 mod slots;
 #[cfg(test)]
@@ -44,10 +45,11 @@ use crate::triggers::{Guarded, Readiness, Triggers};
 
 pub use decide::reject_unrenderable;
 use fire::Caller;
-pub(crate) use followers::Followers;
+pub(crate) use followers::{Followers, watches};
 pub(crate) use gate::Gate;
 pub(crate) use observe::{Follower, Watch};
 pub(crate) use parked::{Group, Parked};
+pub(crate) use replay::{ReplayError, ReplayRequest};
 pub(crate) use retry::DiscardError;
 pub use retry::discarded;
 pub(crate) use slots::Slots;
@@ -71,6 +73,8 @@ pub enum Step {
     Waiting,
     /// The event has left the bus for good.
     Acked,
+    /// The event that replays another one is durable, and the replay is not recorded yet.
+    Replayed,
 }
 
 /// A function that is called at every step.

@@ -151,7 +151,12 @@ impl Engine {
     }
 
     /// Gives up an action that is held or waits, at the request of a person.
-    pub(crate) async fn discard(&self, id: &str, reason: &str) -> Result<(), DiscardError> {
+    pub(crate) async fn discard(
+        &self,
+        id: &str,
+        by: &str,
+        reason: &str,
+    ) -> Result<(), DiscardError> {
         let Some(action) = self.parked.take(id) else {
             return Err(match self.ledger.find_action(id).await? {
                 None => DiscardError::Unknown(id.to_owned()),
@@ -161,7 +166,7 @@ impl Engine {
                 Some(_) => DiscardError::Busy(id.to_owned()),
             });
         };
-        let why = discarded(reason);
+        let why = discarded(by, reason);
         let end = End::Dead(DeadLetterKind::Discarded, why);
         let settled = self.settle(&request(&action), &action.permit(), end).await;
         match settled {
@@ -246,10 +251,10 @@ impl Engine {
 }
 
 /// The reason on record for an action that a person gave up.
-pub fn discarded(reason: &str) -> String {
+pub fn discarded(by: &str, reason: &str) -> String {
     match reason.trim() {
-        "" => "discarded by hand".to_owned(),
-        reason => format!("discarded by hand: {reason}"),
+        "" => format!("discarded by `{by}`"),
+        reason => format!("discarded by `{by}`: {reason}"),
     }
 }
 

@@ -4,6 +4,7 @@ mod extend;
 mod faults;
 mod held;
 mod plant;
+mod replay;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

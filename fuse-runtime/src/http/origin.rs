@@ -1,7 +1,5 @@
 //! Checks the target of a request and the page that sent it: `Host`, `Origin` and `Sec-Fetch-Site`. No I/O.
 
-use std::net::SocketAddr;
-
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
@@ -40,31 +38,6 @@ pub(super) fn authority(parts: &Parts) -> Result<Option<Authority>, HttpRefusal>
         (_, None) if parts.version < Version::HTTP_11 => Ok(None),
         _ => refused("the request has no `Host` header"),
     }
-}
-
-/// Checks that a request to a loopback address names a loopback host. A page of a site whose name resolves to
-/// this machine (DNS rebinding) names another host.
-pub(super) fn check_host(
-    authority: Option<&Authority>,
-    local: SocketAddr,
-    admin: SocketAddr,
-) -> Result<(), HttpRefusal> {
-    if !local.ip().to_canonical().is_loopback() {
-        return Ok(());
-    }
-    let host = authority.map_or("", Authority::host).to_ascii_lowercase();
-    let own = match admin.ip() {
-        std::net::IpAddr::V4(ip) => ip.to_string(),
-        std::net::IpAddr::V6(ip) => format!("[{ip}]"),
-    };
-    if ["localhost", "127.0.0.1", "[::1]", &own].contains(&host.as_str()) {
-        return Ok(());
-    }
-    let why = format!(
-        "the admin port answers requests to `localhost`, `127.0.0.1` and `{own}` here, not to `{}`",
-        shorten(&host)
-    );
-    Err((StatusCode::MISDIRECTED_REQUEST, why))
 }
 
 /// Checks that no page of another site sent the request to a source, except from an allowed origin.
@@ -162,25 +135,6 @@ mod tests {
         assert_eq!(ask(Version::HTTP_2, "http://a/", &[]), some("a"));
         assert_eq!(ask(Version::HTTP_2, "http://a/", &[("host", "b")]), Err(400));
         assert_eq!(ask(Version::HTTP_2, "/", &[]), Err(400));
-    }
-
-    #[test]
-    fn on_loopback_the_host_is_a_loopback_host() {
-        let admin = "10.0.0.7:12080".parse().unwrap();
-        let ask = |host: &str, local: &str| {
-            let authority: Authority = host.parse().unwrap();
-            check_host(Some(&authority), local.parse().unwrap(), admin)
-                .map_err(|(status, _)| status.as_u16())
-        };
-        for host in ["localhost:9", "LOCALHOST", "127.0.0.1", "[::1]:9", "10.0.0.7"] {
-            assert_eq!(ask(host, "127.0.0.1:1"), Ok(()), "{host}");
-        }
-        for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example"] {
-            assert_eq!(ask(host, "127.0.0.1:1"), Err(421), "{host}");
-            assert_eq!(ask(host, "[::ffff:127.0.0.1]:1"), Err(421), "{host}");
-            assert_eq!(ask(host, "10.0.0.7:1"), Ok(()), "{host}");
-        }
-        assert!(check_host(None, "127.0.0.1:1".parse().unwrap(), admin).is_err());
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub(super) async fn handle(
         Ok(begun) => begun,
         Err(why) => return Ok(no_room(why).map(|body| Answer::new(body, None))),
     };
-    let answer = match check(&port, peer, &parts) {
+    let answer = match check(&port, &parts) {
         Err((status, why)) => (status, Json(json!({ "error": why }))).into_response(),
         Ok(()) => {
             parts.extensions.insert(peer);
@@ -115,7 +115,7 @@ fn target_length(parts: &Parts) -> usize {
     parts.uri.path_and_query().map_or(0, |target| target.as_str().len())
 }
 
-fn check(port: &ServedPort, peer: Peer, parts: &Parts) -> Result<(), HttpRefusal> {
+fn check(port: &ServedPort, parts: &Parts) -> Result<(), HttpRefusal> {
     let limits = port.server.limits();
     if parts.headers.len() > limits.max_headers || size(parts) > 2 * limits.max_head {
         let why = format!("the request has more than {} headers", limits.max_headers);
@@ -128,10 +128,7 @@ fn check(port: &ServedPort, peer: Peer, parts: &Parts) -> Result<(), HttpRefusal
     let authority = origin::authority(parts)?;
     match port.kind {
         PortKind::Source => origin::check_source(&parts.headers, port.server.allow_origins()),
-        PortKind::Admin => {
-            origin::check_host(authority.as_ref(), peer.local, port.address)?;
-            origin::check_admin(&parts.method, &parts.headers, authority.as_ref())
-        }
+        PortKind::Admin => origin::check_admin(&parts.method, &parts.headers, authority.as_ref()),
     }
 }
 

@@ -3,6 +3,9 @@
 
 use std::borrow::Cow;
 
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+
 use super::transition::DeadEntry;
 
 const ACTION: &str = "action/";
@@ -27,6 +30,22 @@ impl<'a> DeadEntry<'a> {
         match text.strip_prefix(ACTION) {
             Some(id) => Some(Self::Action(id)),
             None => text.strip_prefix(DECISION)?.parse().ok().map(Self::Decision),
+        }
+    }
+}
+
+/// The id of a dead letter for people: that of its action, or a hash of its event and entry.
+pub(crate) fn letter_id(event: &str, entry: DeadEntry<'_>) -> String {
+    match entry {
+        DeadEntry::Action(id) => id.to_owned(),
+        DeadEntry::Event | DeadEntry::Decision(_) => {
+            let mut hash = Sha256::new();
+            for part in [event, &entry.encode()] {
+                // With its length, so that no two sequences of parts hash alike.
+                hash.update((part.len() as u64).to_be_bytes());
+                hash.update(part.as_bytes());
+            }
+            HEXLOWER.encode(&hash.finalize())
         }
     }
 }

@@ -7,17 +7,19 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
+use super::dead::letter_id;
 use super::once::{OnceDocument, OnceDocuments};
 use super::read::{self, ActionRow, DecidedRow, Listed, assemble};
 use super::transition::{self, DeadEntry, DecidedEvent, Lists, Transition};
 use super::{
-    ActionRecord, ActionState, Attempt, Counts, DeadLetter, EventAction, EventRecord, Ledger,
-    LedgerError, Observed, Permit, Verdict, prune,
+    ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
+    EventAction, EventOperation, EventPage, EventQuery, EventRecord, Ledger, LedgerError, Observed,
+    Permit, Verdict, operation, pages, prune,
 };
 use crate::event::EventKey;
 use crate::store::{
     ACTIONS, DEAD, DECIDED, EVENTS, HELD, ONCE, ONCE_ENDS, RUNNING, STATUS, Store, StoreError,
-    UNSETTLED, get_row, put_row,
+    UNSETTLED, decode_envelope, decode_head, get_row, put_row,
 };
 
 /// How many damaged records are remembered and logged.
@@ -174,8 +176,37 @@ impl Ledger for EmbeddedLedger {
         self.listed(RUNNING, after, limit).await
     }
 
-    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, LedgerError> {
-        Ok(self.store.read(move |transaction| read::dead_letters(transaction, limit)).await?)
+    async fn dead_letters(&self, query: &DeadLetterQuery) -> Result<DeadLetterPage, LedgerError> {
+        let (query, after) = (query.clone(), query.after.as_deref().map(pages::dead_cursor));
+        let after = after.transpose()?;
+        let read = move |transaction: &ReadTransaction| {
+            pages::dead_letters(transaction, &query, after.as_ref())
+        };
+        Ok(self.store.read(read).await?)
+    }
+
+    async fn events(&self, query: &EventQuery) -> Result<EventPage, LedgerError> {
+        let (query, after) = (query.clone(), query.after.as_deref().map(pages::event_cursor));
+        let after = after.transpose()?;
+        let read = move |transaction: &ReadTransaction| pages::events(transaction, &query, after);
+        Ok(self.store.read(read).await?)
+    }
+
+    async fn preview(&self, verdict: &Verdict) -> Result<Vec<DecisionRecord>, LedgerError> {
+        let claims = verdict.clone();
+        let read =
+            move |transaction: &ReadTransaction| documents(&transaction.open_table(ONCE)?, &claims);
+        let mut documents = self.store.read(read).await?;
+        Ok(transition::decide(verdict, &mut documents)?.decisions)
+    }
+
+    async fn operate(
+        &self,
+        event: &EventKey,
+        operation: EventOperation,
+    ) -> Result<(), LedgerError> {
+        let event = event.clone();
+        self.store.write(move |transaction| operate(transaction, &event, &operation)).await?
     }
 
     async fn counts(&self) -> Result<Counts, LedgerError> {
@@ -200,7 +231,7 @@ fn decide(
     let statuses = transaction.open_table(STATUS)?;
     let mut all_decided = transaction.open_table(DECIDED)?;
     let mut actions = transaction.open_table(ACTIONS)?;
-    let on_record = assemble(&events, &statuses, &all_decided, &actions, &key)?;
+    let on_record = assemble(&events, &statuses, &all_decided, &actions, &key, decode_envelope)?;
     let Some(mut record) = on_record else {
         return Ok(Err(LedgerError::UnknownEvent(verdict.event.clone())));
     };
@@ -233,6 +264,7 @@ fn decide(
         mismatch: verdict.mismatch.clone(),
         decisions,
         actions: fired.iter().map(|action| action.id.clone()).collect(),
+        operations: Vec::new(),
     };
     put_row(&mut all_decided, &key, &row)?;
     let mut dead = transaction.open_table(DEAD)?;
@@ -250,17 +282,58 @@ fn decide(
 
 /// The documents of the once keys that a verdict claims.
 fn claimed(transaction: &WriteTransaction, verdict: &Verdict) -> Result<OnceDocuments, StoreError> {
-    let mut documents = OnceDocuments::new();
-    if verdict.once.is_empty() {
-        return Ok(documents);
+    match verdict.once.is_empty() {
+        true => Ok(OnceDocuments::new()),
+        false => documents(&transaction.open_table(ONCE)?, verdict),
     }
-    let table = transaction.open_table(ONCE)?;
+}
+
+fn documents(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+    verdict: &Verdict,
+) -> Result<OnceDocuments, StoreError> {
+    let mut documents = OnceDocuments::new();
     for claim in &verdict.once {
-        if let Some(document) = get_row::<OnceDocument>(&table, &claim.key)? {
+        if let Some(document) = get_row::<OnceDocument>(table, &claim.key)? {
             documents.insert(claim.key.clone(), document);
         }
     }
     Ok(documents)
+}
+
+fn operate(
+    transaction: &WriteTransaction,
+    event: &EventKey,
+    operation: &EventOperation,
+) -> Result<Result<(), LedgerError>, StoreError> {
+    let key = event.encode();
+    let (events, statuses) = (transaction.open_table(EVENTS)?, transaction.open_table(STATUS)?);
+    let (mut decided, actions) =
+        (transaction.open_table(DECIDED)?, transaction.open_table(ACTIONS)?);
+    let record = assemble(&events, &statuses, &decided, &actions, &key, decode_head)?;
+    let Some(record) = record else { return Ok(Err(LedgerError::UnknownEvent(event.clone()))) };
+    let Some(mut row) = get_row::<DecidedRow>(&decided, &key)? else {
+        return Ok(Err(operation::undecided(event)));
+    };
+    match operation::is_new(event, &row.operations, operation) {
+        Ok(true) => {}
+        Ok(false) => return Ok(Ok(())),
+        Err(error) => return Ok(Err(error)),
+    }
+    let mut dead = transaction.open_table(DEAD)?;
+    let mut is_found = false;
+    for (at, entry) in transition::dead_entries(&record) {
+        if operation.is_about(&letter_id(&key, entry)) {
+            let place = (at.as_nanosecond(), key.as_str(), &*entry.encode());
+            is_found |= dead.remove(place)?.is_some();
+        }
+    }
+    match &operation.letter {
+        Some(id) if !is_found => return Ok(Err(LedgerError::UnknownDeadLetter(id.clone()))),
+        _ => row.operations.push(operation.clone()),
+    }
+    put_row(&mut decided, &key, &row)?;
+    Ok(Ok(()))
 }
 
 /// Writes the documents that changed.

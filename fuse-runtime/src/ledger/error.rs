@@ -28,6 +28,12 @@ pub enum LedgerError {
     /// The record of the action changed since the permit was given. Read it again.
     #[error("the record of action `{0}` changed meanwhile")]
     Fenced(String),
+    /// Another operation on the event was recorded meanwhile. Read the event again.
+    #[error("somebody else replayed or discarded something of event `{}` meanwhile; look at it again", .0.id)]
+    Outdated(EventKey),
+    /// There is no such dead letter: it was never one, or it was replayed or discarded.
+    #[error("there is no dead letter `{0}`")]
+    UnknownDeadLetter(String),
     /// The caller contradicts itself or the record: a bug of the caller.
     #[error("{0}")]
     Invalid(String),

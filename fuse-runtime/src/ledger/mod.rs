@@ -5,10 +5,13 @@
 //! before any action is fired. When the event is handled again, after a crash or a reload of the
 //! rules, the engine gets that record and continues from it.
 
-mod dead;
+pub(crate) mod dead;
 mod embedded;
 mod error;
+mod history;
 pub(crate) mod once;
+pub(crate) mod operation;
+mod pages;
 mod permit;
 mod prune;
 mod read;
@@ -25,6 +28,11 @@ use crate::event::EventKey;
 
 pub(crate) use embedded::EmbeddedLedger;
 pub use error::LedgerError;
+pub use history::{
+    ActionCounts, DeadLetterPage, DeadLetterQuery, DeadLetterSummary, DecisionCounts,
+    EventOverview, EventPage, EventQuery, EventResult, UnknownEventResult,
+};
+pub use operation::{EventOperation, OperationKind};
 pub use permit::Permit;
 pub use record::{
     ActionRecord, ActionState, ActionSummary, Attempt, Counts, DeadLetter, DeadLetterKind,
@@ -231,13 +239,38 @@ pub trait Ledger: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<EventAction>, LedgerError>;
 
-    /// Up to `limit` dead letters, the newest first: actions that were given up, decisions that
-    /// were rejected, and events that were refused as a whole.
+    /// A page of dead letters, the newest first: actions that were given up, decisions that were rejected, and
+    /// events that were refused as a whole, without those that an [`EventOperation`] replayed or discarded.
     ///
     /// # Errors
     ///
-    /// Only those of a closed ledger and of storage.
-    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, LedgerError>;
+    /// [`LedgerError::Invalid`] for an `after` that is not from an earlier page.
+    async fn dead_letters(&self, query: &DeadLetterQuery) -> Result<DeadLetterPage, LedgerError>;
+
+    /// A page of events, those that were accepted last first. Its cost does not grow with the number of events.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Invalid`] for an `after` that is not from an earlier page.
+    async fn events(&self, query: &EventQuery) -> Result<EventPage, LedgerError>;
+
+    /// What [`Ledger::decide`] would record of a verdict now, once claims included. Records nothing, and does not need
+    /// the event to be accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Invalid`] for a verdict that contradicts itself.
+    async fn preview(&self, verdict: &Verdict) -> Result<Vec<DecisionRecord>, LedgerError>;
+
+    /// Records what a person did about a decided event. The dead letter that it is about, or all of the event if it is
+    /// about the whole event, are no longer listed. Recording the same operation again does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::UnknownEvent`], [`LedgerError::Outdated`] if the number is not the next one,
+    /// [`LedgerError::UnknownDeadLetter`], and [`LedgerError::Invalid`] for an event that is not decided.
+    async fn operate(&self, event: &EventKey, operation: EventOperation)
+    -> Result<(), LedgerError>;
 
     /// How many actions are not settled, and how many dead letters there are. The cost does not
     /// grow with their number.

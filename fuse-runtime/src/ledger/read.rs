@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition};
 use serde::{Deserialize, Serialize};
 
+use super::dead::letter_id;
 use super::transition::DeadEntry;
 use super::{
     ActionRecord, ActionState, Counts, DeadLetter, DeadLetterKind, DecisionRecord, EventAction,
-    EventRecord, Observed,
+    EventOperation, EventRecord, Observed,
 };
-use crate::event::EventKey;
+use crate::event::{Envelope, EventKey};
 use crate::store::{
     ACTIONS, DEAD, DECIDED, EVENTS, EventStatus, IDS, STATUS, StoreError, UNSETTLED,
     decode_envelope, get_row,
@@ -29,6 +30,8 @@ pub(super) struct DecidedRow {
     pub(super) decisions: Vec<DecisionRecord>,
     /// The actions' ids.
     pub(super) actions: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) operations: Vec<EventOperation>,
 }
 
 /// An action. Separate from the row of its event, because it changes more often.
@@ -59,13 +62,14 @@ impl ActionRow {
     }
 }
 
-/// Assembles the record of an event from its rows.
+/// Assembles the record of an event from its rows. `envelope` decodes the row of the event.
 pub(super) fn assemble<T>(
     events: &impl ReadableTable<u64, &'static [u8]>,
     statuses: &T,
     all_decided: &T,
     actions: &T,
     key: &str,
+    envelope: impl FnOnce(u64, &[u8]) -> Result<Envelope, StoreError>,
 ) -> Result<Option<EventRecord>, StoreError>
 where
     T: ReadableTable<&'static str, &'static [u8]>,
@@ -77,7 +81,7 @@ where
         .get(status.seq)?
         .ok_or_else(|| StoreError::Damaged(format!("the event `{key}` is missing")))?;
     let mut record = EventRecord {
-        event: decode_envelope(status.seq, row.value())?,
+        event: envelope(status.seq, row.value())?,
         acked: status.acked,
         decided: None,
         plan: None,
@@ -87,6 +91,7 @@ where
         actions: Vec::new(),
         conflicts: status.conflicts,
         last_conflict: status.last_conflict,
+        operations: Vec::new(),
     };
     if let Some(row) = get_row::<DecidedRow>(all_decided, key)? {
         for id in row.actions {
@@ -97,11 +102,12 @@ where
         record.rejected = row.rejected;
         record.mismatch = row.mismatch;
         record.decisions = row.decisions;
+        record.operations = row.operations;
     }
     Ok(Some(record))
 }
 
-fn action_of(
+pub(super) fn action_of(
     actions: &impl ReadableTable<&'static str, &'static [u8]>,
     id: String,
 ) -> Result<EventAction, StoreError> {
@@ -120,6 +126,7 @@ pub(super) fn event(
         &transaction.open_table(DECIDED)?,
         &transaction.open_table(ACTIONS)?,
         key,
+        decode_envelope,
     )
 }
 
@@ -182,48 +189,22 @@ pub(super) struct Listed {
     pub(super) damaged: Vec<String>,
 }
 
-pub(super) fn dead_letters(
-    transaction: &ReadTransaction,
-    limit: usize,
-) -> Result<Vec<DeadLetter>, StoreError> {
-    let dead = transaction.open_table(DEAD)?;
-    let actions = transaction.open_table(ACTIONS)?;
-    let all_decided = transaction.open_table(DECIDED)?;
-    let mut last: Option<(String, DecidedRow)> = None;
-    let mut found = Vec::new();
-    for entry in dead.iter()?.rev().take(limit) {
-        let (place, _) = entry?;
-        let (_, key, letter) = place.value();
-        let lost = || StoreError::Damaged(format!("the dead letter of event `{key}` is missing"));
-        let entry = DeadEntry::decode(letter).ok_or_else(lost)?;
-        let letter = if let DeadEntry::Action(id) = entry {
-            dead_action(action_of(&actions, id.to_owned())?)
-        } else {
-            // Those of one event are adjacent.
-            let (event, row) = match last.take().filter(|(other, _)| other == key) {
-                Some(last) => last,
-                None => (key.to_owned(), get_row(&all_decided, key)?.ok_or_else(lost)?),
-            };
-            let letter = dead_decision(key, &row, entry);
-            last = Some((event, row));
-            letter
-        };
-        found.push(letter.ok_or_else(lost)?);
-    }
-    Ok(found)
-}
-
 /// The dead letter of an action that was given up.
-fn dead_action(EventAction { event, action }: EventAction) -> Option<DeadLetter> {
+pub(super) fn dead_action(EventAction { event, action }: EventAction) -> Option<DeadLetter> {
     let ActionState::DeadLettered { at, kind, reason } = action.state.clone() else {
         return None;
     };
     let (rule, element) = (Some(action.action.rule.clone()), action.action.element.clone());
-    Some(DeadLetter { event, at, kind, reason, action: Some(action), rule, element })
+    let id = letter_id(&event.encode(), DeadEntry::Action(&action.id));
+    Some(DeadLetter { id, event, at, kind, reason, action: Some(action), rule, element })
 }
 
 /// The dead letter of a rejected decision, or of a refused event.
-fn dead_decision(key: &str, row: &DecidedRow, entry: DeadEntry<'_>) -> Option<DeadLetter> {
+pub(super) fn dead_decision(
+    key: &str,
+    row: &DecidedRow,
+    entry: DeadEntry<'_>,
+) -> Option<DeadLetter> {
     let (rule, element, reason) = match entry {
         DeadEntry::Decision(index) => {
             let decision = row.decisions.get(index)?.clone();
@@ -233,8 +214,8 @@ fn dead_decision(key: &str, row: &DecidedRow, entry: DeadEntry<'_>) -> Option<De
         DeadEntry::Action(_) => return None,
     };
     let (at, kind) = (row.decided, DeadLetterKind::Permanent);
-    let event = EventKey::decode(key)?;
-    Some(DeadLetter { event, at, kind, reason, action: None, rule, element })
+    let (id, event) = (letter_id(key, entry), EventKey::decode(key)?);
+    Some(DeadLetter { id, event, at, kind, reason, action: None, rule, element })
 }
 
 pub(super) fn counts(transaction: &ReadTransaction) -> Result<Counts, StoreError> {

@@ -6,6 +6,7 @@ use fuse_rules::{Action, Element, Outcome};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::EventOperation;
 use crate::event::{Envelope, EventKey};
 
 /// Everything that is known about an event.
@@ -32,6 +33,9 @@ pub struct EventRecord {
     pub conflicts: u32,
     /// When that happened last.
     pub last_conflict: Option<Timestamp>,
+    /// What people did about it since it was decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<EventOperation>,
 }
 
 impl EventRecord {
@@ -331,6 +335,8 @@ pub struct ActionSummary {
 /// An action that was given up, a decision that was rejected, or an event that was refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeadLetter {
+    /// Its id: that of the action, else a hash of the event and the decision.
+    pub id: String,
     /// The event.
     pub event: EventKey,
     /// When it was given up.

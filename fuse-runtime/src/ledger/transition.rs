@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::once::{self, OnceDocuments};
 use super::{
-    ActionRecord, ActionState, Attempt, DecisionRecord, LedgerError, Observed, ObservedResult,
-    Verdict,
+    ActionRecord, ActionState, Attempt, DecisionRecord, EventRecord, LedgerError, Observed,
+    ObservedResult, Verdict,
 };
 
 /// What the ledger knows about an event from the moment it accepts it, without the event itself.
@@ -207,6 +207,19 @@ pub(crate) fn dead_on_decision(
         .filter(|(_, decision)| decision.outcome == Outcome::Rejected)
         .map(|(index, _)| DeadEntry::Decision(index))
         .collect()
+}
+
+/// The dead letters that a record leads to, each with the time of its end, whether or not a person replayed or
+/// discarded them.
+pub(crate) fn dead_entries(record: &EventRecord) -> Vec<(Timestamp, DeadEntry<'_>)> {
+    let decided = record.decided.map(|at| {
+        let entries = dead_on_decision(record.rejected.as_deref(), &record.decisions);
+        entries.into_iter().map(move |entry| (at, entry))
+    });
+    let actions = record.actions.iter();
+    let actions = actions
+        .filter_map(|action| Some((lists(action).dead_since?, DeadEntry::Action(&action.id))));
+    decided.into_iter().flatten().chain(actions).collect()
 }
 
 /// A part of an event that is a dead letter.

@@ -9,7 +9,7 @@ use super::{
     SourceHost,
 };
 use crate::clock::Clock;
-use crate::engine::Followers;
+use crate::engine::{Followers, watches};
 use crate::files::FileStamps;
 use crate::generation::{ActiveGeneration, Generation};
 use crate::metrics::Metrics;
@@ -126,8 +126,13 @@ impl Reload {
     ) -> Result<ReloadReport, ReloadError> {
         let LoadedRules { ruleset, fuses, at_next_start } = rules?;
         // Off the async threads: compiling takes long if there are many rules.
-        let compiled = tokio::task::spawn_blocking(move || Generation::new(ruleset, fuses)).await;
-        let next = Arc::new(compiled.map_err(|_panic| ReloadError::Panicked)?);
+        let triggers = self.triggers.clone();
+        let compiled = tokio::task::spawn_blocking(move || {
+            let watches = watches(&ruleset, &triggers);
+            (Generation::new(ruleset, fuses), watches)
+        });
+        let (next, watches) = compiled.await.map_err(|_panic| ReloadError::Panicked)?;
+        let next = Arc::new(next);
         if let Some(kind) = unknown_trigger(&next, &self.triggers) {
             return Err(ReloadError::UnknownKind { what: "trigger", kind });
         }
@@ -141,13 +146,18 @@ impl Reload {
         self.host.commit(&mut state.bound, sources);
         let listening: BTreeSet<String> = state.bound.listening().into_iter().collect();
         self.metrics.rules_loaded(&next, self.clock.now());
-        self.followers.follow(&next.ruleset, &self.triggers);
+        self.followers.follow(watches);
         let hash = next.plan_hash.clone();
+        // The former generation is dropped there, too.
         let compared = tokio::task::spawn_blocking(move || {
-            RuleChanges::between((&former, &listened), (&next, &listening))
+            let count = next.ruleset.rules().count();
+            let changes = RuleChanges::between((&former, &listened), (&next, &listening));
+            (count, changes)
         });
-        let changes = compared.await.map_err(|_panic| ReloadError::Panicked)?;
-        self.log(&changes, &hash);
+        let (rules, changes) = compared.await.map_err(|_panic| ReloadError::Panicked)?;
+        let what = if changes.is_empty() { "loaded again: nothing changed" } else { "reloaded" };
+        tracing::info!(rules, hash, "{what}");
+        changes.log();
         if at_next_start != state.at_next_start {
             if !at_next_start.is_empty() {
                 let settings = at_next_start.join(", ");
@@ -159,13 +169,6 @@ impl Reload {
             state.at_next_start.clone_from(&at_next_start);
         }
         Ok(ReloadReport { hash, changes, at_next_start })
-    }
-
-    fn log(&self, changes: &RuleChanges, hash: &str) {
-        let rules = self.active.get().ruleset.rules().count();
-        let what = if changes.is_empty() { "loaded again: nothing changed" } else { "reloaded" };
-        tracing::info!(rules, hash, "{what}");
-        changes.log();
     }
 
     /// Keeps what is reported of the result.

@@ -10,7 +10,7 @@ use crate::files::FileStamps;
 
 /// How often the files are looked at. A change takes effect after two equal looks, so that a file is not read while
 /// it is written.
-const LOOK_EVERY: Duration = Duration::from_millis(400);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How many times longer than a look the pause after it is at least.
 const PAUSE_FACTOR: u32 = 20;
 

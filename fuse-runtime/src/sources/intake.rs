@@ -1,6 +1,5 @@
 //! Where every source hands in its events: each is validated, given an id, and made durable.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,9 +11,10 @@ use uuid::Uuid;
 
 use super::Incoming;
 use super::admission::admit;
+use super::view::with_texts;
 use crate::bus::{Bus, BusError, Health, Published};
 use crate::clock::Clock;
-use crate::event::Envelope;
+use crate::event::{Envelope, Replay};
 use crate::generation::ActiveGeneration;
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
@@ -392,6 +392,10 @@ pub(super) fn is_usable(id: &str) -> Result<(), AcceptError> {
         let why = "the event's id contains `{{`, which a workflow would expand";
         return Err(AcceptError::BadId(why.into()));
     }
+    if Replay::is_attempt_id(id) {
+        let why = "the event's id ends like ` (attempt 2)`, which is reserved for replays";
+        return Err(AcceptError::BadId(why.into()));
+    }
     Ok(())
 }
 
@@ -399,44 +403,20 @@ fn envelope(incoming: Incoming, id: String, received: Timestamp) -> Envelope {
     let Incoming { source, name, id: _, headers, query, path, mut body } = incoming;
     let bom = body.len() - without_bom(&body).len();
     body.advance(bom);
-    Envelope { id, source, name, received, headers, query, path, rejected: None, body }
+    Envelope {
+        id,
+        source,
+        name,
+        received,
+        headers,
+        query,
+        path,
+        rejected: None,
+        replay: None,
+        body,
+    }
 }
 
 fn with_parts<'a>(event: Event<'a>, incoming: &Incoming) -> Event<'a> {
     with_texts(event, &incoming.headers, &incoming.query, &incoming.path)
-}
-
-type Texts = BTreeMap<String, String>;
-
-fn with_texts<'a>(mut event: Event<'a>, headers: &Texts, query: &Texts, path: &Texts) -> Event<'a> {
-    for (name, value) in headers {
-        event = event.header(name, value);
-    }
-    for (name, value) in query {
-        event = event.query(name, value);
-    }
-    for (name, value) in path {
-        event = event.path_parameter(name, value);
-    }
-    event
-}
-
-impl Envelope {
-    /// The event as rules see it.
-    ///
-    /// # Errors
-    /// The body is not valid JSON, which is only possible for an event that its source rejected.
-    pub fn view(&self) -> Result<Event<'_>, InvalidBody> {
-        Ok(self.with_rest(Event::new(self.source.as_str(), self.name.as_str(), &self.body)?))
-    }
-
-    /// The same without validating the body, which [`Plan::decide`] does.
-    pub(crate) fn unread_view(&self) -> Result<Event<'_>, InvalidBody> {
-        Ok(self.with_rest(Event::unread(self.source.as_str(), self.name.as_str(), &self.body)?))
-    }
-
-    fn with_rest<'a>(&'a self, event: Event<'a>) -> Event<'a> {
-        let event = with_texts(event, &self.headers, &self.query, &self.path);
-        event.id(self.id.as_str()).received(self.received)
-    }
 }

@@ -67,6 +67,7 @@ mod rebind;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod view;
 mod webhook;
 
 use std::collections::{BTreeMap, BTreeSet};

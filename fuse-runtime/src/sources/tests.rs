@@ -13,6 +13,7 @@ use super::{
     SourceError, Sources, Webhook,
 };
 use crate::backend::Embedded;
+use crate::ledger::DeadLetterQuery;
 use crate::secrets::{SecretRef, Secrets};
 use crate::store::Store;
 use crate::triggers::{Log, Triggers};
@@ -174,7 +175,8 @@ async fn a_message_that_is_no_event_becomes_a_dead_letter() {
     assert_eq!((rejected.id.as_str(), rejected.outcome), ("m-7", AcceptOutcome::DeadLetter));
 
     let letters = loop {
-        let letters = running.ledger().dead_letters(10).await.unwrap();
+        let letters =
+            running.ledger().dead_letters(&DeadLetterQuery::newest(10)).await.unwrap().letters;
         if letters.len() == 2 {
             break letters;
         }

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::event::Envelope;
+use crate::event::{Envelope, Replay};
 use crate::ledger::transition::Acceptance;
 
 /// The part of the record of an event that changes.
@@ -61,6 +61,8 @@ struct HeadRef<'a> {
     path: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<&'a Replay>,
 }
 
 /// The same, to be read.
@@ -76,6 +78,8 @@ struct Head {
     path: BTreeMap<String, String>,
     #[serde(default)]
     rejected: Option<String>,
+    #[serde(default)]
+    replay: Option<Replay>,
 }
 
 /// The first byte of a row that carries its checksum.
@@ -98,6 +102,7 @@ pub(crate) fn encode_envelope(event: &Envelope) -> Result<Vec<u8>, StoreError> {
         query: &event.query,
         path: &event.path,
         rejected: event.rejected.as_deref(),
+        replay: event.replay.as_ref(),
     })?;
     let length = u32::try_from(head.len())
         .map_err(|_| StoreError::Storage("the event's headers are over 4 GiB".into()))?;
@@ -149,6 +154,17 @@ fn damaged(key: &[u8], why: &str) -> StoreError {
 
 /// Decodes a row that [`encode_envelope`] made for the event with this sequence number.
 pub(crate) fn decode_envelope(seq: u64, row: &[u8]) -> Result<Envelope, StoreError> {
+    let (event, body) = decode(seq, row)?;
+    Ok(Envelope { body: Bytes::copy_from_slice(body), ..event })
+}
+
+/// The same without the body.
+pub(crate) fn decode_head(seq: u64, row: &[u8]) -> Result<Envelope, StoreError> {
+    decode(seq, row).map(|(event, _)| event)
+}
+
+/// The event without its body, and the body.
+fn decode(seq: u64, row: &[u8]) -> Result<(Envelope, &[u8]), StoreError> {
     let key = seq.to_be_bytes();
     let frame = content(&key, row)?;
     let cut = || damaged(&key, "it is truncated");
@@ -156,7 +172,7 @@ pub(crate) fn decode_envelope(seq: u64, row: &[u8]) -> Result<Envelope, StoreErr
     let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| cut())?;
     let (head, body) = rest.split_at_checked(length).ok_or_else(cut)?;
     let head: Head = parse(&key, head)?;
-    Ok(Envelope {
+    let event = Envelope {
         id: head.id,
         source: head.source,
         name: head.name,
@@ -165,8 +181,10 @@ pub(crate) fn decode_envelope(seq: u64, row: &[u8]) -> Result<Envelope, StoreErr
         query: head.query,
         path: head.path,
         rejected: head.rejected,
-        body: Bytes::copy_from_slice(body),
-    })
+        replay: head.replay,
+        body: Bytes::new(),
+    };
+    Ok((event, body))
 }
 
 /// The row of `key`, if there is one.
@@ -227,6 +245,7 @@ mod tests {
             query: BTreeMap::new(),
             path: BTreeMap::from([("tenant".into(), "acme".into())]),
             rejected: None,
+            replay: None,
             body: Bytes::from(body),
         }
     }

@@ -72,9 +72,11 @@ pub(super) fn lines(
     record: &EventRecord,
     question: &Question,
 ) -> Result<Lines, String> {
-    let rule = question.rule.as_deref();
+    let replay = record.event.replay.as_ref();
+    let replayed = replay.and_then(|replay| Some(replay.scope.as_ref()?.rule.as_str()));
+    let rule = question.rule.as_deref().or(replayed);
     let rules = rules(generation, record);
-    if let Some(rule) = rule {
+    if let Some(rule) = &question.rule {
         is_known(record, &rules, rule)?;
     }
     if record.decided.is_none() {
@@ -263,6 +265,7 @@ impl<'r> Builder<'r> {
                 checkpoint: None,
             };
             let trigger = self.admin.triggers.get(&action.action.trigger);
+            let trigger = trigger.filter(|_| self.question.payloads);
             Some(ActionLine {
                 id: id.clone(),
                 trigger: action.action.trigger.clone(),

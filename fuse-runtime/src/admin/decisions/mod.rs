@@ -12,13 +12,14 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use form_urlencoded::Serializer;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::access::Requester;
 use super::{Admin, READINESS_TIMEOUT, failed};
 use crate::ledger::EventRecord;
 
@@ -46,6 +47,8 @@ struct Question {
     /// The limit of the query, if it has one.
     limit: Option<usize>,
     after: Cursor,
+    /// Whether the answer contains rendered actions.
+    payloads: bool,
 }
 
 /// Where a page begins: the index of the explained decision, and the index of the recorded decision within its
@@ -78,7 +81,7 @@ impl Cursor {
 impl Question {
     /// # Errors
     /// The query is not valid; why, in a sentence.
-    fn new(asked: DecisionsQuery) -> Result<Self, String> {
+    fn new(asked: DecisionsQuery, payloads: bool) -> Result<Self, String> {
         let Some(event) = asked.event else {
             return Err("say which event, as in /decisions?event=ID".into());
         };
@@ -97,6 +100,7 @@ impl Question {
             rule: asked.rule,
             limit: limit.transpose()?,
             after: after.transpose()?.unwrap_or_default(),
+            payloads,
         })
     }
 
@@ -122,9 +126,10 @@ impl Question {
 
 pub(super) async fn decisions(
     State(admin): State<Arc<Admin>>,
+    Extension(caller): Extension<Requester>,
     Query(asked): Query<DecisionsQuery>,
 ) -> Response {
-    let question = match Question::new(asked) {
+    let question = match Question::new(asked, caller.sees_payloads()) {
         Ok(question) => question,
         Err(why) => return failed(StatusCode::BAD_REQUEST, &why),
     };

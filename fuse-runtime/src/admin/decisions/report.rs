@@ -9,7 +9,7 @@ use super::Question;
 use super::bounds::{self, MAX_CHANGES_BYTES};
 use super::lines::{Line, Lines, is_same_plan};
 use crate::generation::Generation;
-use crate::ledger::EventRecord;
+use crate::ledger::{EventOperation, EventRecord};
 
 /// The depth of the changes of a rule in an answer.
 const DEPTH: usize = 2;
@@ -48,6 +48,9 @@ struct EventSummary {
     /// Where the event does not have its declared type.
     mismatch: Option<String>,
     conflicts: u32,
+    /// What people did about it.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    operations: Vec<EventOperation>,
 }
 
 /// The report on an event with a page of its decisions, and with the changes that would make rules match if this
@@ -65,6 +68,15 @@ pub(super) fn report(
             "the rules have changed since this event was decided: those that did not match it are not listed"
                 .to_owned(),
         );
+    }
+    if !question.payloads && !record.actions.is_empty() {
+        notes.push("the objects of actions are shown only to requests with a token".to_owned());
+    }
+    if let Some(replay) = &record.event.replay {
+        notes.push(format!("this event replays `{}`, for `{}`", replay.from, replay.by));
+        if replay.scope.is_some() {
+            notes.push("only the decision of the dead letter was made again".to_owned());
+        }
     }
     if lines.cut {
         notes.push(
@@ -155,5 +167,6 @@ fn summary(record: &EventRecord) -> EventSummary {
         rejected: record.rejected.as_ref().map(cut),
         mismatch: record.mismatch.as_ref().map(cut),
         conflicts: record.conflicts,
+        operations: record.operations.clone(),
     }
 }

@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::admin::{AdminAccess, Guard};
 use crate::backend::{Backend, Embedded};
+use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::event::Envelope;
 use crate::generation::{ActiveGeneration, Generation};
@@ -48,6 +50,8 @@ async fn admin(folder: &std::path::Path, rules: &str) -> Arc<Admin> {
         looking: Arc::new(Semaphore::new(1)),
         explaining: Arc::new(Semaphore::new(MAX_ANSWERS)),
         stop: Shutdown::new().1,
+        clock: Clock::system(),
+        guard: Arc::new(Guard::new(AdminAccess::new(), "127.0.0.1:1".parse().unwrap())),
     })
 }
 
@@ -62,6 +66,7 @@ fn record(body: &'static str) -> EventRecord {
             query: BTreeMap::new(),
             path: BTreeMap::new(),
             rejected: None,
+            replay: None,
             body: body.into(),
         },
         acked: true,
@@ -73,6 +78,7 @@ fn record(body: &'static str) -> EventRecord {
         actions: Vec::new(),
         conflicts: 0,
         last_conflict: None,
+        operations: Vec::new(),
     }
 }
 
@@ -89,7 +95,7 @@ fn asked(pairs: &[(&str, &str)]) -> DecisionsQuery {
 
 async fn answer_to(admin: &Arc<Admin>, record: EventRecord, pairs: &[(&str, &str)]) -> Value {
     let turn = turn(&admin.explaining).await.unwrap();
-    let question = Question::new(asked(pairs)).unwrap();
+    let question = Question::new(asked(pairs), true).unwrap();
     let response = explained(admin, record, question, turn).await;
     let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
     serde_json::from_slice(&bytes).unwrap()
@@ -126,7 +132,8 @@ async fn an_answer_waits_for_its_turn_but_not_for_long() {
 async fn few_answers_are_made_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let admin = admin(folder.path(), RULES).await;
-    let ask = || decisions(State(Arc::clone(&admin)), Query(asked(&[("event", "none")])));
+    let caller = || Extension(Requester::Local);
+    let ask = || decisions(State(Arc::clone(&admin)), caller(), Query(asked(&[("event", "none")])));
     let turns = Arc::clone(&admin.explaining);
     let all = turns.acquire_many_owned(u32::try_from(MAX_ANSWERS).unwrap()).await.unwrap();
     let response = ask().await;
@@ -135,7 +142,7 @@ async fn few_answers_are_made_at_once() {
     let text = to_bytes(response.into_body(), usize::MAX).await.unwrap();
     assert!(String::from_utf8_lossy(&text).contains("ask again in a second"));
     // What is asked wrongly needs no turn.
-    let wrong = decisions(State(Arc::clone(&admin)), Query(asked(&[]))).await;
+    let wrong = decisions(State(Arc::clone(&admin)), caller(), Query(asked(&[]))).await;
     assert_eq!(wrong.status(), StatusCode::BAD_REQUEST);
     drop(all);
     assert_eq!(ask().await.status(), StatusCode::NOT_FOUND);

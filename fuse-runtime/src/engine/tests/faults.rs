@@ -72,11 +72,13 @@ async fn what_is_parked_can_be_discarded_with_a_reason() {
     until("held", async || state(&running, &id).await.is_some_and(|s| s.is_parked())).await;
     let action = running.ledger().find(&id).await.unwrap().remove(0).actions.remove(0).id;
     // While it is asked about it may be on its way; then it is busy.
-    until("discarded", async || running.engine.discard(&action, " by mistake ").await.is_ok())
-        .await;
-    let again = running.engine.discard(&action, "").await.unwrap_err().to_string();
+    until("discarded", async || {
+        running.engine.discard(&action, "ops", " by mistake ").await.is_ok()
+    })
+    .await;
+    let again = running.engine.discard(&action, "ops", "").await.unwrap_err().to_string();
     assert_eq!(again, format!("action `{action}` is settled already"));
-    let unknown = running.engine.discard("x", "").await.unwrap_err().to_string();
+    let unknown = running.engine.discard("x", "ops", "").await.unwrap_err().to_string();
     assert_eq!(unknown, "there is no action `x`");
     plant.backend.set("e", Mood::Works);
     assert!(running.stop().await);
@@ -84,7 +86,7 @@ async fn what_is_parked_can_be_discarded_with_a_reason() {
     let ActionState::DeadLettered { kind, reason, .. } = settled else { panic!("{settled:?}") };
     assert_eq!(
         (kind, reason.as_str()),
-        (DeadLetterKind::Discarded, "discarded by hand: by mistake")
+        (DeadLetterKind::Discarded, "discarded by `ops`: by mistake")
     );
     assert_eq!(plant.backend.done(&id), 0);
 }

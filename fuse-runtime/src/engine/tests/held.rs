@@ -293,7 +293,7 @@ async fn a_held_action_whose_record_changed_can_be_discarded() {
         at: Timestamp::UNIX_EPOCH,
     };
     assert!(ledger.observe(&held.event, &action, observed).await.unwrap());
-    until("discarded", async || running.engine.discard(&action, "").await.is_ok()).await;
+    until("discarded", async || running.engine.discard(&action, "ops", "").await.is_ok()).await;
     assert!(running.stop().await);
     assert!(house.record(&id).await.is_settled());
 }

@@ -187,6 +187,13 @@ impl Plant {
     }
 }
 
+impl Plant {
+    /// The record of an event of a running runtime.
+    pub(super) async fn record_of(&self, running: &Running, id: &str) -> Option<EventRecord> {
+        running.ledger().find(id).await.unwrap().pop()
+    }
+}
+
 pub(super) async fn accept(running: &Running, event: &str) -> String {
     // A key of its own for each.
     let body = format!("{{\"key\": \"{}\"}}", uuid::Uuid::now_v7());

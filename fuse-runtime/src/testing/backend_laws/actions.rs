@@ -5,7 +5,9 @@ use super::support::{
     OpenBackend, Violation, at, attempt, dead, done, envelope, held, ids, intended, push,
 };
 use crate::event::Envelope;
-use crate::ledger::{ActionState, DeadLetterKind, LedgerError, Observed, ObservedResult, Permit};
+use crate::ledger::{
+    ActionState, DeadLetterKind, DeadLetterQuery, LedgerError, Observed, ObservedResult, Permit,
+};
 
 /// An action goes from pending to intended, back to pending if it certainly did not fire, and to done.
 ///
@@ -170,7 +172,7 @@ pub async fn dead_letters_are_listed_newest_first_and_can_be_replayed(
         opened.settle(id, dead(seconds)).await?;
     }
     ensure_eq!(opened.counts().await?, (0, 3), "the number of unsettled actions and dead letters");
-    let letters = opened.ledger.dead_letters(2).await?;
+    let letters = opened.ledger.dead_letters(&DeadLetterQuery::newest(2)).await?.letters;
     let listed: Vec<_> = letters.iter().map(|one| (one.event.id.as_str(), one.at)).collect();
     ensure_eq!(listed, [("c", at(3)), ("a", at(2))], "the newest dead letters");
     for letter in &letters {

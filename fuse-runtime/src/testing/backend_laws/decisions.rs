@@ -9,7 +9,7 @@ use super::support::{
 };
 use crate::bus::Published;
 use crate::event::Envelope;
-use crate::ledger::{ActionState, DeadLetterKind, LedgerError};
+use crate::ledger::{ActionState, DeadLetterKind, DeadLetterQuery, LedgerError};
 
 /// The first decision about an event stays: a later verdict, as of changed rules, is dropped.
 ///
@@ -116,7 +116,7 @@ pub async fn a_refused_event_is_one_dead_letter(fixture: &dyn Fixture) -> Result
     refused.decisions = vec![rejected("s/r", None, "the event is refused")];
     let record = opened.ledger.decide(refused).await?;
     ensure!(record.is_settled(), "a refused event is not settled");
-    let letters = opened.ledger.dead_letters(10).await?;
+    let letters = opened.ledger.dead_letters(&DeadLetterQuery::newest(10)).await?.letters;
     ensure_eq!(letters.len(), 1, "the number of dead letters");
     for letter in letters {
         ensure_eq!((&letter.event, letter.at), (&event, at(3)), "the event and the time");
@@ -156,7 +156,7 @@ pub async fn rejected_decisions_are_dead_letters_that_survive_a_crash(
     let opened = opened.crash(fixture).await?;
     ensure_eq!(opened.counts().await?, (1, 4), "the number of unsettled actions and dead letters");
     let mut letters = Vec::new();
-    for letter in opened.ledger.dead_letters(10).await? {
+    for letter in opened.ledger.dead_letters(&DeadLetterQuery::newest(10)).await?.letters {
         ensure!(letter.action.is_none(), "a rejected decision has an action");
         ensure_eq!(letter.kind, DeadLetterKind::Permanent, "the kind");
         letters.push((letter.at, letter.event.id, letter.rule, letter.element, letter.reason));
@@ -173,7 +173,11 @@ pub async fn rejected_decisions_are_dead_letters_that_survive_a_crash(
         expected(3, "e", "s/r", Some(vec![1]), "`name` is null"),
     ];
     ensure_eq!(letters, expected, "the list of dead letters");
-    ensure_eq!(opened.ledger.dead_letters(2).await?.len(), 2, "the length of a page of two");
+    ensure_eq!(
+        opened.ledger.dead_letters(&DeadLetterQuery::newest(2)).await?.letters.len(),
+        2,
+        "the length of a page of two"
+    );
     Ok(())
 }
 

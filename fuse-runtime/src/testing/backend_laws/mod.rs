@@ -2,7 +2,7 @@
 //!
 //! A backend that keeps all of them can run the engine. Write a [`Fixture`] that opens the backend on
 //! an empty state, and call [`check`]. Each law is a function of its own as well, in [`bus`],
-//! [`decisions`], [`actions`] and [`retention`].
+//! [`decisions`], [`actions`], [`history`] and [`retention`].
 //!
 //! ```
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,6 +34,7 @@ pub(crate) mod support;
 pub mod actions;
 pub mod bus;
 pub mod decisions;
+pub mod history;
 pub mod retention;
 
 #[cfg(test)]
@@ -191,6 +192,12 @@ laws! {
         held_actions_survive_a_crash_and_are_listed_in_pages,
         an_observation_is_news_once_and_a_terminal_one_is_final,
         running_objects_are_listed_in_pages,
+    ],
+    history: [
+        events_are_listed_newest_first_by_what_became_of_them,
+        an_operation_resolves_its_dead_letter_once,
+        a_replay_is_an_event_that_is_accepted_once,
+        a_preview_records_nothing,
     ],
     retention: [
         only_old_acknowledged_settled_events_are_pruned,

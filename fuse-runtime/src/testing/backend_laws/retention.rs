@@ -4,6 +4,7 @@ use super::Fixture;
 use super::support::{OpenBackend, Violation, at, dead, envelope, refused, rejected, verdict};
 use crate::bus::Published;
 use crate::event::Envelope;
+use crate::ledger::DeadLetterQuery;
 
 /// An event is pruned once it is old, acknowledged, and all its actions are settled.
 ///
@@ -44,7 +45,10 @@ pub async fn only_old_acknowledged_settled_events_are_pruned(
         "the number of events that are pruned later"
     );
     ensure_eq!(opened.counts().await?, (0, 0), "the numbers after the last one is pruned");
-    ensure!(opened.ledger.dead_letters(9).await?.is_empty(), "dead letters are left");
+    ensure!(
+        opened.ledger.dead_letters(&DeadLetterQuery::newest(9)).await?.letters.is_empty(),
+        "dead letters are left"
+    );
     Ok(())
 }
 

@@ -93,10 +93,12 @@ impl State {
                 Err(BusError::Full { limit })
             }
             (Accept::New(acceptance), _) => {
-                self.queue.insert(self.next_seq, key.clone());
+                let seq = self.next_seq;
+                self.queue.insert(seq, key.clone());
                 self.next_seq = self.next_seq.saturating_add(1);
                 let decision = None;
-                let stored = StoredEvent { event, kept_from, acceptance, acked: false, decision };
+                let stored =
+                    StoredEvent { seq, event, kept_from, acceptance, acked: false, decision };
                 self.events.insert(key, stored);
                 Ok(Published::Accepted)
             }

@@ -1,20 +1,21 @@
 //! The ledger in memory.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{Process, State, StoredDecision};
 use crate::event::EventKey;
-use crate::ledger::transition::{self, DeadEntry, Lists, Transition};
+use crate::ledger::transition::{self, Lists, Transition};
 use crate::ledger::{
-    ActionRecord, ActionState, Attempt, Counts, DeadLetter, DeadLetterKind, EventAction,
-    EventRecord, Ledger, LedgerError, Observed, Permit, Verdict,
+    ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
+    EventAction, EventOperation, EventPage, EventQuery, EventRecord, Ledger, LedgerError, Observed,
+    Permit, Verdict,
 };
 
 impl State {
-    fn record(&self, key: &EventKey) -> Option<EventRecord> {
+    pub(super) fn record(&self, key: &EventKey) -> Option<EventRecord> {
         let stored = self.events.get(key)?;
         let mut record = EventRecord {
             event: stored.event.clone(),
@@ -27,6 +28,7 @@ impl State {
             actions: Vec::new(),
             conflicts: stored.acceptance.conflicts,
             last_conflict: stored.acceptance.last_conflict,
+            operations: Vec::new(),
         };
         if let Some(decision) = &stored.decision {
             record.decided = Some(decision.decided);
@@ -34,6 +36,7 @@ impl State {
             record.rejected = decision.rejected.clone();
             record.mismatch = decision.mismatch.clone();
             record.decisions = decision.decisions.clone();
+            record.operations = decision.operations.clone();
             let actions = decision.actions.iter().filter_map(|id| self.actions.get(id));
             record.actions = actions.map(|(_, action)| action.clone()).collect();
         }
@@ -59,6 +62,8 @@ impl State {
             mismatch: verdict.mismatch.clone(),
             decisions: decided.decisions,
             actions: decided.actions.iter().map(|action| action.id.clone()).collect(),
+            operations: Vec::new(),
+            resolved: BTreeSet::new(),
         });
         for action in decided.actions {
             self.actions.insert(action.id.clone(), (verdict.event.clone(), action));
@@ -88,6 +93,11 @@ impl State {
             }
             let revision = record.revision.saturating_add(1);
             *record = ActionRecord { revision, ..changed };
+            // It may become a dead letter again.
+            if let Some(decision) = self.events.get_mut(event).and_then(|e| e.decision.as_mut()) {
+                decision.resolved.remove(id);
+            }
+            return Ok(Permit::new(event.clone(), id.to_owned(), revision));
         }
         Ok(Permit::new(event.clone(), id.to_owned(), record.revision))
     }
@@ -107,49 +117,6 @@ impl State {
             .take(limit)
             .map(|(_, (event, action))| event_action(event, action))
             .collect()
-    }
-
-    /// All dead letters, the oldest first.
-    fn dead_letters(&self) -> Vec<DeadLetter> {
-        let mut letters = BTreeMap::new();
-        for (event, action) in self.actions.values() {
-            let ActionState::DeadLettered { at, kind, reason } = action.state.clone() else {
-                continue;
-            };
-            let letter = DeadLetter {
-                event: event.clone(),
-                at,
-                kind,
-                reason,
-                rule: Some(action.action.rule.clone()),
-                element: action.action.element.clone(),
-                action: Some(action.clone()),
-            };
-            letters.insert((at, event.clone(), DeadEntry::Action(&action.id).encode()), letter);
-        }
-        for (event, stored) in &self.events {
-            let Some(StoredDecision { decided, rejected, decisions, .. }) = &stored.decision else {
-                continue;
-            };
-            for entry in transition::dead_on_decision(rejected.as_deref(), decisions) {
-                let decision = match entry {
-                    DeadEntry::Decision(index) => decisions.get(index).cloned(),
-                    _ => None,
-                };
-                let reason = decision.as_ref().map(|decision| decision.reason.clone());
-                let letter = DeadLetter {
-                    event: event.clone(),
-                    at: *decided,
-                    kind: DeadLetterKind::Permanent,
-                    reason: reason.or_else(|| rejected.clone()).unwrap_or_default(),
-                    action: None,
-                    element: decision.as_ref().and_then(|decision| decision.element.clone()),
-                    rule: decision.map(|decision| decision.rule),
-                };
-                letters.insert((*decided, event.clone(), entry.encode()), letter);
-            }
-        }
-        letters.into_values().collect()
     }
 
     fn prune(&mut self, older_than: Timestamp) -> u64 {
@@ -279,8 +246,25 @@ impl Ledger for Process {
         self.with(|state| state.page(after, limit, |lists| lists.running))
     }
 
-    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, LedgerError> {
-        self.with(|state| state.dead_letters().into_iter().rev().take(limit).collect())
+    async fn dead_letters(&self, query: &DeadLetterQuery) -> Result<DeadLetterPage, LedgerError> {
+        self.with(|state| state.dead_page(query))?
+    }
+
+    async fn events(&self, query: &EventQuery) -> Result<EventPage, LedgerError> {
+        self.with(|state| state.event_page(query))?
+    }
+
+    async fn preview(&self, verdict: &Verdict) -> Result<Vec<DecisionRecord>, LedgerError> {
+        let mut documents = self.with(|state| state.once.clone())?;
+        Ok(transition::decide(verdict, &mut documents)?.decisions)
+    }
+
+    async fn operate(
+        &self,
+        event: &EventKey,
+        operation: EventOperation,
+    ) -> Result<(), LedgerError> {
+        self.with(|state| state.operate(event, operation))?
     }
 
     async fn counts(&self) -> Result<Counts, LedgerError> {

@@ -1,9 +1,10 @@
 //! A backend in memory.
 
 mod bus;
+mod history;
 mod ledger;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -16,7 +17,7 @@ use crate::clock::Clock;
 use crate::event::{Envelope, EventKey};
 use crate::ledger::once::OnceDocuments;
 use crate::ledger::transition::Acceptance;
-use crate::ledger::{ActionRecord, DecisionRecord, Ledger};
+use crate::ledger::{ActionRecord, DecisionRecord, EventOperation, Ledger};
 use bus::MemoryOutbox;
 
 /// A [`Backend`] that keeps everything in memory, for tests. Clones are handles to the same backend.
@@ -79,6 +80,8 @@ struct State {
 
 #[derive(Debug)]
 struct StoredEvent {
+    /// Its number in the order of acceptance.
+    seq: u64,
     event: Envelope,
     /// The steady time from which it is kept.
     kept_from: Timestamp,
@@ -96,6 +99,9 @@ struct StoredDecision {
     decisions: Vec<DecisionRecord>,
     /// The ids of the actions.
     actions: Vec<String>,
+    operations: Vec<EventOperation>,
+    /// The ids of the dead letters that were replayed or discarded.
+    resolved: BTreeSet<String>,
 }
 
 impl Default for MemoryBackend {

@@ -3,8 +3,8 @@
 use axum::http::HeaderMap;
 use subtle::ConstantTimeEq as _;
 
-use super::secret_text::SecretTexts;
 use super::{Denied, credentials};
+use crate::secrets::SecretTexts;
 
 /// Accepts a user with a password.
 pub(super) struct Basic {

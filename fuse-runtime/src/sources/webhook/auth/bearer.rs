@@ -2,8 +2,8 @@
 
 use axum::http::HeaderMap;
 
-use super::secret_text::SecretTexts;
 use super::{Denied, credentials};
+use crate::secrets::SecretTexts;
 
 /// Accepts a token.
 pub(super) struct Bearer {

@@ -14,10 +14,9 @@ use super::header::HeaderSecret;
 use super::hmac::{Algorithm, Encoding, MacKey, Signature, SignatureFormat, TimestampPlace};
 use super::mtls::ClientNames;
 use super::network::Networks;
-use super::secret_text::SecretTexts;
 use super::template::SignedTemplate;
 use super::{Check, Checks};
-use crate::secrets::{ReadSecrets, Secret, SecretError, SecretRef};
+use crate::secrets::{ReadSecrets, Secret, SecretError, SecretRef, SecretTexts};
 
 /// The tolerance of timestamps if the rules do not set one.
 pub(super) const DEFAULT_TOLERANCE: Duration = Duration::from_secs(5 * 60);

@@ -2,8 +2,8 @@
 
 use axum::http::HeaderMap;
 
-use super::secret_text::SecretTexts;
 use super::{Denied, only};
+use crate::secrets::SecretTexts;
 
 /// Accepts a value of a header.
 pub(super) struct HeaderSecret {

@@ -12,7 +12,6 @@ mod mtls;
 mod network;
 mod refresh;
 mod schema;
-mod secret_text;
 mod template;
 #[cfg(test)]
 mod tests;

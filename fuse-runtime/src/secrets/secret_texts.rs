@@ -1,20 +1,20 @@
-//! Secrets that senders send as they are.
+//! Secrets that clients send as they are.
 
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::secrets::Secret;
+use super::Secret;
 
 /// The accepted values of a secret, kept only as hashes.
-pub(super) struct SecretTexts(Vec<[u8; 32]>);
+pub(crate) struct SecretTexts(Vec<[u8; 32]>);
 
 impl SecretTexts {
-    pub(super) fn new(secrets: &[&Secret]) -> Self {
+    pub(crate) fn new(secrets: &[&Secret]) -> Self {
         Self(secrets.iter().map(|secret| hash(secret.expose().as_bytes())).collect())
     }
 
     /// Whether a value is one of the secrets. The time does not depend on where a wrong value differs.
-    pub(super) fn contains(&self, value: &[u8]) -> Choice {
+    pub(crate) fn contains(&self, value: &[u8]) -> Choice {
         let value = hash(value);
         let no = Choice::from(0);
         self.0.iter().fold(no, |found, secret| found | secret.as_slice().ct_eq(&value))

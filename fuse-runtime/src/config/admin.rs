@@ -1,0 +1,158 @@
+//! `[admin]`: who may use the admin port.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+use super::ConfigError;
+use crate::admin::AdminAccess;
+use crate::secrets::SecretRef;
+
+/// The name of the token that `token` sets.
+const DEFAULT_NAME: &str = "admin";
+
+/// The places of a token.
+const PLACES: &str =
+    "write `{ file = \"/path\" }`, `{ env = \"NAME\" }` or `{ secret = \"NAME\", key = \"KEY\" }`";
+
+/// `[admin]`: who may use the admin port.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminConfig {
+    /// Where the bearer token is kept: `{ file = "/path" }`, `{ env = "NAME" }` or
+    /// `{ secret = "NAME", key = "KEY" }`. Its name is `admin`. The default is none.
+    #[serde(deserialize_with = "token")]
+    pub token: Option<SecretRef>,
+    /// Further tokens by name: fuse records the name with what the token is used for.
+    #[serde(deserialize_with = "tokens")]
+    pub tokens: BTreeMap<String, SecretRef>,
+    /// Further host names that requests may have in `Host`, without ports.
+    #[serde(deserialize_with = "hosts")]
+    pub hosts: Vec<String>,
+}
+
+impl AdminConfig {
+    /// Who may use the admin port.
+    pub fn access(&self) -> AdminAccess {
+        let access = AdminAccess::new().hosts(self.hosts.clone());
+        let token = self.token.iter().map(|token| (DEFAULT_NAME, token));
+        let named = self.tokens.iter().map(|(name, token)| (name.as_str(), token));
+        token.chain(named).fold(access, |access, (name, token)| access.token(name, token.clone()))
+    }
+}
+
+/// A reference to a secret, as TOML has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecretTable {
+    file: Option<PathBuf>,
+    env: Option<String>,
+    secret: Option<String>,
+    key: Option<String>,
+}
+
+impl SecretTable {
+    fn reference<E: serde::de::Error>(self) -> Result<SecretRef, E> {
+        match self {
+            Self { file: Some(path), env: None, secret: None, key: None } => {
+                Ok(SecretRef::File { path })
+            }
+            Self { file: None, env: Some(name), secret: None, key: None } => {
+                Ok(SecretRef::Env { name })
+            }
+            Self { file: None, env: None, secret: Some(name), key: Some(key) } => {
+                Ok(SecretRef::Secret { name, key })
+            }
+            _ => Err(E::custom(format!("a token is in one place: {PLACES}"))),
+        }
+    }
+}
+
+/// Refuses a token that is written into the file. The message shows neither the token nor its line.
+pub(super) fn check_inline(text: &str) -> Result<(), ConfigError> {
+    // Other mistakes are reported with their place later.
+    let Ok(config) = text.parse::<toml::Table>() else { return Ok(()) };
+    let Some(admin) = config.get("admin").and_then(|admin| admin.as_table()) else {
+        return Ok(());
+    };
+    let named = admin.get("tokens").and_then(|tokens| tokens.as_table());
+    let named = named.into_iter().flatten().map(|(name, value)| (name.as_str(), value));
+    let all = admin.get("token").map(|value| ("token", value)).into_iter().chain(named);
+    match all.into_iter().find(|(_, value)| !value.is_table()) {
+        None => Ok(()),
+        Some((name, _)) => Err(ConfigError::Invalid(format!(
+            "`{name}` in `[admin]` is not the place of a token: {PLACES}"
+        ))),
+    }
+}
+
+fn token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretRef>, D::Error> {
+    SecretTable::deserialize(deserializer)?.reference().map(Some)
+}
+
+fn tokens<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, SecretRef>, D::Error> {
+    let tables = BTreeMap::<String, SecretTable>::deserialize(deserializer)?;
+    let mut tokens = BTreeMap::new();
+    for (name, table) in tables {
+        if [DEFAULT_NAME, "local"].contains(&name.as_str()) {
+            return Err(D::Error::custom(format!(
+                "`{name}` is the name of another token; choose a name such as that of its holder"
+            )));
+        }
+        tokens.insert(name, table.reference()?);
+    }
+    Ok(tokens)
+}
+
+fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let hosts = Vec::<String>::deserialize(deserializer)?;
+    let is_host = |host: &String| {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+        !host.is_empty() && host.chars().all(allowed)
+    };
+    match hosts.iter().find(|host| !is_host(host)) {
+        None => Ok(hosts),
+        Some(other) => Err(D::Error::custom(format!(
+            "`{other}` is not a host name without a port, as in `fuse-admin.fuse.svc`"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Config;
+
+    #[test]
+    fn tokens_have_one_place_and_a_name() {
+        let config: Config = r#"
+            [admin]
+            token = { file = "/etc/fuse/admin/token" }
+            hosts = ["fuse-admin.fuse.svc"]
+            [admin.tokens]
+            alice = { env = "ALICE" }
+            ci = { secret = "fuse", key = "ci" }"#
+            .parse()
+            .unwrap();
+        assert!(config.admin.access().permits("0.0.0.0:1".parse().unwrap()));
+        assert_eq!(config.admin.tokens.len(), 2);
+        let wrong = [
+            r#"token = "s3cr3t""#,
+            "token = {}",
+            r#"token = { file = "/a", env = "B" }"#,
+            r#"token = { secret = "a" }"#,
+            r#"tokens = { local = { env = "A" } }"#,
+            r#"hosts = ["a:1"]"#,
+            r#"tokens = { alice = "s3cr3t" }"#,
+        ];
+        let texts = wrong.map(|line| {
+            let error = format!("[admin]\n{line}").parse::<Config>().unwrap_err().to_string();
+            assert!(!error.contains("s3cr3t"), "{error}");
+            format!("{line}\n  {}", error.lines().last().unwrap())
+        });
+        insta::assert_snapshot!(texts.join("\n"));
+    }
+}

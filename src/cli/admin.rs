@@ -1,0 +1,237 @@
+//! The arguments of subcommands that ask a running fuse what happened, or change what happens next.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use fuse_rules::literals::parse_duration;
+use jiff::Timestamp;
+
+use super::Format;
+
+/// List recent events, and what became of each
+///
+/// The newest event is first. The columns show how many decisions and actions an event has; /decisions of the
+/// admin port explains each decision. Asks a running fuse; with `--state`, also reads the state of a stopped one.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fuse events --since 1h
+  fuse events --since 1h --result failed
+  fuse events --rule provisioning/create --format json
+
+Exit codes: 0 listed, 2 wrong usage, no such server or no such state")]
+pub(crate) struct Events {
+    /// Only events of this source
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+
+    /// Only events with this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) event: Option<String>,
+
+    /// Only events about which this rule decided something
+    #[arg(long, value_name = "SENSOR/RULE")]
+    pub(crate) rule: Option<String>,
+
+    /// Only events with this result
+    #[arg(long, value_enum)]
+    pub(crate) result: Option<ResultName>,
+
+    #[command(flatten)]
+    pub(crate) period: Period,
+
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ResultName {
+    /// Not decided yet
+    Waiting,
+    /// No rule matched
+    Unmatched,
+    /// A rule fired
+    Fired,
+    /// A fuse that was off prevented a rule from firing
+    Gated,
+    /// `once` prevented a rule from firing
+    Suppressed,
+    /// A rule or the whole event was rejected
+    Rejected,
+    /// An action was performed
+    Done,
+    /// An action is not performed yet
+    Pending,
+    /// Something was rejected, was given up, or started work that failed
+    Failed,
+}
+
+/// List dead letters: what failed for good, and why
+///
+/// A dead letter is an action that was given up, a decision that was rejected, or an event that was refused.
+/// `fuse replay` does one again, and `fuse discard` removes one from this list. Asks a running fuse; with
+/// `--state`, also reads the state of a stopped one.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fuse dead-letters --since 1h
+  fuse dead-letters --rule provisioning/create --format json
+
+Exit codes: 0 listed, 2 wrong usage, no such server or no such state")]
+pub(crate) struct DeadLetters {
+    /// Only those of events of this source
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+
+    /// Only those of events with this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) event: Option<String>,
+
+    /// Only those of this rule
+    #[arg(long, value_name = "SENSOR/RULE")]
+    pub(crate) rule: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) period: Period,
+
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// List fuses: which are on, and which rules require them
+///
+/// Asks a running fuse.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example: fuse fuses --server http://127.0.0.1:12080
+
+Exit codes: 0 listed, 2 wrong usage or no such server")]
+pub(crate) struct FuseList {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// List held and waiting actions
+///
+/// A held action needs an object that does not exist, or requires a fuse that is off. A waiting action is
+/// retried later. Asks a running fuse; with `--state`, also reads the state of a stopped one.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fuse held
+  fuse held --server http://127.0.0.1:12080 --format json
+  fuse held --state .fuse
+
+Exit codes: 0 listed, 2 wrong usage, no such server or no such state")]
+pub(crate) struct Held {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Replay an event or a dead letter, by the rules of today
+///
+/// Shows what would be done; `--yes` does it. A dead letter is decided again only for its rule and element, an
+/// event for all rules, including those that fired before. The replay is an event of its own, whose id ends with the
+/// number of the attempt. A rule whose `once` suppresses it does not fire again unless `--ignore-once` is set.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fuse replay 5f0c3ab9
+  fuse replay 5f0c3ab9 --yes
+  fuse replay 72d3162e-cc78 --source github --ignore-once --yes
+
+Exit codes: 0 shown or replayed, 2 wrong usage, no such event or dead letter, or nothing to do")]
+pub(crate) struct Replay {
+    /// The id of an event, or the beginning of the id of a dead letter
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+
+    /// The source of the event, if several have one with this id: NAME or NAME.EVENT
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+
+    /// Fire rules even if their `once` suppresses them
+    #[arg(long)]
+    pub(crate) ignore_once: bool,
+
+    /// Do it, instead of showing what would be done
+    #[arg(long)]
+    pub(crate) yes: bool,
+
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Discard a held or waiting action, or a dead letter
+///
+/// A held or waiting action becomes a dead letter, with the given reason, and is never performed. A dead letter is no
+/// longer listed. `fuse held` and `fuse dead-letters` list the ids.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example: fuse discard 5f0c… --reason \"the namespace is not coming back\"
+
+Exit codes: 0 discarded, 2 wrong usage, no such action or dead letter, or an action in progress")]
+pub(crate) struct Discard {
+    /// The id of the action or dead letter, or a unique prefix of it
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+
+    /// The reason to record
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) reason: String,
+
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// The fuse to ask, and how to print the answer.
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// The admin port of a running fuse
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:12080")]
+    pub(crate) server: String,
+
+    /// The state folder of a fuse on this machine, running or stopped
+    ///
+    /// The folder of a running fuse contains its address and a token, which only the user of fuse can read.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["server", "token_file"])]
+    pub(crate) state: Option<PathBuf>,
+
+    /// The file with a token of the admin port [default: the token in FUSE_ADMIN_TOKEN]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// The output format; JSON is one object per line
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// A period of time, and how many lines of it to print.
+#[derive(Debug, Args)]
+pub(crate) struct Period {
+    /// Only from this time on, or in the time before now, as in 1h30m or 2026-08-01T10:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) since: Option<Timestamp>,
+
+    /// Only until this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) until: Option<Timestamp>,
+
+    /// The most lines to print
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) limit: usize,
+}
+
+/// A time, or how long ago it was.
+fn time(text: &str) -> Result<Timestamp, String> {
+    let ago = parse_duration(text).and_then(|ago| Duration::try_from(ago).ok());
+    let at = match ago {
+        Some(ago) => Timestamp::now().checked_sub(ago).ok(),
+        None => text.parse().ok(),
+    };
+    at.ok_or_else(|| {
+        "it is neither a duration, as in 1h30m, nor a time, as in 2026-08-01T10:00:00Z".into()
+    })
+}
