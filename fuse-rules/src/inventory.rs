@@ -5,6 +5,7 @@ mod printed;
 use std::fmt;
 
 pub use crate::plan::BodyField;
+pub use crate::ruleset::PresetInfo;
 pub use printed::PrintedRule;
 use serde_json::{Map, Value as Json};
 
@@ -47,6 +48,8 @@ pub struct SourceInfo<'a> {
     pub name: &'a str,
     /// Its kind, as in `webhook`.
     pub kind: &'a str,
+    /// The preset of its kind that it was written with, as in `github`.
+    pub preset: Option<&'a str>,
     /// The comment above it.
     pub doc: Option<&'a str>,
     /// Its events, in their order.
@@ -60,6 +63,8 @@ pub struct EventInfo<'a> {
     pub source: &'a str,
     /// The source's kind, as in `webhook`.
     pub kind: &'a str,
+    /// The preset of this kind that the source was written with, as in `github`.
+    pub preset: Option<&'a str>,
     /// The event's name.
     pub name: &'a str,
     /// The comment above it.
@@ -210,6 +215,7 @@ impl Ruleset {
         self.typed().sources.iter().map(|source| SourceInfo {
             name: &source.name,
             kind: &source.kind,
+            preset: source.preset.as_deref(),
             doc: source.doc.as_deref(),
             events: source.events.iter().map(|event| self.event(source, event)).collect(),
         })
@@ -268,6 +274,7 @@ impl Ruleset {
         EventInfo {
             source: &source.name,
             kind: &source.kind,
+            preset: source.preset.as_deref(),
             name: &event.name,
             doc: event.doc.as_deref(),
             ty: event.ty_span.map(|span| self.files().text(span)),

@@ -73,7 +73,7 @@ mod value;
 
 pub use decision::{Action, Decided, Decision, Element, Evaluation, OnceKey, Outcome};
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub use eval::{ArrivedEvent, Plan};
+pub use eval::{ArrivedEvent, BlockValues, Plan};
 pub use event::{Event, InvalidBody, MAX_DEPTH, UnreadableBody, foreign_encoding, without_bom};
 pub use format::format;
 pub use fuses::Fuses;

@@ -1,12 +1,14 @@
 //! Loads rule files and checks them.
 
 mod examined;
+mod presets;
 mod reader;
 mod routes;
 
 use std::collections::BTreeMap;
 
 pub use examined::Examined;
+pub use presets::PresetInfo;
 
 use crate::check::{self, ParsedFile};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
@@ -111,10 +113,11 @@ impl Ruleset {
         registry: &Registry,
         keep: bool,
     ) -> Examined {
-        let mut reader = FileReader::new(loader);
+        let mut reader = FileReader::new(loader, registry);
         for name in names {
             reader.read(&normalized(name.as_ref()), None);
         }
+        reader.add_presets();
         reader.report_cycles();
         let named = names.iter().filter_map(|name| reader.id(&normalized(name.as_ref()))).collect();
         let FileReader { files, mut problems, parsed, .. } = reader;

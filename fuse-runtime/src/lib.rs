@@ -22,6 +22,7 @@ pub mod backend;
 pub mod bus;
 pub mod clock;
 mod config;
+mod decision_waiters;
 pub mod engine;
 mod error_causes;
 pub mod event;

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use crate::admin::{self, Admin, AdminAccess, Guard};
 use crate::backend::{Backend, BackendError};
 use crate::clock::Clock;
+use crate::decision_waiters::DecisionWaiters;
 use crate::engine::{
     Engine, Follower, Followers, MAX_DECIDING_KIB, Parked, Policy, Slots, Watcher, watches,
 };
@@ -277,8 +278,10 @@ impl Runtime {
         let (limits, origins) = (self.limits.clone(), self.allow_origins.clone());
         let server =
             Server::behind(self.trusted_proxies.clone(), limits, origins, Arc::clone(&metrics));
+        let waiters = Arc::new(DecisionWaiters::new(Arc::clone(&ledger)));
         let rules = IntakeRules::Active(active.clone());
-        let intake = Intake::new(Arc::clone(&bus), rules, clock.clone(), Arc::clone(&metrics));
+        let intake = Intake::new(Arc::clone(&bus), rules, clock.clone(), Arc::clone(&metrics))
+            .with_decisions(Arc::clone(&waiters));
         let (stopper, stop) = Shutdown::new();
         let supervisor = Supervisor::new(Arc::clone(&metrics), stop.clone());
         let tasks = TaskSet::default();
@@ -297,6 +300,7 @@ impl Runtime {
         let engine = Arc::new(Engine {
             bus: Arc::clone(&bus),
             ledger: Arc::clone(&ledger),
+            waiters,
             active: active.clone(),
             triggers: self.triggers.clone(),
             metrics: Arc::clone(&metrics),

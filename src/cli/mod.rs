@@ -16,7 +16,7 @@ pub(crate) use admin::{DeadLetters, Discard, Events, FuseList, Held, Period, Rep
 pub(crate) use fuzz::Fuzz;
 pub(crate) use lint::{ALL, Levels, Lint, WARNINGS};
 pub(crate) use rules::{Bench, Check, Doc, Explain, ExplainCode, Fmt, InferType, Plan};
-pub(crate) use running::{Cluster, Connect, Doctor, Rbac, Run, Sender};
+pub(crate) use running::{Cluster, Connect, Doctor, Rbac, Run};
 pub(crate) use test::{Test, TestFormat};
 
 const EXIT_CODES: &str = "\

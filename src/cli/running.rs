@@ -1,9 +1,11 @@
 //! The arguments of subcommands that run rules, or that concern a cluster or a sender.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use fuse_runtime::sources::{Source as _, Webhook};
 
 use super::{Format, RulePaths};
 
@@ -130,21 +132,25 @@ pub(crate) struct Cluster {
 
 /// Generate the configuration of a sender
 ///
-/// Prints YAML that makes the sender post its events to the port and path in the rules, with the fields
-/// that the rules read. The output works unchanged. Comments explain it, and show which parts to merge into
-/// an existing configuration.
+/// For Alertmanager, Argo CD and Backstage, prints YAML that makes the sender post its events to the port and path
+/// in the rules, with the fields that the rules read. The output works unchanged. Comments explain it, and show
+/// which parts to merge into an existing configuration.
+///
+/// For a sender that is a kind of source, such as `github`, prints its settings for each source of this kind in the
+/// rules. If there is none, prints one, with all of its events.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   fuse connect alertmanager > alertmanager.yml
   fuse connect backstage rules --url https://fuse.example.com/hooks
   fuse connect argocd rules --event argocd-notifications.notifications
+  fuse connect github >> rules/github.rules
 
 Exit codes: 0 printed, 1 the rules have problems, 2 wrong usage or no such event")]
 pub(crate) struct Connect {
     /// The sender
-    #[arg(value_enum)]
-    pub(crate) sender: Sender,
+    #[arg(value_parser = senders())]
+    pub(crate) sender: String,
 
     #[command(flatten)]
     pub(crate) rules: RulePaths,
@@ -164,13 +170,13 @@ pub(crate) struct Connect {
     pub(crate) event: Option<String>,
 }
 
-/// The senders that `fuse connect` can configure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Sender {
-    /// Prometheus Alertmanager: a complete alertmanager.yml
-    Alertmanager,
-    /// Backstage: a proxy endpoint, and a step of a software template
-    Backstage,
-    /// Argo CD notifications: argocd-notifications-cm
-    Argocd,
+/// The senders that `fuse connect` can configure: those with a whole configuration, and those that fuse has a kind of
+/// source for.
+fn senders() -> PossibleValuesParser {
+    let webhook = Webhook::new(Ipv4Addr::LOCALHOST.into()).schema();
+    let presets = webhook.preset_kinds().filter(|preset| !WHOLE_SENDERS.contains(preset));
+    PossibleValuesParser::new(WHOLE_SENDERS.into_iter().chain(presets))
 }
+
+/// The senders with a whole configuration.
+const WHOLE_SENDERS: [&str; 3] = ["alertmanager", "argocd", "backstage"];

@@ -7,7 +7,8 @@ use fuse_rules::schema::PathPattern;
 use fuse_rules::testing::{Admitted, EventAdmission};
 use fuse_rules::{ArrivedEvent, Event, Plan, Ruleset};
 use fuse_runtime::sources::{
-    self, hidden_headers, path_parameters, read_headers, read_query, within_body_limit,
+    self, hidden_headers, hidden_parameters, path_parameters, read_headers, read_query,
+    within_body_limit,
 };
 
 /// Headers or parameters of a query, by name.
@@ -50,6 +51,19 @@ pub(super) fn visible(
         headers.remove(&hidden);
     }
     headers
+}
+
+/// The query that rules see: without the parameters that the source hides from them.
+pub(super) fn visible_query(
+    ruleset: &Ruleset,
+    (source, name): (&str, &str),
+    mut query: Texts,
+) -> Texts {
+    let declared = declared(ruleset, source, name);
+    for hidden in declared.map(|event| hidden_parameters(event.fields)).unwrap_or_default() {
+        query.remove(&hidden);
+    }
+    query
 }
 
 /// Adds headers to an event.

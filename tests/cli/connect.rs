@@ -231,3 +231,56 @@ fn the_page_about_senders_is_up_to_date() {
         );
     }
 }
+
+/// Two sources of GitHub, one of Slack with other paths, and no other sender.
+const PRESETS: &str = r#"
+source hub github { port = 12003, path = "/hub", secret = [secret("hub", "new"), secret("hub", "old")]
+  event push
+  event release }
+source other github { port = 12004, secret = env("OTHER")
+  event issues }
+source page meta { port = 12005, secret = file("/app"), verify-token = env("VERIFY")
+  event changes }
+source alerts alertmanager { port = 12006, secret = env("TOKEN")
+  event notification }
+"#;
+
+#[test]
+fn a_preset_of_the_rules_gets_the_settings_of_its_sender() {
+    insta::assert_snapshot!(
+        "hub",
+        printed(PRESETS, &["github", "--url", "https://fuse.example.com"])
+    );
+    insta::assert_snapshot!("page", printed(PRESETS, &["meta"]));
+    let one = printed(PRESETS, &["github", "--event", "other.issues"]);
+    assert!(one.contains("`other`") && !one.contains("`hub`"), "{one}");
+    insta::assert_snapshot!(printed(PRESETS, &["github", "--event", "page.changes"]), @"
+    exit 2
+    --- stderr
+    fuse: no source of the kind `github` has an event `page.changes`
+    ");
+    let alerts = printed(PRESETS, &["alertmanager", "--event", "alerts.notification"]);
+    assert!(alerts.contains("credentials_file: /etc/alertmanager/fuse-token"), "{alerts}");
+}
+
+#[test]
+fn a_sender_that_the_rules_lack_gets_rules_that_load() {
+    for sender in ["github", "slack", "cloudevents", "docker-hub", "meta"] {
+        let printed = printed(PRESETS.split("source page").next().unwrap(), &[sender]);
+        if sender == "github" {
+            continue;
+        }
+        let (_, rules) = printed.split_once('\n').unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new.rules");
+        std::fs::write(&file, rules.trim_end().to_owned() + "\n").unwrap();
+        let file = file.to_str().unwrap();
+        assert!(ran(&["check", file]).starts_with("exit 0"), "{rules}\n{}", ran(&["check", file]));
+        assert!(
+            ran(&["fmt", "--check", file]).starts_with("exit 0"),
+            "{}",
+            ran(&["fmt", "--diff", file])
+        );
+        insta::assert_snapshot!(format!("new-{sender}"), printed);
+    }
+}

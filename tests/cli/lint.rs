@@ -117,8 +117,7 @@ fn levels_come_from_the_lint_the_configuration_and_the_command_line() {
         all.extend(arguments);
         names(&in_folder(folder.path(), RULES, &all))
     };
-    let all =
-        "mixed-and-or no-fuse rule-without-test undocumented-rule untrusted-text unused-const";
+    let all = "mixed-and-or no-fuse rule-without-test unauthenticated-source undocumented-rule untrusted-text unused-const";
     assert_eq!(found("", &[]), format!("exit 0: {all}"));
     assert_eq!(found("", &["--deny", "warnings"]), format!("exit 1: {all}"));
     assert_eq!(found("", &["--deny", "unused-const"]), format!("exit 1: {all}"));

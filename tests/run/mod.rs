@@ -26,8 +26,12 @@ mod limits;
 mod observe;
 /// Fuses that are switched off while actions are pending, and actions that are given up.
 mod pending;
+/// Kinds of sources that know their sender, and what these send.
+mod presets;
 /// Rules and settings that change while it runs.
 mod reload;
+/// Answers of one's own choice.
+mod replies;
 /// Compression, paths, methods, proxies and rates.
 mod requests;
 /// How it ends, and when it does not start.

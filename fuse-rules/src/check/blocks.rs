@@ -131,16 +131,7 @@ impl Checker<'_> {
                 continue;
             };
             if field.optional && spec.required {
-                self.report(
-                    Diagnostic::error(
-                        Code::E0409,
-                        field.key.span,
-                        format!("`{}` cannot be left out", spec.name),
-                    )
-                    .label("`?` leaves it out when the value is missing")
-                    .help("remove the `?`, or give a default with `?? \"…\"`")
-                    .maybe_fix(self.without_mark(&field.key)),
-                );
+                self.report(self.cannot_be_left_out(&field.key));
             }
             let value = self.mapped(field, &spec.ty, scope, prefix);
             if let (true, MappedValue::Expr(expr, _)) = (spec.fixed, &value.value)
@@ -210,6 +201,13 @@ impl Checker<'_> {
                 _ => {}
             }
         }
+    }
+
+    fn cannot_be_left_out(&self, key: &Text) -> Diagnostic {
+        Diagnostic::error(Code::E0409, key.span, format!("`{}` cannot be left out", key.text))
+            .label("`?` leaves it out when the value is missing")
+            .help("remove the `?`, or give a default with `?? \"…\"`")
+            .maybe_fix(self.without_mark(key))
     }
 
     /// Removes the `?` after a key.
@@ -314,9 +312,16 @@ impl Checker<'_> {
         field: &ast::BlockField,
         scope: &Scope,
     ) {
-        if *ty == FieldType::Expression {
-            return;
-        }
+        let ty = match ty {
+            FieldType::Expression => return,
+            FieldType::Computed(ty) => {
+                if field.optional {
+                    self.report(self.cannot_be_left_out(&field.key));
+                }
+                ty
+            }
+            ty => ty,
+        };
         let (key, kinds) = (field.key.text.as_str(), known.kinds());
         if !kinds.meets(ty.kinds()) && !known.ty.is_nothing() {
             let problem = Diagnostic::error(

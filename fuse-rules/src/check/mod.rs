@@ -27,6 +27,7 @@ mod operands;
 mod order;
 mod paths;
 mod patterns;
+mod preset_headers;
 mod references;
 mod required_values;
 mod results;

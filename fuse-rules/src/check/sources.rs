@@ -43,6 +43,7 @@ impl Checker<'_> {
             name: source.name.text.clone(),
             span: source.name.span,
             kind: source.kind.text.clone(),
+            preset: source.preset.as_ref().map(|preset| preset.text.clone()),
             doc: source.doc.clone(),
             events: Vec::new(),
         };
@@ -50,7 +51,7 @@ impl Checker<'_> {
             return typed;
         }
         let Some(schema) = self.registry.find_source(&source.kind.text) else {
-            let known = self.registry.sources().map(|schema| schema.source.kind());
+            let known = self.registry.source_kinds();
             self.report(
                 Diagnostic::error(
                     Code::E0209,
@@ -212,7 +213,7 @@ impl Checker<'_> {
                 return Some(Json::Object(object));
             }
         };
-        if ty == FieldType::Expression {
+        if matches!(ty, FieldType::Expression | FieldType::Computed(_)) {
             expressions.push((mapped.name.to_string(), expr));
             return None;
         }

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 
 use super::paths::unknown_parameter;
+use super::preset_headers::headers_of;
 use super::scope::{Scope, ScopeKind};
 use super::{Checker, ParsedFile, names};
 use crate::decision::Outcome;
@@ -131,11 +132,17 @@ impl Checker<'_> {
                 return None;
             }
         };
+        let mut headers: Vec<_> = send.headers.iter().flat_map(|block| self.texts(block)).collect();
+        for (name, value) in headers_of(source, &send.event.text) {
+            if !headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(&name)) {
+                headers.push((name, value));
+            }
+        }
         Some(Send {
             source: send.source.text.clone(),
             event: send.event.text.clone(),
             body,
-            headers: send.headers.iter().flat_map(|block| self.texts(block)).collect(),
+            headers,
             query: send.queries.iter().flat_map(|block| self.texts(block)).collect(),
             path: self.path_parameters(send),
             span: send.span,

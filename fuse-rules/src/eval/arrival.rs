@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde_json::Value as Json;
+
 use super::frame::{self, Frame};
 use super::stack::Stack;
 use super::{Plan, exhaustive, unreadable};
@@ -15,6 +17,10 @@ use crate::value::Value;
 
 /// The function whose text can be taken over as it is.
 const PARSE_JSON: &str = "parse-json";
+
+/// The values of the fields of a nested block of a source, each with its name in the block. `None` if the expression has no
+/// value for the event.
+pub type BlockValues = Vec<(String, Option<Json>)>;
 
 /// An event that arrived, which its source has unwrapped and routed.
 pub struct ArrivedEvent<'e> {
@@ -52,6 +58,25 @@ impl<'e> ArrivedEvent<'e> {
         let value = exhaustive::source_field(frames, expr, &self.event)?;
         self.event.set_read();
         Ok(value)
+    }
+
+    /// The values of those fields of a nested block of the source that are expressions over the event, each with its
+    /// name in the block, such as `headers.location` in `reply`; a value is `None` if the expression has none for this event. `None` if the
+    /// source has no such block.
+    ///
+    /// # Errors
+    /// The body is not JSON, a key that the expressions read occurs twice in one object, or the expressions would
+    /// examine too many values.
+    pub fn source_block(&self, block: &str) -> Result<Option<BlockValues>, UnreadableBody> {
+        let Some(plan) = self.event_plan.filter(|plan| plan.blocks.iter().any(|own| own == block))
+        else {
+            return Ok(None);
+        };
+        let expressions = plan
+            .expressions
+            .iter()
+            .filter_map(|(name, expr)| Some((name.strip_prefix(block)?.strip_prefix('.')?, expr)));
+        exhaustive::source_values(&plan.arrival, expressions, &self.event).map(Some)
     }
 
     /// The event as rules see it.

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value as Json;
+
 use super::frame::{self, Frame};
 use super::limit::TooExpensive;
 use super::stack::Stack;
@@ -82,6 +84,25 @@ pub(super) fn source_field(
         return Err(UnreadableBody::TooExpensive(why));
     }
     Ok(value.and_then(|value| value.canonical().map(Cow::into_owned)))
+}
+
+/// The values of expressions of the event's source, each with its name. `None` if there is no value.
+pub(super) fn source_values<'x>(
+    frames: &Frames,
+    exprs: impl Iterator<Item = (&'x str, &'x Expr<Slot>)>,
+    event: &Event<'_>,
+) -> Result<Vec<(String, Option<Json>)>, UnreadableBody> {
+    let mut extract = Extract::default();
+    frame::read(&mut extract, frames, event, event.body()).map_err(|why| unreadable(why, event))?;
+    let work = Work::new(event.received_at());
+    let frame = Frame::from_event(&extract, event.body());
+    let stack = Stack::new(&frame, frames, &work);
+    let value = |expr| stack.value(expr).ok().and_then(|value| value.to_json().ok());
+    let values = exprs.map(|(name, expr)| (name.to_owned(), value(expr))).collect();
+    match work.exceeded() {
+        Some(why) => Err(UnreadableBody::TooExpensive(why)),
+        None => Ok(values),
+    }
 }
 
 /// One rule at one element, with its context.

@@ -21,7 +21,7 @@ use crate::event::{self, Event, UnreadableBody};
 use crate::scan::ExtractError;
 use crate::semantics::duplicate_key;
 use crate::span::Place;
-pub use arrival::ArrivedEvent;
+pub use arrival::{ArrivedEvent, BlockValues};
 pub use explain::{Explained, ExplainedPage, Explanation, Form, Found, PageRequest, Part};
 pub use plan::Plan;
 pub(crate) use plan::Pooled;

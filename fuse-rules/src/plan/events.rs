@@ -96,6 +96,12 @@ fn event_plan(
         decode,
         arrival: arrival.frames,
         expressions,
+        blocks: event
+            .fields
+            .iter()
+            .filter(|(_, value)| value.is_object())
+            .map(|(name, _)| name.clone())
+            .collect(),
         conceal,
     }
 }

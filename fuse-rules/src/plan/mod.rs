@@ -73,6 +73,8 @@ pub(crate) struct EventPlan {
     /// The expressions of the event's source, which are evaluated when the event arrives.
     pub(crate) arrival: Frames,
     pub(crate) expressions: Vec<(String, Expr<Slot>)>,
+    /// The names of the nested blocks of the event's source.
+    pub(crate) blocks: Vec<String>,
     /// The bound on the cost of each rule, in the order of the rules.
     pub(crate) bounds: Vec<RuleBound>,
     /// A bound on all of them together.

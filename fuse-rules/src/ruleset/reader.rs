@@ -2,11 +2,13 @@
 
 use rustc_hash::FxHashMap;
 
+use super::presets::PresetFiles;
 use super::target;
 use crate::check::ParsedFile;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::json_schema;
 use crate::loader::{LoadError, Loader};
+use crate::schema::Registry;
 use crate::span::{FileId, Files, Span};
 use crate::stdlib;
 use crate::syntax::{self, ast::Text};
@@ -14,6 +16,7 @@ use crate::syntax::{self, ast::Text};
 /// Reads files and the files that they use, each once.
 pub(super) struct FileReader<'a> {
     loader: &'a dyn Loader,
+    presets: PresetFiles<'a>,
     pub(super) files: Files,
     pub(super) problems: Vec<Diagnostic>,
     /// The index in `parsed` of each file that was read; `None` if it could not be read.
@@ -22,9 +25,10 @@ pub(super) struct FileReader<'a> {
 }
 
 impl<'a> FileReader<'a> {
-    pub(super) fn new(loader: &'a dyn Loader) -> Self {
+    pub(super) fn new(loader: &'a dyn Loader, registry: &'a Registry) -> Self {
         Self {
             loader,
+            presets: PresetFiles::new(registry),
             files: Files::default(),
             problems: Vec::new(),
             seen: FxHashMap::default(),
@@ -58,6 +62,12 @@ impl<'a> FileReader<'a> {
                 self.loader,
                 &mut self.problems,
             );
+            for source in &mut tree.sources {
+                self.presets.expand(source, &mut self.files, &mut self.problems);
+            }
+            for module in self.presets.new_modules() {
+                waiting.push((stdlib::file_name(&module), None));
+            }
             for used in tree.uses.iter().rev() {
                 if used.std && stdlib::text(&used.name.text).is_none() {
                     self.problems.push(stdlib::unknown(&used.name));
@@ -68,6 +78,13 @@ impl<'a> FileReader<'a> {
             self.seen.insert(name, Some(self.parsed.len()));
             self.parsed.push(ParsedFile { id, tree, uses: Vec::new() });
         }
+        self.link(first);
+    }
+
+    /// Adds the files of the presets that were expanded, once all other files are read.
+    pub(super) fn add_presets(&mut self) {
+        let first = self.parsed.len();
+        self.parsed.extend(std::mem::take(&mut self.presets).into_files());
         self.link(first);
     }
 

@@ -294,6 +294,18 @@ impl Registry {
         self.triggers.values()
     }
 
+    /// The kind that a preset is based on.
+    pub(crate) fn find_preset(&self, kind: &str) -> Option<&SourceSchema> {
+        self.sources.values().find(|schema| schema.preset_kinds().any(|preset| preset == kind))
+    }
+
+    /// The names of all kinds of sources, with presets.
+    pub(crate) fn source_kinds(&self) -> impl Iterator<Item = &str> + Clone {
+        let kinds = |schema: &'_ SourceSchema| schema.preset_kinds().collect::<Vec<_>>();
+        let presets = self.sources.values().flat_map(kinds);
+        self.sources.values().map(|schema| schema.source.kind()).chain(presets)
+    }
+
     pub(crate) fn find_source(&self, kind: &str) -> Option<&SourceSchema> {
         self.sources.get(kind)
     }

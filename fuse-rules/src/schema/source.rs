@@ -15,6 +15,7 @@ pub struct SourceSchema {
     pub(crate) shared: Vec<SharedFields>,
     verify: Option<EventVerifier>,
     shapes: Vec<ShapeRule>,
+    presets: &'static str,
 }
 
 /// Checks the fields of a complete event, with those of its source. The error is a message for people, such as ``has
@@ -76,6 +77,7 @@ impl SourceSchema {
             shared: Vec::new(),
             verify: None,
             shapes: Vec::new(),
+            presets: "",
         }
     }
 
@@ -132,6 +134,53 @@ impl SourceSchema {
     #[must_use]
     pub fn verify(self, verify: EventVerifier) -> Self {
         Self { verify: Some(verify), ..self }
+    }
+
+    /// Adds kinds that are presets of this one, as a text of rules: each source of the text is a preset, named after
+    /// its kind. A source of such a kind is checked as if its fields and events had been written out. Its fields
+    /// override those of the preset, and it declares those events of the preset that it needs, by name.
+    ///
+    /// `secret("preset", "NAME")` in the text becomes a field `NAME`, which every source of the kind must have.
+    ///
+    /// ```
+    /// use fuse_rules::schema::{Field, FieldType, Schema, SourceSchema};
+    /// use fuse_rules::{Registry, Ruleset};
+    ///
+    /// const PRESETS: &str = r#"
+    ///   # The queue of the shop.
+    ///   source shop queue {
+    ///     topic = "orders"
+    ///     event paid { when body.kind == "paid" }
+    ///     event sent { when body.kind == "sent" }
+    ///   }
+    /// "#;
+    /// let queue = Schema::new("queue", "").field(Field::required("topic", FieldType::String, ""));
+    /// let queue = SourceSchema::new(queue, Schema::new("event", "")).presets(PRESETS);
+    /// let registry = Registry::new().source(queue);
+    /// let ruleset = Ruleset::parse("a.rules", "source orders shop { event paid }", &registry)?;
+    /// let event = ruleset.events().next().unwrap();
+    /// assert_eq!((event.kind, event.preset), ("queue", Some("shop")));
+    /// assert_eq!(event.fields["topic"], "orders");
+    /// assert_eq!(event.when, [r#"body.kind == "paid""#]);
+    /// # Ok::<(), fuse_rules::Diagnostics>(())
+    /// ```
+    #[must_use]
+    pub fn presets(self, text: &'static str) -> Self {
+        Self { presets: text, ..self }
+    }
+
+    /// The text of its presets.
+    pub(crate) fn preset_text(&self) -> &'static str {
+        self.presets
+    }
+
+    /// The kinds that are presets of this one, in the order of their text.
+    pub fn preset_kinds(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let head = |line: &'static str| {
+            let mut words = line.trim_start().strip_prefix("source ")?.split_whitespace();
+            words.next()
+        };
+        self.presets.lines().filter_map(head)
     }
 
     pub(crate) fn verifier(&self) -> Option<EventVerifier> {

@@ -78,6 +78,8 @@ pub enum FieldType {
     Block(Box<Schema>),
     /// An expression over the event, which the backend evaluates; only in sources.
     Expression,
+    /// The same, with values that this type accepts.
+    Computed(Box<FieldType>),
 }
 
 /// Whether text from the event may contain templates that backends expand: Argo expands `{{…}}`,
@@ -152,6 +154,7 @@ impl FieldType {
                 }
             },
             Self::Expression => "an expression over the event".into(),
+            Self::Computed(ty) => ty.describe(),
         }
     }
 
@@ -174,6 +177,7 @@ impl FieldType {
             Self::Duration => Kinds::DURATION,
             Self::Map(_) | Self::Secret | Self::Block(_) => Kinds::MAP,
             Self::List(_) | Self::Secrets => Kinds::LIST,
+            Self::Computed(ty) => ty.kinds(),
             Self::Any(_) | Self::Expression => Kinds::ANY.minus(Kinds::NULL),
         }
     }
@@ -182,6 +186,7 @@ impl FieldType {
     pub(crate) fn accept(&self, value: &Value<'_>) -> Result<Json, String> {
         let refuse = || Err(format!("is {}, but must be {}", value.show(), self.describe()));
         match (self, value) {
+            (Self::Computed(ty), _) => ty.accept(value),
             (Self::Any(_) | Self::Expression, Value::Null) => refuse(),
             (Self::Secret, Value::Map(_))
             | (Self::Secrets, Value::List(_))

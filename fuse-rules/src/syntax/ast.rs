@@ -131,11 +131,13 @@ pub(crate) struct Source {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
     pub(crate) kind: Text,
+    /// The preset, once it is expanded: its fields and events are those of the source, and `kind` is that of the preset.
+    pub(crate) preset: Option<Text>,
     pub(crate) block: Block,
     pub(crate) events: Vec<EventDecl>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct EventDecl {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,

@@ -299,6 +299,7 @@ impl<'a> Lower<'a> {
             doc,
             name: nameless.clone(),
             kind: nameless,
+            preset: None,
             block: Block { fields: Vec::new(), span, incomplete: false },
             events: Vec::new(),
         };

@@ -72,6 +72,8 @@ pub(crate) struct Source {
     /// The span of its name.
     pub(crate) span: Span,
     pub(crate) kind: String,
+    /// The preset of the kind that it was written with.
+    pub(crate) preset: Option<String>,
     pub(crate) doc: Option<String>,
     pub(crate) events: Vec<EventDecl>,
 }

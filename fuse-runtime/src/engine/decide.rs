@@ -63,6 +63,7 @@ impl Engine {
             }
         }
         let record = self.ledger.decide(verdict).await?;
+        self.waiters.notify(&record);
         self.metrics.deciding(start.elapsed());
         self.count(&record, &missing);
         (self.watcher)(Step::Decided);

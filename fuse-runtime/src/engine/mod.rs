@@ -35,6 +35,7 @@ use tokio::task::JoinSet;
 
 use crate::bus::{Bus, BusError, Delivery};
 use crate::clock::Clock;
+use crate::decision_waiters::DecisionWaiters;
 use crate::event::EventKey;
 use crate::generation::ActiveGeneration;
 use crate::ledger::{EventAction, Ledger, LedgerError};
@@ -140,6 +141,8 @@ const EXTEND_EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct Engine {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) ledger: Arc<dyn Ledger>,
+    /// The sources that wait for decisions.
+    pub(crate) waiters: Arc<DecisionWaiters>,
     /// The rules and fuses in use. A reload replaces them.
     pub(crate) active: ActiveGeneration,
     pub(crate) triggers: Triggers,

@@ -170,6 +170,7 @@ impl super::Engine {
         Arc::new(Self {
             bus: backend.bus(),
             ledger: backend.ledger(),
+            waiters: Arc::new(crate::decision_waiters::DecisionWaiters::new(backend.ledger())),
             active: ActiveGeneration::new(Generation::new(ruleset, Fuses::default())),
             triggers: Triggers::new(),
             metrics: Arc::new(crate::metrics::Metrics::new()),

@@ -14,6 +14,7 @@ use super::admission::admit;
 use super::view::with_texts;
 use crate::bus::{Bus, BusError, Health, Published};
 use crate::clock::Clock;
+use crate::decision_waiters::DecisionWaiters;
 use crate::event::{Envelope, Replay};
 use crate::generation::ActiveGeneration;
 use crate::log_limit::LogLimit;
@@ -27,8 +28,10 @@ const MAX_ID_BYTES: usize = 512;
 pub struct Intake {
     sink: Arc<dyn EventSink>,
     rules: IntakeRules,
-    clock: Clock,
+    pub(super) clock: Clock,
     metrics: Arc<Metrics>,
+    /// `None` in tests of sources, where nothing decides.
+    pub(super) decisions: Option<Arc<DecisionWaiters>>,
 }
 
 /// The rules by which the intake routes events and finds their ids.
@@ -68,6 +71,8 @@ impl EventSink for Arc<dyn Bus> {
 pub struct Accepted {
     /// Its id.
     pub id: String,
+    /// Its name: that of one of the events of its address.
+    pub name: String,
     /// What fuse does with it.
     pub outcome: AcceptOutcome,
 }
@@ -145,7 +150,7 @@ impl Intake {
         clock: Clock,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { sink: Arc::new(sink), rules, clock, metrics }
+        Self { sink: Arc::new(sink), rules, clock, metrics, decisions: None }
     }
 
     /// The same with the rules of this plan, whatever a reload does: for routes that belong to it.
@@ -158,7 +163,7 @@ impl Intake {
         self.with_plan(self.plan())
     }
 
-    fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> Plan {
         match &self.rules {
             IntakeRules::Active(active) => active.get().plan.clone(),
             IntakeRules::Fixed(plan) => plan.clone(),
@@ -259,7 +264,8 @@ impl Intake {
         let results = waiting.into_iter().map(|((source, name), prepared)| {
             let result = prepared.and_then(|known| {
                 let Some((id, is_rejected)) = known else {
-                    return Ok(Accepted { id: String::new(), outcome: AcceptOutcome::Unrouted });
+                    let (id, outcome) = (String::new(), AcceptOutcome::Unrouted);
+                    return Ok(Accepted { id, name: name.clone(), outcome });
                 };
                 let published = published.next().ok_or_else(no_answer)?;
                 let outcome = match published.map_err(AcceptError::Unavailable)? {
@@ -268,7 +274,7 @@ impl Intake {
                     Published::Known => AcceptOutcome::Duplicate,
                     Published::Conflict => return Err(AcceptError::Conflict { id }),
                 };
-                Ok(Accepted { id, outcome })
+                Ok(Accepted { id, name: name.clone(), outcome })
             });
             let label = match &result {
                 Ok(accepted) => match accepted.outcome {
@@ -417,6 +423,6 @@ fn envelope(incoming: Incoming, id: String, received: Timestamp) -> Envelope {
     }
 }
 
-fn with_parts<'a>(event: Event<'a>, incoming: &Incoming) -> Event<'a> {
+pub(super) fn with_parts<'a>(event: Event<'a>, incoming: &Incoming) -> Event<'a> {
     with_texts(event, &incoming.headers, &incoming.query, &incoming.path)
 }

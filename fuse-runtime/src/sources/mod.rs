@@ -64,6 +64,7 @@ mod error;
 mod format;
 mod intake;
 mod rebind;
+mod responses;
 pub mod testing;
 #[cfg(test)]
 mod tests;
@@ -90,7 +91,7 @@ pub use format::{BodyFormat, FormatError, path_parameters, read_query};
 pub(crate) use intake::IntakeRules;
 pub use intake::{AcceptError, AcceptOutcome, Accepted, Intake};
 pub use rebind::{PreparedEvents, Rebind};
-pub use webhook::{Webhook, hidden_headers, within_body_limit};
+pub use webhook::{Webhook, hidden_headers, hidden_parameters, within_body_limit};
 
 /// What arrived at a source, before it is an event.
 #[derive(Clone, Debug, Default)]

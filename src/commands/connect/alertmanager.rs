@@ -4,6 +4,15 @@ use super::{Door, yaml};
 
 pub(super) fn text(door: &Door) -> String {
     let (event, url) = (&door.event, yaml::quoted(&door.url()));
+    let authorization = match door.wants_token {
+        false => "",
+        true => {
+            "\n        # A file with the token that the source of the event expects.
+        http_config:
+          authorization:
+            credentials_file: /etc/alertmanager/fuse-token"
+        }
+    };
     format!(
         r#"# Alertmanager sends `{event}` to fuse.
 # This is a whole alertmanager.yml. Into one that you have, merge two parts: the item under
@@ -29,7 +38,7 @@ receivers:
   - name: nobody
   - name: fuse
     webhook_configs:
-      - url: {url}
+      - url: {url}{authorization}
         # Rules act on alerts that fire. `true` if a rule of yours acts on those that are resolved.
         send_resolved: false
         # 0 is no limit. Above a limit, alerts are cut off and never seen.

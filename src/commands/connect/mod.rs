@@ -4,6 +4,7 @@ mod alertmanager;
 mod argocd;
 mod backstage;
 mod body;
+mod preset;
 mod url;
 mod yaml;
 
@@ -13,17 +14,19 @@ use serde_json::Value;
 
 use super::explain::there_are;
 use super::{Ended, load, problems};
-use crate::cli::{Connect, Format, Sender};
+use crate::cli::{Connect, Format};
 use crate::{Exit, output};
 use url::Base;
 
 pub(crate) fn run(arguments: &Connect) -> Ended {
     let base = Base::parse(&arguments.url)?;
+    let Some(sender) = Sender::from_name(&arguments.sender) else {
+        return preset::run(arguments, &base);
+    };
     let ruleset = match load(&arguments.rules)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, Format::Text)),
     };
-    let sender = arguments.sender;
     let event = match &arguments.event {
         Some(name) => named(&ruleset, name)?,
         None => fed_by(&ruleset, sender)?,
@@ -46,6 +49,8 @@ struct Door {
     path: String,
     method: String,
     fields: Vec<BodyField>,
+    /// Whether fuse expects a token in the header `Authorization`.
+    wants_token: bool,
 }
 
 impl Door {
@@ -79,6 +84,7 @@ impl Door {
             path: path.to_owned(),
             method: method.to_owned(),
             fields: ruleset.plan().body_fields(event.source, event.name),
+            wants_token: event.fields.get("auth").is_some_and(|auth| auth.get("bearer").is_some()),
             event: name,
         })
     }
@@ -124,7 +130,21 @@ fn fed_by(ruleset: &Ruleset, sender: Sender) -> Result<EventInfo<'_>, String> {
     Err(format!("{why}; choose one, as in `--event {first}`: {is} {}", names.join(", ")))
 }
 
+/// A sender with a whole configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sender {
+    Alertmanager,
+    Backstage,
+    Argocd,
+}
+
 impl Sender {
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Alertmanager, Self::Backstage, Self::Argocd]
+            .into_iter()
+            .find(|sender| sender.word() == name)
+    }
+
     /// The name of its sources.
     fn word(self) -> &'static str {
         match self {

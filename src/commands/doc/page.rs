@@ -110,7 +110,8 @@ fn a_source(
     definitions: &[DefinitionInfo<'_>],
 ) -> String {
     let mut parts = heading(3, "source", source.name, source.name, source.doc);
-    parts.push(format!("Kind: {}\n", code(source.kind)));
+    let preset = source.preset.map(|preset| format!("{}, a preset of ", code(preset)));
+    parts.push(format!("Kind: {}{}\n", preset.unwrap_or_default(), code(source.kind)));
     parts.extend(source.events.iter().map(|event| an_event(event, sensors, definitions)));
     parts.join("\n")
 }

@@ -32,6 +32,7 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     let headers = request::headers(&arguments.headers)?;
     let headers = request::visible(&ruleset, (&source, &name), headers);
     let query = request::query(&arguments.query)?;
+    let query = request::visible_query(&ruleset, (&source, &name), query);
     let Sent { shown, body, query } = sent(&ruleset, (&source, &name), arguments, query)?;
     let event = Event::new(source.as_str(), name.as_str(), &body)
         .map_err(|invalid| format!("`{shown}` is not an event: {invalid}"))?

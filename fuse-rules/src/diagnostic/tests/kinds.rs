@@ -8,12 +8,18 @@ pub(crate) fn registry() -> Registry {
     let method = || Field::optional("method", one_of(&["GET", "POST"]), "");
     let format = || Field::optional("format", one_of(&["json", "text", "form", "form-lists"]), "");
     let id = || Field::optional("id", FieldType::Expression, "");
+    let bearer = Schema::new("bearer", "").field(Field::required("token", FieldType::Secrets, ""));
+    let networks = FieldType::List(Box::new(FieldType::Network));
+    let auth = Schema::new("auth", "")
+        .field(Field::optional("bearer", FieldType::Block(Box::new(bearer)), ""))
+        .field(Field::optional("allow-from", networks, ""));
     let source = Schema::new("webhook", "")
         .field(Field::required("port", FieldType::Int(1, 65_535), ""))
         .field(path())
         .field(method().default("POST"))
         .field(format().default("json"))
-        .field(id());
+        .field(id())
+        .field(Field::optional("auth", FieldType::Block(Box::new(auth)), ""));
     let event = Schema::new("event", "")
         .field(Field::required("path", FieldType::UrlPath, ""))
         .field(method())

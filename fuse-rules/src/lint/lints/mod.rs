@@ -21,6 +21,7 @@ mod rule_without_test;
 mod shadowed_rule;
 mod source_without_id;
 mod unanchored_match;
+mod unauthenticated_source;
 mod undocumented_rule;
 mod unknown_parameter;
 mod unknown_template;
@@ -61,6 +62,7 @@ pub(super) static ALL: &[&Pass] = &[
     &shadowed_rule::PASS,
     &source_without_id::PASS,
     &unanchored_match::PASS,
+    &unauthenticated_source::PASS,
     &undocumented_rule::PASS,
     &unknown_parameter::PASS,
     &unknown_template::PASS,

@@ -4,32 +4,42 @@ mod auth;
 mod body;
 mod content_coding;
 mod credentials;
+mod handshake;
 mod lookup;
 mod ports;
 mod preview;
 mod rate;
+mod reply;
 mod request;
+mod respond;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use fuse_rules::schema::{BodyShape, Field, FieldType, PathPattern, Schema, SourceSchema};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use super::{BodyFormat, BoundSource, EventBinding, Source, SourceContext, SourceError};
+use super::{
+    BodyFormat, BoundSource, EventBinding, Source, SourceContext, SourceError, milliseconds,
+};
 use crate::http::TlsConfig;
 use crate::log_limit::LogLimit;
 use auth::{AuthConfig, SourceAuth, auth_field, present, verify_event};
 use credentials::Credentials;
+use handshake::{Handshake, handshake_field};
 use ports::{Listening, PortRoutes, Ports};
-pub use preview::{hidden_headers, within_body_limit};
+pub use preview::{hidden_headers, hidden_parameters, within_body_limit};
 use rate::{RateConfig, RateLimit, rate_field};
+use reply::{is_present, reply_field};
 use request::WebhookPort;
+use respond::{Respond, default_wait, respond_field, respond_within_field, verify_response};
 use tls::{PortCertificates, add_certificate, tls_field, verify_tls};
 
 /// Accepts events over HTTP.
@@ -75,7 +85,11 @@ impl Source for Webhook {
             .field(Field::optional("body-limit", FieldType::Size, limit_doc).default(1 << 20))
             .field(auth_field())
             .field(tls_field())
-            .field(rate_field());
+            .field(rate_field())
+            .field(handshake_field())
+            .field(reply_field())
+            .field(respond_field())
+            .field(respond_within_field());
         let event = Schema::new("event", "One kind of event of a webhook.")
             .field(Field::required(
                 "path",
@@ -85,12 +99,16 @@ impl Source for Webhook {
             .field(Field::optional("method", method(), method_doc))
             .field(Field::optional("format", BodyFormat::field_type(), format_doc))
             .field(id())
-            .field(Field::optional("body-limit", FieldType::Size, limit_doc));
+            .field(Field::optional("body-limit", FieldType::Size, limit_doc))
+            .field(reply_field())
+            .field(respond_field())
+            .field(respond_within_field());
         SourceSchema::new(source, event)
             .address(&["port", "path", "method"])
             .same_at_address(&["format", "body-limit"])
             .same_for("port", &["tls"])
-            .verify(verify_fields)
+            .verify(verify)
+            .presets(include_str!("presets.rules"))
             .body("method", "GET", BodyShape::Strings)
             .body("format", "form", BodyShape::Strings)
             .body("format", "form-lists", BodyShape::StringLists)
@@ -182,17 +200,12 @@ impl Webhook {
                 denied: LogLimit::new(),
                 limited: LogLimit::new(),
                 certificate: certificates.get(&port).cloned().flatten(),
+                shutdown: context.shutdown().clone(),
             };
             (SocketAddr::new(self.address, port), routes)
         });
         Ok(PortRoutes { ports: ports.collect(), credentials })
     }
-}
-
-/// Checks an event with the fields of its source.
-fn verify_fields(fields: &Map<String, Json>) -> Result<(), String> {
-    verify_event(fields)?;
-    verify_tls(fields)
 }
 
 /// Warns about sources to which anyone on the network can send events, in one line for all of them.
@@ -212,6 +225,13 @@ fn warn_of_open_sources(address: IpAddr, sources: &BTreeSet<String>) {
     );
 }
 
+/// Checks an event with the fields of its source.
+fn verify(fields: &Map<String, Json>) -> Result<(), String> {
+    verify_event(fields)?;
+    verify_tls(fields)?;
+    verify_response(fields)
+}
+
 /// The fields of an event.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -221,6 +241,14 @@ struct Config {
     method: String,
     format: BodyFormat,
     body_limit: usize,
+    handshake: Option<Handshake>,
+    /// Whether fuse answers with the `reply` of the event.
+    #[serde(default, rename = "reply", deserialize_with = "is_present")]
+    has_reply: bool,
+    #[serde(default)]
+    respond: Respond,
+    #[serde(default = "default_wait", with = "milliseconds")]
+    respond_within: Duration,
     #[serde(default, deserialize_with = "present")]
     auth: Option<AuthConfig>,
     #[serde(default, deserialize_with = "present")]

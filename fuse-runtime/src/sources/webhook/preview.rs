@@ -30,6 +30,12 @@ pub fn hidden_headers(fields: &Map<String, Value>) -> Vec<String> {
     auth.and_then(Result::ok).map(|auth| auth.secret_headers()).unwrap_or_default()
 }
 
+/// The names of the query parameters that `auth` hides from rules. `fields` are those of the event.
+pub fn hidden_parameters(fields: &Map<String, Value>) -> Vec<String> {
+    let auth = fields.get("auth").cloned().map(serde_json::from_value::<AuthConfig>);
+    auth.and_then(Result::ok).map(|auth| auth.secret_parameters()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

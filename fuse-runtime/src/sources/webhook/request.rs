@@ -1,5 +1,6 @@
 //! Handles one request to a webhook: checks it, turns it into an event, and answers it.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,14 +12,15 @@ use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::auth::{Claims, Denied, Head};
+use super::auth::{Claims, Denied, Head, without_parameters};
 use super::body;
 use super::lookup::{matching, nothing_here, wrong_method};
 use super::ports::CurrentRoutes;
 use super::rate::Limited;
-use super::{Config, Route};
+use super::{Config, Route, handshake, reply, respond};
 use crate::http::{ClientCertificate, InWork, Peer, ServerCertificate};
 use crate::log_limit::LogLimit;
+use crate::shutdown::Shutdown;
 use crate::sources::admission::by_name;
 use crate::sources::cloud_events::{self, Batch};
 use crate::sources::format::{parameters, parameters_to_json, path_parameters};
@@ -43,6 +45,7 @@ pub(super) struct WebhookPort {
     pub(super) limited: LogLimit,
     /// The certificate of the port; `None` if it serves plain HTTP.
     pub(super) certificate: Option<Arc<ServerCertificate>>,
+    pub(super) shutdown: Shutdown,
 }
 
 impl WebhookPort {
@@ -56,7 +59,7 @@ impl WebhookPort {
     }
 }
 
-/// The answer to a request that is refused.
+/// The answer to a request that is not an event: it is refused, or a handshake.
 pub(super) type RefusedWith = Box<Response>;
 
 pub(super) async fn receive(
@@ -73,10 +76,14 @@ pub(super) async fn receive(
     let path = path.into_owned();
     let here: Vec<&Route> =
         port.routes.iter().filter(|route| route.path.matches(&path).is_some()).collect();
+    if let Some(answer) = handshake::without_body(&here, &port, peer, &request) {
+        return answer;
+    }
     let method = request.method().clone();
     let Some(route) = here.iter().find(|route| route.config.method == method.as_str()) else {
         return wrong_method(&here, &path, &method);
     };
+    let method = method.as_str();
     let deny = |why| Box::new(denied(&port, route, peer, why));
     let limit = |limited| Box::new(too_many(&port, route, peer, limited));
     let rate = route.rate.as_ref();
@@ -88,6 +95,9 @@ pub(super) async fn receive(
         Err(NotAuthenticated::NotReady) => return not_ready(&port, route),
         Err(NotAuthenticated::Denied(why)) => return *deny(why),
     };
+    if let Some(answer) = handshake::in_url(route, &claims, &request) {
+        return answer;
+    }
     let is_accepted = |body: Option<&[u8]>| {
         claims.body(body).map_err(deny)?;
         rate.map_or(Ok(()), |rate| rate.source(Instant::now()).map_err(limit))
@@ -102,24 +112,52 @@ pub(super) async fn receive(
         Ok(batch) => batch,
         Err(response) => return *response,
     };
+    // Which event of the address it is, and so how it is answered, is known once it is accepted.
+    let at_address = || here.iter().filter(|other| other.config.method == method);
+    let has_reply = batch.is_none() && at_address().any(|other| other.config.has_reply);
+    let replied = has_reply.then(|| incoming.clone());
     // This continues if the sender disconnects: the body counts in the budget until the store has dropped
     // it.
+    let intake = port.intake.clone();
     let storing = tokio::spawn(async move {
         let _turn = in_work.turn_to_store(size).await;
-        let answer = match batch {
-            Some(batch) => answer_batch(port.intake.accept_many(batch.into_events(incoming)).await),
-            None => answer(port.intake.accept(incoming).await, hint.as_deref()),
+        let stored = match batch {
+            Some(batch) => Stored::Batch(intake.accept_many(batch.into_events(incoming)).await),
+            None => {
+                let accepted = intake.accept(incoming).await;
+                let reply = replied.as_ref().and_then(|incoming| {
+                    reply::response(&intake, incoming, accepted.as_ref().ok()?)
+                });
+                Stored::One(accepted, reply)
+            }
         };
         drop(in_work);
-        answer
+        stored
     });
     match storing.await {
-        Ok(answer) => answer,
+        Ok(Stored::Batch(results)) => answer_batch(results),
+        Ok(Stored::One(_, Some(reply))) => reply,
+        Ok(Stored::One(accepted, None)) => {
+            if let Ok(accepted) = &accepted
+                && let Some(route) = at_address().find(|other| other.event == accepted.name)
+                && let Some(answer) = respond::decided(&port, route, accepted).await
+            {
+                return answer;
+            }
+            answer(accepted, hint.as_deref())
+        }
         Err(_panic) => {
             let why = "accepting this event failed inside fuse; please report it";
             refuse(StatusCode::INTERNAL_SERVER_ERROR, why)
         }
     }
+}
+
+/// What became of a request.
+enum Stored {
+    /// One event, and its `reply`.
+    One(Result<Accepted, AcceptError>, Option<Response>),
+    Batch(Vec<Result<Accepted, AcceptError>>),
 }
 
 /// Why a request is not authenticated.
@@ -141,17 +179,17 @@ fn authenticate(route: &Route, head: &Head<'_>) -> Result<Claims, NotAuthenticat
 /// What authentication reads before the body arrives.
 pub(super) fn head<'r>(port: &WebhookPort, peer: Peer, request: &'r Request<Body>) -> Head<'r> {
     let certificate = request.extensions().get::<Arc<ClientCertificate>>().map(Arc::as_ref);
-    let (headers, now) = (request.headers(), port.intake.now());
-    Head { headers, peer: peer.remote.ip(), certificate, now }
+    let (headers, query) = (request.headers(), request.uri().query().unwrap_or(""));
+    Head { headers, query, peer: peer.remote.ip(), certificate, now: port.intake.now() }
 }
 
-fn not_ready(port: &WebhookPort, route: &Route) -> Response {
+pub(super) fn not_ready(port: &WebhookPort, route: &Route) -> Response {
     port.intake.refused(&route.source, &route.event, "unavailable");
     unavailable("this source is not ready; send the event again later", RETRY_AFTER_QUEUE)
 }
 
 /// Refuses a request that is not authenticated. The answer does not show which part was wrong; the log does.
-fn denied(port: &WebhookPort, route: &Route, peer: Peer, why: Denied) -> Response {
+pub(super) fn denied(port: &WebhookPort, route: &Route, peer: Peer, why: Denied) -> Response {
     let Route { source, event, auth, .. } = route;
     port.intake.refused(source, event, "unauthenticated");
     if let Some(left_out) = port.denied.pass() {
@@ -221,7 +259,14 @@ async fn incoming(
         true => body::check_type(format, &parts.headers)?,
         false => None,
     };
-    let encoded = parts.uri.query().unwrap_or("").as_bytes();
+    let secret = route.auth.iter().flat_map(|auth| auth.config().secret_parameters());
+    let secret: Vec<String> = secret.collect();
+    let query = parts.uri.query().unwrap_or("");
+    let query = match secret.is_empty() {
+        true => Cow::Borrowed(query),
+        false => Cow::Owned(without_parameters(query, &secret)),
+    };
+    let encoded = query.as_bytes();
     let query = parameters(encoded, "query").map_err(bad_format)?;
     let path = path_parameters(&route.path, path).map_err(bad_format)?.unwrap_or_default();
     let body = if has_body {
@@ -229,6 +274,9 @@ async fn incoming(
         // A signature is over the bytes as they were sent.
         is_accepted(Some(&bytes))?;
         let bytes = body::decompressed(coding, bytes, limit, in_work).await?;
+        if let Some(answer) = handshake::in_body(route, &parts.headers, &bytes) {
+            return Err(Box::new(answer));
+        }
         let read = bytes.len();
         let body = format.to_json(bytes).map_err(bad_format)?;
         in_work.take(body.len().saturating_sub(read)).map_err(body::not_arrived)?;

@@ -182,6 +182,11 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
         | "unused-type" | "unused-use" => {
             assert!(is_same(text, &lines.without(line..line + 1)), "{}", shown())
         }
+        "unauthenticated-source" => {
+            let end = (line..).find(|at| lines.all()[*at] == "}").unwrap();
+            let has_auth = lines.all()[line..end].iter().any(|line| line.starts_with("auth "));
+            assert!(lines.all()[line].starts_with("source ") && !has_auth, "{}", shown());
+        }
         "source-without-id" => {
             let sent = own == "hook" && lines.all()[line].ends_with("gitlab.push");
             assert!(sent && !text.contains("\nid = "), "{}", shown());

@@ -97,7 +97,9 @@ fn head(random: &mut Random, ty: &str) -> String {
         }
     };
     maybe(random, "use std \"github\"\n");
-    maybe(random, "source ci webhook {\nport = 12002\npath = \"/ci\"\nevent run\n}\n");
+    let auth = random.pick(&["", "auth { allow-from = [\"10.0.0.0/8\"] }\n"]);
+    let ci = format!("source ci webhook {{\nport = 12002\npath = \"/ci\"\n{auth}event run\n}}\n");
+    maybe(random, &ci);
     let id = random.pick(&["", "id = headers.x-id\n"]);
     let hook = format!(
         "source scm webhook {{\nport = 12003\npath = \"/scm\"\n{id}event hook : gitlab.push\n}}\n"

@@ -14,6 +14,7 @@ use super::header::HeaderSecret;
 use super::hmac::{Algorithm, Encoding, MacKey, Signature, SignatureFormat, TimestampPlace};
 use super::mtls::ClientNames;
 use super::network::Networks;
+use super::query::QuerySecret;
 use super::template::SignedTemplate;
 use super::{Check, Checks};
 use crate::secrets::{ReadSecrets, Secret, SecretError, SecretRef, SecretTexts};
@@ -27,15 +28,19 @@ pub(super) const DEFAULT_TOLERANCE: Duration = Duration::from_secs(5 * 60);
 pub(in super::super) struct AuthConfig {
     all: SchemesConfig,
     any: Option<SchemesConfig>,
+    verify_token: Vec<SecretRef>,
 }
 
 /// An `auth` block as it is written.
 #[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
 struct AuthBlock {
     #[serde(flatten)]
     all: SchemesConfig,
     #[serde(default, deserialize_with = "present")]
     any: Option<SchemesConfig>,
+    #[serde(default)]
+    verify_token: Vec<SecretRef>,
 }
 
 /// A block without a scheme. The check of the rules refuses it, too.
@@ -46,14 +51,14 @@ struct NoScheme(&'static str);
 impl TryFrom<AuthBlock> for AuthConfig {
     type Error = NoScheme;
 
-    fn try_from(AuthBlock { all, any }: AuthBlock) -> Result<Self, NoScheme> {
+    fn try_from(AuthBlock { all, any, verify_token }: AuthBlock) -> Result<Self, NoScheme> {
         if any.as_ref().is_some_and(SchemesConfig::is_empty) {
             return Err(NoScheme("any"));
         }
         if any.is_none() && all.is_empty() {
             return Err(NoScheme("auth"));
         }
-        Ok(Self { all, any })
+        Ok(Self { all, any, verify_token })
     }
 }
 
@@ -67,6 +72,8 @@ struct SchemesConfig {
     basic: Option<BasicConfig>,
     #[serde(default, deserialize_with = "present")]
     header: Option<HeaderConfig>,
+    #[serde(default, deserialize_with = "present")]
+    query: Option<QueryConfig>,
     #[serde(default, deserialize_with = "present")]
     hmac: Option<HmacConfig>,
     #[serde(default, deserialize_with = "present")]
@@ -94,6 +101,12 @@ struct BasicConfig {
 
 #[derive(Clone, Debug, Deserialize)]
 struct HeaderConfig {
+    name: String,
+    value: Vec<SecretRef>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct QueryConfig {
     name: String,
     value: Vec<SecretRef>,
 }
@@ -158,6 +171,12 @@ impl AuthConfig {
         names
     }
 
+    /// The query parameters whose values are secrets.
+    pub(in super::super) fn secret_parameters(&self) -> Vec<String> {
+        let blocks = [Some(&self.all), self.any.as_ref()].into_iter().flatten();
+        blocks.filter_map(|schemes| Some(schemes.query.as_ref()?.name.clone())).collect()
+    }
+
     /// The values of `WWW-Authenticate`.
     pub(in super::super) fn challenges(&self) -> Vec<&'static str> {
         let blocks = || [Some(&self.all), self.any.as_ref()].into_iter().flatten();
@@ -176,6 +195,7 @@ impl AuthConfig {
             .into_iter()
             .flatten()
             .flat_map(SchemesConfig::references)
+            .chain(&self.verify_token)
             .collect()
     }
 
@@ -196,16 +216,21 @@ impl AuthConfig {
                 Some(any.into_iter().flatten().collect()).filter(|any: &Vec<_>| !any.is_empty())?
             }
         };
-        Some(Checks { all, any })
+        let verify_token = match self.verify_token.as_slice() {
+            [] => None,
+            references => Some(secret_texts(references, secrets)?),
+        };
+        Some(Checks { all, any, verify_token })
     }
 }
 
 impl SchemesConfig {
     fn is_empty(&self) -> bool {
-        let Self { bearer, basic, header, hmac, mtls, allow_from } = self;
+        let Self { bearer, basic, header, query, hmac, mtls, allow_from } = self;
         bearer.is_none()
             && basic.is_none()
             && header.is_none()
+            && query.is_none()
             && hmac.is_none()
             && mtls.is_none()
             && allow_from.is_none()
@@ -216,6 +241,7 @@ impl SchemesConfig {
             self.bearer.as_ref().map(|bearer| &bearer.token),
             self.basic.as_ref().map(|basic| &basic.password),
             self.header.as_ref().map(|header| &header.value),
+            self.query.as_ref().map(|query| &query.value),
             self.hmac.as_ref().map(|hmac| &hmac.secret),
         ];
         lists.into_iter().flatten().flatten()
@@ -223,10 +249,7 @@ impl SchemesConfig {
 
     /// The checks. `None` is a check for which no secret could be read.
     fn checks(&self, secrets: &ReadSecrets, problems: &mut Vec<SecretError>) -> Vec<Option<Check>> {
-        let texts = |references: &[SecretRef]| {
-            let read: Vec<&Secret> = references.iter().filter_map(|r| secrets.get(r)).collect();
-            (!read.is_empty()).then(|| SecretTexts::new(&read))
-        };
+        let texts = |references: &[SecretRef]| secret_texts(references, secrets);
         let mut checks = Vec::new();
         // An address is checked first: a peer that may not connect learns nothing else.
         if let Some(networks) = &self.allow_from {
@@ -247,11 +270,21 @@ impl SchemesConfig {
             let name = name.to_ascii_lowercase();
             checks.push(texts(value).map(|values| Check::Header(HeaderSecret { name, values })));
         }
+        if let Some(QueryConfig { name, value }) = &self.query {
+            let name = name.clone();
+            checks.push(texts(value).map(|values| Check::Query(QuerySecret { name, values })));
+        }
         if let Some(hmac) = &self.hmac {
             checks.push(hmac.signature(secrets, problems).map(Check::Hmac));
         }
         checks
     }
+}
+
+/// Those of the secrets that can be read; `None` if there are none.
+fn secret_texts(references: &[SecretRef], secrets: &ReadSecrets) -> Option<SecretTexts> {
+    let read: Vec<&Secret> = references.iter().filter_map(|r| secrets.get(r)).collect();
+    (!read.is_empty()).then(|| SecretTexts::new(&read))
 }
 
 impl HmacConfig {

@@ -10,6 +10,7 @@ mod header;
 mod hmac;
 mod mtls;
 mod network;
+mod query;
 mod refresh;
 mod schema;
 mod template;
@@ -22,15 +23,19 @@ use axum::http::HeaderMap;
 use jiff::Timestamp;
 
 pub(super) use config::{AuthConfig, present};
+pub(super) use query::without_parameters;
 pub(super) use refresh::SourceAuth;
 pub(super) use schema::{auth_field, verify_event};
 
 use self::hmac::SignatureClaim;
 use crate::http::ClientCertificate;
+use crate::secrets::SecretTexts;
 
 /// What is known about a request before its body arrives.
 pub(super) struct Head<'r> {
     pub(super) headers: &'r HeaderMap,
+    /// The query, as it is written in the URL.
+    pub(super) query: &'r str,
     pub(super) peer: IpAddr,
     /// The certificate that the client has shown.
     pub(super) certificate: Option<&'r ClientCertificate>,
@@ -62,6 +67,7 @@ enum Check {
     Bearer(bearer::Bearer),
     Basic(basic::Basic),
     Header(header::HeaderSecret),
+    Query(query::QuerySecret),
     Hmac(hmac::Signature),
 }
 
@@ -74,6 +80,7 @@ impl Check {
             Self::Bearer(bearer) => bearer.check(head.headers),
             Self::Basic(basic) => basic.check(head.headers),
             Self::Header(header) => header.check(head.headers),
+            Self::Query(query) => query.check(head),
             Self::Hmac(signature) => return signature.claim(head).map(Some),
         }
         .map(|()| None)
@@ -86,6 +93,8 @@ pub(super) struct Checks {
     all: Vec<Check>,
     /// One of them must succeed, if there are any.
     any: Vec<Check>,
+    /// What the sender sends when it verifies the URL.
+    verify_token: Option<SecretTexts>,
 }
 
 /// What is checked against the body after the head has passed.
@@ -97,6 +106,19 @@ pub(super) struct Claims {
 }
 
 impl Checks {
+    /// Checks what a sender shows that asks, before its first event, whether it may send events. It has the URL and an
+    /// address, and may have no other credentials yet.
+    pub(super) fn address_and_url(&self, head: &Head<'_>) -> Result<(), Denied> {
+        let mut checks =
+            self.all.iter().filter(|c| matches!(c, Check::AllowFrom(_) | Check::Query(_)));
+        checks.try_for_each(|check| check.head(head).map(drop))
+    }
+
+    /// Whether this is the token with which the sender verifies the URL.
+    pub(super) fn is_verify_token(&self, token: &str) -> bool {
+        self.verify_token.as_ref().is_some_and(|known| known.contains(token.as_bytes()).into())
+    }
+
     /// Checks what the head of a request shows.
     pub(super) fn head(&self, head: &Head<'_>) -> Result<Claims, Denied> {
         let mut claims = Claims::default();
@@ -119,6 +141,11 @@ impl Checks {
 }
 
 impl Claims {
+    /// Whether the head has proven everything, so that the body may be any.
+    pub(super) fn are_none(&self) -> bool {
+        self.all.is_empty() && self.any.is_empty()
+    }
+
     /// Checks the signatures against the bytes of the body as they arrived. Without a body, no signature is valid.
     pub(super) fn body(&self, body: Option<&[u8]>) -> Result<(), Denied> {
         let is_proven = |claim: &SignatureClaim| body.is_some_and(|body| claim.is_proven_by(body));

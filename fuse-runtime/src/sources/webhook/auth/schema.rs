@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 use super::template::{SignedTemplate, TemplatePart};
 
 /// The schemes, each of which is a field.
-const SCHEMES: [&str; 6] = ["bearer", "basic", "header", "hmac", "mtls", "allow-from"];
+const SCHEMES: [&str; 7] = ["bearer", "basic", "header", "query", "hmac", "mtls", "allow-from"];
 
 /// The field `auth` of a source.
 pub(in super::super) fn auth_field() -> Field {
@@ -18,6 +18,11 @@ pub(in super::super) fn auth_field() -> Field {
     let auth = Schema::new("auth", "What a request must have.");
     let auth = schemes(auth)
         .field(block("any", "Alternatives, one of which must succeed.", any))
+        .field(Field::optional(
+            "verify-token",
+            FieldType::Secrets,
+            "What the sender sends to verify the URL, with `handshake = \"meta\"`.",
+        ))
         .any_of(&names);
     block("auth", "How fuse authenticates senders; a request must pass every check.", auth)
 }
@@ -38,6 +43,9 @@ fn schemes(schema: Schema) -> Schema {
         .verify(check_basic);
     let header = Schema::new("header", "")
         .field(Field::required("name", FieldType::HeaderName, "The header."))
+        .field(Field::required("value", FieldType::Secrets, "Its value."));
+    let query = Schema::new("query", "")
+        .field(Field::required("name", FieldType::String, "The parameter."))
         .field(Field::required("value", FieldType::Secrets, "Its value."));
     let signed = "What is signed: `{body}`, `{timestamp}`, `{id}` and text.";
     let hmac = Schema::new("hmac", "")
@@ -108,6 +116,7 @@ fn schemes(schema: Schema) -> Schema {
         .field(block("bearer", "A token: `Authorization: Bearer TOKEN`.", bearer))
         .field(block("basic", "A user and a password: `Authorization: Basic …`.", basic))
         .field(block("header", "A header whose value is a secret.", header))
+        .field(block("query", "A query parameter whose value is a secret.", query))
         .field(block("hmac", "A signature of the body.", hmac))
         .field(block("mtls", "A client certificate, which `client-ca` of `tls` has signed.", mtls))
         .field(Field::optional(
@@ -175,6 +184,14 @@ fn check_hmac(block: &TriggerInfo) -> Result<(), String> {
 /// Checks an event with the fields of its source.
 pub(in super::super) fn verify_event(fields: &Map<String, Json>) -> Result<(), String> {
     let auth = fields.get("auth");
+    let verifies = fields.get("handshake").and_then(Json::as_str) == Some("meta");
+    let has_token = auth.is_some_and(|auth| auth.get("verify-token").is_some());
+    if verifies && !has_token {
+        return Err("has `handshake = \"meta\"`, which needs `verify-token` in `auth`".to_owned());
+    }
+    if has_token && !verifies {
+        return Err("does not use `verify-token`, which needs `handshake = \"meta\"`".to_owned());
+    }
     let in_block = |block: Option<&Json>| block.is_some_and(|block| block.get("hmac").is_some());
     let signs = in_block(auth) || in_block(auth.and_then(|auth| auth.get("any")));
     if signs && fields.get("method").and_then(Json::as_str) == Some("GET") {

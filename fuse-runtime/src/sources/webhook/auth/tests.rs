@@ -65,7 +65,7 @@ impl Checks {
         }
         let now = Timestamp::from_second(sent.now).unwrap();
         let peer = Ipv4Addr::LOCALHOST.into();
-        let head = Head { headers: &headers, peer, certificate: None, now };
+        let head = Head { headers: &headers, query: "", peer, certificate: None, now };
         self.head(&head)?.body(Some(sent.body))
     }
 
@@ -252,11 +252,11 @@ fn blocks_that_protect_nothing_are_refused() {
     for (auth, expected) in [
         (
             String::new(),
-            "`auth` needs `bearer` or `basic` or `header` or `hmac` or `mtls` or `allow-from` or `any`",
+            "`auth` needs `bearer` or `basic` or `header` or `query` or `hmac` or `mtls` or `allow-from` or `any`",
         ),
         (
             "any {}".into(),
-            "`any` needs `bearer` or `basic` or `header` or `hmac` or `mtls` or `allow-from`",
+            "`any` needs `bearer` or `basic` or `header` or `query` or `hmac` or `mtls` or `allow-from`",
         ),
         ("digest {}".into(), "there is no field `digest`"),
         ("bearer { tokn = env(\"K\") }".into(), "there is no field `tokn`"),
@@ -270,6 +270,8 @@ fn blocks_that_protect_nothing_are_refused() {
             "header { name = \"X Y\", value = env(\"K\") }".into(),
             "`name` is \"X Y\", but must be the name of an HTTP header",
         ),
+        ("verify-token = env(\"K\")".into(), "`auth` needs `bearer` or"),
+        ("verify-token = env(\"K\"), bearer { token = env(\"K\") }".into(), "needs `handshake = "),
         ("allow-from = [\"10.0.0.0/40\"]".into(), "must be an IP network"),
         ("allow-from = [\"10.1.2.3/8\"]".into(), "write \"10.0.0.0/8\""),
         ("hmac { secret = env(\"K\") }".into(), "`hmac` needs `header`"),
@@ -332,7 +334,7 @@ fn what_the_check_of_rules_would_miss_accepts_nobody() {
     )]);
     let (peer, now) = (Ipv4Addr::LOCALHOST.into(), Timestamp::UNIX_EPOCH);
     let claims = checks(GITHUB, &[("K", "k")])
-        .head(&Head { headers: &headers, peer, certificate: None, now })
+        .head(&Head { headers: &headers, query: "", peer, certificate: None, now })
         .unwrap();
     assert!(claims.body(Some(b"")).is_ok() && claims.body(None).is_err());
 }
