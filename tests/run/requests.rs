@@ -48,7 +48,7 @@ async fn compressed_bodies_are_read_and_bombs_refused() {
     assert_eq!(reply.header("accept-encoding"), "gzip, deflate, br, zstd");
     let why = compressed(&fuse, "gzip", b"{}".to_vec()).await.error(400);
     assert!(why.contains("not valid gzip"), "{why}");
-    let bomb = gzip(&" ".repeat(64 << 20));
+    let bomb = gzip(&" ".repeat(1_000_000));
     let why = compressed(&fuse, "gzip", bomb).await.error(413);
     assert!(why.contains("200 times"), "{why}");
     let large: String =
