@@ -1,6 +1,7 @@
 //! Loads rule files and checks them.
 
 mod examined;
+mod preset_info;
 mod presets;
 mod reader;
 mod routes;
@@ -8,7 +9,7 @@ mod routes;
 use std::collections::BTreeMap;
 
 pub use examined::Examined;
-pub use presets::PresetInfo;
+pub use preset_info::{PresetEvent, PresetInfo, PresetSecret};
 
 use crate::check::{self, ParsedFile};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};

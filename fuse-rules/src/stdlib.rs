@@ -34,6 +34,9 @@ const MODULES: &[(&str, &str)] = &[
 /// The prefix of the names of its files. A file that a `use` names cannot have such a name.
 const NAME_PREFIX: &str = "std:";
 
+/// The prefix of the names of files with presets.
+const PRESET_PREFIX: &str = "std:presets/";
+
 /// The names of the modules, sorted.
 ///
 /// ```
@@ -67,6 +70,16 @@ pub(crate) fn module_of(file: &str) -> Option<&str> {
 /// Whether the rules cannot change the text at a span, because it is in the standard library.
 pub(crate) fn contains(files: &Files, span: Span) -> bool {
     files.get(span.file).is_some_and(|file| module_of(file.name()).is_some())
+}
+
+/// The name of the file with the presets of a kind of sources.
+pub(crate) fn preset_file_name(kind: &str) -> String {
+    format!("{PRESET_PREFIX}{kind}")
+}
+
+/// Whether a file has the presets of a kind of sources.
+pub(crate) fn is_preset(file: &str) -> bool {
+    file.starts_with(PRESET_PREFIX)
 }
 
 /// Whether a module exists and declares a condition.

@@ -232,16 +232,20 @@ fn the_page_about_senders_is_up_to_date() {
     }
 }
 
-/// Two sources of GitHub, one of Slack with other paths, and no other sender.
+/// Two sources of GitHub, and one of Slack with other paths and without interactions.
 const PRESETS: &str = r#"
 source hub github { port = 12003, path = "/hub", secret = [secret("hub", "new"), secret("hub", "old")]
   event push
   event release }
 source other github { port = 12004, secret = env("OTHER")
   event issues }
+source chat slack { port = 12007, path = "/chat", secret = env("SLACK")
+  auth { bearer { token = env("OTHER") } }
+  event mine { when body.type == "event_callback" }
+  event command { path = "/chat/commands" } }
 source page meta { port = 12005, secret = file("/app"), verify-token = env("VERIFY")
   event changes }
-source alerts alertmanager { port = 12006, secret = env("TOKEN")
+source paged alertmanager { port = 12006, secret = env("TOKEN")
   event notification }
 "#;
 
@@ -259,17 +263,29 @@ fn a_preset_of_the_rules_gets_the_settings_of_its_sender() {
     --- stderr
     fuse: no source of the kind `github` has an event `page.changes`
     ");
-    let alerts = printed(PRESETS, &["alertmanager", "--event", "alerts.notification"]);
-    assert!(alerts.contains("credentials_file: /etc/alertmanager/fuse-token"), "{alerts}");
+    insta::assert_snapshot!(printed(PRESETS, &["slack"]), @"
+    exit 0
+    # Slack sends events to the source `chat`.
+    # https://docs.slack.dev/authentication/verifying-requests-from-slack
+    #
+    # In the settings of the app:
+    #   Basic Information, Signing Secret:       SECRET
+    #   Slash Commands, Request URL:             http://fuse.fuse.svc:12007/chat/commands
+    #   Event Subscriptions, Request URL:        http://fuse.fuse.svc:12007/chat
+    #
+    # SECRET is the environment variable `SLACK`.
+    ");
+    for arguments in [&["alertmanager"][..], &["alertmanager", "--event", "paged.notification"]] {
+        let alerts = printed(PRESETS, arguments);
+        assert!(alerts.contains("credentials_file: /etc/alertmanager/fuse-token"), "{alerts}");
+        assert!(alerts.contains("expects: the environment variable `TOKEN`."), "{alerts}");
+    }
 }
 
 #[test]
 fn a_sender_that_the_rules_lack_gets_rules_that_load() {
-    for sender in ["github", "slack", "cloudevents", "docker-hub", "meta"] {
-        let printed = printed(PRESETS.split("source page").next().unwrap(), &[sender]);
-        if sender == "github" {
-            continue;
-        }
+    for sender in ["alertmanager", "slack", "cloudevents", "docker-hub", "meta"] {
+        let printed = printed(PRESETS.split("source chat").next().unwrap(), &[sender]);
         let (_, rules) = printed.split_once('\n').unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("new.rules");

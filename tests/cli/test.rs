@@ -212,3 +212,32 @@ fn rules_do_not_see_the_headers_of_auth() {
     let explained = ran_in(folder.path(), &explain);
     assert!(explained.contains("from nobody b"), "{explained}");
 }
+
+/// A condition of one's own must be tested with what the sender sends.
+#[test]
+fn a_test_sends_the_headers_of_a_preset_and_no_others() {
+    let rules = |header: &str| {
+        format!(
+            r#"
+        source hub github {{
+          port   = 12000
+          secret = env("S")
+          event push {{ when headers.x-team == "a" }}
+        }}
+        sensor s on hub.push {{
+          rule r {{ trigger log {{ message = "${{headers.x-github-event}}" }} }}
+        }}
+        test "pushed" {{
+          send hub.push body {{}} {header}
+          expect r once {{ message = "push" }}
+        }}
+        "#
+        )
+    };
+    for (header, code) in [("", "exit 1"), (r#"headers { x-team = "a" }"#, "exit 0")] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("test.rules"), rules(header)).unwrap();
+        let text = ran_in(folder.path(), &["test", "test.rules"]);
+        assert!(text.starts_with(code), "{text}");
+    }
+}

@@ -30,7 +30,7 @@ mod pending;
 mod presets;
 /// Rules and settings that change while it runs.
 mod reload;
-/// Answers of one's own choice.
+/// Custom answers.
 mod replies;
 /// Compression, paths, methods, proxies and rates.
 mod requests;

@@ -145,3 +145,22 @@ async fn an_event_that_is_not_decided_in_time_is_answered_nevertheless() {
     assert_eq!(answered.json()["note"], "the event is stored, and not decided yet");
     fuse.settled(&answered.event(202)).await;
 }
+
+#[tokio::test]
+async fn a_reload_changes_the_reply_alone() {
+    let fuse = start(r#"reply { status = 201, body = { version = "one" } }"#).await;
+    let body = r#"{"id": "1", "kind": "sent"}"#;
+    let reply = send(&fuse, body).await;
+    assert_eq!((reply.status, reply.json()), (201, json!({ "version": "one" })));
+    let file = fuse.folder().join("rules/test.rules");
+    let rules = std::fs::read_to_string(&file).unwrap();
+    let rules = rules.replace("status = 201", "status = 203").replace("\"one\"", "\"two\"");
+    std::fs::write(&file, rules).unwrap();
+    fuse.hang_up();
+    let reply = until("the reply changes", async || {
+        let reply = send(&fuse, body).await;
+        (reply.status != 201).then_some(reply)
+    })
+    .await;
+    assert_eq!((reply.status, reply.json()), (203, json!({ "version": "two" })));
+}

@@ -44,30 +44,12 @@ fn merge_under(fields: &[Field], block: &mut Block, default: &Block) {
             None => block.fields.push(field.clone()),
             Some(_) if inner.is_some_and(Schema::is_whole) => {}
             Some(own) => {
-                if let (Some(own), Some(more)) =
-                    (as_block_mut(&mut own.value), as_block(&field.value))
+                if let (Some(own), Some(more)) = (own.value.as_block_mut(), field.value.as_block())
                 {
                     merge_under(inner.map_or(&[], Schema::fields), own, more);
                 }
             }
         }
-    }
-}
-
-/// A block or the equivalent record literal.
-pub(super) fn as_block(value: &FieldValue) -> Option<&Block> {
-    match value {
-        FieldValue::Block(block) => Some(block),
-        FieldValue::Expr(ast::Expr { kind: ast::ExprKind::Record(block), .. }) => Some(block),
-        FieldValue::Expr(_) => None,
-    }
-}
-
-fn as_block_mut(value: &mut FieldValue) -> Option<&mut Block> {
-    match value {
-        FieldValue::Block(block) => Some(block),
-        FieldValue::Expr(ast::Expr { kind: ast::ExprKind::Record(block), .. }) => Some(block),
-        FieldValue::Expr(_) => None,
     }
 }
 
@@ -204,10 +186,8 @@ impl Checker<'_> {
     }
 
     fn cannot_be_left_out(&self, key: &Text) -> Diagnostic {
-        Diagnostic::error(Code::E0409, key.span, format!("`{}` cannot be left out", key.text))
-            .label("`?` leaves it out when the value is missing")
-            .help("remove the `?`, or give a default with `?? \"…\"`")
-            .maybe_fix(self.without_mark(key))
+        let help = "remove the `?`, or give a default with `?? \"…\"`";
+        cannot_be_left_out(key).help(help).maybe_fix(self.without_mark(key))
     }
 
     /// Removes the `?` after a key.
@@ -220,16 +200,7 @@ impl Checker<'_> {
         let mut seen: FxHashMap<&str, Span> = FxHashMap::default();
         for field in &block.fields {
             match seen.get(field.key.text.as_str()) {
-                Some(first) => self.report(
-                    Diagnostic::error(
-                        Code::E0404,
-                        field.key.span,
-                        format!("`{}` is given twice", field.key.text),
-                    )
-                    .label("given again here")
-                    .related(*first, "first given here")
-                    .help("remove one of them"),
-                ),
+                Some(first) => self.report(given_twice(&field.key, *first)),
                 None => {
                     seen.insert(&field.key.text, field.key.span);
                 }
@@ -254,7 +225,7 @@ impl Checker<'_> {
         prefix: &str,
     ) -> Mapped {
         let name: Arc<str> = format!("{prefix}{}", field.key.text).into();
-        let block = as_block(&field.value);
+        let block = field.value.as_block();
         let value = match (block, ty) {
             (Some(block), FieldType::Map(inner)) => {
                 self.repeated(block);
@@ -284,9 +255,10 @@ impl Checker<'_> {
                     };
                 };
                 if matches!(ty, FieldType::Secret | FieldType::Secrets) {
+                    let written = self.written_key(&field.key);
                     let secret = match ty {
-                        FieldType::Secrets => self.secrets(expr, &field.key.text),
-                        _ => self.secret(expr, &field.key.text),
+                        FieldType::Secrets => self.secrets(expr, &written),
+                        _ => self.secret(expr, &written),
                     };
                     let value = MappedValue::Expr(secret, ty.clone());
                     let key = field.key.text.clone();
@@ -362,6 +334,20 @@ impl Checker<'_> {
             self.report(problem.label("not accepted"));
         }
     }
+}
+
+/// A `?` after the name of a field that must have a value.
+pub(crate) fn cannot_be_left_out(key: &Text) -> Diagnostic {
+    Diagnostic::error(Code::E0409, key.span, format!("`{}` cannot be left out", key.text))
+        .label("`?` leaves it out when the value is missing")
+}
+
+/// A field that its block contains twice.
+pub(crate) fn given_twice(key: &Text, first: Span) -> Diagnostic {
+    Diagnostic::error(Code::E0404, key.span, format!("`{}` is given twice", key.text))
+        .label("given again here")
+        .related(first, "first given here")
+        .help("remove one of them")
 }
 
 /// Whether the block has an unknown field with a similar name, which is already reported.

@@ -4,7 +4,6 @@
 use serde_json::{Map, Value as Json};
 
 use super::Checker;
-use super::blocks::as_block;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::syntax::ast::{self, Block};
 use crate::typed::{ExpectedFields, Mapped, MappedValue, Rule};
@@ -44,7 +43,7 @@ impl Checker<'_> {
                     self.report_left_out_in_list(items);
                 }
                 value => {
-                    if let Some(inner) = as_block(value) {
+                    if let Some(inner) = value.as_block() {
                         self.left_out(inner, path, all);
                     }
                 }
@@ -140,7 +139,7 @@ impl Checker<'_> {
 fn sets_all(fields: &[Mapped], expected: &Block) -> bool {
     expected.fields.iter().all(|own| {
         fields.iter().filter(|field| field.key == own.key.text).any(|field| {
-            match (as_block(&own.value), block_of(&field.value)) {
+            match (own.value.as_block(), block_of(&field.value)) {
                 (Some(expected), Some(fields)) => sets_all(fields, expected),
                 _ => true,
             }

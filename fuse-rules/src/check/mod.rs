@@ -27,7 +27,7 @@ mod operands;
 mod order;
 mod paths;
 mod patterns;
-mod preset_headers;
+mod presets;
 mod references;
 mod required_values;
 mod results;
@@ -55,6 +55,7 @@ use crate::value::Value;
 use rustc_hash::FxHashMap;
 
 use crate::types::Known;
+pub(crate) use blocks::{cannot_be_left_out, given_twice};
 use event_parts::EventView;
 use inclusions::IncludedFiles;
 use inline::ConditionTemplate;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::blocks::merged;
 use super::bodies::divided;
 use super::event_parts::{DECODE, EventParts, EventView};
+use super::presets::{defaults_for, place_of};
 use super::scope::Scope;
 use super::{Checker, names};
 use crate::diagnostic::{Code, Diagnostic};
@@ -64,8 +65,12 @@ impl Checker<'_> {
             return typed;
         };
         let before = self.problems.len();
-        let block =
-            merged(schema.source.fields(), &source.block, self.defaults_of(&source.kind.text));
+        let block = {
+            let defaults = self.defaults_of(&source.kind.text);
+            let defaults: Vec<_> = defaults.map(|block| defaults_for(source, block)).collect();
+            let defaults = defaults.iter().map(|block| &**block);
+            merged(schema.source.fields(), &source.block, defaults)
+        };
         // These come first, since the other fields may read the body and the path.
         let (first, rest) = divided(&block, &schema.first_fields());
         let (decode, rest) = divided(&rest, &[DECODE]);
@@ -77,6 +82,9 @@ impl Checker<'_> {
         let mut scope = EventParts::common_scope(&events);
         own.add(self.source_fields(&schema.source, &rest, &mut scope));
         let decode = self.decode(&decode, &mut scope);
+        if let Some(preset) = &source.preset {
+            self.move_out_of_preset(source, before, preset.span);
+        }
         if source.events.is_empty() && !block.incomplete {
             self.report(
                 Diagnostic::error(
@@ -110,6 +118,7 @@ impl Checker<'_> {
                 EventView { body: body.clone(), parameters: parts.parameters.clone() },
             );
             let when = self.event_conditions(event, &parts);
+            self.move_out_of_preset(source, before, place_of(source, event));
             let incomplete = block.incomplete || event.block.as_ref().is_some_and(|b| b.incomplete);
             for field in schema.source.fields().iter().chain(schema.event.fields()) {
                 self.complete(field, &mut fields, incomplete, event, source);

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 
 use super::paths::unknown_parameter;
-use super::preset_headers::headers_of;
+use super::presets::headers_of;
 use super::scope::{Scope, ScopeKind};
 use super::{Checker, ParsedFile, names};
 use crate::decision::Outcome;

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::check::ParsedFile;
+use crate::check::{ParsedFile, cannot_be_left_out, given_twice};
 use crate::diagnostic::{Code, Diagnostic, suggest};
-use crate::schema::{Registry, Schema, SourceSchema};
+use crate::schema::{Registry, SourceSchema};
 use crate::span::{FileId, Files};
 use crate::stdlib;
 use crate::syntax;
@@ -54,8 +54,8 @@ impl<'a> PresetFiles<'a> {
         let base = schema.source.kind().to_owned();
         let file = self.by_base.entry(base).or_insert_with(|| {
             let text = schema.preset_text();
-            let name = format!("presets/{}", schema.source.kind());
-            let id = files.add(stdlib::file_name(&name), text.to_owned());
+            let name = stdlib::preset_file_name(schema.source.kind());
+            let id = files.add(name, text.to_owned());
             let tree = syntax::parse(id, text, problems);
             PresetFile { id, presets: tree.sources, modules: BTreeSet::new() }
         });
@@ -120,13 +120,15 @@ impl Expansion<'_> {
             let Some(value) = filled(&field.value, &secrets) else { continue };
             match source.block.fields.iter_mut().find(|own| own.key.text == field.key.text) {
                 None => source.block.fields.push(BlockField { value, ..field.clone() }),
-                Some(own) => {
-                    if let (FieldValue::Block(own), FieldValue::Block(more)) =
-                        (&mut own.value, value)
-                    {
-                        self.add_schemes(own, more);
+                Some(own) => match (own.value.as_block_mut(), value) {
+                    (Some(own), FieldValue::Block(more)) => self.add_schemes(own, more),
+                    (None, FieldValue::Block(more)) => {
+                        self.problems.push(self.not_a_block(&own.key));
+                        own.value = FieldValue::Block(more);
                     }
-                }
+                    // A plain value replaces that of the preset.
+                    (_, FieldValue::Expr(_)) => {}
+                },
             }
         }
         for event in &mut source.events {
@@ -138,15 +140,24 @@ impl Expansion<'_> {
 
     /// Takes the fields that replace placeholders out of a source. Reports missing ones, and fields that do not exist.
     fn secrets(&mut self, source: &mut Source) -> BTreeMap<String, BlockField> {
-        let mut names = Vec::new();
-        placeholders(&self.preset.block, &mut names);
-        let mut found = BTreeMap::new();
+        let names = placeholders(&self.preset.block).into_iter().map(|(name, _)| name);
+        let names: Vec<String> = names.collect();
+        let mut found: BTreeMap<String, BlockField> = BTreeMap::new();
         let fields = self.schema.source.fields();
         let mut is_misspelled = false;
         source.block.fields.retain(|field| {
             let key = &field.key;
             if names.contains(&key.text) {
-                found.entry(key.text.clone()).or_insert_with(|| field.clone());
+                if field.optional {
+                    let problem = cannot_be_left_out(key).help("remove the `?`");
+                    self.problems.push(problem);
+                }
+                match found.get(&key.text) {
+                    Some(first) => self.problems.push(given_twice(key, first.key.span)),
+                    None => {
+                        found.insert(key.text.clone(), field.clone());
+                    }
+                }
                 return false;
             }
             let is_known = fields.iter().any(|known| known.name == key.text);
@@ -182,6 +193,18 @@ impl Expansion<'_> {
             }
         }
         found
+    }
+
+    /// A field that replaces a block of the preset, and with it the checks of the sender.
+    fn not_a_block(&self, key: &Text) -> Diagnostic {
+        let (kind, key_text) = (&self.preset.name.text, &key.text);
+        Diagnostic::error(Code::E0403, key.span, format!("`{key_text}` takes a block"))
+            .label("not a block")
+            .help(format!(
+                "write it as `{key_text} {{ … }}`, to which fuse adds what `{kind}` sets; or write a source \
+                 of the kind `{}`",
+                self.schema.source.kind()
+            ))
     }
 
     /// Adds the fields of a nested block of the preset to that of the source, which cannot replace them.
@@ -221,7 +244,10 @@ impl Expansion<'_> {
         let block = event.block.get_or_insert_with(|| Block { fields: Vec::new(), ..more.clone() });
         for field in &more.fields {
             let key = &field.key.text;
-            if !own.contains(key) && !block.fields.iter().any(|own| own.key.text == *key) {
+            let is_set = |key: &String| {
+                own.contains(key) || block.fields.iter().any(|own| own.key.text == *key)
+            };
+            if !is_set(key) && !self.schema.replacements(key).any(is_set) {
                 block.fields.push(field.clone());
             }
         }
@@ -259,16 +285,22 @@ fn placeholder(value: &FieldValue) -> Option<&str> {
     }
 }
 
-fn placeholders(block: &Block, names: &mut Vec<String>) {
+/// The placeholders of a block: the name of each, and the path of the field with it.
+pub(super) fn placeholders(block: &Block) -> Vec<(String, Vec<String>)> {
+    let mut found = Vec::new();
     for field in &block.fields {
+        let key = field.key.text.clone();
         if let Some(name) = placeholder(&field.value) {
-            if !names.iter().any(|known| known == name) {
-                names.push(name.to_owned());
-            }
+            found.push((name.to_owned(), vec![key]));
         } else if let FieldValue::Block(inner) = &field.value {
-            placeholders(inner, names);
+            let inner = placeholders(inner).into_iter();
+            found
+                .extend(inner.map(|(name, path)| {
+                    (name, std::iter::once(key.clone()).chain(path).collect())
+                }));
         }
     }
+    found
 }
 
 /// A value of a preset with the fields of a source in place of its placeholders. `None` if one of them is missing.
@@ -279,63 +311,14 @@ fn filled(value: &FieldValue, secrets: &BTreeMap<String, BlockField>) -> Option<
     let FieldValue::Block(block) = value else { return Some(value.clone()) };
     let mut fields = Vec::new();
     for field in &block.fields {
-        let mut field = BlockField { value: filled(&field.value, secrets)?, ..field.clone() };
-        if let Some(given) = placeholder(&field.value).and_then(|name| secrets.get(name)) {
-            field.optional = given.optional;
+        let given = placeholder(&field.value).and_then(|name| secrets.get(name));
+        let value = filled(&field.value, secrets)?;
+        let mut field = BlockField { value, ..field.clone() };
+        if let Some(given) = given {
+            // Its problems are shown where the rules contain it.
+            field.key.span = given.key.span;
         }
         fields.push(field);
     }
     Some(FieldValue::Block(Block { fields, ..block.clone() }))
-}
-
-/// A preset of a kind of sources, for tools.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PresetInfo {
-    /// Its kind, as in `github`.
-    pub kind: String,
-    /// The kind that it is a preset of, as in `webhook`.
-    pub base: String,
-    /// The comment above it.
-    pub doc: String,
-    /// Its fields that have to be set, each to a secret.
-    pub secrets: Vec<String>,
-    /// Its path, if it has one.
-    pub path: Option<String>,
-    /// Its events: their names, and the comments above them.
-    pub events: Vec<(String, Option<String>)>,
-}
-
-impl Registry {
-    /// The presets of all kinds of sources.
-    pub fn presets(&self) -> Vec<PresetInfo> {
-        let of_base = |schema: &SourceSchema| {
-            // The text is checked where it is used.
-            let tree = syntax::parse(FileId(0), schema.preset_text(), &mut Vec::new());
-            let info = |preset: Source| PresetInfo::new(preset, &schema.source);
-            tree.sources.into_iter().map(info).collect::<Vec<_>>()
-        };
-        self.sources().flat_map(of_base).collect()
-    }
-}
-
-impl PresetInfo {
-    fn new(preset: Source, base: &Schema) -> Self {
-        let mut secrets = Vec::new();
-        placeholders(&preset.block, &mut secrets);
-        let path = preset.block.fields.iter().find(|field| field.key.text == "path");
-        let path = path.and_then(|field| match &field.value {
-            FieldValue::Expr(ast::Expr { kind: ExprKind::String(path), .. }) => Some(path.clone()),
-            _ => None,
-        });
-        let events = preset.events.into_iter().map(|event| (event.name.text, event.doc));
-        Self {
-            kind: preset.name.text,
-            base: base.kind().to_owned(),
-            doc: preset.doc.unwrap_or_default(),
-            secrets,
-            path,
-            events: events.collect(),
-        }
-    }
 }

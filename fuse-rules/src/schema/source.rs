@@ -16,6 +16,7 @@ pub struct SourceSchema {
     verify: Option<EventVerifier>,
     shapes: Vec<ShapeRule>,
     presets: &'static str,
+    alternatives: Vec<Vec<String>>,
 }
 
 /// Checks the fields of a complete event, with those of its source. The error is a message for people, such as ``has
@@ -78,6 +79,7 @@ impl SourceSchema {
             verify: None,
             shapes: Vec::new(),
             presets: "",
+            alternatives: Vec::new(),
         }
     }
 
@@ -167,6 +169,20 @@ impl SourceSchema {
     #[must_use]
     pub fn presets(self, text: &'static str) -> Self {
         Self { presets: text, ..self }
+    }
+
+    /// Declares fields of which an event needs only one: a source or event that sets one of them does not get the others
+    /// from its preset.
+    #[must_use]
+    pub fn alternatives(mut self, fields: &[&str]) -> Self {
+        self.alternatives.push(fields.iter().map(|name| (*name).to_owned()).collect());
+        self
+    }
+
+    /// The fields that replace a field of a preset, with the field itself.
+    pub(crate) fn replacements<'s>(&'s self, field: &'s str) -> impl Iterator<Item = &'s String> {
+        let of_field = move |group: &&Vec<String>| group.iter().any(|name| name == field);
+        self.alternatives.iter().filter(of_field).flatten()
     }
 
     /// The text of its presets.

@@ -241,6 +241,28 @@ pub(crate) enum FieldValue {
     Block(Block),
 }
 
+impl FieldValue {
+    /// A block or the equivalent record literal.
+    pub(crate) fn as_block(&self) -> Option<&Block> {
+        match self {
+            Self::Block(block) | Self::Expr(Expr { kind: ExprKind::Record(block), .. }) => {
+                Some(block)
+            }
+            Self::Expr(_) => None,
+        }
+    }
+
+    /// As [`FieldValue::as_block`], to change it.
+    pub(crate) fn as_block_mut(&mut self) -> Option<&mut Block> {
+        match self {
+            Self::Block(block) | Self::Expr(Expr { kind: ExprKind::Record(block), .. }) => {
+                Some(block)
+            }
+            Self::Expr(_) => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Expr {
     pub(crate) kind: ExprKind,

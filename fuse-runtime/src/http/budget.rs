@@ -52,6 +52,13 @@ struct Entry {
     given_up: Arc<Notify>,
 }
 
+impl Entry {
+    /// Its bytes of the reserve and of the common part, which it no longer has.
+    fn take_bytes(&mut self) -> (usize, usize) {
+        (std::mem::take(&mut self.reserve), std::mem::take(&mut self.common))
+    }
+}
+
 /// Why there is no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoRoom {
@@ -160,14 +167,22 @@ impl Budget {
     /// The request is answered or gone. Its bytes are free.
     pub(super) fn end(&mut self, id: u64) {
         if let Some(entry) = self.requests.remove(&id) {
-            self.free(entry.reserve, entry.common);
+            self.free((entry.reserve, entry.common));
             if !entry.is_given_up {
                 self.in_work = self.in_work.saturating_sub(1);
             }
         }
     }
 
-    fn free(&mut self, reserve: usize, common: usize) {
+    /// The request continues, but its bytes are no longer in memory.
+    pub(super) fn release(&mut self, id: u64) {
+        if let Some(entry) = self.requests.get_mut(&id) {
+            let bytes = entry.take_bytes();
+            self.free(bytes);
+        }
+    }
+
+    fn free(&mut self, (reserve, common): (usize, usize)) {
         self.reserve = self.reserve.saturating_sub(reserve);
         self.common = self.common.saturating_sub(common);
     }
@@ -188,9 +203,8 @@ impl Budget {
         }
         entry.is_given_up = true;
         entry.given_up.notify_one();
-        let (reserve, common) = (entry.reserve, entry.common);
-        (entry.reserve, entry.common) = (0, 0);
-        self.free(reserve, common);
+        let bytes = entry.take_bytes();
+        self.free(bytes);
         self.in_work = self.in_work.saturating_sub(1);
         true
     }
@@ -218,6 +232,10 @@ mod tests {
         }
         // 3 MiB less three times 32 KiB are in the common part.
         assert_eq!(budget.take(large[0], 97 << 10, now), Err(NoRoom::Full));
+        // A request that only waits for its answer needs no bytes.
+        budget.release(large[2]);
+        budget.take(large[0], MIB / 2, now).unwrap();
+        budget.take(large[2], MIB / 2, now).unwrap();
         for _ in 0..20 {
             let (small, _) = budget.begin(false, now).unwrap();
             budget.take(small, 20 << 10, now).unwrap();
@@ -288,7 +306,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_limit_holds_and_all_is_given_back(
-            steps in proptest::collection::vec((0..4_u8, 0..8_usize, 0..MIB, 0..900_u64), 1..200),
+            steps in proptest::collection::vec((0..5_u8, 0..8_usize, 0..MIB, 0..900_u64), 1..200),
         ) {
             let mut budget = budget(6);
             let mut now = Instant::now();
@@ -300,6 +318,7 @@ mod tests {
                     (0, _) | (_, None) => open.extend(budget.begin(false, now).ok().map(|(id, _)| id)),
                     (1, Some(id)) => drop(budget.take(id, bytes, now)),
                     (2, Some(id)) => drop(budget.complete(id)),
+                    (3, Some(id)) => budget.release(id),
                     (_, Some(id)) => {
                         budget.end(id);
                         open.retain(|other| *other != id);

@@ -120,6 +120,13 @@ impl InWork {
         Ok(taken?)
     }
 
+    /// Gives back the bytes of a request whose body is no longer in memory, before it is answered.
+    pub(crate) fn release(&self) {
+        let mut budget = self.server.budget();
+        budget.release(self.id);
+        self.server.metrics().buffered(budget.used());
+    }
+
     /// Waits for a turn to write a body of this size to the store.
     pub(crate) async fn turn_to_store(
         &self,

@@ -38,7 +38,16 @@ async fn start(limits: Limits, kind: PortKind) -> Running {
             Ok(bytes) => bytes.len().to_string(),
             Err(error) => format!("{:?}", BodyError::find(&error).unwrap()),
         };
+    let (at, gate) = (Arc::clone(&entered), Arc::clone(&release));
+    let stored = move |Extension(in_work): Extension<Arc<InWork>>, body: Body| async move {
+        to_bytes(body, usize::MAX).await.unwrap();
+        in_work.release();
+        at.add_permits(1);
+        gate.acquire().await.unwrap().forget();
+        "stored"
+    };
     let router = Router::new()
+        .route("/stored", post(stored))
         .route("/fast", get(|| async { "fast" }).post(|| async { "posted" }))
         .route("/slow", get(slow))
         .route("/echo", post(echo))
@@ -253,6 +262,23 @@ async fn a_full_budget_refuses_and_recovers() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(running.ask(&post(400_000, 400_000)).await.ends_with("400000"));
     assert!(end(half).await.ends_with("GivenUp"));
+    assert!(running.is_empty().await);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_waits_without_its_body_leaves_room_for_others() {
+    let running =
+        start(Limits { max_buffered: 1 << 20, ..Limits::default() }, PortKind::Source).await;
+    let post = |path: &str, length: usize| {
+        let head = format!("POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n");
+        format!("{head}content-length: {length}\r\n\r\n{}", "x".repeat(length))
+    };
+    let waiting = running.send(&post("/stored", 700_000)).await;
+    running.entered.acquire().await.unwrap().forget();
+    assert!(running.ask(&post("/echo", 700_000)).await.ends_with("700000"));
+    running.release.add_permits(1);
+    assert!(end(waiting).await.ends_with("stored"));
     assert!(running.is_empty().await);
     running.stop().await;
 }

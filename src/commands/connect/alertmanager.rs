@@ -4,15 +4,14 @@ use super::{Door, yaml};
 
 pub(super) fn text(door: &Door) -> String {
     let (event, url) = (&door.event, yaml::quoted(&door.url()));
-    let authorization = match door.wants_token {
-        false => "",
-        true => {
-            "\n        # A file with the token that the source of the event expects.
+    let authorization = door.token.as_ref().map_or_else(String::new, |place| {
+        format!(
+            "\n        # A file with the token that fuse expects: {place}.
         http_config:
           authorization:
             credentials_file: /etc/alertmanager/fuse-token"
-        }
-    };
+        )
+    });
     format!(
         r#"# Alertmanager sends `{event}` to fuse.
 # This is a whole alertmanager.yml. Into one that you have, merge two parts: the item under

@@ -8,6 +8,8 @@ mod preset;
 mod url;
 mod yaml;
 
+use std::path::Path;
+
 use fuse_rules::Ruleset;
 use fuse_rules::inventory::{BodyField, EventInfo};
 use serde_json::Value;
@@ -23,12 +25,18 @@ pub(crate) fn run(arguments: &Connect) -> Ended {
     let Some(sender) = Sender::from_name(&arguments.sender) else {
         return preset::run(arguments, &base);
     };
+    if sender.is_kind() && has_no_rules(arguments) {
+        return preset::run(arguments, &base);
+    }
     let ruleset = match load(&arguments.rules)? {
         Ok(ruleset) => ruleset,
         Err(diagnostics) => return Ok(problems(&diagnostics, Format::Text)),
     };
     let event = match &arguments.event {
         Some(name) => named(&ruleset, name)?,
+        None if sender.is_kind() && sources_of(&ruleset, sender).is_empty() => {
+            return preset::run(arguments, &base);
+        }
         None => fed_by(&ruleset, sender)?,
     };
     let door = Door::of(&ruleset, &event, &base, sender)?;
@@ -40,6 +48,12 @@ pub(crate) fn run(arguments: &Connect) -> Ended {
     Ok(Exit::Clean)
 }
 
+/// Whether there are no rules, because none were named and the folder `rules` does not exist.
+fn has_no_rules(arguments: &Connect) -> bool {
+    let folder = Path::new("rules");
+    arguments.rules.paths == [folder] && !folder.exists()
+}
+
 /// The address of an event, and the values that its rules read.
 struct Door {
     /// `source.event`.
@@ -49,8 +63,8 @@ struct Door {
     path: String,
     method: String,
     fields: Vec<BodyField>,
-    /// Whether fuse expects a token in the header `Authorization`.
-    wants_token: bool,
+    /// Where the token is kept that fuse expects in the header `Authorization`, if it expects one.
+    token: Option<String>,
 }
 
 impl Door {
@@ -84,7 +98,12 @@ impl Door {
             path: path.to_owned(),
             method: method.to_owned(),
             fields: ruleset.plan().body_fields(event.source, event.name),
-            wants_token: event.fields.get("auth").is_some_and(|auth| auth.get("bearer").is_some()),
+            token: event
+                .fields
+                .get("auth")
+                .and_then(|auth| auth.get("bearer")?.get("token"))
+                .and_then(preset::first_reference)
+                .map(preset::place_of),
             event: name,
         })
     }
@@ -105,13 +124,22 @@ fn named<'a>(ruleset: &'a Ruleset, name: &str) -> Result<EventInfo<'a>, String> 
     })
 }
 
-/// The event of the source whose name is that of the sender, or else starts with it.
+/// The events of the sources of the sender's kind, or else of those whose name is that of the sender or starts with it.
+fn sources_of(ruleset: &Ruleset, sender: Sender) -> Vec<EventInfo<'_>> {
+    let word = sender.word();
+    let is_of: [&dyn Fn(&EventInfo<'_>) -> bool; 3] =
+        [&|event| event.preset == Some(word), &|event| event.source == word, &|event| {
+            event.source.starts_with(word)
+        }];
+    let mut found =
+        is_of.iter().map(|is_of| ruleset.events().filter(|event| is_of(event)).collect());
+    found.find(|found: &Vec<_>| !found.is_empty()).unwrap_or_default()
+}
+
+/// The only event that the sender may send.
 fn fed_by(ruleset: &Ruleset, sender: Sender) -> Result<EventInfo<'_>, String> {
     let word = sender.word();
-    let mut found: Vec<_> = ruleset.events().filter(|event| event.source == word).collect();
-    if found.is_empty() {
-        found = ruleset.events().filter(|event| event.source.starts_with(word)).collect();
-    }
+    let found = sources_of(ruleset, sender);
     if let [event] = found.as_slice() {
         return Ok(event.clone());
     }
@@ -143,6 +171,11 @@ impl Sender {
         [Self::Alertmanager, Self::Backstage, Self::Argocd]
             .into_iter()
             .find(|sender| sender.word() == name)
+    }
+
+    /// Whether it is a kind of source as well.
+    fn is_kind(self) -> bool {
+        self == Self::Alertmanager
     }
 
     /// The name of its sources.

@@ -1,10 +1,9 @@
 //! `fuse connect` for a sender that is a kind of source: its rules, its settings, and the places of its secrets.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use fuse_rules::Ruleset;
-use fuse_rules::inventory::{PresetInfo, SourceInfo};
+use fuse_rules::inventory::{PresetEvent, PresetInfo, PresetSecret, SourceInfo};
 use fuse_rules::schema::Registry;
 use serde_json::{Map, Value};
 
@@ -24,8 +23,7 @@ pub(super) fn run(arguments: &Connect, base: &Base) -> Ended {
     let Some(preset) = find(&kinds, &arguments.sender) else {
         return Err(format!("fuse does not know how to connect `{}`", arguments.sender));
     };
-    let is_default = arguments.rules.paths == [PathBuf::from("rules")];
-    let ruleset = match is_default && !PathBuf::from("rules").exists() {
+    let ruleset = match super::has_no_rules(arguments) {
         true => None,
         false => match load(&arguments.rules)? {
             Ok(ruleset) => Some(ruleset),
@@ -62,16 +60,28 @@ fn of_source(preset: &PresetInfo, source: &SourceInfo<'_>, base: &Base) -> Strin
     let no_fields = Map::new();
     let fields = source.events.first().map_or(&no_fields, |event| event.fields);
     let port = fields.get("port").and_then(Value::as_u64).unwrap_or(PORT);
-    let path = fields.get("path").and_then(Value::as_str).unwrap_or("/");
+    let url = |wanted: Option<&str>| {
+        let is_wanted = |name: &str| wanted.is_none_or(|path| usual_path(preset, name) == path);
+        let event = source.events.iter().find(|event| is_wanted(event.name))?;
+        let path = event.fields.get("path").and_then(Value::as_str).unwrap_or("/");
+        Some(format!("{}{path}", base.at(port)))
+    };
     let events: Vec<&str> = source.events.iter().map(|event| event.name).collect();
     let mut text = format!("# {} sends events to the source `{}`.\n", title(preset), source.name);
-    text += &settings(preset, &base.at(port), path, &events.join(", "));
-    for name in &preset.secrets {
-        let place = fields.get("auth").and_then(|auth| secret(auth, name));
+    text += &settings(preset, &events.join(", "), url);
+    for secret in &preset.secrets {
+        let place = reference(fields, secret);
         let place = place.map_or_else(|| "a secret of the source".to_owned(), place_of);
-        line(&mut text, &format!("{} is {place}.", name.to_uppercase()));
+        line(&mut text, &format!("{} is {place}.", secret.name.to_uppercase()));
     }
     text
+}
+
+/// The path that an event has unless its source sets one.
+fn usual_path<'p>(preset: &'p PresetInfo, event: &str) -> &'p str {
+    let known = preset.events.iter().find(|known| known.name == event);
+    let own = known.and_then(|known| known.path.as_deref());
+    own.or(preset.path.as_deref()).unwrap_or("/")
 }
 
 /// Rules with a source of the preset, and the settings of the sender for it.
@@ -79,12 +89,14 @@ fn new(preset: &PresetInfo, base: &Base) -> String {
     let kind = &preset.kind;
     let mut text = format!("# {} sends events to this source.\n", title(preset));
     let path = preset.path.as_deref().unwrap_or("/");
-    text += &settings(preset, &base.at(PORT), path, "those that you need");
-    for name in &preset.secrets {
+    let url = |wanted: Option<&str>| Some(format!("{}{}", base.at(PORT), wanted.unwrap_or(path)));
+    text += &settings(preset, "those that you need", url);
+    for PresetSecret { name, .. } in &preset.secrets {
         let place = format!("the key `{name}` of the secret `{kind}`");
         line(&mut text, &format!("{} is {place}.", name.to_uppercase()));
     }
-    let longest = preset.secrets.iter().map(String::len).max().unwrap_or(0).max("port".len());
+    let longest =
+        preset.secrets.iter().map(|secret| secret.name.len()).max().unwrap_or(0).max("port".len());
     // Writing to a string cannot fail.
     let _ok = write!(
         text,
@@ -92,10 +104,10 @@ fn new(preset: &PresetInfo, base: &Base) -> String {
         title(preset),
         "port"
     );
-    for name in &preset.secrets {
+    for PresetSecret { name, .. } in &preset.secrets {
         let _ok = writeln!(text, "  {name:longest$} = secret(\"{kind}\", \"{name}\")");
     }
-    for (name, doc) in &preset.events {
+    for PresetEvent { name, doc, .. } in &preset.events {
         // It would overlap the others.
         if doc.as_ref().is_some_and(|doc| doc.starts_with("Any ")) {
             continue;
@@ -115,13 +127,18 @@ fn title(preset: &PresetInfo) -> &str {
     preset.doc.lines().next().unwrap_or(&preset.kind)
 }
 
-/// The comment of the preset without its title, with the values of its placeholders.
-fn settings(preset: &PresetInfo, base: &str, path: &str, events: &str) -> String {
+/// The comment of the preset without its title, with the values of its placeholders. `url` is the URL of the source, or
+/// of its events that usually have a path, if it has any.
+fn settings(
+    preset: &PresetInfo,
+    events: &str,
+    url: impl Fn(Option<&str>) -> Option<String>,
+) -> String {
     let mut text = String::new();
     for setting in preset.doc.lines().skip(1) {
-        let mut setting = setting.replace("{url}", &format!("{base}{path}"));
-        setting = setting.replace("{base}", base).replace("{events}", events);
-        for name in &preset.secrets {
+        let Some(setting) = with_urls(setting, &url) else { continue };
+        let mut setting = setting.replace("{events}", events);
+        for PresetSecret { name, .. } in &preset.secrets {
             setting = setting.replace(&format!("{{{name}}}"), &name.to_uppercase());
         }
         line(&mut text, &setting);
@@ -130,26 +147,33 @@ fn settings(preset: &PresetInfo, base: &str, path: &str, events: &str) -> String
     text
 }
 
+/// A line with the URLs that it names. `None` if the source has none of their events.
+fn with_urls(line: &str, url: impl Fn(Option<&str>) -> Option<String>) -> Option<String> {
+    let Some((before, rest)) = line.split_once("{url") else { return Some(line.to_owned()) };
+    let (path, after) = rest.split_once('}')?;
+    Some(format!("{before}{}{after}", url(path.strip_prefix(':'))?))
+}
+
 /// Adds a line of a comment.
 fn line(text: &mut String, comment: &str) {
     text.push_str(format!("# {comment}").trim_end());
     text.push('\n');
 }
 
-/// The first reference to a secret of `auth`: that of its field, or of a scheme.
-fn secret<'v>(auth: &'v Value, name: &str) -> Option<&'v Value> {
-    const VERIFY_TOKEN: &str = "verify-token";
-    let first = |value: &'v Value| value.as_array()?.iter().find(|item| item.is_object());
-    if name == VERIFY_TOKEN {
-        return first(auth.get(VERIFY_TOKEN)?);
-    }
-    let schemes = auth.as_object()?.iter().filter(|(field, _)| *field != VERIFY_TOKEN);
-    let mut fields = schemes.filter_map(|(_, scheme)| scheme.as_object()).flat_map(Map::values);
-    fields.find_map(first)
+/// The first reference that a source sets for a secret of its preset.
+fn reference<'f>(fields: &'f Map<String, Value>, secret: &PresetSecret) -> Option<&'f Value> {
+    let (first, rest) = secret.field.split_first()?;
+    let value = rest.iter().try_fold(fields.get(first)?, |value, key| value.get(key))?;
+    first_reference(value)
+}
+
+/// The first of the references in a field that takes secrets.
+pub(super) fn first_reference(value: &Value) -> Option<&Value> {
+    value.as_array()?.iter().find(|item| item.is_object())
 }
 
 /// Where a secret is kept.
-fn place_of(reference: &Value) -> String {
+pub(super) fn place_of(reference: &Value) -> String {
     let text = |kind: &str, field: &str| reference.get(kind)?.get(field)?.as_str();
     match (text("secret", "name"), text("env", "name"), text("file", "path")) {
         (Some(name), _, _) => {

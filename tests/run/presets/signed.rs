@@ -132,7 +132,8 @@ pub(super) const SENDERS: [Sender; 18] = [
         sent.proof = vec![("x-hub-signature-256", format!("sha256={}", hex(secret, &sent.body)))];
         sent
     })
-    .without_id(),
+    .without_id()
+    .status(200),
     Sender::new("microsoft-graph", "notifications", |secret, _| {
         in_url("/microsoft-graph", secret, r#"{"value": []}"#)
     })

@@ -34,7 +34,7 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
         let help = match preset(source, context) {
             Some(preset) => format!(
                 "write it as `source {name} {preset} {{ … secret = secret(\"{preset}\", \"secret\") }}`, \
-                 which checks what the sender sends"
+                 which authenticates the sender"
             ),
             None => format!(
                 "add `auth {{ bearer {{ token = secret(\"{name}\", \"token\") }} }}`, or another scheme that the \

@@ -7,8 +7,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
+use super::answers::{RETRY_AFTER_MEMORY, refuse, unavailable};
 use super::content_coding::{ACCEPTED, ContentCoding, DecompressError};
-use super::request::{RETRY_AFTER_MEMORY, RefusedWith, bad_request, refuse, unavailable};
+use super::request::{RefusedWith, bad_request};
 use crate::http::{BodyBuffer, BodyError, InWork};
 use crate::sources::{BodyFormat, FormatError};
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Route;
 use super::auth::{Claims, Denied};
+use super::lookup::methods;
 use super::request::{WebhookPort, denied, head, not_ready};
 use crate::http::Peer;
 use crate::sources::BodyFormat;
@@ -24,7 +25,7 @@ pub(super) enum Handshake {
     EventGrid,
     /// The query parameter `validationToken` of Microsoft Graph.
     Graph,
-    /// `GET` with `hub.challenge`, of Meta and WebSub.
+    /// `GET` with `hub.challenge` and `hub.verify_token`, of Meta.
     Meta,
     /// A signed body of the type `url_verification`.
     Slack,
@@ -132,12 +133,11 @@ struct SlackVerification {
 
 /// Allows a sender of CloudEvents to send events here, at any rate.
 fn allowed_origin(here: &[&Route], origin: HeaderValue) -> Response {
-    let methods: Vec<&str> = here.iter().map(|route| route.config.method.as_str()).collect();
     let mut response = StatusCode::OK.into_response();
     let headers = response.headers_mut();
     headers.insert("webhook-allowed-origin", origin);
     headers.insert("webhook-allowed-rate", HeaderValue::from_static("*"));
-    if let Ok(allow) = HeaderValue::from_str(&methods.join(", ")) {
+    if let Ok(allow) = HeaderValue::from_str(&methods(here)) {
         headers.insert(header::ALLOW, allow);
     }
     if let Some(route) = here.first() {

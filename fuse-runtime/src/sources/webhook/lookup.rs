@@ -10,7 +10,8 @@ use fuse_rules::schema::PathPattern;
 use serde_json::json;
 
 use super::Route;
-use super::request::{WebhookPort, refuse};
+use super::answers::refuse;
+use super::request::WebhookPort;
 use crate::http::shorten;
 
 /// What probes and load balancers ask for, on each port.
@@ -51,10 +52,15 @@ pub(super) fn nothing_here(port: &WebhookPort, request: &Request<Body>) -> Respo
     refuse(StatusCode::NOT_FOUND, &format!("no event is sent to `{}` here", shorten(path)))
 }
 
+/// The methods of these routes, each once.
+pub(super) fn methods(here: &[&Route]) -> String {
+    let methods: BTreeSet<&str> = here.iter().map(|route| route.config.method.as_str()).collect();
+    methods.into_iter().collect::<Vec<_>>().join(", ")
+}
+
 /// The answer where events have other methods.
 pub(super) fn wrong_method(here: &[&Route], path: &str, method: &Method) -> Response {
-    let methods: BTreeSet<&str> = here.iter().map(|route| route.config.method.as_str()).collect();
-    let methods = methods.into_iter().collect::<Vec<_>>().join(", ");
+    let methods = methods(here);
     let (mut response, allowed) = if method == Method::OPTIONS {
         (StatusCode::NO_CONTENT.into_response(), format!("{methods}, OPTIONS"))
     } else {

@@ -1,5 +1,6 @@
 //! The source `webhook`: one HTTP server per port, with any number of paths.
 
+mod answers;
 mod auth;
 mod body;
 mod content_coding;
@@ -109,6 +110,8 @@ impl Source for Webhook {
             .same_for("port", &["tls"])
             .verify(verify)
             .presets(include_str!("presets.rules"))
+            // A `reply` is an answer at once.
+            .alternatives(&["reply", "respond"])
             .body("method", "GET", BodyShape::Strings)
             .body("format", "form", BodyShape::Strings)
             .body("format", "form-lists", BodyShape::StringLists)
@@ -200,6 +203,7 @@ impl Webhook {
                 denied: LogLimit::new(),
                 limited: LogLimit::new(),
                 certificate: certificates.get(&port).cloned().flatten(),
+                unmatched: LogLimit::new(),
                 shutdown: context.shutdown().clone(),
             };
             (SocketAddr::new(self.address, port), routes)

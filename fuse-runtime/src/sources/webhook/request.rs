@@ -9,9 +9,9 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, Request, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use axum::response::Response;
 
+use super::answers::{RETRY_AFTER_QUEUE, answer, answer_batch, refuse, unavailable};
 use super::auth::{Claims, Denied, Head, without_parameters};
 use super::body;
 use super::lookup::{matching, nothing_here, wrong_method};
@@ -26,13 +26,6 @@ use crate::sources::cloud_events::{self, Batch};
 use crate::sources::format::{parameters, parameters_to_json, path_parameters};
 use crate::sources::{AcceptError, AcceptOutcome, Accepted, FormatError, Incoming, Intake};
 
-/// `Retry-After`, in seconds, where the queue is full, and where there is no room in memory.
-const RETRY_AFTER_QUEUE: &str = "5";
-pub(super) const RETRY_AFTER_MEMORY: &str = "1";
-
-/// The most refused events of a batch that the answer lists.
-const MAX_LISTED_ERRORS: usize = 10;
-
 /// The routes of one port.
 pub(super) struct WebhookPort {
     pub(super) routes: Vec<Route>,
@@ -45,6 +38,8 @@ pub(super) struct WebhookPort {
     pub(super) limited: LogLimit,
     /// The certificate of the port; `None` if it serves plain HTTP.
     pub(super) certificate: Option<Arc<ServerCertificate>>,
+    /// Limits log lines about requests that match no event.
+    pub(super) unmatched: LogLimit,
     pub(super) shutdown: Shutdown,
 }
 
@@ -56,6 +51,20 @@ impl WebhookPort {
             format!("{source}.{event} at {} {scheme}://{address}{}", config.method, config.path)
         };
         self.routes.iter().map(line).collect()
+    }
+
+    /// Logs a request that its source accepts, but that is none of its events: the sender sends more than the rules
+    /// declare.
+    fn log_unmatched(&self, route: &Route) {
+        if let Some(left_out) = self.unmatched.pass() {
+            let (source, path) = (&route.source, &route.config.path);
+            tracing::info!(
+                left_out,
+                source,
+                path,
+                "a request matches no event of its source: fuse ignores it"
+            );
+        }
     }
 }
 
@@ -128,16 +137,21 @@ pub(super) async fn receive(
                 let reply = replied.as_ref().and_then(|incoming| {
                     reply::response(&intake, incoming, accepted.as_ref().ok()?)
                 });
+                drop(replied);
                 Stored::One(accepted, reply)
             }
         };
-        drop(in_work);
+        // The sender may still wait for the decisions.
+        in_work.release();
         stored
     });
     match storing.await {
         Ok(Stored::Batch(results)) => answer_batch(results),
         Ok(Stored::One(_, Some(reply))) => reply,
         Ok(Stored::One(accepted, None)) => {
+            if let Ok(Accepted { outcome: AcceptOutcome::Unrouted, .. }) = &accepted {
+                port.log_unmatched(route);
+            }
             if let Ok(accepted) = &accepted
                 && let Some(route) = at_address().find(|other| other.event == accepted.name)
                 && let Some(answer) = respond::decided(&port, route, accepted).await
@@ -302,93 +316,4 @@ pub(super) fn bad_request(why: &str) -> RefusedWith {
 
 fn bad_format(error: FormatError) -> RefusedWith {
     bad_request(&error.to_string())
-}
-
-/// The answer to an event. The hint says what to set if its body is not JSON.
-fn answer(accepted: Result<Accepted, AcceptError>, hint: Option<&str>) -> Response {
-    match accepted {
-        Ok(Accepted { outcome: AcceptOutcome::Unrouted, .. }) => {
-            let why = "this request matches no event: fuse does nothing";
-            (StatusCode::ACCEPTED, axum::Json(json!({ "event": null, "note": why })))
-                .into_response()
-        }
-        Ok(accepted) => {
-            let status =
-                if accepted.is_duplicate() { StatusCode::OK } else { StatusCode::ACCEPTED };
-            (status, axum::Json(json!({ "event": accepted.id }))).into_response()
-        }
-        Err(AcceptError::Invalid(invalid)) => {
-            let error = match hint {
-                Some(hint) => format!("{invalid}; {hint}"),
-                None => invalid.to_string(),
-            };
-            let why = json!({
-                "error": error,
-                "line": invalid.place.line,
-                "column": invalid.place.column,
-            });
-            (StatusCode::BAD_REQUEST, axum::Json(why)).into_response()
-        }
-        Err(error @ AcceptError::Conflict { .. }) => {
-            refuse(StatusCode::CONFLICT, &error.to_string())
-        }
-        Err(error @ AcceptError::Unavailable(_)) => {
-            unavailable(&error.to_string(), RETRY_AFTER_QUEUE)
-        }
-        Err(error) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
-    }
-}
-
-/// The answer to a batch. A sender repeats the whole batch if it cannot be stored now. Otherwise, the events that
-/// are not refused are accepted.
-fn answer_batch(results: Vec<Result<Accepted, AcceptError>>) -> Response {
-    let count = results.len();
-    let errors = || {
-        results.iter().zip(1_usize..).filter_map(|(result, at)| Some((result.as_ref().err()?, at)))
-    };
-    if let Some((error, at)) = errors().min_by_key(|(error, _)| !error.is_retryable()) {
-        let listed = errors().take(MAX_LISTED_ERRORS);
-        let listed = listed.map(|(error, at)| json!({ "event": at, "error": error.to_string() }));
-        let why = json!({
-            "error": format!("event {at} of {count}: {error}"),
-            "errors": listed.collect::<Vec<_>>(),
-            "refused": errors().count(),
-        });
-        return match error {
-            AcceptError::Unavailable(_) => {
-                retry_after(refuse_with(UNAVAILABLE, why), RETRY_AFTER_QUEUE)
-            }
-            AcceptError::Conflict { .. } => refuse_with(StatusCode::CONFLICT, why),
-            _ => refuse_with(StatusCode::BAD_REQUEST, why),
-        };
-    }
-    let accepted = || results.iter().flatten();
-    let status = match accepted().all(Accepted::is_duplicate) {
-        true => StatusCode::OK,
-        false => StatusCode::ACCEPTED,
-    };
-    let ids = accepted().map(|one| match one.outcome {
-        AcceptOutcome::Unrouted => None,
-        _ => Some(one.id.as_str()),
-    });
-    (status, axum::Json(json!({ "events": ids.collect::<Vec<_>>() }))).into_response()
-}
-
-const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
-
-pub(super) fn unavailable(why: &str, seconds: &'static str) -> Response {
-    retry_after(refuse(UNAVAILABLE, why), seconds)
-}
-
-fn retry_after(mut response: Response, seconds: &'static str) -> Response {
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
-    response
-}
-
-pub(super) fn refuse(status: StatusCode, why: &str) -> Response {
-    refuse_with(status, json!({ "error": why }))
-}
-
-fn refuse_with(status: StatusCode, why: serde_json::Value) -> Response {
-    (status, axum::Json(why)).into_response()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fuse_rules::inventory::{EventInfo, PresetInfo};
+use fuse_rules::inventory::{EventInfo, PresetInfo, PresetSecret};
 use fuse_rules::{Registry, Ruleset};
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ fn source(preset: &PresetInfo, items: &str) -> String {
     let secrets: Vec<String> = preset
         .secrets
         .iter()
-        .map(|name| format!("{name} = secret(\"own\", \"{name}\")\n"))
+        .map(|PresetSecret { name, .. }| format!("{name} = secret(\"own\", \"{name}\")\n"))
         .collect();
     format!("source own {} {{\nport = 12000\n{}{items} }}", preset.kind, secrets.concat())
 }
@@ -59,8 +59,8 @@ fn a_source_of_a_preset_is_the_source_that_its_text_shows() {
             false => preset
                 .events
                 .iter()
-                .filter(|(name, _)| name != "event-callback")
-                .map(|(name, _)| format!("event {name}\n"))
+                .filter(|event| event.name != "event-callback")
+                .map(|event| format!("event {}\n", event.name))
                 .collect(),
         };
         let own = load(&source(preset, &names.concat()));
@@ -107,7 +107,7 @@ fn the_text_of_the_presets_is_formatted_and_has_titles_and_pages() {
             preset.kind
         );
         assert!(lines.next().is_some_and(|page| page.starts_with("https://")), "{}", preset.kind);
-        for name in &preset.secrets {
+        for PresetSecret { name, .. } in &preset.secrets {
             assert!(preset.doc.contains(&format!("{{{name}}}")), "{} has no {name}", preset.kind);
         }
     }
@@ -150,12 +150,100 @@ fn mistakes_in_a_source_of_a_preset_are_shown_where_they_are() {
           auth { hmac { secret = env("S"), header = "X" } }
           event push
         }
-        source d slack {
+        source e alertmanager { port = 12007, secret = env("S") }"#
+    ));
+}
+
+/// The fields of the first event.
+fn fields(text: &str) -> Value {
+    let rules = load(text);
+    json!(rules.events().next().unwrap().fields)
+}
+
+#[test]
+fn checks_are_added_to_those_of_a_preset_however_they_are_written() {
+    let with = |auth: &str| {
+        fields(&format!(
+            r#"source hub github {{ port = 12003, secret = env("S"), event push, {auth} }}"#
+        ))
+    };
+    let block = with(r#"auth { allow-from = ["10.0.0.0/8"] }"#);
+    assert_eq!(block["auth"]["hmac"]["header"], "X-Hub-Signature-256");
+    assert_eq!(block["auth"]["hmac"]["secret"], json!([{ "env": { "name": "S" } }]));
+    assert_eq!(with(r#"auth = { allow-from = ["10.0.0.0/8"] }"#), block);
+}
+
+#[test]
+fn the_defaults_of_a_file_do_not_change_how_a_preset_authenticates_its_sender() {
+    const HUB: &str = r#"source hub github { port = 12003, secret = env("S"), event push }"#;
+    let plain = fields(HUB);
+    let schemes = r#"
+        defaults webhook {
+          body-limit = 2MiB
+          auth {
+            bearer { token = env("T") }
+            hmac { secret = env("T"), header = "X-Sig", algorithm = "sha512", encoding = "base64" }
+            any { header { name = "x-token", value = env("T") } }
+            allow-from = ["10.0.0.0/8"]
+          }
+        }"#;
+    let mut expected = plain.clone();
+    expected["body-limit"] = json!(2 << 20);
+    expected["auth"]["allow-from"] = json!(["10.0.0.0/8"]);
+    assert_eq!(fields(&format!("{schemes}\n{HUB}")), expected);
+    // The header of the time would be one too many.
+    let other = r#"
+        defaults webhook {
+          auth {
+            hmac { secret = env("T"), header = "s", timestamp-header = "t", signed = "{timestamp}{body}" }
+          }
+        }
+        source pay stripe { port = 12003, secret = env("S"), event payout-paid }"#;
+    assert_eq!(fields(other)["auth"]["hmac"]["timestamp-prefix"], "t=");
+}
+
+#[test]
+fn an_event_that_is_answered_with_its_decisions_has_no_reply_of_its_preset() {
+    for (source, event) in [(r#"respond = "decided""#, ""), ("", r#"{ respond = "decided" }"#)] {
+        let fields = fields(&format!(
+            r#"source chat slack {{ port = 12003, secret = env("S"), {source}
+               event command {event} }}"#
+        ));
+        assert_eq!((fields.get("reply"), &fields["respond"]), (None, &json!("decided")));
+    }
+}
+
+#[test]
+fn mistakes_about_what_a_preset_adds_are_shown_in_the_source() {
+    insta::assert_snapshot!(problems(
+        r#"source a github { port = 1, secret? = env("S"), secret = env("T"), event push }
+        source b gitlab { port = 2, secret = "s3cr3t", event push }
+        source c github { port = 3, secret = env("S"), auth = env("T"), event push }
+        source d pagerduty {
+          port = 4
+          secret = env("S")
+          event incident-triggered : { event: { id: string } }
+        }
+        source e stripe {
+          port = 5
+          secret = env("S")
+          event invoice-paid : { type: string }
+        }"#
+    ));
+    insta::assert_snapshot!(problems(
+        r#"source a slack {
           port = 12006
           secret = env("S")
           event app-mention
           event event-callback
-        }
-        source e alertmanager { port = 12007, secret = env("S") }"#
+        }"#
+    ));
+    insta::assert_snapshot!(problems(
+        r#"source a microsoft-graph {
+          port = 12006
+          secret = env("S")
+          auth { hmac { secret = env("S"), header = "X-Signature" } }
+          event notifications
+        }"#
     ));
 }

@@ -1,4 +1,4 @@
-//! A query parameter whose value is a secret, for senders that sign nothing and send no header of one's choice.
+//! A query parameter whose value is a secret, for senders that sign nothing and cannot send custom headers.
 
 use super::{Denied, Head};
 use crate::secrets::SecretTexts;

@@ -201,5 +201,13 @@ pub(in super::super) fn verify_event(fields: &Map<String, Json>) -> Result<(), S
                 .to_owned(),
         );
     }
+    let is_graph = fields.get("handshake").and_then(Json::as_str) == Some("graph");
+    if is_graph && in_block(auth) {
+        return Err(
+            "has `handshake = \"graph\"`, whose requests are not signed, so `hmac` would refuse all of them; \
+             use another scheme, such as `query`"
+                .to_owned(),
+        );
+    }
     Ok(())
 }
