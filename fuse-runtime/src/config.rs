@@ -12,6 +12,7 @@ use axum::http::Uri;
 use fuse_rules::lint::{Level, Lint, Lints};
 use fuse_rules::literals::{parse_duration, parse_size, parse_switch};
 use fuse_rules::{Fuses, Ruleset};
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 
 pub use admin::AdminConfig;
@@ -132,12 +133,21 @@ pub struct ListenConfig {
     /// The origins whose pages may send events, as in `https://portal.example`: none.
     #[serde(deserialize_with = "origins")]
     pub allow_origins: Vec<String>,
+    /// The networks of the proxies whose `X-Forwarded-For` is believed, as in `10.0.0.0/8`: none.
+    #[serde(deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Default for ListenConfig {
     fn default() -> Self {
         let max_buffered = Limits::default().max_buffered;
-        Self { address: None, admin: None, max_buffered, allow_origins: Vec::new() }
+        Self {
+            address: None,
+            admin: None,
+            max_buffered,
+            allow_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+        }
     }
 }
 
@@ -412,6 +422,19 @@ fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D:
              port in lower case, as in `https://portal.example`"
         ))),
     }
+}
+
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let network = |text: &String| {
+        let network = text.parse::<IpAddr>().map(IpNet::from).or_else(|_| text.parse::<IpNet>());
+        network.ok().filter(|network| network.trunc() == *network).ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "`{text}` is not the network of a proxy; write one as in `10.0.0.0/8`, or an address"
+            ))
+        })
+    };
+    texts.iter().map(network).collect()
 }
 
 fn is_origin(text: &str) -> bool {

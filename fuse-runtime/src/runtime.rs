@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fuse_rules::{Fuses, Registry, Ruleset};
+use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -70,6 +71,7 @@ pub struct Runtime {
     dropped_log_lines: DroppedLines,
     limits: Limits,
     allow_origins: Vec<String>,
+    trusted_proxies: Vec<IpNet>,
     secrets: Secrets,
     follows: Option<Cluster>,
     loader: Option<(Arc<dyn RulesLoader>, FileStamps)>,
@@ -151,6 +153,7 @@ impl Runtime {
             dropped_log_lines: Arc::new(|| 0),
             limits: Limits::default(),
             allow_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             secrets: Secrets::local(),
             follows: None,
             loader: None,
@@ -225,6 +228,12 @@ impl Runtime {
         Self { allow_origins: origins, ..self }
     }
 
+    /// Sets the networks of the proxies whose `X-Forwarded-For` sources believe. By default, there are none.
+    #[must_use]
+    pub fn trusted_proxies(self, networks: Vec<IpNet>) -> Self {
+        Self { trusted_proxies: networks, ..self }
+    }
+
     /// Sets where sources read their secrets: environment variables and files.
     #[must_use]
     pub fn secrets(self, store: impl SecretStore) -> Self {
@@ -266,8 +275,9 @@ impl Runtime {
         let (bus, ledger) = (backend.bus(), backend.ledger());
         let clock = backend.resume_clock(&self.clock).await?;
         metrics.rules_loaded(&generation, clock.now());
+        let (limits, origins) = (self.limits.clone(), self.allow_origins.clone());
         let server =
-            Server::new(self.limits.clone(), self.allow_origins.clone(), Arc::clone(&metrics));
+            Server::behind(self.trusted_proxies.clone(), limits, origins, Arc::clone(&metrics));
         let waiters = Arc::new(DecisionWaiters::new(Arc::clone(&ledger)));
         let rules = IntakeRules::Active(active.clone());
         let intake = Intake::new(Arc::clone(&bus), rules, clock.clone(), Arc::clone(&metrics))

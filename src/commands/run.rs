@@ -107,6 +107,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
             .keep(config.state.keep)
             .limits(Limits { max_buffered: config.listen.max_buffered, ..Limits::default() })
             .allow_origins(config.listen.allow_origins.clone())
+            .trusted_proxies(config.listen.trusted_proxies.clone())
             .loader(rules.loader(start), files)
             .dropped_log_lines(log.dropped_lines());
         let runtime = match &doctor {

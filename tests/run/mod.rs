@@ -32,7 +32,11 @@ mod presets;
 mod reload;
 /// Custom answers.
 mod replies;
+/// Compression, paths, methods, proxies and rates.
+mod requests;
 /// How it ends, and when it does not start.
 mod stop;
+/// Certificates.
+mod tls;
 /// What `/decisions` says would have made rules match.
 mod would_match;

@@ -7,6 +7,7 @@ mod http;
 mod ports;
 mod process;
 mod program;
+pub(crate) mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

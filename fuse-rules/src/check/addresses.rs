@@ -45,6 +45,28 @@ impl Checker<'_> {
         }
     }
 
+    /// Reports sources that must agree on fields and do not, such as those of one port on its certificate.
+    pub(super) fn shared_fields(&mut self, sources: &[typed::Source]) {
+        let mut problems = Vec::new();
+        let mut seen: FxHashMap<(&str, &str, String), (&typed::Source, &EventDecl)> =
+            FxHashMap::default();
+        for source in sources {
+            let Some(schema) = self.registry.find_source(&source.kind) else { continue };
+            // All events of a source have its fields.
+            let Some(event) = source.events.first() else { continue };
+            for shared in &schema.shared {
+                let Some(value) = event.fields.get(&shared.field) else { continue };
+                let key = (schema.source.kind(), shared.field.as_str(), value.to_string());
+                let (first, known) = *seen.entry(key).or_insert((source, event));
+                let differs = |name: &&String| known.fields.get(*name) != event.fields.get(*name);
+                if let Some(name) = shared.same.iter().find(differs) {
+                    problems.push(disagreement(source, event, (first, known), &shared.field, name));
+                }
+            }
+        }
+        problems.into_iter().for_each(|problem| self.report(problem));
+    }
+
     fn same_address(&mut self, first: &Placed<'_>, second: &Placed<'_>, known: &[Placed<'_>]) {
         if first.source.name != second.source.name {
             let problem = collision(second, first.event.span)
@@ -86,8 +108,30 @@ impl Placed<'_> {
         let has_parameters = |placed: &Self| {
             placed.address.path.as_ref().is_some_and(|path| path.parameters().next().is_some())
         };
-        (has_parameters(self) || has_parameters(other)) && self.address.overlaps(other.address)
+        // Two texts of one path differ only if a character is percent-encoded.
+        let is_encoded = |placed: &Self| placed.address.text.contains('%');
+        let is_text = !has_parameters(self) && !has_parameters(other);
+        (!is_text || is_encoded(self) || is_encoded(other)) && self.address.overlaps(other.address)
     }
+}
+
+fn disagreement(
+    source: &typed::Source,
+    event: &EventDecl,
+    (first, known): (&typed::Source, &EventDecl),
+    field: &str,
+    name: &str,
+) -> Diagnostic {
+    let message = format!(
+        "sources with the same `{field}` must have the same `{name}`: `{}` and `{}` differ",
+        first.name, source.name
+    );
+    Diagnostic::error(Code::E0410, event.span, message)
+        .label(format!("the source of this event has another `{name}`"))
+        .related(known.span, "than the source of this one")
+        .help(format!(
+            "set the same `{name}` in both sources, or give one of them another `{field}`"
+        ))
 }
 
 fn collision(second: &Placed<'_>, first: Span) -> Diagnostic {

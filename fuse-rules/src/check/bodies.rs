@@ -20,6 +20,7 @@ pub(super) fn shape_type(shape: BodyShape) -> Ty {
         BodyShape::Any => Ty::any(),
         BodyShape::Text => Ty::string(),
         BodyShape::Strings => Ty::map(Ty::string()),
+        BodyShape::StringLists => Ty::map(Ty::list(Ty::string())),
     }
 }
 
@@ -35,7 +36,7 @@ impl Checker<'_> {
         let Some((written, ty)) = declared else { return shape_type(shape) };
         let text = match shape {
             BodyShape::Any => return ty,
-            BodyShape::Strings => match ty.string_maps_only() {
+            BodyShape::Strings => match ty.maps_only(Ty::strings_only) {
                 Ok(ty) => return ty,
                 Err(Some((field, found))) => {
                     let message = format!(
@@ -48,6 +49,17 @@ impl Checker<'_> {
                     return self.misshapen(written, message, help, shape);
                 }
                 Err(None) => "a map of strings",
+            },
+            BodyShape::StringLists => match ty.maps_only(Ty::string_lists_only) {
+                Ok(ty) => return ty,
+                Err(Some((field, found))) => {
+                    let message = format!(
+                        "field `{field}` is {found}, but with `{because}` all values are lists of strings"
+                    );
+                    let help = format!("declare it as `[string]`, and use `body.{field}[0]`");
+                    return self.misshapen(written, message, help, shape);
+                }
+                Err(None) => "a map of lists",
             },
             BodyShape::Text => match ty.strings_only() {
                 strings if !strings.is_nothing() => return strings,

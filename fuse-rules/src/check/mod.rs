@@ -123,6 +123,7 @@ pub(crate) fn check(
         rules.sources.extend(file.tree.sources.iter().map(|source| checker.source(source)));
     }
     checker.addresses(&rules.sources);
+    checker.shared_fields(&rules.sources);
     for file in parsed {
         checker.file = file.id;
         checker.defaults = &file.tree.defaults;

@@ -1,11 +1,13 @@
 //! Paths of URLs with parameters: `/hooks/{tenant}`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::path::is_name;
 
 /// The path of a URL. A segment in braces is a parameter: `/hooks/{tenant}` matches `/hooks/acme`, and `tenant` is
-/// then `acme`.
+/// then `acme`. Percent-encoding makes no difference where it is not needed (RFC 3986, section 6.2.2): `/a%2Db` is
+/// `/a-b`, and `%2f` is `%2F`, but not `/`.
 ///
 /// ```
 /// use fuse_rules::schema::PathPattern;
@@ -82,7 +84,7 @@ impl PathPattern {
                 Some(name) if is_name(name) => PathSegment::Parameter(name.to_owned()),
                 _ if segment.contains('*') => return Err(PathPatternError::Wildcard),
                 _ if segment.contains(['{', '}']) => return Err(PathPatternError::Brace),
-                _ => PathSegment::Text(segment.to_owned()),
+                _ => PathSegment::Text(normalized(segment).into_owned()),
             };
             let is_parameter = matches!(segment, PathSegment::Parameter(_));
             if is_parameter && segments.contains(&segment) {
@@ -109,7 +111,7 @@ impl PathPattern {
         for segment in &self.segments {
             let part = parts.next()?;
             match segment {
-                PathSegment::Text(text) if text == part => {}
+                PathSegment::Text(text) if *text == normalized(part) => {}
                 PathSegment::Parameter(name) if !part.is_empty() => {
                     parameters.push((name.as_str(), part))
                 }
@@ -132,9 +134,48 @@ impl PathPattern {
     }
 }
 
+/// A segment in which letters, digits, `-`, `.`, `_` and `~` are not percent-encoded, and other escapes are in upper
+/// case.
+fn normalized(segment: &str) -> Cow<'_, str> {
+    if !segment.contains('%') {
+        return Cow::Borrowed(segment);
+    }
+    let mut pieces = segment.split('%');
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let digits = piece.get(..2).filter(|two| two.bytes().all(|b| b.is_ascii_hexdigit()));
+        let byte = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
+        let unreserved = |b: &u8| b.is_ascii_alphanumeric() || b"-._~".contains(b);
+        match (digits, byte.filter(unreserved)) {
+            (Some(_), Some(byte)) => text.push(char::from(byte)),
+            (Some(digits), None) => {
+                text.push('%');
+                text.push_str(&digits.to_ascii_uppercase());
+            }
+            (None, _) => text.push('%'),
+        }
+        text.push_str(if digits.is_some() { piece.get(2..).unwrap_or_default() } else { piece });
+    }
+    Cow::Owned(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn encoding_that_is_not_needed_makes_no_difference() {
+        let pattern = PathPattern::parse("/%67it-hub/a%2fb/{x}").unwrap();
+        for path in ["/git-hub/a%2Fb/1", "/%67%69t%2dhub/%61%2fb/1"] {
+            assert_eq!(pattern.matches(path), Some(vec![("x", "1")]), "{path}");
+        }
+        for path in ["/git-hub/a/b/1", "/git-hub/a%252fb/1", "/Git-hub/a%2Fb/1", "/git-hub/a%/1"] {
+            assert_eq!(pattern.matches(path), None, "{path}");
+        }
+        assert!(PathPattern::parse("/a%").unwrap().matches("/a%").is_some());
+        assert!(PathPattern::parse("/%4").unwrap().matches("/%4").is_some());
+        assert!(pattern.overlaps(&PathPattern::parse("/git-hub/a%2Fb/c").unwrap()));
+    }
 
     #[test]
     fn what_is_not_a_path_is_refused() {

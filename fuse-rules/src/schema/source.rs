@@ -11,6 +11,8 @@ pub struct SourceSchema {
     pub(crate) event: Schema,
     pub(crate) address: Vec<String>,
     pub(crate) same_at_address: Vec<String>,
+    /// Fields that sources must agree on if another field has the same value.
+    pub(crate) shared: Vec<SharedFields>,
     verify: Option<EventVerifier>,
     shapes: Vec<ShapeRule>,
     presets: &'static str,
@@ -31,6 +33,15 @@ pub enum BodyShape {
     Text,
     /// A map of strings, such as a form.
     Strings,
+    /// A map of lists of strings, such as a form whose names are repeated.
+    StringLists,
+}
+
+/// Fields that all sources of a kind must agree on if they have the same value of a field.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedFields {
+    pub(crate) field: String,
+    pub(crate) same: Vec<String>,
 }
 
 /// The shape of bodies if a field has this value.
@@ -64,6 +75,7 @@ impl SourceSchema {
             event,
             address: Vec::new(),
             same_at_address: Vec::new(),
+            shared: Vec::new(),
             verify: None,
             shapes: Vec::new(),
             presets: "",
@@ -94,6 +106,29 @@ impl SourceSchema {
     #[must_use]
     pub fn same_at_address(mut self, fields: &[&str]) -> Self {
         self.same_at_address = fields.iter().map(|name| (*name).to_owned()).collect();
+        self
+    }
+
+    /// Declares fields that sources must agree on if they have the same value of `field`, because they share what it
+    /// names, such as a port.
+    ///
+    /// ```
+    /// use fuse_rules::{Registry, Ruleset};
+    /// use fuse_rules::schema::{Field, FieldType, Schema, SourceSchema};
+    ///
+    /// let queue = Schema::new("queue", "")
+    ///     .field(Field::required("broker", FieldType::String, ""))
+    ///     .field(Field::optional("user", FieldType::String, ""));
+    /// let schema = SourceSchema::new(queue, Schema::new("event", "")).same_for("broker", &["user"]);
+    /// let rules = r#"source a queue { broker = "x", user = "me", event e }
+    ///                source b queue { broker = "x", event e }"#;
+    /// let problem = Ruleset::parse("a.rules", rules, &Registry::new().source(schema)).unwrap_err();
+    /// assert!(problem.to_string().contains("sources with the same `broker` must have the same `user`"));
+    /// ```
+    #[must_use]
+    pub fn same_for(mut self, field: &str, same: &[&str]) -> Self {
+        let same = same.iter().map(|name| (*name).to_owned()).collect();
+        self.shared.push(SharedFields { field: field.to_owned(), same });
         self
     }
 

@@ -1,4 +1,4 @@
-//! Types of bodies whose format has strings only.
+//! Types of bodies whose format has strings only, or lists of them.
 
 use std::sync::Arc;
 
@@ -16,18 +16,32 @@ impl Ty {
         }
     }
 
-    /// Its maps of strings.
+    /// Its lists of strings.
+    pub(crate) fn string_lists_only(&self) -> Self {
+        if self.any {
+            return Self::list(Self::string());
+        }
+        let elements = self.lists.iter().map(|element| element.strings_only());
+        elements
+            .filter(|strings| !strings.is_nothing())
+            .fold(Self::nothing(), |all, strings| all.or(Self::list(strings)))
+    }
+
+    /// Its maps whose values have the values of `only`, such as [`Ty::strings_only`].
     ///
     /// # Errors
-    /// It has none. Names a field that is never a string, with its kinds, if this is why.
-    pub(crate) fn string_maps_only(&self) -> Result<Self, Option<(Arc<str>, Kinds)>> {
+    /// It has none. Names a field that never has such a value, with its kinds, if this is why.
+    pub(crate) fn maps_only(
+        &self,
+        only: fn(&Self) -> Self,
+    ) -> Result<Self, Option<(Arc<str>, Kinds)>> {
         if self.any {
-            return Ok(Self::map(Self::string()));
+            return Ok(Self::map(only(self)));
         }
         let mut fault = None;
         let mut ty = Self::nothing();
         for map in &self.maps {
-            match strings_of(map) {
+            match only_of(map, only) {
                 Ok(map) => ty = ty.or(Self::record(map)),
                 Err((name, found)) => fault = fault.or(Some((name, found))),
             }
@@ -36,11 +50,11 @@ impl Ty {
     }
 }
 
-/// A record with the strings of each field, or a field that is never one.
-fn strings_of(map: &Record) -> Result<Record, (Arc<str>, Kinds)> {
+/// A record with the values of `only` of each field, or a field that has none.
+fn only_of(map: &Record, only: fn(&Ty) -> Ty) -> Result<Record, (Arc<str>, Kinds)> {
     let mut fields = IndexMap::new();
     for (name, field) in &map.fields {
-        let ty = field.ty.strings_only();
+        let ty = only(&field.ty);
         if ty.is_nothing() {
             return Err((name.clone(), field.ty.kinds()));
         }
@@ -48,10 +62,10 @@ fn strings_of(map: &Record) -> Result<Record, (Arc<str>, Kinds)> {
     }
     let rest = match &map.rest {
         Rest::Nothing => Rest::Nothing,
-        Rest::Open => Rest::Each(Ty::string()),
-        Rest::Each(ty) => match ty.strings_only() {
-            strings if strings.is_nothing() => Rest::Nothing,
-            strings => Rest::Each(strings),
+        Rest::Open => Rest::Each(only(&Ty::any())),
+        Rest::Each(ty) => match only(ty) {
+            nothing if nothing.is_nothing() => Rest::Nothing,
+            ty => Rest::Each(ty),
         },
     };
     Ok(Record { fields, rest })

@@ -30,7 +30,7 @@ use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::engine::{Engine, Group, Watch};
 use crate::generation::ActiveGeneration;
-use crate::http::{PortKind, Server};
+use crate::http::{PortKind, PortTls, Server};
 use crate::ledger::{Ledger, LedgerError};
 use crate::metrics::{Counted, Metrics};
 use crate::reload::Reloader;
@@ -82,7 +82,7 @@ pub(crate) async fn serve(
 ) {
     let stop = admin.stop.clone();
     let app = routes::router(admin);
-    server.serve(listener, address, PortKind::Admin, app, stop).await;
+    server.serve(listener, address, PortKind::Admin, app, PortTls::default(), stop).await;
 }
 
 /// 200, unless a restart of the process may help: its state has failed for long, or a task has ended.

@@ -45,10 +45,14 @@ fn listening_has_limits_and_origins() {
     assert_eq!(listen("max_buffered = \"8MiB\"").unwrap().max_buffered, 8 << 20);
     let origins = listen("allow_origins = [\"https://a.example\", \"http://b:8080\"]").unwrap();
     assert_eq!(origins.allow_origins.len(), 2);
+    let proxies = listen("trusted_proxies = [\"10.0.0.0/8\", \"::1\"]").unwrap().trusted_proxies;
+    assert_eq!(proxies, ["10.0.0.0/8".parse().unwrap(), "::1/128".parse::<IpNet>().unwrap()]);
     for wrong in [
         "max_buffered = \"1MiB\"",
         "max_buffered = \"64 MB\"",
         "allow_origins = [\"*\"]",
+        "trusted_proxies = [\"10.0.0.1/8\"]",
+        "trusted_proxies = [\"proxy\"]",
         "allow_origins = [\"https://a.example/\"]",
         "allow_origins = [\"https://A.example\"]",
     ] {

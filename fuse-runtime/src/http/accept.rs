@@ -15,7 +15,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::activity::CloseReason;
 use super::registry::ConnectionSlot;
-use super::service::handle;
+use super::service::{RequestOrigin, handle};
+use super::tls::{ConnectionStream, Secured, secure};
 use super::transport::Transport;
 use super::{Limits, Peer, PortKind, ServedPort};
 use crate::log_limit::LogLimit;
@@ -86,6 +87,7 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.max_streams)
+        .max_pending_accept_reset_streams(limits.max_resets)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(u32::try_from(limits.max_head).unwrap_or(u32::MAX))
@@ -155,11 +157,17 @@ async fn serve(
     }
     let _counted = Counted::new(&port);
     let activity = Arc::clone(&place.activity);
+    let secured = match port.tls.get() {
+        None => Some(Secured { stream: ConnectionStream::Plain(stream), client: None }),
+        Some(certificate) => secure(&port, &activity, &certificate, (stream, remote)).await,
+    };
+    let Some(Secured { stream, client }) = secured else { return };
     let transport = Transport::new(stream, Arc::clone(&activity), port.server.limits().linger);
-    let peer = Peer { remote, local };
+    let origin =
+        RequestOrigin { peer: Peer { remote, local }, client, activity: Arc::clone(&activity) };
     let service = {
-        let (port, activity) = (Arc::clone(&port), Arc::clone(&activity));
-        service_fn(move |request| handle(Arc::clone(&port), Arc::clone(&activity), peer, request))
+        let port = Arc::clone(&port);
+        service_fn(move |request| handle(Arc::clone(&port), origin.clone(), request))
     };
     let connection = builder.serve_connection(TokioIo::new(transport), service);
     let mut connection = std::pin::pin!(connection);

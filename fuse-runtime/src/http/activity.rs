@@ -7,6 +7,9 @@ use tokio::sync::Notify;
 
 use super::Limits;
 
+/// How many more requests of an HTTP/2 connection may end without an answer than with one. Their senders reset them.
+const MAX_ABANDONED: usize = 200;
+
 /// Why a connection was closed, as the metric names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CloseReason {
@@ -14,10 +17,18 @@ pub(super) enum CloseReason {
     Evicted,
     /// There were too many connections, and none could be closed to make room for this one.
     Limit,
+    /// A TLS handshake did not succeed.
+    HandshakeFailed,
+    /// A TLS handshake was not complete in time.
+    HandshakeTimeout,
     /// A request head did not arrive in time.
     HeadTimeout,
     /// It had no request for too long.
     Idle,
+    /// The certificate of its port cannot be read.
+    NoCertificate,
+    /// Its peer opened and reset too many HTTP/2 requests.
+    ResetFlood,
     /// Its peer did not read its answer in time.
     WriteTimeout,
     /// The process stops, and it had no complete request.
@@ -29,8 +40,12 @@ impl CloseReason {
         match self {
             Self::Evicted => "evicted",
             Self::Limit => "limit",
+            Self::HandshakeFailed => "handshake-failed",
+            Self::HandshakeTimeout => "handshake-timeout",
             Self::HeadTimeout => "head-timeout",
             Self::Idle => "idle",
+            Self::NoCertificate => "no-certificate",
+            Self::ResetFlood => "reset-flood",
             Self::WriteTimeout => "write-timeout",
             Self::Stopping => "stopping",
         }
@@ -47,6 +62,10 @@ pub(super) struct Activity {
 #[derive(Debug)]
 struct State {
     is_http2: bool,
+    /// Whether a TLS handshake is in progress.
+    is_handshaking: bool,
+    /// Requests that ended without an answer, less those that were answered.
+    abandoned: usize,
     /// Requests whose body is still arriving.
     receiving: usize,
     /// Requests that are complete and not answered yet.
@@ -80,6 +99,8 @@ impl Activity {
     pub(super) fn new(now: Instant) -> Self {
         let state = State {
             is_http2: false,
+            is_handshaking: false,
+            abandoned: 0,
             receiving: 0,
             working: 0,
             answering: 0,
@@ -97,11 +118,24 @@ impl Activity {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The connection begins with a TLS handshake.
+    pub(super) fn begin_handshake(&self) {
+        self.lock().is_handshaking = true;
+    }
+
+    /// The handshake is complete: a request may follow.
+    pub(super) fn end_handshake(&self, now: Instant) {
+        let mut state = self.lock();
+        state.is_handshaking = false;
+        state.since = now;
+    }
+
     /// Bytes arrived.
     pub(super) fn read(&self, now: Instant) {
         let mut state = self.lock();
         // In HTTP/2, frames between requests belong to no request.
-        if state.is_without_requests() && state.head.is_none() && !state.is_http2 {
+        let is_between = state.is_handshaking || state.is_http2;
+        if state.is_without_requests() && state.head.is_none() && !is_between {
             state.head = Some(now);
             state.since = now;
         }
@@ -147,6 +181,7 @@ impl Activity {
     pub(super) fn answer(&self, was_complete: bool, unsent: usize, now: Instant) {
         let mut state = self.lock();
         state.leave(was_complete);
+        state.abandoned = state.abandoned.saturating_sub(1);
         state.answering = state.answering.saturating_add(1);
         state.unsent = state.unsent.saturating_add(unsent);
         state.moved = now;
@@ -167,11 +202,14 @@ impl Activity {
         state.rest(now);
     }
 
-    /// A request ends without an answer.
-    pub(super) fn abandon(&self, was_complete: bool, now: Instant) {
+    /// A request ends without an answer. If this has happened too often on an HTTP/2 connection, it is to be closed
+    /// for the returned reason.
+    pub(super) fn abandon(&self, was_complete: bool, now: Instant) -> Option<CloseReason> {
         let mut state = self.lock();
         state.leave(was_complete);
         state.rest(now);
+        state.abandoned = state.abandoned.saturating_add(1);
+        (state.is_http2 && state.abandoned > MAX_ABANDONED).then_some(CloseReason::ResetFlood)
     }
 
     /// Whether there is a request.
@@ -203,8 +241,11 @@ impl Activity {
             return (age >= limits.body_patience).then_some(age);
         }
         let age = now.saturating_duration_since(state.since);
-        let patience =
-            if state.receiving > 0 { limits.body_patience } else { limits.idle_patience };
+        let patience = match state.receiving {
+            0 if state.is_handshaking => limits.handshake_patience,
+            0 => limits.idle_patience,
+            _ => limits.body_patience,
+        };
         (age >= patience).then_some(age)
     }
 
@@ -218,6 +259,10 @@ impl Activity {
         }
         if !state.is_without_requests() {
             return None;
+        }
+        if state.is_handshaking {
+            let is_late = past(state.since, limits.handshake_timeout);
+            return is_late.then_some(CloseReason::HandshakeTimeout);
         }
         match state.head {
             Some(since) if past(since, limits.head_timeout) => Some(CloseReason::HeadTimeout),
@@ -278,6 +323,43 @@ mod tests {
         assert_eq!(activity.overdue(&limits, start + seconds(16)), Some(CloseReason::HeadTimeout));
         activity.begin(false, true, start + seconds(15));
         assert_eq!(activity.overdue(&limits, start + seconds(500)), None);
+    }
+
+    #[test]
+    fn a_handshake_has_a_timeout_and_patience_of_its_own() {
+        let (limits, start) = (Limits::default(), Instant::now());
+        let activity = Activity::new(start);
+        activity.begin_handshake();
+        activity.read(start + seconds(9));
+        assert_eq!(activity.overdue(&limits, start + seconds(10)), None);
+        let late = activity.overdue(&limits, start + seconds(11));
+        assert_eq!(late, Some(CloseReason::HandshakeTimeout));
+        let millis = |count| start + Duration::from_millis(count);
+        assert_eq!(activity.evictable(&limits, millis(249)), None);
+        assert!(activity.evictable(&limits, millis(250)).is_some());
+        activity.end_handshake(start + seconds(9));
+        assert_eq!(activity.overdue(&limits, start + seconds(69)), None);
+        assert_eq!(activity.overdue(&limits, start + seconds(70)), Some(CloseReason::Idle));
+    }
+
+    #[test]
+    fn requests_that_are_reset_again_and_again_close_an_http2_connection() {
+        let now = Instant::now();
+        let reset = |activity: &Activity, is_http2| {
+            activity.begin(is_http2, true, now);
+            activity.abandon(true, now)
+        };
+        let (attacker, sender) = (Activity::new(now), Activity::new(now));
+        for _ in 0..MAX_ABANDONED {
+            assert_eq!(reset(&attacker, true), None);
+        }
+        assert_eq!(reset(&attacker, true), Some(CloseReason::ResetFlood));
+        for _ in 0..2 * MAX_ABANDONED {
+            assert_eq!(reset(&sender, true), None);
+            sender.begin(true, true, now);
+            sender.answer(true, 0, now);
+            sender.end(0, now);
+        }
     }
 
     #[test]

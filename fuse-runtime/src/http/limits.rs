@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The limits of the HTTP ports of one process. With the defaults, a process with the shipped memory limit of
-/// 256 MiB survives the attacks in `tests/attack`.
+/// 256 MiB survives the attacks in `benches/attack`.
 ///
 /// ```
 /// use fuse_runtime::http::Limits;
@@ -17,6 +17,10 @@ pub struct Limits {
     pub max_head: usize,
     /// The most headers of a request: 100. Past it, the answer is 431.
     pub max_headers: usize,
+    /// The longest target of a request, that is, its path and query, in bytes: 16 KiB. Past it, the answer is 414.
+    pub max_target: usize,
+    /// How long a TLS handshake may take: 10 s.
+    pub handshake_timeout: Duration,
     /// How long a request head may take from its first byte: 10 s.
     pub head_timeout: Duration,
     /// How long a request body may take in all: 30 s. Past it, the answer is 408.
@@ -37,6 +41,8 @@ pub struct Limits {
     /// At a limit, a connection that has no request and is older than this is closed for a new one: 50 ms. A head
     /// usually follows its connection at once, even from a distant sender.
     pub idle_patience: Duration,
+    /// The same while a TLS handshake is in progress, which takes several round trips: 250 ms.
+    pub handshake_patience: Duration,
     /// At a limit, a request whose body is still arriving and that is older than this is aborted for a new one:
     /// 2 s.
     pub body_patience: Duration,
@@ -52,6 +58,11 @@ pub struct Limits {
     pub max_storing: usize,
     /// The most concurrent requests of one HTTP/2 connection: 32.
     pub max_streams: u32,
+    /// The most requests of one HTTP/2 connection that its peer has reset and that fuse has not handled yet: 20.
+    /// Past it, the connection is closed.
+    pub max_resets: usize,
+    /// How many bodies are decompressed at the same time: 2. Others wait.
+    pub max_decompressing: usize,
 }
 
 impl Default for Limits {
@@ -59,6 +70,8 @@ impl Default for Limits {
         Self {
             max_head: 64 << 10,
             max_headers: 100,
+            max_target: 16 << 10,
+            handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(60),
@@ -68,12 +81,15 @@ impl Default for Limits {
             max_connections: 1024,
             admin_connections: 32,
             idle_patience: Duration::from_millis(50),
+            handshake_patience: Duration::from_millis(250),
             body_patience: Duration::from_secs(2),
             max_requests: 1024,
             max_buffered: 64 << 20,
             max_unsent: 16 << 20,
             max_storing: 4 << 20,
             max_streams: 32,
+            max_resets: 20,
+            max_decompressing: 2,
         }
     }
 }
@@ -102,7 +118,9 @@ impl Limits {
 
     /// How often connections are checked for the timeouts.
     pub(super) fn check_every(&self) -> Duration {
-        let shortest = self.head_timeout.min(self.idle_timeout).min(self.write_timeout);
+        let shortest = [self.head_timeout, self.idle_timeout, self.write_timeout]
+            .into_iter()
+            .fold(self.handshake_timeout, Duration::min);
         (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
     }
 }

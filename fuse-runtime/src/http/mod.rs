@@ -8,6 +8,7 @@ mod accept;
 mod activity;
 mod body_buffer;
 mod budget;
+mod forwarded;
 mod limits;
 mod origin;
 mod registry;
@@ -15,6 +16,7 @@ mod request;
 mod service;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod transport;
 
 use std::net::SocketAddr;
@@ -23,24 +25,27 @@ use std::time::Instant;
 
 use axum::Router;
 use hyper_util::service::TowerToHyperService;
+use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use body_buffer::BodyBuffer;
 pub use limits::Limits;
 pub(crate) use origin::shorten;
 pub(crate) use request::{BodyError, InWork};
+pub(crate) use tls::{ClientCertificate, PortTls, ServerCertificate, TlsConfig};
 
 use activity::CloseReason;
 use budget::Budget;
 use registry::Registry;
 
+use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
 
 /// The two ends of a connection; an extension of each request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer {
-    /// Who connected.
+    /// Who connected. Behind a trusted proxy, the client that the proxy reports, with port 0.
     pub(crate) remote: SocketAddr,
     /// The address that it connected to.
     pub(crate) local: SocketAddr,
@@ -65,9 +70,11 @@ pub(crate) struct Server {
 struct Shared {
     limits: Limits,
     allow_origins: Vec<String>,
+    trusted_proxies: Vec<IpNet>,
     budget: Mutex<Budget>,
     registry: Arc<Registry>,
     storing: Arc<Semaphore>,
+    decompressing: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
 
@@ -77,13 +84,25 @@ const PERMIT_BYTES: usize = 1 << 10;
 impl Server {
     /// A server whose sources accept requests from pages of these origins.
     pub(crate) fn new(limits: Limits, allow_origins: Vec<String>, metrics: Arc<Metrics>) -> Self {
+        Self::behind(Vec::new(), limits, allow_origins, metrics)
+    }
+
+    /// The same behind proxies of these networks, whose `X-Forwarded-For` is believed.
+    pub(crate) fn behind(
+        trusted_proxies: Vec<IpNet>,
+        limits: Limits,
+        allow_origins: Vec<String>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let limits = limits.within_open_files();
         let shared = Shared {
             budget: Mutex::new(Budget::new(&limits)),
             registry: Arc::new(Registry::new(limits.clone())),
             storing: Arc::new(Semaphore::new(permits(limits.max_storing))),
+            decompressing: Arc::new(Semaphore::new(limits.max_decompressing.max(1))),
             limits,
             allow_origins,
+            trusted_proxies,
             metrics,
         };
         Self { shared: Arc::new(shared) }
@@ -97,10 +116,13 @@ impl Server {
         address: SocketAddr,
         kind: PortKind,
         router: Router,
+        tls: PortTls,
         stop: Shutdown,
     ) {
         let service = TowerToHyperService::new(router);
-        let port = ServedPort { server: self.clone(), address, kind, service, stop };
+        let handshakes = LogLimit::new();
+        let port =
+            ServedPort { server: self.clone(), address, kind, service, tls, handshakes, stop };
         accept::run(Arc::new(port), listener).await;
     }
 
@@ -110,6 +132,10 @@ impl Server {
 
     fn allow_origins(&self) -> &[String] {
         &self.shared.allow_origins
+    }
+
+    fn trusted_proxies(&self) -> &[IpNet] {
+        &self.shared.trusted_proxies
     }
 
     fn budget(&self) -> MutexGuard<'_, Budget> {
@@ -149,6 +175,11 @@ impl Server {
         Arc::clone(&self.shared.storing).acquire_many_owned(wanted).await.ok()
     }
 
+    /// Waits for a turn to decompress a body, which takes memory that no budget counts.
+    async fn turn_to_decompress(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.shared.decompressing).acquire_owned().await.ok()
+    }
+
     /// A handler or a connection's task panicked. The panic is in the log already.
     fn panicked(&self) {
         self.metrics().panicked("http");
@@ -166,5 +197,8 @@ struct ServedPort {
     address: SocketAddr,
     kind: PortKind,
     service: TowerToHyperService<Router>,
+    tls: PortTls,
+    /// Limits log lines about handshakes.
+    handshakes: LogLimit,
     stop: Shutdown,
 }

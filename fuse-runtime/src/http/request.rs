@@ -135,6 +135,11 @@ impl InWork {
         self.server.turn_to_store(bytes).await
     }
 
+    /// Waits for a turn to decompress a body.
+    pub(crate) async fn turn_to_decompress(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        self.server.turn_to_decompress().await
+    }
+
     fn complete(&self) -> Result<(), BodyError> {
         if self.stage.compare_exchange(RECEIVING, WORKING, ORDER, ORDER).is_ok() {
             self.activity.complete();
@@ -176,7 +181,13 @@ impl Drop for InWork {
         let now = Instant::now();
         match self.stage.load(ORDER) {
             ANSWERING => self.activity.end(self.unsent.load(ORDER), now),
-            stage => self.activity.abandon(stage == WORKING, now),
+            stage => {
+                if let Some(reason) = self.activity.abandon(stage == WORKING, now)
+                    && self.activity.close(reason)
+                {
+                    self.server.closed(reason);
+                }
+            }
         }
     }
 }

@@ -14,8 +14,10 @@ use hyper::service::Service as _;
 use serde_json::json;
 
 use super::activity::Activity;
+use super::forwarded::client_address;
 use super::origin::{self, HttpRefusal};
 use super::request::{Answer, BodyError, InWork};
+use super::tls::ClientCertificate;
 use super::{Peer, PortKind, ServedPort};
 
 /// `Retry-After`, in seconds, where there is no room for a request.
@@ -30,13 +32,29 @@ const STREAM: usize = 8 << 10;
 #[error("a handler panicked")]
 pub(super) struct Panicked;
 
+/// The connection of a request.
+#[derive(Clone)]
+pub(super) struct RequestOrigin {
+    pub(super) peer: Peer,
+    /// The certificate that the client has shown.
+    pub(super) client: Option<Arc<ClientCertificate>>,
+    pub(super) activity: Arc<Activity>,
+}
+
 pub(super) async fn handle(
     port: Arc<ServedPort>,
-    activity: Arc<Activity>,
-    peer: Peer,
+    RequestOrigin { peer, client, activity }: RequestOrigin,
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, Panicked> {
     let (mut parts, body) = request.into_parts();
+    let peer = match port.kind {
+        PortKind::Source => {
+            client_address(peer.remote, &parts.headers, port.server.trusted_proxies())
+                .map_or(peer, |remote| Peer { remote, ..peer })
+        }
+        // It has its own rules for requests of other machines.
+        PortKind::Admin => peer,
+    };
     let is_http2 = parts.version >= Version::HTTP_2;
     let begun =
         InWork::begin(&port.server, &activity, is_http2, size(&parts), body, port.stop.clone());
@@ -48,6 +66,9 @@ pub(super) async fn handle(
         Err((status, why)) => (status, Json(json!({ "error": why }))).into_response(),
         Ok(()) => {
             parts.extensions.insert(peer);
+            if let Some(client) = client {
+                parts.extensions.insert(client);
+            }
             parts.extensions.insert(Arc::clone(&in_work));
             let called = async { port.service.call(Request::from_parts(parts, body)).await };
             match AssertUnwindSafe(called).catch_unwind().await {
@@ -87,8 +108,11 @@ fn size(parts: &Parts) -> usize {
     let headers = parts.headers.iter().fold(0_usize, |sum, (name, value)| {
         sum.saturating_add(name.as_str().len() + value.len() + ENTRY)
     });
-    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    headers.saturating_add(target)
+    headers.saturating_add(target_length(parts))
+}
+
+fn target_length(parts: &Parts) -> usize {
+    parts.uri.path_and_query().map_or(0, |target| target.as_str().len())
 }
 
 fn check(port: &ServedPort, parts: &Parts) -> Result<(), HttpRefusal> {
@@ -96,6 +120,10 @@ fn check(port: &ServedPort, parts: &Parts) -> Result<(), HttpRefusal> {
     if parts.headers.len() > limits.max_headers || size(parts) > 2 * limits.max_head {
         let why = format!("the request has more than {} headers", limits.max_headers);
         return Err((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, why));
+    }
+    if target_length(parts) > limits.max_target {
+        let why = format!("the path and query are longer than {} bytes", limits.max_target);
+        return Err((StatusCode::URI_TOO_LONG, why));
     }
     let authority = origin::authority(parts)?;
     match port.kind {

@@ -58,8 +58,9 @@ async fn start(limits: Limits, kind: PortKind) -> Running {
     let address = listener.local_addr().unwrap();
     let (stopper, stop) = Shutdown::new();
     let own = server.clone();
-    let serving =
-        tokio::spawn(async move { own.serve(listener, address, kind, router, stop).await });
+    let serving = tokio::spawn(async move {
+        own.serve(listener, address, kind, router, PortTls::default(), stop).await
+    });
     Running { server, address, stopper, serving, release, entered }
 }
 
@@ -144,6 +145,47 @@ async fn heads_that_are_too_large_or_name_no_host_are_refused() {
         assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     }
     assert!(running.get("/fast").await.ends_with("fast"));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn long_targets_are_refused() {
+    let running = start(Limits::default(), PortKind::Source).await;
+    let answer = running.get(&format!("/fast?{}", "x".repeat(16 << 10))).await;
+    assert!(answer.starts_with("HTTP/1.1 414 "), "{answer}");
+    assert!(running.get(&format!("/fast?{}", "x".repeat(16_000))).await.ends_with("fast"));
+    running.stop().await;
+}
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
+    [&head, payload].concat()
+}
+
+#[tokio::test]
+async fn a_flood_of_resets_closes_an_http2_connection() {
+    let running = start(Limits::default(), PortKind::Source).await;
+    // `GET http://a/slow`, whose answer waits.
+    let headers = b"\x82\x86\x04\x05/slow\x01\x01a";
+    let mut stream = running.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    stream.write_all(&frame(4, 0, 0, &[])).await.unwrap();
+    let flooding = async {
+        for at in 0..2_000_u32 {
+            let id = 2 * at + 1;
+            let both = [frame(1, 5, id, headers), frame(3, 0, id, &[0, 0, 0, 8])].concat();
+            if stream.write_all(&both).await.is_err() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        let mut rest = Vec::new();
+        let _ended = stream.read_to_end(&mut rest).await;
+    };
+    tokio::time::timeout(Duration::from_secs(30), flooding).await.unwrap();
+    assert!(running.get("/fast").await.ends_with("fast"));
+    assert!(running.is_empty().await);
     running.stop().await;
 }
 

@@ -23,11 +23,12 @@ const MAX_PARAMETERS: usize = 1_000;
 /// assert_eq!(BodyFormat::Form.to_json("a=1&b=x+y".into())?, r#"{"a":"1","b":"x y"}"#);
 /// assert_eq!(BodyFormat::Text.to_json("hello".into())?, r#""hello""#);
 /// assert!(BodyFormat::Form.to_json("a=1&a=2".into()).is_err());
+/// assert_eq!(BodyFormat::FormLists.to_json("a=1&b=&a=2".into())?, r#"{"a":["1","2"],"b":[""]}"#);
 /// assert!(BodyFormat::Form.accepts("application/json").is_err());
 /// # Ok::<(), fuse_runtime::sources::FormatError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum BodyFormat {
     /// JSON. It is left as it is; the [`Intake`](super::Intake) validates it.
@@ -37,6 +38,8 @@ pub enum BodyFormat {
     Text,
     /// A form, `application/x-www-form-urlencoded`. It becomes an object of strings.
     Form,
+    /// A form that becomes an object of lists of strings, because names may be repeated.
+    FormLists,
 }
 
 /// Why a body does not have the format of its source.
@@ -86,7 +89,9 @@ pub enum FormatError {
         what: &'static str,
     },
     /// A query or form has two parameters of one name.
-    #[error("the parameter `{name}` is given twice")]
+    #[error(
+        "the parameter `{name}` is given twice; in a form, `format = \"form-lists\"` of the source reads both"
+    )]
     DuplicateParameter {
         /// The name, shortened.
         name: String,
@@ -111,7 +116,7 @@ fn other_format(given: &str) -> String {
 impl BodyFormat {
     /// The type of a field `format`, for the schema of a source.
     pub fn field_type() -> FieldType {
-        FieldType::OneOf(vec!["json".into(), "text".into(), "form".into()])
+        FieldType::OneOf(vec!["json".into(), "text".into(), "form".into(), "form-lists".into()])
     }
 
     /// Checks the content type that a sender declares. Only forms need theirs: almost every text is a form in some
@@ -120,7 +125,8 @@ impl BodyFormat {
     /// # Errors
     /// The format is a form, and the content type is another one.
     pub fn accepts(self, content_type: &str) -> Result<(), FormatError> {
-        match self == Self::Form && essence(content_type) != FORM_TYPE {
+        let is_form = matches!(self, Self::Form | Self::FormLists);
+        match is_form && essence(content_type) != FORM_TYPE {
             true => Err(FormatError::ContentType { given: shorten(content_type).to_string() }),
             false => Ok(()),
         }
@@ -148,6 +154,7 @@ impl BodyFormat {
         match self {
             Self::Json => Ok(body),
             Self::Form => parameters_to_json(utf8(&body)?.as_bytes(), "form"),
+            Self::FormLists => lists_to_json(utf8(&body)?.as_bytes()),
             Self::Text => Ok(Value::from(utf8(&body)?).to_string().into()),
         }
     }
@@ -247,6 +254,17 @@ pub(super) fn parameters_to_json(encoded: &[u8], what: &'static str) -> Result<B
         }
     }
     Ok(json!(parameters).to_string().into())
+}
+
+/// A form as a body whose values are lists.
+fn lists_to_json(encoded: &[u8]) -> Result<Bytes, FormatError> {
+    // For its checks.
+    parameters(encoded, "form")?;
+    let mut lists: BTreeMap<Cow<'_, str>, Vec<Cow<'_, str>>> = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(encoded) {
+        lists.entry(name).or_default().push(value);
+    }
+    Ok(json!(lists).to_string().into())
 }
 
 #[cfg(test)]

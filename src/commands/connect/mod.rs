@@ -88,7 +88,7 @@ impl Door {
                  source"
             ));
         }
-        if let Some(format @ ("form" | "text")) = text("format") {
+        if let Some(format @ ("form" | "form-lists" | "text")) = text("format") {
             return Err(format!(
                 "`{name}` is read as `{format}`, but {who} sends JSON; remove `format` from its source"
             ));

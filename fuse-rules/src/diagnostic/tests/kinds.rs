@@ -6,7 +6,7 @@ use crate::schema::{BodyShape, Field, FieldType, Registry, Schema, SourceSchema,
 pub(crate) fn registry() -> Registry {
     let path = || Field::optional("path", FieldType::UrlPath, "");
     let method = || Field::optional("method", one_of(&["GET", "POST"]), "");
-    let format = || Field::optional("format", one_of(&["json", "text", "form"]), "");
+    let format = || Field::optional("format", one_of(&["json", "text", "form", "form-lists"]), "");
     let id = || Field::optional("id", FieldType::Expression, "");
     let bearer = Schema::new("bearer", "").field(Field::required("token", FieldType::Secrets, ""));
     let networks = FieldType::List(Box::new(FieldType::Network));
@@ -30,6 +30,7 @@ pub(crate) fn registry() -> Registry {
         .same_at_address(&["format"])
         .body("method", "GET", BodyShape::Strings)
         .body("format", "form", BodyShape::Strings)
+        .body("format", "form-lists", BodyShape::StringLists)
         .body("format", "text", BodyShape::Text);
     let texts = || FieldType::Map(Box::new(FieldType::Text(Templates::Refused)));
     let texts_list = || FieldType::List(Box::new(FieldType::Text(Templates::Refused)));

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::Route;
 use super::auth::{Claims, Denied};
-use super::request::{WebhookPort, denied, head, methods, not_ready};
+use super::lookup::methods;
+use super::request::{WebhookPort, denied, head, not_ready};
 use crate::http::Peer;
 use crate::sources::BodyFormat;
 

@@ -2,19 +2,25 @@
 
 mod answers;
 mod auth;
+mod body;
+mod content_coding;
+mod credentials;
 mod handshake;
+mod lookup;
 mod ports;
 mod preview;
+mod rate;
 mod reply;
 mod request;
 mod respond;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use fuse_rules::schema::{BodyShape, Field, FieldType, PathPattern, Schema, SourceSchema};
@@ -24,14 +30,18 @@ use serde_json::{Map, Value as Json};
 use super::{
     BodyFormat, BoundSource, EventBinding, Source, SourceContext, SourceError, milliseconds,
 };
+use crate::http::TlsConfig;
 use crate::log_limit::LogLimit;
-use auth::{AuthConfig, SourceAuth, auth_field, present, refresh_all, verify_event};
+use auth::{AuthConfig, SourceAuth, auth_field, present, verify_event};
+use credentials::Credentials;
 use handshake::{Handshake, handshake_field};
 use ports::{Listening, PortRoutes, Ports};
 pub use preview::{hidden_headers, hidden_parameters, within_body_limit};
+use rate::{RateConfig, RateLimit, rate_field};
 use reply::{is_present, reply_field};
 use request::WebhookPort;
 use respond::{Respond, default_wait, respond_field, respond_within_field, verify_response};
+use tls::{PortCertificates, add_certificate, tls_field, verify_tls};
 
 /// Accepts events over HTTP.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +85,8 @@ impl Source for Webhook {
             .field(id())
             .field(Field::optional("body-limit", FieldType::Size, limit_doc).default(1 << 20))
             .field(auth_field())
+            .field(tls_field())
+            .field(rate_field())
             .field(handshake_field())
             .field(reply_field())
             .field(respond_field())
@@ -95,12 +107,14 @@ impl Source for Webhook {
         SourceSchema::new(source, event)
             .address(&["port", "path", "method"])
             .same_at_address(&["format", "body-limit"])
+            .same_for("port", &["tls"])
             .verify(verify)
             .presets(include_str!("presets.rules"))
             // A `reply` is an answer at once.
             .alternatives(&["reply", "respond"])
             .body("method", "GET", BodyShape::Strings)
             .body("format", "form", BodyShape::Strings)
+            .body("format", "form-lists", BodyShape::StringLists)
             .body("format", "text", BodyShape::Text)
     }
 
@@ -110,21 +124,24 @@ impl Source for Webhook {
         context: &SourceContext,
     ) -> Result<Box<dyn BoundSource>, SourceError> {
         let ports = Ports::new(*self);
-        let routes = self.routes(events, context, &[]).await?;
+        let routes = self.routes(events, context, &Credentials::default()).await?;
         ports.open(routes).await?.commit_now();
         Ok(Box::new(Listening { ports }))
     }
 }
 
 impl Webhook {
-    /// The routes of each port. A source whose `auth` does not change keeps its secrets and their state.
+    /// The routes of each port. A source whose `auth` does not change keeps its secrets and their state, and so does a
+    /// port its certificate.
     async fn routes(
         &self,
         events: Vec<EventBinding>,
         context: &SourceContext,
-        former: &[Arc<SourceAuth>],
+        former: &Credentials,
     ) -> Result<PortRoutes, SourceError> {
         let mut auths: BTreeMap<String, Arc<SourceAuth>> = BTreeMap::new();
+        let mut certificates = PortCertificates::new();
+        let mut rates: BTreeMap<String, Arc<RateLimit>> = BTreeMap::new();
         let mut open = BTreeSet::new();
         let mut by_port: BTreeMap<u16, Vec<Route>> = BTreeMap::new();
         for event in events {
@@ -139,7 +156,7 @@ impl Webhook {
                 }
                 (Some(_), Some(known)) => Some(Arc::clone(known)),
                 (Some(auth), None) => {
-                    let kept = former.iter().find(|former| former.is_for(&source, written));
+                    let kept = former.auths.iter().find(|former| former.is_for(&source, written));
                     let auth = kept.map_or_else(
                         || Arc::new(SourceAuth::new(&source, auth, written.cloned())),
                         Arc::clone,
@@ -148,20 +165,34 @@ impl Webhook {
                     Some(auth)
                 }
             };
+            let rate = config.rate.take().map(|rate| {
+                let new = || Arc::new(RateLimit::new(rate, Instant::now()));
+                Arc::clone(rates.entry(source.clone()).or_insert_with(new))
+            });
             let path = PathPattern::parse(&config.path).map_err(|why| {
                 SourceError::with_source(format!("cannot listen on `{}`", config.path), why)
             })?;
+            add_certificate(
+                &mut certificates,
+                config.port,
+                config.tls.take(),
+                &former.certificates,
+            )?;
             by_port.entry(config.port).or_default().push(Route {
                 source,
                 event: name,
                 path,
                 auth,
+                rate,
                 config,
             });
         }
         warn_of_open_sources(self.address, &open);
-        let is_new = |auth: &&Arc<SourceAuth>| !former.iter().any(|old| Arc::ptr_eq(old, auth));
-        refresh_all(auths.values().filter(is_new), context.secrets()).await;
+        let credentials = Credentials {
+            auths: auths.into_values().collect(),
+            certificates: certificates.values().flatten().cloned().collect(),
+        };
+        credentials.without(former).refresh(context.secrets()).await;
         // The routes and the plan that finds the ids of their events change together.
         let intake = context.pinned_intake();
         let ports = by_port.into_iter().map(|(port, routes)| {
@@ -170,12 +201,14 @@ impl Webhook {
                 intake: intake.clone(),
                 unknown: LogLimit::new(),
                 denied: LogLimit::new(),
+                limited: LogLimit::new(),
+                certificate: certificates.get(&port).cloned().flatten(),
                 unmatched: LogLimit::new(),
                 shutdown: context.shutdown().clone(),
             };
             (SocketAddr::new(self.address, port), routes)
         });
-        Ok(PortRoutes { ports: ports.collect(), auths: auths.into_values().collect() })
+        Ok(PortRoutes { ports: ports.collect(), credentials })
     }
 }
 
@@ -199,6 +232,7 @@ fn warn_of_open_sources(address: IpAddr, sources: &BTreeSet<String>) {
 /// Checks an event with the fields of its source.
 fn verify(fields: &Map<String, Json>) -> Result<(), String> {
     verify_event(fields)?;
+    verify_tls(fields)?;
     verify_response(fields)
 }
 
@@ -221,6 +255,10 @@ struct Config {
     respond_within: Duration,
     #[serde(default, deserialize_with = "present")]
     auth: Option<AuthConfig>,
+    #[serde(default, deserialize_with = "present")]
+    tls: Option<TlsConfig>,
+    #[serde(default, deserialize_with = "present")]
+    rate: Option<RateConfig>,
 }
 
 /// Where one event arrives. Several events may have the same address: conditions distinguish them.
@@ -231,5 +269,7 @@ struct Route {
     path: PathPattern,
     /// How fuse authenticates its senders; `None` if it does not.
     auth: Option<Arc<SourceAuth>>,
+    /// How many requests its source accepts; shared by its events.
+    rate: Option<Arc<RateLimit>>,
     config: Config,
 }

@@ -13,9 +13,9 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::Webhook;
-use super::auth::{SourceAuth, keep_fresh};
+use super::credentials::Credentials;
 use super::request::{WebhookPort, receive};
-use crate::http::PortKind;
+use crate::http::{PortKind, PortTls};
 use crate::sources::{
     BoundSource, EventBinding, PreparedEvents, Rebind, SourceContext, SourceError,
 };
@@ -31,6 +31,7 @@ struct OpenPort {
     /// Open since the port was bound, until it is served. It is opened again after a failure.
     listener: Mutex<Option<TcpListener>>,
     routes: RwLock<Arc<WebhookPort>>,
+    tls: PortTls,
 }
 
 /// The routes of an open port, as requests see them.
@@ -46,11 +47,11 @@ impl CurrentRoutes {
     }
 }
 
-/// All open ports, and the secrets of their sources.
+/// All open ports, with the secrets of their sources and their certificates.
 #[derive(Clone, Default)]
 struct PortTable {
     ports: BTreeMap<SocketAddr, Arc<OpenPort>>,
-    auths: Vec<Arc<SourceAuth>>,
+    credentials: Credentials,
 }
 
 impl PortTable {
@@ -67,7 +68,7 @@ impl PortTable {
 #[derive(Default)]
 pub(super) struct PortRoutes {
     pub(super) ports: BTreeMap<SocketAddr, WebhookPort>,
-    pub(super) auths: Vec<Arc<SourceAuth>>,
+    pub(super) credentials: Credentials,
 }
 
 /// The webhooks of a runtime: which ports are open, and what is at them. Clones share it.
@@ -82,17 +83,17 @@ impl Ports {
         Self { webhook, table: watch::Sender::new(PortTable::default()) }
     }
 
-    /// The secrets of the sources that are served.
-    pub(super) fn auths(&self) -> Vec<Arc<SourceAuth>> {
-        self.table.borrow().auths.clone()
+    /// The secrets and certificates of the sources that are served.
+    pub(super) fn credentials(&self) -> Credentials {
+        self.table.borrow().credentials.clone()
     }
 
     /// Opens the ports that are not open yet.
     pub(super) async fn open(
         &self,
-        PortRoutes { ports, auths }: PortRoutes,
+        PortRoutes { ports, credentials }: PortRoutes,
     ) -> Result<PreparedPorts, SourceError> {
-        let mut prepared = PreparedPorts { all: self.clone(), ports: Vec::new(), auths };
+        let mut prepared = PreparedPorts { all: self.clone(), ports: Vec::new(), credentials };
         for (address, routes) in ports {
             let is_open = self.table.borrow().ports.contains_key(&address);
             let listener = if is_open { None } else { Some(listen(address).await?) };
@@ -107,7 +108,7 @@ pub(super) struct PreparedPorts {
     all: Ports,
     /// The listener of a new port, or `None` if the port is served already.
     ports: Vec<(SocketAddr, Option<TcpListener>, WebhookPort)>,
-    auths: Vec<Arc<SourceAuth>>,
+    credentials: Credentials,
 }
 
 impl PreparedPorts {
@@ -117,13 +118,15 @@ impl PreparedPorts {
     }
 
     pub(super) fn commit_now(self) {
-        let Self { all, ports, auths } = self;
-        let mut next = PortTable { ports: BTreeMap::new(), auths };
+        let Self { all, ports, credentials } = self;
+        let mut next = PortTable { ports: BTreeMap::new(), credentials };
         let former = all.table.borrow().ports.clone();
         for (address, listener, routes) in ports {
+            let certificate = routes.certificate.clone();
             let routes = Arc::new(routes);
             let port = match former.get(&address) {
                 Some(port) => {
+                    port.tls.set(certificate);
                     *port.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
                     Arc::clone(port)
                 }
@@ -131,6 +134,7 @@ impl PreparedPorts {
                     address,
                     listener: Mutex::new(listener),
                     routes: RwLock::new(routes),
+                    tls: PortTls::new(certificate),
                 }),
             };
             next.ports.insert(address, port);
@@ -156,7 +160,7 @@ impl Rebind for Ports {
         events: Vec<EventBinding>,
         context: &SourceContext,
     ) -> Result<Box<dyn PreparedEvents>, SourceError> {
-        let routes = self.webhook.routes(events, context, &self.auths()).await?;
+        let routes = self.webhook.routes(events, context, &self.credentials()).await?;
         Ok(Box::new(self.open(routes).await?))
     }
 }
@@ -207,7 +211,7 @@ impl BoundSource for Listening {
 struct Serving {
     tasks: JoinSet<()>,
     ports: BTreeMap<SocketAddr, (Arc<OpenPort>, watch::Sender<bool>)>,
-    /// The task that reads the secrets again.
+    /// The task that reads the secrets and certificates again.
     refreshing: Option<AbortHandle>,
 }
 
@@ -233,9 +237,9 @@ impl Serving {
                 .fallback(receive)
                 .with_state(CurrentRoutes { port: Arc::clone(port) });
             let (http, (stopper, shutdown)) = (context.server().clone(), context.shutdown().part());
-            let address = *address;
+            let (address, tls) = (*address, port.tls.clone());
             self.tasks.spawn(async move {
-                http.serve(listener, address, PortKind::Source, app, shutdown).await;
+                http.serve(listener, address, PortKind::Source, app, tls, shutdown).await;
             });
             // If an earlier port of this address is still closing, its sender is dropped, which stops it.
             self.ports.insert(address, (Arc::clone(port), stopper));
@@ -245,8 +249,8 @@ impl Serving {
         self.refreshing.take().inspect(AbortHandle::abort);
         // The new task reports the problems that remain.
         context.health().clear_report();
-        if !table.auths.is_empty() {
-            let refreshing = keep_fresh(table.auths, context.clone());
+        if !table.credentials.is_empty() {
+            let refreshing = table.credentials.keep_fresh(context.clone());
             self.refreshing = Some(self.tasks.spawn(refreshing));
         }
         Ok(())

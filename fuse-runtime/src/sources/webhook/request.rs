@@ -1,33 +1,30 @@
 //! Handles one request to a webhook: checks it, turns it into an event, and answers it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Extension;
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::Response;
-use bytes::Bytes;
-use http_body_util::BodyExt as _;
 
-use super::answers::{
-    RETRY_AFTER_MEMORY, RETRY_AFTER_QUEUE, answer, answer_batch, refuse, unavailable,
-};
+use super::answers::{RETRY_AFTER_QUEUE, answer, answer_batch, refuse, unavailable};
 use super::auth::{Claims, Denied, Head, without_parameters};
+use super::body;
+use super::lookup::{matching, nothing_here, wrong_method};
 use super::ports::CurrentRoutes;
-use super::{Route, handshake, reply, respond};
-use crate::http::{BodyBuffer, BodyError, InWork, Peer, shorten};
+use super::rate::Limited;
+use super::{Config, Route, handshake, reply, respond};
+use crate::http::{ClientCertificate, InWork, Peer, ServerCertificate};
 use crate::log_limit::LogLimit;
 use crate::shutdown::Shutdown;
 use crate::sources::admission::by_name;
 use crate::sources::cloud_events::{self, Batch};
 use crate::sources::format::{parameters, parameters_to_json, path_parameters};
-use crate::sources::{
-    AcceptError, AcceptOutcome, Accepted, BodyFormat, FormatError, Incoming, Intake,
-};
+use crate::sources::{AcceptError, AcceptOutcome, Accepted, FormatError, Incoming, Intake};
 
 /// The routes of one port.
 pub(super) struct WebhookPort {
@@ -37,6 +34,10 @@ pub(super) struct WebhookPort {
     pub(super) unknown: LogLimit,
     /// Limits log lines about requests that are not authenticated.
     pub(super) denied: LogLimit,
+    /// Limits log lines about requests that exceed a rate.
+    pub(super) limited: LogLimit,
+    /// The certificate of the port; `None` if it serves plain HTTP.
+    pub(super) certificate: Option<Arc<ServerCertificate>>,
     /// Limits log lines about requests that match no event.
     pub(super) unmatched: LogLimit,
     pub(super) shutdown: Shutdown,
@@ -45,8 +46,9 @@ pub(super) struct WebhookPort {
 impl WebhookPort {
     /// What is at the port, for people.
     pub(super) fn listening(&self, address: SocketAddr) -> Vec<String> {
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
         let line = |Route { source, event, config, .. }: &Route| {
-            format!("{source}.{event} at {} http://{address}{}", config.method, config.path)
+            format!("{source}.{event} at {} {scheme}://{address}{}", config.method, config.path)
         };
         self.routes.iter().map(line).collect()
     }
@@ -67,7 +69,7 @@ impl WebhookPort {
 }
 
 /// The answer to a request that is not an event: it is refused, or a handshake.
-type RefusedWith = Box<Response>;
+pub(super) type RefusedWith = Box<Response>;
 
 pub(super) async fn receive(
     State(routes): State<CurrentRoutes>,
@@ -76,21 +78,27 @@ pub(super) async fn receive(
     request: Request<Body>,
 ) -> Response {
     let port = routes.get();
-    let path = request.uri().path();
+    let patterns = port.routes.iter().map(|route| &route.path);
+    let Some(path) = matching(request.uri().path(), patterns) else {
+        return nothing_here(&port, &request);
+    };
+    let path = path.into_owned();
     let here: Vec<&Route> =
-        port.routes.iter().filter(|route| route.path.matches(path).is_some()).collect();
-    if here.is_empty() {
-        return nothing_here(&port, path);
-    }
+        port.routes.iter().filter(|route| route.path.matches(&path).is_some()).collect();
     if let Some(answer) = handshake::without_body(&here, &port, peer, &request) {
         return answer;
     }
     let method = request.method().clone();
-    let method = method.as_str();
-    let Some(route) = here.iter().find(|route| route.config.method == method) else {
-        return wrong_method(&here, path, method);
+    let Some(route) = here.iter().find(|route| route.config.method == method.as_str()) else {
+        return wrong_method(&here, &path, &method);
     };
+    let method = method.as_str();
     let deny = |why| Box::new(denied(&port, route, peer, why));
+    let limit = |limited| Box::new(too_many(&port, route, peer, limited));
+    let rate = route.rate.as_ref();
+    if let Some(Err(limited)) = rate.map(|rate| rate.peer(peer.remote.ip(), Instant::now())) {
+        return *limit(limited);
+    }
     let claims = match authenticate(route, &head(&port, peer, &request)) {
         Ok(claims) => claims,
         Err(NotAuthenticated::NotReady) => return not_ready(&port, route),
@@ -99,8 +107,11 @@ pub(super) async fn receive(
     if let Some(answer) = handshake::in_url(route, &claims, &request) {
         return answer;
     }
-    let is_proven = |body: Option<&[u8]>| claims.body(body).map_err(deny);
-    let incoming = match incoming(route, &in_work, request, is_proven).await {
+    let is_accepted = |body: Option<&[u8]>| {
+        claims.body(body).map_err(deny)?;
+        rate.map_or(Ok(()), |rate| rate.source(Instant::now()).map_err(limit))
+    };
+    let incoming = match incoming(route, &in_work, request, &path, is_accepted).await {
         Ok(incoming) => incoming,
         Err(response) => return *response,
     };
@@ -181,8 +192,9 @@ fn authenticate(route: &Route, head: &Head<'_>) -> Result<Claims, NotAuthenticat
 
 /// What authentication reads before the body arrives.
 pub(super) fn head<'r>(port: &WebhookPort, peer: Peer, request: &'r Request<Body>) -> Head<'r> {
-    let query = request.uri().query().unwrap_or("");
-    Head { headers: request.headers(), query, peer: peer.remote.ip(), now: port.intake.now() }
+    let certificate = request.extensions().get::<Arc<ClientCertificate>>().map(Arc::as_ref);
+    let (headers, query) = (request.headers(), request.uri().query().unwrap_or(""));
+    Head { headers, query, peer: peer.remote.ip(), certificate, now: port.intake.now() }
 }
 
 pub(super) fn not_ready(port: &WebhookPort, route: &Route) -> Response {
@@ -209,6 +221,20 @@ pub(super) fn denied(port: &WebhookPort, route: &Route, peer: Peer, why: Denied)
     response
 }
 
+/// Refuses a request that exceeds the `rate` of its source.
+fn too_many(port: &WebhookPort, route: &Route, peer: Peer, limited: Limited) -> Response {
+    let Route { source, event, .. } = route;
+    port.intake.refused(source, event, "limited");
+    if let Some(left_out) = port.limited.pass() {
+        let peer = peer.remote.ip().to_canonical();
+        tracing::warn!(left_out, source, %peer, "a request exceeds the `rate` of its source");
+    }
+    let why = "too many requests per second; send this one again later";
+    let mut response = refuse(StatusCode::TOO_MANY_REQUESTS, why);
+    response.headers_mut().insert(header::RETRY_AFTER, limited.seconds().into());
+    response
+}
+
 /// The events of a batch, or `None` for any other request; and the bytes to store, for which there is room in memory.
 fn batch(
     route: &Route,
@@ -223,61 +249,30 @@ fn batch(
     let batch = cloud_events::batch(route.config.format, incoming);
     let batch = batch.map_err(|why| bad_request(&why.to_string()))?;
     let more = batch.as_ref().map_or(0, |batch| batch.size(incoming));
-    in_work.take(more).map_err(not_arrived)?;
+    in_work.take(more).map_err(body::not_arrived)?;
     Ok((batch, size.saturating_add(more)))
-}
-
-fn nothing_here(port: &WebhookPort, path: &str) -> Response {
-    if let Some(left_out) = port.unknown.pass() {
-        // Several events may have the same path.
-        let known: BTreeSet<&str> =
-            port.routes.iter().map(|route| route.config.path.as_str()).collect();
-        let known = known.into_iter().collect::<Vec<_>>().join(", ");
-        // The log omits the requested path, which may be somebody's secret.
-        tracing::info!(left_out, known, "a request to a path that no event has");
-    }
-    refuse(StatusCode::NOT_FOUND, &format!("no event is sent to `{}` here", shorten(path)))
-}
-
-/// The methods of these routes, each once.
-pub(super) fn methods(here: &[&Route]) -> String {
-    let methods: BTreeSet<&str> = here.iter().map(|route| route.config.method.as_str()).collect();
-    methods.into_iter().collect::<Vec<_>>().join(", ")
-}
-
-fn wrong_method(here: &[&Route], path: &str, method: &str) -> Response {
-    let methods = methods(here);
-    let (path, method) = (shorten(path), shorten(method));
-    let why =
-        format!("`{path}` accepts {methods}, not {method}; set the sender's method to {methods}");
-    let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, &why);
-    if let Ok(allow) = HeaderValue::from_str(&methods) {
-        response.headers_mut().insert(header::ALLOW, allow);
-    }
-    response
 }
 
 /// Reads the request into an event.
 async fn incoming(
     route: &Route,
-    in_work: &InWork,
+    in_work: &Arc<InWork>,
     request: Request<Body>,
-    is_proven: impl FnOnce(Option<&[u8]>) -> Result<(), RefusedWith>,
+    path: &str,
+    is_accepted: impl FnOnce(Option<&[u8]>) -> Result<(), RefusedWith>,
 ) -> Result<Incoming, RefusedWith> {
     let (parts, body) = request.into_parts();
-    // By the announced length, before anything is read: a sender that waits for `100 Continue` sends no byte of
-    // its body.
-    if body.size_hint().lower() > u64::try_from(route.config.body_limit).unwrap_or(u64::MAX) {
-        return Err(too_large(route.config.body_limit));
-    }
+    let Config { format, body_limit: limit, .. } = route.config;
+    body::check_length(&body, limit)?;
     let mut headers = by_name(&parts.headers).map_err(|why| bad_request(&why.to_string()))?;
     for name in route.auth.iter().flat_map(|auth| auth.config().secret_headers()) {
         headers.remove(&name);
     }
     let has_body = route.config.method != "GET";
-    if has_body {
-        check_type(route.config.format, &headers)?;
-    }
+    let coding = match has_body {
+        true => body::check_type(format, &parts.headers)?,
+        false => None,
+    };
     let secret = route.auth.iter().flat_map(|auth| auth.config().secret_parameters());
     let secret: Vec<String> = secret.collect();
     let query = parts.uri.query().unwrap_or("");
@@ -287,20 +282,21 @@ async fn incoming(
     };
     let encoded = query.as_bytes();
     let query = parameters(encoded, "query").map_err(bad_format)?;
-    let path =
-        path_parameters(&route.path, parts.uri.path()).map_err(bad_format)?.unwrap_or_default();
+    let path = path_parameters(&route.path, path).map_err(bad_format)?.unwrap_or_default();
     let body = if has_body {
-        let bytes = read(body, route.config.body_limit).await?;
-        is_proven(Some(&bytes))?;
+        let bytes = body::read(body, limit).await?;
+        // A signature is over the bytes as they were sent.
+        is_accepted(Some(&bytes))?;
+        let bytes = body::decompressed(coding, bytes, limit, in_work).await?;
         if let Some(answer) = handshake::in_body(route, &parts.headers, &bytes) {
             return Err(Box::new(answer));
         }
         let read = bytes.len();
-        let body = route.config.format.to_json(bytes).map_err(bad_format)?;
-        in_work.take(body.len().saturating_sub(read)).map_err(not_arrived)?;
+        let body = format.to_json(bytes).map_err(bad_format)?;
+        in_work.take(body.len().saturating_sub(read)).map_err(body::not_arrived)?;
         body
     } else {
-        is_proven(None)?;
+        is_accepted(None)?;
         parameters_to_json(encoded, "query").map_err(bad_format)?
     };
     Ok(Incoming {
@@ -314,59 +310,7 @@ async fn incoming(
     })
 }
 
-/// Refuses a body by its headers, before it is read.
-fn check_type(format: BodyFormat, headers: &BTreeMap<String, String>) -> Result<(), RefusedWith> {
-    let unsupported = |why: &str| Box::new(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
-    let coding = headers.get("content-encoding").map(|coding| coding.trim());
-    if let Some(coding) = coding.filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
-        let coding = shorten(coding);
-        return Err(unsupported(&format!(
-            "the body is compressed (`Content-Encoding: {coding}`), which fuse does not read; \
-             let the sender send it uncompressed"
-        )));
-    }
-    let Some(content_type) = headers.get("content-type") else { return Ok(()) };
-    format.accepts(content_type).map_err(|why| unsupported(&why.to_string()))
-}
-
-async fn read(mut body: Body, limit: usize) -> Result<Bytes, RefusedWith> {
-    let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
-    let mut buffer = BodyBuffer::new(announced.map_or(limit, |length| length.min(limit)));
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(unread)?;
-        let Some(data) = frame.data_ref() else { continue };
-        if !buffer.extend(data) {
-            return Err(too_large(limit));
-        }
-    }
-    Ok(buffer.into_bytes())
-}
-
-/// Why a body could not be read.
-fn unread(error: axum::Error) -> RefusedWith {
-    match BodyError::find(&error) {
-        Some(why) => not_arrived(why),
-        None => bad_request(&format!("the body could not be read: {error}")),
-    }
-}
-
-fn not_arrived(why: BodyError) -> RefusedWith {
-    Box::new(match why {
-        BodyError::GivenUp | BodyError::TimedOut(_) => {
-            refuse(StatusCode::REQUEST_TIMEOUT, &why.to_string())
-        }
-        BodyError::NoRoom | BodyError::Stopping => {
-            unavailable(&why.to_string(), RETRY_AFTER_MEMORY)
-        }
-    })
-}
-
-fn too_large(limit: usize) -> RefusedWith {
-    let why = FormatError::TooLarge { limit };
-    Box::new(refuse(StatusCode::PAYLOAD_TOO_LARGE, &why.to_string()))
-}
-
-fn bad_request(why: &str) -> RefusedWith {
+pub(super) fn bad_request(why: &str) -> RefusedWith {
     Box::new(refuse(StatusCode::BAD_REQUEST, why))
 }
 

@@ -12,13 +12,12 @@ use super::basic::Basic;
 use super::bearer::Bearer;
 use super::header::HeaderSecret;
 use super::hmac::{Algorithm, Encoding, MacKey, Signature, SignatureFormat, TimestampPlace};
+use super::mtls::ClientNames;
 use super::network::Networks;
 use super::query::QuerySecret;
 use super::template::SignedTemplate;
 use super::{Check, Checks};
-use crate::secrets::ReadSecrets;
-use crate::secrets::SecretTexts;
-use crate::secrets::{Secret, SecretError, SecretRef};
+use crate::secrets::{ReadSecrets, Secret, SecretError, SecretRef, SecretTexts};
 
 /// The tolerance of timestamps if the rules do not set one.
 pub(super) const DEFAULT_TOLERANCE: Duration = Duration::from_secs(5 * 60);
@@ -77,8 +76,16 @@ struct SchemesConfig {
     query: Option<QueryConfig>,
     #[serde(default, deserialize_with = "present")]
     hmac: Option<HmacConfig>,
+    #[serde(default, deserialize_with = "present")]
+    mtls: Option<MtlsConfig>,
     #[serde(default, deserialize_with = "networks")]
     allow_from: Option<Vec<IpNet>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct MtlsConfig {
+    #[serde(default, deserialize_with = "present")]
+    subjects: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -219,12 +226,13 @@ impl AuthConfig {
 
 impl SchemesConfig {
     fn is_empty(&self) -> bool {
-        let Self { bearer, basic, header, query, hmac, allow_from } = self;
+        let Self { bearer, basic, header, query, hmac, mtls, allow_from } = self;
         bearer.is_none()
             && basic.is_none()
             && header.is_none()
             && query.is_none()
             && hmac.is_none()
+            && mtls.is_none()
             && allow_from.is_none()
     }
 
@@ -246,6 +254,9 @@ impl SchemesConfig {
         // An address is checked first: a peer that may not connect learns nothing else.
         if let Some(networks) = &self.allow_from {
             checks.push(Some(Check::AllowFrom(Networks(networks.clone()))));
+        }
+        if let Some(MtlsConfig { subjects }) = &self.mtls {
+            checks.push(Some(Check::Mtls(ClientNames { subjects: subjects.clone() })));
         }
         if let Some(BearerConfig { token }) = &self.bearer {
             checks.push(texts(token).map(|tokens| Check::Bearer(Bearer { tokens })));

@@ -8,6 +8,7 @@ mod bearer;
 mod config;
 mod header;
 mod hmac;
+mod mtls;
 mod network;
 mod query;
 mod refresh;
@@ -23,10 +24,11 @@ use jiff::Timestamp;
 
 pub(super) use config::{AuthConfig, present};
 pub(super) use query::without_parameters;
-pub(super) use refresh::{SourceAuth, keep_fresh, refresh_all};
+pub(super) use refresh::SourceAuth;
 pub(super) use schema::{auth_field, verify_event};
 
 use self::hmac::SignatureClaim;
+use crate::http::ClientCertificate;
 use crate::secrets::SecretTexts;
 
 /// What is known about a request before its body arrives.
@@ -35,6 +37,8 @@ pub(super) struct Head<'r> {
     /// The query, as it is written in the URL.
     pub(super) query: &'r str,
     pub(super) peer: IpAddr,
+    /// The certificate that the client has shown.
+    pub(super) certificate: Option<&'r ClientCertificate>,
     pub(super) now: Timestamp,
 }
 
@@ -59,6 +63,7 @@ impl Denied {
 /// A check of a request, with the secrets that it needs.
 enum Check {
     AllowFrom(network::Networks),
+    Mtls(mtls::ClientNames),
     Bearer(bearer::Bearer),
     Basic(basic::Basic),
     Header(header::HeaderSecret),
@@ -71,6 +76,7 @@ impl Check {
     fn head(&self, head: &Head<'_>) -> Result<Option<SignatureClaim>, Denied> {
         match self {
             Self::AllowFrom(networks) => networks.check(head.peer),
+            Self::Mtls(names) => names.check(head.certificate),
             Self::Bearer(bearer) => bearer.check(head.headers),
             Self::Basic(basic) => basic.check(head.headers),
             Self::Header(header) => header.check(head.headers),

@@ -3,17 +3,10 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::{AuthConfig, Checks};
-use crate::secrets::SecretReader;
-use crate::secrets::{SecretError, Secrets};
-use crate::sources::SourceContext;
-
-/// How often the secrets are read again. A changed secret takes effect within two seconds, including a read of up to
-/// one second.
-const REFRESH_AFTER: Duration = Duration::from_secs(1);
+use crate::secrets::{SecretError, SecretReader, Secrets};
 
 /// How long the checks stay in use while a secret cannot be read, unless it is missing or empty.
 const KEEP_CHECKS_FOR: Duration = Duration::from_secs(10);
@@ -107,7 +100,7 @@ impl SourceAuth {
     }
 
     /// Reads the secrets again, and logs what changes for the source.
-    pub(super) async fn refresh(&self, secrets: &Secrets) {
+    pub(in super::super) async fn refresh(&self, secrets: &Secrets) {
         let (read, mut problems) = self.reader.read(self.config.references(), secrets).await;
         let checks = self.config.checks(&read, &mut problems);
         let old = self.state();
@@ -126,7 +119,7 @@ impl SourceAuth {
     }
 
     /// Which secrets of the source cannot be used, in a sentence.
-    fn problem(&self) -> Option<String> {
+    pub(in super::super) fn problem(&self) -> Option<String> {
         let state = self.state();
         let (source, why) = (&self.source, state.problems.join("; "));
         match (&state.checks, state.problems.is_empty()) {
@@ -136,32 +129,5 @@ impl SourceAuth {
             }
             (Some(_), true) => None,
         }
-    }
-}
-
-/// Reads the secrets of all sources, at the same time.
-pub(in super::super) async fn refresh_all(
-    sources: impl IntoIterator<Item = &Arc<SourceAuth>>,
-    secrets: &Secrets,
-) {
-    join_all(sources.into_iter().map(|auth| auth.refresh(secrets))).await;
-}
-
-/// Reads the secrets of all sources again until the shutdown, and reports those with a secret that cannot be used.
-pub(in super::super) async fn keep_fresh(sources: Vec<Arc<SourceAuth>>, context: SourceContext) {
-    let mut was_failing = false;
-    loop {
-        let problems: Vec<String> = sources.iter().filter_map(|auth| auth.problem()).collect();
-        if !problems.is_empty() {
-            context.health().failing(problems.join("; "));
-        } else if was_failing {
-            context.health().ok();
-        }
-        was_failing = !problems.is_empty();
-        tokio::select! {
-            () = context.shutdown().requested() => return,
-            () = tokio::time::sleep(REFRESH_AFTER) => {}
-        }
-        refresh_all(&sources, context.secrets()).await;
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 use super::template::{SignedTemplate, TemplatePart};
 
 /// The schemes, each of which is a field.
-const SCHEMES: [&str; 6] = ["bearer", "basic", "header", "query", "hmac", "allow-from"];
+const SCHEMES: [&str; 7] = ["bearer", "basic", "header", "query", "hmac", "mtls", "allow-from"];
 
 /// The field `auth` of a source.
 pub(in super::super) fn auth_field() -> Field {
@@ -107,12 +107,18 @@ fn schemes(schema: Schema) -> Schema {
             "The header with the signed id.",
         ))
         .verify(check_hmac);
+    let mtls = Schema::new("mtls", "").field(Field::optional(
+        "subjects",
+        FieldType::List(Box::new(FieldType::String)),
+        "The names, one of which the certificate must have; any name if not set.",
+    ));
     schema
         .field(block("bearer", "A token: `Authorization: Bearer TOKEN`.", bearer))
         .field(block("basic", "A user and a password: `Authorization: Basic …`.", basic))
         .field(block("header", "A header whose value is a secret.", header))
         .field(block("query", "A query parameter whose value is a secret.", query))
         .field(block("hmac", "A signature of the body.", hmac))
+        .field(block("mtls", "A client certificate, which `client-ca` of `tls` has signed.", mtls))
         .field(Field::optional(
             "allow-from",
             FieldType::List(Box::new(FieldType::Network)),

