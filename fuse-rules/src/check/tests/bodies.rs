@@ -101,7 +101,7 @@ fn an_event_can_have_another_format_than_its_source() {
     };
     assert_eq!(codes(&rules("", "json")), None);
     assert_eq!(codes(&rules("", "form")).unwrap(), ["E0301"]);
-    assert_eq!(codes(&rules("", "form-lists")).unwrap(), ["E0301"], "a list is not a number");
+    assert_eq!(codes(&rules("", "form-lists")).unwrap(), ["E0307"], "a list is not a number");
     // The `id` of a source applies to all of its events.
     assert_eq!(codes(&rules("id = body.id", "json")), None);
     assert_eq!(codes(&rules("id = body.a.b", "form")).unwrap(), ["E0203", "E0301"]);
