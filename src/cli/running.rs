@@ -1,5 +1,7 @@
 //! The arguments of subcommands that run rules, or that concern a cluster or a sender.
 
+#![allow(rustdoc::broken_intra_doc_links, reason = "help texts name sections of fuse.toml")]
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
