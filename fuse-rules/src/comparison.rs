@@ -83,9 +83,10 @@ impl Ruleset {
         let mut left = MAX_ANALYZED;
         for (name, new) in &is {
             let Some(former) = was.get(name).filter(|former| *former != new) else { continue };
+            let is_analyzed = left > 0;
             left = left.saturating_sub(1);
             let changed = match (placed(old.typed(), name), placed(self.typed(), name)) {
-                (Some(a), Some(b)) if left > 0 => {
+                (Some(a), Some(b)) if is_analyzed => {
                     changed(&mut analysis, self.typed(), (former, a), (new, b))
                 }
                 _ => ChangedRule::unknown(former, new),

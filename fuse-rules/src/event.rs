@@ -144,6 +144,13 @@ impl<'a> Event<'a> {
         self
     }
 
+    /// Removes a query parameter, such as a secret that the source hides from rules.
+    #[must_use]
+    pub fn without_query_parameter(mut self, name: &str) -> Self {
+        self.query.remove(name);
+        self
+    }
+
     /// Sets a parameter of the path, which rules read as `event.path.NAME`.
     #[must_use]
     pub fn path_parameter(mut self, name: &str, value: &str) -> Self {

@@ -61,7 +61,16 @@ impl Clock {
     }
 
     /// The steady time that is as long ago as a time of day.
-    pub(crate) fn steady_at(&self, wall: Timestamp) -> Timestamp {
+    ///
+    /// ```
+    /// use fuse_runtime::clock::Clock;
+    /// use jiff::{Timestamp, ToSpan as _};
+    ///
+    /// let clock = Clock::manual(|| Timestamp::UNIX_EPOCH);
+    /// let earlier = clock.now() - 1.hour();
+    /// assert_eq!(clock.steady_at(earlier), clock.steady() - 1.hour());
+    /// ```
+    pub fn steady_at(&self, wall: Timestamp) -> Timestamp {
         let ago = self.now().duration_since(wall);
         self.steady().checked_sub(ago).unwrap_or(wall)
     }

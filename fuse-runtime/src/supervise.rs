@@ -98,18 +98,32 @@ impl Supervisor {
     /// Runs a source until it has finished, and restarts it when it fails.
     pub(crate) async fn serve(
         self: Arc<Self>,
-        mut source: Box<dyn BoundSource>,
+        source: Box<dyn BoundSource>,
         context: SourceContext,
         backoff: Backoff,
     ) {
-        let health = context.health().clone();
-        let kind = health.kind().to_owned();
+        let health = context.health();
         self.sources().push(health.clone());
+        self.serve_and_restart(source, &context, backoff).await;
+        // A reload may end a source long before the process ends.
+        if context.shutdown().is_requested() {
+            self.sources().retain(|other| !other.is_same(health));
+        }
+    }
+
+    async fn serve_and_restart(
+        &self,
+        mut source: Box<dyn BoundSource>,
+        context: &SourceContext,
+        backoff: Backoff,
+    ) {
+        let health = context.health();
+        let kind = health.kind().to_owned();
         let mut wait = backoff.first;
         loop {
             self.metrics.source_up(&kind, true);
             let started = Instant::now();
-            let mut serving = pin!(AssertUnwindSafe(source.serve(&context)).catch_unwind());
+            let mut serving = pin!(AssertUnwindSafe(source.serve(context)).catch_unwind());
             // A source that fails again at once is shown as failed all the time.
             let served = tokio::select! {
                 served = &mut serving => served,
@@ -121,9 +135,7 @@ impl Supervisor {
             if started.elapsed() >= backoff.longest {
                 wait = backoff.first;
             }
-            if context.shutdown().is_requested() {
-                self.sources().retain(|other| !other.is_same(&health));
-            } else {
+            if !context.shutdown().is_requested() {
                 self.metrics.source_up(&kind, false);
             }
             let problem = match served {
@@ -150,10 +162,7 @@ impl Supervisor {
                 "a source failed and is restarted"
             );
             tokio::select! {
-                () = context.shutdown().requested() => {
-                    self.sources().retain(|other| !other.is_same(&health));
-                    return;
-                }
+                () = context.shutdown().requested() => return,
                 () = tokio::time::sleep(wait) => {}
             }
             self.metrics.source_restarted(&kind);

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use fuse_rules::literals::parse_duration;
+use fuse_runtime::ledger::EventResult;
 use jiff::Timestamp;
 
 use super::Format;
@@ -26,56 +27,24 @@ Examples:
 
 Exit codes: 0 listed, 2 wrong usage, no such server or no such state")]
 pub(crate) struct Events {
-    /// Only events of this source
-    #[arg(long, value_name = "NAME")]
-    pub(crate) source: Option<String>,
-
-    /// Only events with this name
-    #[arg(long, value_name = "NAME")]
-    pub(crate) event: Option<String>,
-
-    /// Only events about which this rule decided something
-    #[arg(long, value_name = "SENSOR/RULE")]
-    pub(crate) rule: Option<String>,
-
     /// Only events with this result
-    #[arg(long, value_enum)]
-    pub(crate) result: Option<ResultName>,
+    ///
+    /// An event can have several results. `unmatched`: no rule matched. `pending`: an action is not performed yet.
+    /// `failed`: something was rejected, was given up, or started work that failed.
+    #[arg(long, value_name = "RESULT", value_parser = event_result())]
+    pub(crate) result: Option<EventResult>,
 
     #[command(flatten)]
-    pub(crate) period: Period,
+    pub(crate) filter: Filter,
 
     #[command(flatten)]
     pub(crate) server: ServerArgs,
 }
 
-/// The result of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ResultName {
-    /// Not decided yet
-    Waiting,
-    /// No rule matched
-    Unmatched,
-    /// A rule fired
-    Fired,
-    /// A fuse that was off prevented a rule from firing
-    Gated,
-    /// `once` prevented a rule from firing
-    Suppressed,
-    /// A rule or the whole event was rejected
-    Rejected,
-    /// An action was performed
-    Done,
-    /// An action is not performed yet
-    Pending,
-    /// Something was rejected, was given up, or started work that failed
-    Failed,
-}
-
 /// List dead letters: what failed for good, and why
 ///
 /// A dead letter is an action that was given up, a decision that was rejected, or an event that was refused.
-/// `fuse replay` does one again, and `fuse discard` removes one from this list. Asks a running fuse; with
+/// `fuse replay` replays one, and `fuse discard` removes one from this list. Asks a running fuse; with
 /// `--state`, also reads the state of a stopped one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -85,20 +54,8 @@ Examples:
 
 Exit codes: 0 listed, 2 wrong usage, no such server or no such state")]
 pub(crate) struct DeadLetters {
-    /// Only those of events of this source
-    #[arg(long, value_name = "NAME")]
-    pub(crate) source: Option<String>,
-
-    /// Only those of events with this name
-    #[arg(long, value_name = "NAME")]
-    pub(crate) event: Option<String>,
-
-    /// Only those of this rule
-    #[arg(long, value_name = "SENSOR/RULE")]
-    pub(crate) rule: Option<String>,
-
     #[command(flatten)]
-    pub(crate) period: Period,
+    pub(crate) filter: Filter,
 
     #[command(flatten)]
     pub(crate) server: ServerArgs,
@@ -134,7 +91,7 @@ pub(crate) struct Held {
     pub(crate) server: ServerArgs,
 }
 
-/// Replay an event or a dead letter, by the rules of today
+/// Replay an event or a dead letter with the current rules
 ///
 /// Shows what would be done; `--yes` does it. fuse evaluates only the rule and element of a dead letter, but all rules
 /// of an event, including those that fired before. The replay is an event of its own, whose id ends with the
@@ -212,9 +169,21 @@ pub(crate) struct ServerArgs {
     pub(crate) format: Format,
 }
 
-/// A period of time, and how many lines of it to print.
-#[derive(Debug, Args)]
-pub(crate) struct Period {
+/// Which events or dead letters to list, and how many.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Filter {
+    /// Only from this source
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+
+    /// Only with this event name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) event: Option<String>,
+
+    /// Only with a decision of this rule
+    #[arg(long, value_name = "SENSOR/RULE")]
+    pub(crate) rule: Option<String>,
+
     /// Only from this time on, or in the time before now, as in 1h30m or 2026-08-01T10:00:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) since: Option<Timestamp>,
@@ -223,9 +192,15 @@ pub(crate) struct Period {
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) until: Option<Timestamp>,
 
-    /// The most lines to print
+    /// The maximum number to list
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) limit: usize,
+}
+
+/// The name of an [`EventResult`].
+fn event_result() -> impl TypedValueParser<Value = EventResult> {
+    PossibleValuesParser::new(EventResult::ALL.map(EventResult::as_str))
+        .try_map(|name| name.parse::<EventResult>())
 }
 
 /// The beginning of an id. An empty one, as from a variable that is not set, must not select something.

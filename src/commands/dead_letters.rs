@@ -14,27 +14,25 @@ pub(crate) fn list(arguments: &DeadLetters) -> Ended {
     let format = arguments.server.format;
     output::print(&formatted(format, &letters, lines));
     if format == Format::Text {
-        output::print(&more(has_more, arguments.period.limit));
+        output::print(&more(has_more, arguments.filter.limit));
     }
     Ok(Exit::Clean)
 }
 
 async fn letters(arguments: &DeadLetters) -> Result<(Vec<Value>, bool), String> {
-    let DeadLetters { source, event, rule, period, server } = arguments;
+    let DeadLetters { filter, server } = arguments;
     match Target::new(server).await? {
         Target::Running(server) => {
-            let parameters =
-                vec![("source", source.clone()), ("event", event.clone()), ("rule", rule.clone())];
-            pages(&server, "/dead-letters", "letters", parameters, period).await
+            pages(&server, "/dead-letters", "letters", filter, Vec::new()).await
         }
         Target::Stopped(backend) => {
             let query = DeadLetterQuery {
-                source: source.clone(),
-                name: event.clone(),
-                rule: rule.clone(),
-                since: period.since,
-                until: period.until,
-                ..DeadLetterQuery::newest(period.limit)
+                source: filter.source.clone(),
+                name: filter.event.clone(),
+                rule: filter.rule.clone(),
+                since: filter.since,
+                until: filter.until,
+                ..DeadLetterQuery::newest(filter.limit)
             };
             let (letters, has_more) = stopped(&backend, query).await?;
             Ok((letters.iter().map(|letter| json!(letter.summary())).collect(), has_more))
@@ -81,7 +79,7 @@ fn lines(letters: &[Value]) -> String {
         lines.push_str(&format!("{}  {at}  {kind}\n  {about}\n  {reason}\n", short(&id)));
     }
     let count = counted(letters.len(), "dead letter");
-    format!("{lines}{count}; `fuse replay ID` does one again, `fuse discard ID` removes it\n")
+    format!("{lines}{count}; `fuse replay ID` replays one, `fuse discard ID` removes it\n")
 }
 
 /// The element of a decision, as in `[2]`.

@@ -1,13 +1,14 @@
 //! `fuse events`
 
-use clap::ValueEnum as _;
 use fuse_runtime::backend::{Backend as _, Embedded};
-use fuse_runtime::ledger::EventQuery;
+use fuse_runtime::clock::Clock;
+use fuse_runtime::ledger::{EventQuery, EventResult};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::target::{Target, cut, formatted, more, pages, seconds, table, text};
 use super::{Ended, async_runtime, counted};
-use crate::cli::{Events, Format};
+use crate::cli::{Events, Filter, Format};
 use crate::{Exit, output};
 
 /// How many characters of the reason why an event is rejected a line has.
@@ -18,49 +19,45 @@ pub(crate) fn list(arguments: &Events) -> Ended {
     let format = arguments.server.format;
     output::print(&formatted(format, &events, lines));
     if format == Format::Text {
-        output::print(&more(has_more, arguments.period.limit));
+        output::print(&more(has_more, arguments.filter.limit));
     }
     Ok(Exit::Clean)
 }
 
 async fn events(arguments: &Events) -> Result<(Vec<Value>, bool), String> {
-    let result = arguments.result.as_ref().and_then(|result| result.to_possible_value());
-    let result = result.map(|result| result.get_name().to_owned());
-    match Target::new(&arguments.server).await? {
+    let Events { result, filter, server } = arguments;
+    match Target::new(server).await? {
         Target::Running(server) => {
-            let parameters = vec![
-                ("source", arguments.source.clone()),
-                ("event", arguments.event.clone()),
-                ("rule", arguments.rule.clone()),
-                ("result", result),
-            ];
-            pages(&server, "/events", "events", parameters, &arguments.period).await
+            let result = result.map(|result| result.as_str().to_owned());
+            pages(&server, "/events", "events", filter, vec![("result", result)]).await
         }
-        Target::Stopped(backend) => stopped(&backend, arguments, result).await,
+        Target::Stopped(backend) => stopped(&backend, *result, filter).await,
     }
 }
 
 async fn stopped(
     backend: &Embedded,
-    arguments: &Events,
-    result: Option<String>,
+    result: Option<EventResult>,
+    filter: &Filter,
 ) -> Result<(Vec<Value>, bool), String> {
+    let clock = backend.resume_clock(&Clock::system()).await.map_err(|error| error.to_string())?;
+    let steady = |at: Timestamp| clock.steady_at(at);
     let mut query = EventQuery {
-        source: arguments.source.clone(),
-        name: arguments.event.clone(),
-        rule: arguments.rule.clone(),
-        result: result.and_then(|result| result.parse().ok()),
-        since: arguments.period.since,
-        until: arguments.period.until,
+        source: filter.source.clone(),
+        name: filter.event.clone(),
+        rule: filter.rule.clone(),
+        result,
+        since: filter.since.map(steady),
+        until: filter.until.map(steady),
         after: None,
-        limit: arguments.period.limit,
+        limit: filter.limit,
     };
     let ledger = backend.ledger();
     let mut events = Vec::new();
     loop {
         let page = ledger.events(&query).await.map_err(|error| error.to_string())?;
         events.extend(page.events.iter().map(|event| json!(event)));
-        query.limit = arguments.period.limit.saturating_sub(events.len());
+        query.limit = filter.limit.saturating_sub(events.len());
         query.after = page.next;
         if query.after.is_none() || query.limit == 0 {
             return Ok((events, query.after.is_some()));

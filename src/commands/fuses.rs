@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::target::{Target, field, formatted, table, text};
 use super::{Ended, async_runtime, counted};
 use crate::cli::FuseList;
+use crate::output::printable;
 use crate::{Exit, output};
 
 pub(crate) fn list(arguments: &FuseList) -> Ended {
@@ -33,7 +34,7 @@ fn lines(fuses: &[Value]) -> String {
             if is_on { "on".to_owned() } else { "off".to_owned() },
             text(fuse, "variable"),
             rules.to_string(),
-            field(fuse, "doc").lines().next().unwrap_or_default().to_owned(),
+            printable(field(fuse, "doc").lines().next().unwrap_or_default()),
         ]
     }));
     format!("{}{}\n", table(&rows), counted(fuses.len(), "fuse"))

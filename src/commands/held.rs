@@ -4,7 +4,7 @@ use fuse_runtime::backend::{Backend as _, Embedded};
 use serde_json::{Value, json};
 
 use super::target::{Target, formatted, text};
-use super::{Ended, async_runtime};
+use super::{Ended, async_runtime, counted};
 use crate::cli::Held;
 use crate::client::Server;
 use crate::{Exit, output};
@@ -71,7 +71,5 @@ fn lines(actions: &[Value]) -> String {
             text(action, "reason"),
         ));
     }
-    let s = if actions.len() == 1 { "" } else { "s" };
-    lines.push_str(&format!("{} action{s}\n", actions.len()));
-    lines
+    format!("{lines}{}\n", counted(actions.len(), "action"))
 }

@@ -54,16 +54,16 @@ pub(super) fn visible(
 }
 
 /// The query that rules see: without the parameters that the source hides from them.
-pub(super) fn visible_query(
-    ruleset: &Ruleset,
-    (source, name): (&str, &str),
-    mut query: Texts,
-) -> Texts {
-    let declared = declared(ruleset, source, name);
-    for hidden in declared.map(|event| hidden_parameters(event.fields)).unwrap_or_default() {
+pub(super) fn visible_query(ruleset: &Ruleset, event: (&str, &str), mut query: Texts) -> Texts {
+    for hidden in hidden_query(ruleset, event) {
         query.remove(&hidden);
     }
     query
+}
+
+fn hidden_query(ruleset: &Ruleset, (source, name): (&str, &str)) -> Vec<String> {
+    let declared = declared(ruleset, source, name);
+    declared.map(|event| hidden_parameters(event.fields)).unwrap_or_default()
 }
 
 /// Adds headers to an event.
@@ -138,6 +138,8 @@ impl EventAdmission for TestAdmission<'_> {
     ) -> Admitted<'e> {
         let headers = read_headers(pairs(headers))?;
         let headers = visible(self.0, (event.source(), event.name()), headers);
+        let hidden = hidden_query(self.0, (event.source(), event.name()));
+        let event = hidden.iter().fold(event, |event, name| event.without_query_parameter(name));
         let event = with_headers(event, &headers);
         Ok(admit(self.0, plan, event, None)?)
     }

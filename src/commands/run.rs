@@ -125,7 +125,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
         let backend = Embedded::new(store, config.state.max_backlog)
             .await
             .map_err(|error| error.to_string())?;
-        // Before anything listens, so that who reaches the port finds the token.
+        // Before anything listens, so that anyone who reaches the port finds the token.
         let endpoint = OwnEndpoint::new(&state, local_token);
         write_endpoint(&endpoint, admin);
         let running = runtime.start(backend).await.map_err(|error| error.to_string())?;

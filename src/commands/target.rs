@@ -7,7 +7,7 @@ use fuse_runtime::secrets::Secret;
 use fuse_runtime::store::{FILE_NAME, Store, StoreError};
 use serde_json::Value;
 
-use crate::cli::{Format, Period, ServerArgs};
+use crate::cli::{Filter, Format, ServerArgs};
 use crate::client::Server;
 use crate::endpoint::Endpoint;
 use crate::output::printable;
@@ -104,21 +104,26 @@ pub(super) fn path(path: &str, parameters: &[(&str, Option<String>)]) -> String 
     format!("{path}?{}", query.finish())
 }
 
-/// Up to `period.limit` items of a list that a server returns in pages, and whether there are more.
+/// Up to `filter.limit` items of a list that a server returns in pages, and whether there are more.
 pub(super) async fn pages(
     server: &Server,
     list: &str,
     field: &str,
+    filter: &Filter,
     mut parameters: Vec<(&str, Option<String>)>,
-    period: &Period,
 ) -> Result<(Vec<Value>, bool), String> {
     const MAX_PAGE: usize = 500;
     let mut items = Vec::new();
-    parameters.push(("since", period.since.map(|at| at.to_string())));
-    parameters.push(("until", period.until.map(|at| at.to_string())));
+    parameters.extend([
+        ("source", filter.source.clone()),
+        ("event", filter.event.clone()),
+        ("rule", filter.rule.clone()),
+        ("since", filter.since.map(|at| at.to_string())),
+        ("until", filter.until.map(|at| at.to_string())),
+    ]);
     let mut after: Option<String> = None;
     loop {
-        let wanted = period.limit.saturating_sub(items.len());
+        let wanted = filter.limit.saturating_sub(items.len());
         if wanted == 0 {
             return Ok((items, true));
         }

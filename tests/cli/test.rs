@@ -176,9 +176,9 @@ fn fields_that_differ_have_a_line_each() {
     );
 }
 
-/// As in a running fuse, rules do not see the header with a secret.
+/// As in a running fuse, rules do not see the headers and query parameters with a secret.
 #[test]
-fn rules_do_not_see_the_headers_of_auth() {
+fn rules_do_not_see_the_secrets_of_auth() {
     let folder = tempfile::tempdir().unwrap();
     let rules = r#"source q webhook {
           port = 12000
@@ -192,6 +192,19 @@ fn rules_do_not_see_the_headers_of_auth() {
         test "hidden" {
           send q.e body {} headers { x-token = "a", x-kind = "b" }
           expect r once { message = "from nobody b" }
+        }
+        source p webhook {
+          port = 12000
+          path = "/p"
+          auth { query { name = "token", value = env("TOKEN") } }
+          event e
+        }
+        sensor t on p.e {
+          rule u { trigger log { message = "from ${query.token ?? "nobody"} ${query.kind}" } }
+        }
+        test "hidden parameter" {
+          send p.e body {} query { token = "a", kind = "b" }
+          expect u once { message = "from nobody b" }
         }"#;
     std::fs::write(folder.path().join("a.rules"), rules).unwrap();
     let tested = ran_in(folder.path(), &["test", "a.rules"]);

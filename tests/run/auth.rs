@@ -79,8 +79,10 @@ async fn a_secret_header_is_required_and_not_stored() {
     };
     assert_eq!(fuse.metric(&counted("unauthenticated")).await, Some(3.0));
     assert_eq!(fuse.metric(&counted("accepted")).await, Some(1.0));
+    let line = "a request is not authenticated";
+    until("it is logged", async || fuse.log().contains(line).then_some(())).await;
     let log = fuse.log();
-    assert_eq!(log.matches("a request is not authenticated").count(), 1, "{log}");
+    assert_eq!(log.matches(line).count(), 1, "{log}");
     assert!(log.contains("127.0.0.1") && !log.contains("s3cr3"), "{log}");
     assert!(!log.contains("from anyone"), "only loopback reaches it: {log}");
 }

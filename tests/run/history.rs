@@ -168,10 +168,15 @@ async fn events_are_filtered_and_paged() {
     assert_eq!(ids("source=other").await, "");
     assert_eq!(ids("since=2100-01-01T00:00:00Z").await, "");
     assert_eq!(ids("until=2000-01-01T00:00:00Z").await, "");
-    let (_, text) =
-        fuse.command(&["events", "--server", &fuse.server(), "--limit", "2", "--format", "json"]);
-    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.iter().map(|one| &one["id"]).collect::<Vec<_>>(), ["6", "5"]);
+    let listed = |flags: &[&str]| -> Vec<Value> {
+        let server = fuse.server();
+        let given = ["events", "--server", server.as_str(), "--format", "json"];
+        let (_, text) = fuse.command(&[&given[..], flags].concat());
+        let id = |line: &str| serde_json::from_str::<Value>(line).unwrap()["id"].clone();
+        text.lines().map(id).collect()
+    };
+    assert_eq!(listed(&["--limit", "2"]), ["6", "5"]);
+    assert_eq!(listed(&["--result", "failed", "--rule", "orders/ship"]), ["5", "3", "1"]);
     let (_, text) = fuse.command(&["fuses", "--server", &fuse.server()]);
     insta::assert_snapshot!(text);
 }

@@ -84,13 +84,14 @@ async fn broken_rules_keep_the_ones_in_use() {
         fuse.admin("/readyz").await.json().get("warnings").cloned()
     })
     .await;
-    let told = warnings[0].as_str().unwrap();
-    assert!(told.contains("rules/test.rules:12:12: ") && told.ends_with("(E0101)"), "{told}");
+    let warning = warnings[0].as_str().unwrap();
+    let is_shown = warning.contains("rules/test.rules:12:12: ") && warning.ends_with("(E0101)");
+    assert!(is_shown, "{warning}");
     let ready = fuse.admin("/readyz").await;
     assert_eq!((ready.status, &ready.json()["ready"]), (200, &Value::Bool(true)));
     assert_eq!(fuse.metric(FAILURES).await, Some(1.0));
     assert_eq!((message(&fuse).await, hash(&fuse).await), ("version one".into(), first.clone()));
-    // Whoever asks for a reload sees the whole problem.
+    // The answer to a request for a reload shows the whole problem.
     let refused = reload(&fuse).await;
     assert_eq!(refused.status, 422, "{refused:?}");
     let details = refused.json()["details"].as_str().unwrap().to_owned();
@@ -113,8 +114,8 @@ async fn broken_rules_keep_the_ones_in_use() {
     fuse.terminate();
     assert_eq!(fuse.ended().await, Some(0));
     let log = fuse.log();
-    for said in ["cannot reload: the rules in use stay", "\"rules changed\"", "\"names\":\"s/r\""] {
-        assert!(log.contains(said), "{said}\n{log}");
+    for text in ["cannot reload: the rules in use stay", "\"rules changed\"", "\"names\":\"s/r\""] {
+        assert!(log.contains(text), "{text}\n{log}");
     }
 }
 

@@ -1,4 +1,7 @@
-//! An authority, its certificates, and a client over TLS.
+//! Certificates, and a client over TLS.
+
+#[path = "../../fuse-runtime/src/http/tls/testing.rs"]
+mod certificates;
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
@@ -6,49 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-/// An authority that issues certificates.
-pub(crate) struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-}
-
-/// A certificate and its key, in PEM.
-pub(crate) struct Issued {
-    pub(crate) cert: String,
-    pub(crate) key: String,
-}
-
-impl Authority {
-    pub(crate) fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap());
-        Self { issuer: issuer.unwrap() }
-    }
-
-    pub(crate) fn pem(&self) -> String {
-        self.issuer.pem()
-    }
-
-    pub(crate) fn issue(&self, name: &str) -> Issued {
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let cert = params.signed_by(&key, &self.issuer).unwrap();
-        Issued { cert: cert.pem(), key: key.serialize_pem() }
-    }
-}
-
-impl Issued {
-    /// The certificate as a server shows it.
-    pub(crate) fn der(&self) -> CertificateDer<'static> {
-        CertificateDer::from_pem_slice(self.cert.as_bytes()).unwrap()
-    }
-}
+pub(crate) use certificates::{Authority, Issued};
 
 /// Writes files into a folder as Kubernetes mounts a Secret: they are links through a link that is swapped.
 pub(crate) fn mount(folder: &Path, version: &str, files: &[(&str, &str)]) {
@@ -77,7 +42,7 @@ impl Secured {
         certificate: Option<&Issued>,
     ) -> io::Result<Self> {
         let mut roots = RootCertStore::empty();
-        roots.add(authority.issuer.der().clone()).unwrap();
+        roots.add(authority.der()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -87,7 +52,7 @@ impl Secured {
             None => builder.with_no_client_auth(),
             Some(issued) => {
                 let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap();
-                builder.with_client_auth_cert(vec![issued.der()], key).unwrap()
+                builder.with_client_auth_cert(vec![issued.der.clone()], key).unwrap()
             }
         };
         let name = ServerName::try_from("localhost").unwrap();

@@ -2,6 +2,7 @@
 //! reports all problems at once; an error in one rule does not hide those of the next.
 
 mod addresses;
+mod arithmetic;
 mod bindings;
 mod blocks;
 mod bodies;
@@ -71,8 +72,8 @@ pub(crate) struct ParsedFile {
     pub(crate) uses: Vec<FileId>,
 }
 
-/// Checks all files together. If there are errors, the result has everything that the checker found out
-/// nevertheless, and the rules cannot be run. With `keep`, it also has what is known about each expression,
+/// Checks all files together. If there are errors, the rules cannot be run, but the result still has everything
+/// that the checker found. With `keep`, it also has what is known about each expression,
 /// and the declaration of each name.
 pub(crate) fn check(
     files: Files,

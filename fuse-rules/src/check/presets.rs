@@ -12,7 +12,8 @@ fn is_added(source: &ast::Source, part: Span) -> bool {
     source.preset.is_some() && part.file != source.name.span.file
 }
 
-/// Where problems of an event are shown that what a preset added to it has: at the type that the rules give it, if any.
+/// Where to show a problem in what a preset added to an event: at the event's type if the rules contain one, or else at
+/// its name.
 pub(super) fn place_of(source: &ast::Source, event: &ast::EventDecl) -> Span {
     let own = event.ty.as_ref().map(|ty| ty.span).filter(|span| !is_added(source, *span));
     own.unwrap_or(event.name.span)
@@ -38,7 +39,7 @@ pub(super) fn defaults_for<'b>(source: &ast::Source, defaults: &'b Block) -> Cow
 }
 
 impl Checker<'_> {
-    /// The name of a field as the rules contain it. That of a secret of a preset is another one in its scheme.
+    /// The name of a field as it is written in the rules. In its scheme, a secret of a preset has another name.
     pub(super) fn written_key(&self, key: &Text) -> String {
         match self.text(key.span).trim_matches('"') {
             "" => key.text.clone(),
@@ -46,7 +47,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Moves the problems of what a preset added, which the rules do not contain, to a place in the source.
+    /// Moves problems in text that a preset added to a place in the source, because the rules do not contain that text.
     pub(super) fn move_out_of_preset(&mut self, source: &ast::Source, before: usize, to: Span) {
         let Some(preset) = &source.preset else { return };
         let files = &self.included_files;
@@ -68,8 +69,8 @@ impl Checker<'_> {
     }
 }
 
-/// The headers by which the sender of a preset says which event a request is, with one of the values that the
-/// conditions of the preset allow: tests need not repeat them. Empty for any other event.
+/// The headers that distinguish an event of a preset, each with a value that the conditions of the preset allow. Tests
+/// need not repeat them. Empty for any other event.
 pub(super) fn headers_of(source: &ast::Source, event: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     if let Some(event) = source.events.iter().find(|own| own.name.text == event) {

@@ -7,9 +7,9 @@ use serde_json::Value as Json;
 
 use super::frame::{self, Frame};
 use super::stack::Stack;
-use super::{Plan, exhaustive, unreadable};
+use super::{Plan, unreadable};
 use crate::event::{Event, Stage, UnreadableBody};
-use crate::plan::{DecodePlan, EventPlan, Frames, RoutePlan};
+use crate::plan::{DecodePlan, EventPlan, Frames, RoutePlan, Slot};
 use crate::scan::Extract;
 use crate::semantics::Work;
 use crate::typed::{Expr, ExprKind};
@@ -18,8 +18,8 @@ use crate::value::Value;
 /// The function whose text can be taken over as it is.
 const PARSE_JSON: &str = "parse-json";
 
-/// The values of the fields of a nested block of a source, each with its name in the block. `None` if the expression has no
-/// value for the event.
+/// The values of the fields of a nested block of a source, each with its name in the block. A value is `None` if its
+/// expression has none for the event.
 pub type BlockValues = Vec<(String, Option<Json>)>;
 
 /// An event that arrived, which its source has unwrapped and routed.
@@ -55,14 +55,13 @@ impl<'e> ArrivedEvent<'e> {
     pub fn source_field(&mut self, field: &str) -> Result<Option<String>, UnreadableBody> {
         let expression = self.event_plan.and_then(|plan| plan.expression(field));
         let Some((frames, expr)) = expression else { return Ok(None) };
-        let value = exhaustive::source_field(frames, expr, &self.event)?;
+        let value = source_field(frames, expr, &self.event)?;
         self.event.set_read();
         Ok(value)
     }
 
-    /// The values of those fields of a nested block of the source that are expressions over the event, each with its
-    /// name in the block, such as `headers.location` in `reply`; a value is `None` if the expression has none for this event. `None` if the
-    /// source has no such block.
+    /// The values of those fields of a nested block of the source that are expressions over the event, such as
+    /// `headers.location` in `reply`. `None` if the source has no such block.
     ///
     /// # Errors
     /// The body is not JSON, a key that the expressions read occurs twice in one object, or the expressions would
@@ -76,7 +75,7 @@ impl<'e> ArrivedEvent<'e> {
             .expressions
             .iter()
             .filter_map(|(name, expr)| Some((name.strip_prefix(block)?.strip_prefix('.')?, expr)));
-        exhaustive::source_values(&plan.arrival, expressions, &self.event).map(Some)
+        source_values(&plan.arrival, expressions, &self.event).map(Some)
     }
 
     /// The event as rules see it.
@@ -101,9 +100,9 @@ impl<'e> ArrivedEvent<'e> {
 
 impl Plan {
     /// Unwraps and routes an event, as its source does when the event arrives. A cloud event in the structured mode,
-    /// which its content type declares, is unwrapped: attributes become headers `ce-…`, and the data becomes the body.
-    /// The result is the event at the same address whose conditions are true, or else the one without conditions;
-    /// `None` if there is neither. An event that no rules declare is returned as it is.
+    /// which its content type declares, is unwrapped: attributes become headers `ce-…`, and the data becomes the
+    /// body. The result is the event at the same address whose conditions are true, or else the one without
+    /// conditions; `None` if there is neither. An event that no rules declare is returned as it is.
     ///
     /// ```
     /// use fuse_rules::{Event, Registry, Ruleset};
@@ -128,8 +127,8 @@ impl Plan {
     /// ```
     ///
     /// # Errors
-    /// The body is not a cloud event. Or the conditions read the body, and it is not JSON, or a key that they read occurs
-    /// twice in one object. Or they would examine too many values.
+    /// The body is not a cloud event, although its content type says so. Or the conditions read the body, and it is
+    /// not JSON, or a key that they read occurs twice in one object. Or they would examine too many values.
     pub fn arrive<'e>(
         &'e self,
         event: Event<'e>,
@@ -156,8 +155,8 @@ impl Plan {
         Ok(Some(ArrivedEvent { event_plan, event: event.named(name) }))
     }
 
-    /// An event as rules see it: with its body decoded, if its source has a `decode`. All other methods take an event as
-    /// it arrives, and do this themselves.
+    /// An event as rules see it: with its body decoded, if its source has a `decode`. All other methods take an event
+    /// as it arrives, and do this themselves.
     ///
     /// ```
     /// use fuse_rules::{Event, Registry, Ruleset};
@@ -197,9 +196,7 @@ impl Plan {
         let event_plan = self.compiled().event(event.source(), event.name());
         let Some(event_plan) = event_plan else { return Ok(None) };
         match event_plan.expression(field) {
-            Some((frames, expr)) => {
-                exhaustive::source_field(frames, expr, &*unwrapped(event_plan, event)?)
-            }
+            Some((frames, expr)) => source_field(frames, expr, &*unwrapped(event_plan, event)?),
             None => Ok(None),
         }
     }
@@ -303,6 +300,38 @@ fn taken<'p>(route: &'p RoutePlan, event: &Event<'_>) -> Result<Option<&'p str>,
         }
     })??;
     Ok(found.or(route.rest.as_deref()))
+}
+
+/// The value of an expression of the event's source, as canonical text.
+fn source_field(
+    frames: &Frames,
+    expr: &Expr<Slot>,
+    event: &Event<'_>,
+) -> Result<Option<String>, UnreadableBody> {
+    read(frames, event, true, |stack, work| {
+        let value = stack.value(expr).ok();
+        match work.exceeded() {
+            Some(why) => Err(UnreadableBody::TooExpensive(why)),
+            None => Ok(value.and_then(|value| value.canonical().map(Cow::into_owned))),
+        }
+    })?
+}
+
+/// The values of expressions of the event's source, each with its name.
+fn source_values<'x>(
+    frames: &Frames,
+    exprs: impl Iterator<Item = (&'x str, &'x Expr<Slot>)>,
+    event: &Event<'_>,
+) -> Result<BlockValues, UnreadableBody> {
+    read(frames, event, true, |stack, work| {
+        let value = |expr| stack.value(expr).ok().and_then(|value| value.to_json().ok());
+        let values: BlockValues =
+            exprs.map(|(name, expr)| (name.to_owned(), value(expr))).collect();
+        match work.exceeded() {
+            Some(why) => Err(UnreadableBody::TooExpensive(why)),
+            None => Ok(values),
+        }
+    })?
 }
 
 /// Calls `then` with the values that expressions of a source read. Without `reads_body`, the body is not even

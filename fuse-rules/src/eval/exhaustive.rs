@@ -1,19 +1,14 @@
 //! The evaluator of plans that returns every decision, including those without consequences.
 
-use std::borrow::Cow;
-
-use serde_json::Value as Json;
-
 use super::frame::{self, Frame};
 use super::limit::TooExpensive;
+use super::refusal;
 use super::stack::Stack;
-use super::{refusal, unreadable};
 use crate::decision::Evaluation;
 use crate::eval::Pooled;
-use crate::event::{Event, UnreadableBody};
+use crate::event::Event;
 use crate::fuses::Fuses;
-use crate::plan::{EachPlan, EventPlan, Frames, RulePlan, SensorPlan, Slot};
-use crate::scan::Extract;
+use crate::plan::{EachPlan, EventPlan, RulePlan, SensorPlan, Slot};
 use crate::semantics::Verdict;
 use crate::semantics::Work;
 use crate::semantics::decision;
@@ -66,43 +61,6 @@ pub(super) fn refused(plan: &Pooled, event: &Event<'_>, why: &str) -> Evaluation
     let sensors = event.map_or(&[] as &[SensorPlan], |event| &event.sensors);
     let rules = sensors.iter().flat_map(|sensor| &sensor.rules);
     Evaluation::refused(why, rules.map(|rule| rule.name.as_str()))
-}
-
-/// The value of an expression of the event's source, as canonical text.
-pub(super) fn source_field(
-    frames: &Frames,
-    expr: &Expr<Slot>,
-    event: &Event<'_>,
-) -> Result<Option<String>, UnreadableBody> {
-    let mut extract = Extract::default();
-    frame::read(&mut extract, frames, event, event.body()).map_err(|why| unreadable(why, event))?;
-    let work = Work::new(event.received_at());
-    let frame = Frame::from_event(&extract, event.body());
-    let stack = Stack::new(&frame, frames, &work);
-    let value = stack.value(expr).ok();
-    if let Some(why) = work.exceeded() {
-        return Err(UnreadableBody::TooExpensive(why));
-    }
-    Ok(value.and_then(|value| value.canonical().map(Cow::into_owned)))
-}
-
-/// The values of expressions of the event's source, each with its name. `None` if there is no value.
-pub(super) fn source_values<'x>(
-    frames: &Frames,
-    exprs: impl Iterator<Item = (&'x str, &'x Expr<Slot>)>,
-    event: &Event<'_>,
-) -> Result<Vec<(String, Option<Json>)>, UnreadableBody> {
-    let mut extract = Extract::default();
-    frame::read(&mut extract, frames, event, event.body()).map_err(|why| unreadable(why, event))?;
-    let work = Work::new(event.received_at());
-    let frame = Frame::from_event(&extract, event.body());
-    let stack = Stack::new(&frame, frames, &work);
-    let value = |expr| stack.value(expr).ok().and_then(|value| value.to_json().ok());
-    let values = exprs.map(|(name, expr)| (name.to_owned(), value(expr))).collect();
-    match work.exceeded() {
-        Some(why) => Err(UnreadableBody::TooExpensive(why)),
-        None => Ok(values),
-    }
 }
 
 /// One rule at one element, with its context.

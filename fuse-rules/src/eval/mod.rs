@@ -2,6 +2,7 @@
 
 mod arrival;
 mod atoms;
+mod candidates;
 mod elements;
 pub(crate) mod exhaustive;
 pub(crate) mod explain;

@@ -95,8 +95,7 @@ impl Plan {
 
     fn decide_seen(&self, event: &Event<'_>, fuses: &Fuses, observe: bool) -> Decided {
         let event_plan = self.inner.event(event.source(), event.name());
-        // Most events are seen as they arrive. They are not moved, which would take a twentieth of the time for a
-        // small one.
+        // Most events are seen as they arrive, and need not be moved.
         if event_plan.is_none_or(|event_plan| is_seen_as_received(event_plan, event)) {
             return indexed::decide_event(&self.inner, event_plan, event, fuses, observe);
         }

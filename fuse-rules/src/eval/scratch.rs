@@ -45,15 +45,16 @@ impl Scratch {
 /// The maximum memory that a scratch keeps, in bytes.
 const MAX_KEPT_BYTES: usize = 32 << 20;
 
-/// The memory for a body of up to so many bytes is not measured, because it cannot be that large.
+/// After an event with a body of up to so many bytes, the memory is not measured: the values of such a
+/// body need far less than `MAX_KEPT_BYTES`.
 const MAX_UNMEASURED_BYTES: usize = 64 << 10;
 
-/// The maximum number of scratches to keep: the number of events that can be decided at the same
-/// time.
+/// The number of scratches to keep. If more evaluations run at the same time, the others allocate their
+/// own.
 const MAX_POOLED: usize = 64;
 
-/// The memory of evaluations that can run at the same time. An evaluation locks its scratch and does not move it: for a
-/// small event, moving it and a lock for the list of scratches would take a tenth of the time.
+/// The scratches of a plan. An evaluation locks one of them and does not move it, so that it needs neither
+/// a copy nor a lock for the list of scratches.
 #[derive(Debug)]
 pub(crate) struct Pool(Box<[Mutex<Scratch>]>);
 
@@ -118,5 +119,48 @@ impl Pool {
             }
         }
         Borrowed::Extra(Box::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn evaluations_at_the_same_time_have_scratches_of_their_own() {
+        let pool = Pool::default();
+        let mut taken: Vec<_> = (0..=MAX_POOLED).map(|_| pool.take()).collect();
+        assert!(matches!(taken.pop(), Some(Borrowed::Extra(_))));
+        assert!(taken.iter().all(|scratch| matches!(scratch, Borrowed::Pooled(_))));
+    }
+
+    #[test]
+    fn a_scratch_keeps_its_memory_up_to_a_limit() {
+        let pool = Pool::default();
+        for (bytes, is_kept) in [(MAX_KEPT_BYTES / 2, true), (MAX_KEPT_BYTES + 1, false)] {
+            let mut scratch = pool.take();
+            scratch.found.reserve(bytes / size_of::<u32>() + 1);
+            scratch.give_back(MAX_UNMEASURED_BYTES + 1);
+            assert_eq!(pool.take().memory() > 0, is_kept, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_panic_leaves_an_empty_scratch() {
+        let pool = Pool::default();
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let mut scratch = pool.take();
+            scratch.frames = 7;
+            assert_eq!(scratch.frames, 0, "this panics");
+        }));
+        assert!(panicked.is_err());
+        for _ in 0..2 {
+            let scratch = pool.take();
+            assert!(matches!(scratch, Borrowed::Pooled(_)));
+            assert_eq!(scratch.frames, 0);
+            scratch.give_back(0);
+        }
     }
 }

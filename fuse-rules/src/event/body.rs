@@ -17,7 +17,8 @@ pub(super) fn utf8(body: &[u8]) -> Result<&str, InvalidBody> {
     })
 }
 
-/// The bytes without a byte order mark (U+FEFF) before them. Some senders add one, and RFC 8259 allows receivers to ignore it.
+/// The bytes without a byte order mark (U+FEFF) before them. Some senders add one, and RFC 8259 allows receivers to
+/// ignore it.
 ///
 /// ```
 /// assert_eq!(fuse_rules::without_bom(b"\xef\xbb\xbf{}"), b"{}");

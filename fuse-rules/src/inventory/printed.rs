@@ -1,4 +1,4 @@
-//! Rules printed by their meaning, to find out which of them two versions of a rule set do not share.
+//! Prints rules by their meaning, to find those that differ between two versions of a rule set.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

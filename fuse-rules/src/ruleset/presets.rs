@@ -12,7 +12,7 @@ use crate::syntax::ast::{
     self, Block, BlockField, EventDecl, ExprKind, FieldValue, Source, Text, TypeKind, Use,
 };
 
-/// The secret that stands for a field of the preset: `secret("preset", "FIELD")`.
+/// The secret that represents a field of the preset: `secret("preset", "FIELD")`.
 const PLACEHOLDER: &str = "preset";
 
 /// The files of presets that were read.
@@ -138,7 +138,8 @@ impl Expansion<'_> {
         source.preset = Some(std::mem::replace(&mut source.kind, base));
     }
 
-    /// Takes the fields that replace placeholders out of a source. Reports missing ones, and fields that do not exist.
+    /// Removes the fields that replace placeholders from a source, and returns them. Reports missing ones, and fields
+    /// that do not exist.
     fn secrets(&mut self, source: &mut Source) -> BTreeMap<String, BlockField> {
         let names = placeholders(&self.preset.block).into_iter().map(|(name, _)| name);
         let names: Vec<String> = names.collect();

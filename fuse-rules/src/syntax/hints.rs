@@ -64,8 +64,10 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
     {
         return Hint::help(place);
     }
-    let mut of_place = quantifier(stop, before).into_iter().chain(key(stop, before));
-    if let Some(hint) = of_place.next().or_else(|| part(stop, before, after)) {
+    let of_context = quantifier(stop, before)
+        .or_else(|| key(stop, before))
+        .or_else(|| part(stop, before, after));
+    if let Some(hint) = of_context {
         return hint;
     }
     if found == "if" && !stop.at_start {
@@ -159,7 +161,10 @@ fn quantifier(stop: Stop<'_>, before: &str) -> Option<Hint> {
 
 /// A part of a text or list in brackets: `body.sha[0:7]`.
 fn part(stop: Stop<'_>, before: &str, after: &str) -> Option<Hint> {
-    let open = before.rfind('[').filter(|_| stop.found == ":")?;
+    if stop.found != ":" {
+        return None;
+    }
+    let open = before.rfind('[')?;
     let in_path = |c: char| is_word(c) || matches!(c, '.' | '-');
     let operand = before.get(..open)?;
     let start = operand.trim_end_matches(in_path).len();

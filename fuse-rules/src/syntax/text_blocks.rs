@@ -1,5 +1,4 @@
-//! Texts on several lines: their lines begin and end where their quotes do, and lose the indentation of the closing
-//! quotes.
+//! Text blocks: texts on several lines, which lose the indentation of the closing quotes.
 
 use pest::iterators::Pair;
 

@@ -123,7 +123,8 @@ fn set(at: &mut Value<'static>, path: &[Segment], new: Value<'static>) {
             }
             let Value::List(list) = at else { return };
             // A negative index counts from the end.
-            let index = usize::try_from(*index).unwrap_or(list.len().saturating_sub(1));
+            let from_end = usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX);
+            let index = usize::try_from(*index).unwrap_or(list.len().saturating_sub(from_end));
             let index = index.min(MAX_ENCODED_INDEX);
             while list.len() <= index {
                 list.push(Value::Null);

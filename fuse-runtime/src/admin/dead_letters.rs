@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Extension, Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::access::Requester;
 use super::query::{Params, QueryError};
-use super::{Admin, held, ledger_failed, replay};
+use super::reason::Reason;
+use super::{Admin, ledger_failed, replay};
 use crate::ledger::{DeadLetter, DeadLetterQuery};
 
 /// How many dead letters a page has by default, and at most.
@@ -48,17 +48,13 @@ fn asked(query: Option<&str>) -> Result<DeadLetterQuery, QueryError> {
     })
 }
 
-/// Discards a dead letter, which then is no longer listed.
+/// Discards a dead letter and removes it from the list.
 pub(super) async fn discard(
     State(admin): State<Arc<Admin>>,
     Extension(caller): Extension<Requester>,
     Path(id): Path<String>,
-    body: Bytes,
+    Reason(reason): Reason,
 ) -> Response {
-    let reason = match held::reason(&body) {
-        Ok(reason) => reason,
-        Err(answer) => return *answer,
-    };
     match admin.engine.discard_letter(&id, caller.name(), &reason).await {
         Ok(letter) => Json(json!({ "discarded": letter.id })).into_response(),
         Err(error) => replay::answer_to(&error),

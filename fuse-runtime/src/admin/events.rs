@@ -1,4 +1,4 @@
-//! `/events`: what arrived, and what became of it.
+//! `/events`: the events that arrived, and their results.
 
 use std::sync::Arc;
 

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 use serde_json::json;
 
 use super::access::Requester;
-use super::query::Params;
+use super::query::limit_and_after;
+use super::reason::Reason;
 use super::{Admin, failed, ledger_failed};
 use crate::engine::DiscardError;
 use crate::ledger::EventAction;
@@ -20,14 +19,10 @@ use crate::ledger::EventAction;
 const MAX_PAGE: usize = 1000;
 /// The default number of actions of a page.
 const PAGE: usize = 100;
-/// The longest reason that is recorded, in characters.
-const MAX_REASON: usize = 500;
 
 /// A page of the actions that are held or wait, sorted by id.
 pub(super) async fn list(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
-    let params = Params::new(query.as_deref(), &["limit", "after"]);
-    let (limit, after) = match params.and_then(|p| Ok((p.limit(PAGE, MAX_PAGE)?, p.text("after"))))
-    {
+    let (limit, after) = match limit_and_after(query.as_deref(), PAGE, MAX_PAGE) {
         Ok(asked) => asked,
         Err(error) => return error.answer(),
     };
@@ -45,36 +40,13 @@ pub(super) async fn list(State(admin): State<Arc<Admin>>, RawQuery(query): RawQu
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Discard {
-    #[serde(default)]
-    reason: String,
-}
-
-/// The reason in the body of a request. The body may be empty.
-pub(super) fn reason(body: &[u8]) -> Result<String, Box<Response>> {
-    let discard: Discard = match body.is_empty() {
-        true => Discard::default(),
-        false => serde_json::from_slice(body).map_err(|error| {
-            let why = format!("the body is not a reason as in {{\"reason\": \"…\"}}: {error}");
-            Box::new(failed(StatusCode::BAD_REQUEST, &why))
-        })?,
-    };
-    Ok(discard.reason.chars().take(MAX_REASON).collect())
-}
-
 /// Discards an action, which becomes a dead letter.
 pub(super) async fn discard(
     State(admin): State<Arc<Admin>>,
     Extension(caller): Extension<Requester>,
     Path(id): Path<String>,
-    body: Bytes,
+    Reason(reason): Reason,
 ) -> Response {
-    let reason = match reason(&body) {
-        Ok(reason) => reason,
-        Err(answer) => return *answer,
-    };
     match admin.engine.discard(&id, caller.name(), &reason).await {
         Ok(()) => Json(json!({ "discarded": id })).into_response(),
         Err(error @ DiscardError::Unknown(_)) => failed(StatusCode::NOT_FOUND, &error.to_string()),

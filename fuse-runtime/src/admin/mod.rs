@@ -7,6 +7,7 @@ mod events;
 mod fuses;
 mod held;
 mod query;
+mod reason;
 mod reload;
 mod replay;
 mod routes;

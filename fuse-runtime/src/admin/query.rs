@@ -1,4 +1,4 @@
-//! The parameters of a query. What is unknown, malformed or given twice is an error, not ignored.
+//! The parameters of a query. Unknown, malformed and repeated parameters are errors.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -72,6 +72,16 @@ impl Params {
             Some(limit) => Err(QueryError(format!("`limit` is {expected}, not `{limit}`"))),
         }
     }
+}
+
+/// The `limit` and the `after` of a query that has no other parameters.
+pub(super) fn limit_and_after(
+    query: Option<&str>,
+    default: usize,
+    most: usize,
+) -> Result<(usize, Option<String>), QueryError> {
+    let params = Params::new(query, &["limit", "after"])?;
+    Ok((params.limit(default, most)?, params.text("after")))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Admin;
 use crate::reload::ReloadError;
 
-/// Loads the rules again. 200 with what changed, or 422 with the problem; the rules in use stay then.
+/// Loads the rules again. 200 with the changes, or 422 with the problem, which leaves the rules in use as they are.
 pub(super) async fn reload(State(admin): State<Arc<Admin>>) -> Response {
     let error = match admin.reloader.reload().await {
         Ok(report) => {

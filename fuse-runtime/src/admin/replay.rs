@@ -48,11 +48,11 @@ pub(super) async fn replay(
     if id.is_empty() {
         return failed(StatusCode::BAD_REQUEST, "`id` is empty");
     }
-    // As an explanation, a report takes memory.
+    // A report takes as much memory as an explanation.
     let Some(turn) = decisions::turn(&admin.explaining).await else { return decisions::busy() };
     let request = ReplayRequest { id, source, ignore_once, by: caller.name().to_owned() };
     let engine = Arc::clone(&admin.engine);
-    // To its end, even if the client has gone: a replay that is queued has to be recorded.
+    // The task runs to its end even if the client has gone, because a queued replay must be recorded.
     let replayed = tokio::spawn(async move {
         let _turn = turn;
         match dry_run {

@@ -11,7 +11,7 @@ use fuse_rules::Outcome;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::query::Params;
+use super::query::limit_and_after;
 use super::{Admin, failed};
 
 /// How many rules a page has by default, and at most.
@@ -43,9 +43,7 @@ struct RuleLine<'r> {
 }
 
 pub(super) async fn list(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
-    let params = Params::new(query.as_deref(), &["limit", "after"]);
-    let (limit, after) = match params.and_then(|p| Ok((p.limit(PAGE, MAX_PAGE)?, p.text("after"))))
-    {
+    let (limit, after) = match limit_and_after(query.as_deref(), PAGE, MAX_PAGE) {
         Ok(asked) => asked,
         Err(error) => return error.answer(),
     };

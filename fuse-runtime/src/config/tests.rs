@@ -1,5 +1,7 @@
 //! What `fuse.toml` may contain.
 
+use ipnet::IpNet;
+
 use super::*;
 
 fn ruleset() -> Ruleset {

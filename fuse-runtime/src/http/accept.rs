@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use super::activity::CloseReason;
+use super::close_reason::CloseReason;
 use super::registry::ConnectionSlot;
 use super::service::{RequestOrigin, handle};
 use super::tls::{ConnectionStream, Secured, secure};

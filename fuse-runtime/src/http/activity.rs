@@ -6,51 +6,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::Limits;
+use super::close_reason::CloseReason;
 
 /// How many more requests of an HTTP/2 connection may end without an answer than with one. Their senders reset them.
 const MAX_ABANDONED: usize = 200;
-
-/// Why a connection was closed, as the metric names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CloseReason {
-    /// There were too many connections, and this one was closed to make room for another.
-    Evicted,
-    /// There were too many connections, and none could be closed to make room for this one.
-    Limit,
-    /// A TLS handshake did not succeed.
-    HandshakeFailed,
-    /// A TLS handshake was not complete in time.
-    HandshakeTimeout,
-    /// A request head did not arrive in time.
-    HeadTimeout,
-    /// It had no request for too long.
-    Idle,
-    /// The certificate of its port cannot be read.
-    NoCertificate,
-    /// Its peer opened and reset too many HTTP/2 requests.
-    ResetFlood,
-    /// Its peer did not read its answer in time.
-    WriteTimeout,
-    /// The process stops, and it had no complete request.
-    Stopping,
-}
-
-impl CloseReason {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Evicted => "evicted",
-            Self::Limit => "limit",
-            Self::HandshakeFailed => "handshake-failed",
-            Self::HandshakeTimeout => "handshake-timeout",
-            Self::HeadTimeout => "head-timeout",
-            Self::Idle => "idle",
-            Self::NoCertificate => "no-certificate",
-            Self::ResetFlood => "reset-flood",
-            Self::WriteTimeout => "write-timeout",
-            Self::Stopping => "stopping",
-        }
-    }
-}
 
 /// The state of one connection. Shared by its task, its requests and the registry.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 /// trusted proxy. `None` if the peer itself is not a trusted proxy, or reports nothing.
 ///
 /// Each proxy appends the address of its own peer, so everything to the left of an address that is not trusted may
-/// be made up. An entry that is not an address ends the search: then it is the proxy that reported it.
+/// be made up. An entry that is not an address ends the search: the client is then the proxy that reported it.
 pub(super) fn client_address(
     peer: SocketAddr,
     headers: &HeaderMap,

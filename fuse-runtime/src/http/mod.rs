@@ -8,6 +8,7 @@ mod accept;
 mod activity;
 mod body_buffer;
 mod budget;
+mod close_reason;
 mod forwarded;
 mod limits;
 mod origin;
@@ -34,8 +35,8 @@ pub(crate) use origin::shorten;
 pub(crate) use request::{BodyError, InWork};
 pub(crate) use tls::{ClientCertificate, PortTls, ServerCertificate, TlsConfig};
 
-use activity::CloseReason;
 use budget::Budget;
+use close_reason::CloseReason;
 use registry::Registry;
 
 use crate::log_limit::LogLimit;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Limits;
-use super::activity::{Activity, CloseReason};
+use super::activity::Activity;
+use super::close_reason::CloseReason;
 
 /// How long a peer must have read nothing before its connection is closed to make room for another answer.
 const READ_PATIENCE: Duration = Duration::from_secs(2);

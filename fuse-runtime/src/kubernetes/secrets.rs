@@ -27,7 +27,7 @@ use crate::secrets::{
 const UNREAD_FOR: Duration = Duration::from_secs(60);
 /// How many keys of a Secret an error names.
 const MAX_NAMED_KEYS: usize = 10;
-/// How often an unread watch is looked for.
+/// How often a watch checks whether its Secret is still read.
 const CHECK_EVERY: Duration = Duration::from_secs(10);
 /// How long to wait before a watch that failed is restarted.
 const RESTART_DELAY: Duration = Duration::from_secs(2);

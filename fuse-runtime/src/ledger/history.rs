@@ -4,7 +4,10 @@ use fuse_rules::{Element, Outcome};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ActionState, DeadLetter, DeadLetterKind, EventOperation, EventRecord, ObservedResult};
+use super::{
+    ActionState, DeadLetter, DeadLetterKind, EventOperation, EventRecord, LedgerError,
+    ObservedResult,
+};
 use crate::event::{EventKey, Replay};
 
 /// Which events a page has. A field that is `None` excludes none.
@@ -16,7 +19,7 @@ pub struct EventQuery {
     pub name: Option<String>,
     /// The full name of a rule that has a decision about the event which is on record.
     pub rule: Option<String>,
-    /// What became of the event, or of its part that `rule` decided.
+    /// A result of the event; with `rule`, a result of that rule.
     pub result: Option<EventResult>,
     /// Only events that were accepted at this time or later, in the runtime's steady time.
     pub since: Option<Timestamp>,
@@ -28,7 +31,7 @@ pub struct EventQuery {
     pub limit: usize,
 }
 
-/// What became of an event. An event may have several.
+/// A result of an event. An event may have several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventResult {
@@ -103,14 +106,14 @@ pub struct EventPage {
     /// The events. There may be none although there is a next page, because a page examines a bounded number of
     /// events.
     pub events: Vec<EventOverview>,
-    /// Where the next page begins, if there may be one. It has no meaning but for the ledger.
+    /// Where the next page begins, if there may be one. Only the ledger can read it.
     pub next: Option<String>,
     /// How many events were left out because their records cannot be read.
     #[serde(default)]
     pub damaged: u64,
 }
 
-/// An event in a list: what became of it, without its content.
+/// An event in a list: its results, without its content.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventOverview {
     /// The sender's id of the event.
@@ -235,7 +238,7 @@ impl EventQuery {
         is(self.source.as_ref(), &event.source) && is(self.name.as_ref(), &event.name)
     }
 
-    /// Whether an event with these names is one that is asked for.
+    /// Whether an event has the rule and the result that are asked for.
     pub(crate) fn matches(&self, record: &EventRecord) -> bool {
         let rule = self.rule.as_deref();
         let has_rule =
@@ -289,7 +292,7 @@ pub struct DeadLetterQuery {
 pub struct DeadLetterPage {
     /// The dead letters. There may be none although there is a next page, because a page examines a bounded number.
     pub letters: Vec<DeadLetter>,
-    /// Where the next page begins, if there may be one. It has no meaning but for the ledger.
+    /// Where the next page begins, if there may be one. Only the ledger can read it.
     pub next: Option<String>,
     /// How many were left out because their records cannot be read.
     #[serde(default)]
@@ -353,10 +356,15 @@ impl DeadLetterQuery {
             && is(self.name.as_ref(), &event.name)
     }
 
-    /// Whether a dead letter with these names is of the rule that is asked for.
+    /// Whether a dead letter is of the rule that is asked for.
     pub(crate) fn matches(&self, letter: &DeadLetter) -> bool {
         self.rule.is_none() || self.rule == letter.rule
     }
+}
+
+/// The error about an `after` that no page has as its `next`.
+pub(crate) fn wrong_cursor() -> LedgerError {
+    LedgerError::Invalid("`after` is not the `next` of an earlier page".into())
 }
 
 fn is(asked: Option<&String>, own: &str) -> bool {

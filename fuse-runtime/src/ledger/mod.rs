@@ -8,7 +8,7 @@
 pub(crate) mod dead;
 mod embedded;
 mod error;
-mod history;
+pub(crate) mod history;
 pub(crate) mod once;
 mod operate;
 pub(crate) mod operation;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable};
 
 use super::dead::letter_id;
+use super::history::wrong_cursor;
 use super::read::{self, DecidedRow, action_of, assemble_counted};
 use super::transition::DeadEntry;
 use super::{
@@ -123,10 +124,6 @@ pub(super) fn dead_cursor(text: &str) -> Result<DeadPlace, LedgerError> {
         Some((at.parse().ok()?, key, entry))
     };
     place().ok_or_else(wrong_cursor)
-}
-
-fn wrong_cursor() -> LedgerError {
-    LedgerError::Invalid("`after` is not the `next` of an earlier page".into())
 }
 
 pub(super) fn dead_letters(

@@ -102,7 +102,7 @@ impl SourceHost {
             let change = match bound.by_kind.get(kind) {
                 None if events.is_empty() => continue,
                 Some(BoundKind { rebind: Some(rebind), context, .. }) => {
-                    // Also for the same events: their ids are found by the new rules.
+                    // Also if the events are the same: the new rules find their ids.
                     let context = SourceContext {
                         intake: self.intake.with_plan(next.plan.clone()),
                         plan: Some(next.plan.clone()),

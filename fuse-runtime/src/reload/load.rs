@@ -11,19 +11,19 @@ use super::{LoadAttempt, ReloadError, ReloadReport, RuleChanges};
 use crate::files::FileStamps;
 use crate::shutdown::Shutdown;
 
-/// How often a reload is repeated that failed because of a port or a secret.
+/// How often fuse repeats a reload that failed because of a port or a secret.
 const RETRY_EVERY: Duration = Duration::from_secs(30);
 
 /// The last time that the loader was used.
 pub(super) struct LastLoad {
-    /// How often loading had begun then.
+    /// Its number, counted from 1.
     pub(super) number: u64,
     pub(super) result: Result<ReloadReport, ReloadError>,
 }
 
 /// Why the rules are loaded.
 pub(super) enum Cause {
-    /// Somebody asked for it, when loading had begun this often.
+    /// Somebody asked for it, when this many loads had begun.
     Asked { begun: u64 },
     /// Files changed.
     Changed {
@@ -62,7 +62,7 @@ impl Reload {
                     return last.result.clone();
                 }
             }
-            // Somebody else has loaded since, and these files may be part of that.
+            // Another load has run since, and may have read these files.
             Cause::Changed { known, .. } if known != state.files => {
                 return Ok(self.unchanged(&state));
             }
@@ -110,7 +110,7 @@ impl Reload {
         }
     }
 
-    /// Reloads when files change, until the shutdown. A reload that failed because of a port or a secret is repeated.
+    /// Reloads when files change, until the shutdown. Repeats a reload that failed because of a port or a secret.
     pub(crate) async fn watch(self: Arc<Self>, stop: Shutdown) {
         let reloading = async {
             loop {

@@ -35,7 +35,7 @@ pub(crate) struct Reload {
     pub(crate) clock: Clock,
     /// Locked during a reload: there is one at a time.
     pub(crate) state: tokio::sync::Mutex<ReloadState>,
-    /// How often loading has begun.
+    /// How many loads have begun.
     pub(crate) begun: AtomicU64,
     /// Why the last reload failed, if it did.
     pub(crate) warning: Mutex<Option<String>>,
@@ -66,12 +66,12 @@ impl std::fmt::Debug for Reloader {
 }
 
 impl Reloader {
-    /// Loads the rules again, and uses them from now on. If another reload begins in the meantime, its result is
-    /// also that of this one.
+    /// Loads the rules again, and uses them from now on. If another reload begins in the meantime, this one returns
+    /// its result.
     ///
     /// # Errors
-    /// Why the rules in use stay. Nothing has changed then, but for fuses that
-    /// [must be off](crate::LoadAttempt::fuses_off).
+    /// Why the rules in use stay. Nothing has changed then, except that fuses that
+    /// [must be off](crate::LoadAttempt::fuses_off) are off.
     pub async fn reload(&self) -> Result<ReloadReport, ReloadError> {
         let cause = Cause::Asked { begun: self.reload.begun.load(Ordering::SeqCst) };
         self.reload.load_in_task(cause).await
@@ -107,8 +107,8 @@ impl Reload {
         }
     }
 
-    /// Does something in a task of its own, which goes on if the caller does not wait. The caller does not wait for
-    /// it after the shutdown is requested.
+    /// Runs work in a task of its own, which goes on if the caller stops waiting. The caller stops waiting once the
+    /// shutdown is requested.
     pub(super) async fn in_task(
         &self,
         work: impl Future<Output = Result<ReloadReport, ReloadError>> + Send + 'static,
@@ -195,7 +195,7 @@ impl Reload {
         Ok(ReloadReport { hash, changes, at_next_start })
     }
 
-    /// Keeps what is reported of the result.
+    /// Records the result for the log, the metrics and [`Reloader::warning`].
     pub(super) fn finish(
         &self,
         state: &mut ReloadState,

@@ -1,12 +1,12 @@
 //! Reloads of a whole runtime.
 
 mod credentials;
+mod idle;
 mod loads;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,61 +15,16 @@ use fuse_rules::{Fuses, Ruleset};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::bound::SourceHost;
-use super::{BoundSources, LoadedRules, Reload, ReloadError, ReloadReport, ReloadState, Reloader};
+use super::{LoadedRules, ReloadError, ReloadReport};
 use crate::backend::Backend as _;
-use crate::clock::Clock;
-use crate::engine::{Followers, Policy};
-use crate::files::FileStamps;
-use crate::generation::ActiveGeneration;
-use crate::http::{Limits, Server};
+use crate::engine::Policy;
 use crate::ledger::{ActionState, EventRecord};
-use crate::metrics::Metrics;
-use crate::secrets::Secrets;
-use crate::shutdown::Shutdown;
-use crate::sources::{Incoming, Intake, IntakeRules, SourceError, Sources, Webhook};
-use crate::supervise::Supervisor;
-use crate::tasks::TaskSet;
+use crate::sources::{Incoming, SourceError, Sources, Webhook};
 use crate::testing::MemoryBackend;
 use crate::triggers::{ActionRequest, Done, Failure, Log, Probe, RenderError, Trigger, Triggers};
 use crate::{Running, Runtime, registry};
 
-impl Reloader {
-    /// A reloader of a runtime that does not run.
-    pub(crate) fn idle(active: &ActiveGeneration, bus: Arc<dyn crate::bus::Bus>) -> Self {
-        let (metrics, stop) = (Arc::new(Metrics::new()), Shutdown::new().1);
-        let supervisor = Supervisor::new(Arc::clone(&metrics), stop.clone());
-        let rules = IntakeRules::Active(active.clone());
-        let (tasks, clock) = (TaskSet::default(), Clock::system());
-        let host = SourceHost {
-            kinds: Sources::new(),
-            intake: Intake::new(bus, rules, clock.clone(), Arc::clone(&metrics)),
-            stop: stop.clone(),
-            secrets: Secrets::local(),
-            server: Server::new(Limits::default(), Vec::new(), Arc::clone(&metrics)),
-            supervisor: Arc::clone(&supervisor),
-            metrics: Arc::clone(&metrics),
-            tasks: tasks.clone(),
-        };
-        let running = Mutex::default();
-        let followers = Followers { follower: None, supervisor, tasks, stop, running };
-        let reload = Reload {
-            active: active.clone(),
-            loader: None,
-            host,
-            triggers: Triggers::new(),
-            followers,
-            metrics,
-            clock,
-            state: ReloadState::new(BoundSources::default(), FileStamps::default()),
-            begun: AtomicU64::new(0),
-            warning: Mutex::default(),
-        };
-        Self { reload: Arc::new(reload) }
-    }
-}
-
-/// Fails as often as it is told, and then does it.
+/// Fails with these failures, and then succeeds.
 struct Failing(Mutex<VecDeque<Failure>>);
 
 #[async_trait]

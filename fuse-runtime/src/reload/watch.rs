@@ -11,7 +11,7 @@ use crate::files::FileStamps;
 /// How often the files are looked at. A change takes effect after two equal looks, so that a file is not read while
 /// it is written.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How many times longer than a look the pause after it is at least.
+/// The pause after a look is at least this many times as long as the look.
 const PAUSE_FACTOR: u32 = 20;
 
 /// Waits until files differ from what they were, and have stopped changing. Returns what they are then.

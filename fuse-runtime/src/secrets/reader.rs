@@ -1,7 +1,9 @@
 //! Reads several secrets, none of which can hold up the others.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,8 +21,9 @@ pub(crate) type ReadSecrets = BTreeMap<SecretRef, Secret>;
 /// Reads secrets at the same time, each within a second.
 #[derive(Default)]
 pub(crate) struct SecretReader {
-    /// Reads that have not ended. They are not started again, since each may occupy a thread.
-    hung: Mutex<BTreeMap<SecretRef, JoinHandle<Result<Secret, SecretError>>>>,
+    /// Reads that have not ended. They are not started again, even if nobody waits for them any more, since each may
+    /// occupy a thread.
+    begun: Mutex<BTreeMap<SecretRef, JoinHandle<Result<Secret, SecretError>>>>,
 }
 
 impl SecretReader {
@@ -52,20 +55,65 @@ impl SecretReader {
         reference: &SecretRef,
         secrets: &Secrets,
     ) -> Result<Secret, SecretError> {
-        let hung = || self.hung.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = hung().remove(reference);
-        let mut reading = known.unwrap_or_else(|| {
-            let (secrets, reference) = (secrets.clone(), reference.clone());
-            tokio::spawn(async move { secrets.read(&reference).await })
+        let reading = poll_fn(|context| {
+            let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+            let read = begun.entry(reference.clone()).or_insert_with(|| {
+                let (secrets, reference) = (secrets.clone(), reference.clone());
+                tokio::spawn(async move { secrets.read(&reference).await })
+            });
+            let ended = Pin::new(read).poll(context);
+            if ended.is_ready() {
+                begun.remove(reference);
+            }
+            ended
         });
-        let source = match tokio::time::timeout(READ_WITHIN, &mut reading).await {
+        let source = match tokio::time::timeout(READ_WITHIN, reading).await {
             Ok(Ok(read)) => return read,
             Ok(Err(panic)) => io::Error::other(panic),
             Err(_elapsed) => {
-                hung().insert(reference.clone(), reading);
                 io::Error::new(io::ErrorKind::TimedOut, "it takes longer than a second")
             }
         };
         Err(SecretError::Io { reference: reference.clone(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::secrets::SecretStore;
+
+    /// Counts its reads, which never end.
+    struct Hanging(Arc<AtomicUsize>);
+
+    #[async_trait]
+    impl SecretStore for Hanging {
+        async fn read(&self, _: &SecretRef) -> Result<Secret, SecretError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_hangs_is_started_once_even_if_its_reader_gives_up() {
+        let begun = Arc::new(AtomicUsize::new(0));
+        let secrets = Secrets::new(Hanging(Arc::clone(&begun)));
+        let reference = SecretRef::Env { name: "T".into() };
+        let reader = SecretReader::default();
+        // As if the task that reads were aborted.
+        let read = reader.read([&reference].into(), &secrets);
+        assert!(tokio::time::timeout(READ_WITHIN / 2, read).await.is_err());
+        for _ in 0..2 {
+            let (read, problems) = reader.read([&reference].into(), &secrets).await;
+            assert!(read.is_empty());
+            let why = "environment variable `T` cannot be read: it takes longer than a second";
+            assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [why]);
+        }
+        assert_eq!(begun.load(Ordering::SeqCst), 1);
     }
 }

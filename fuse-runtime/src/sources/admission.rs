@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use fuse_rules::{ArrivedEvent, Event, Plan, UnreadableBody};
 
+use super::accepted::AcceptError;
 use super::cloud_events::{self, HeaderError, decode_header};
-use super::intake::{AcceptError, is_usable, unreadable};
+use super::intake::{is_usable, unreadable};
 
-/// Admits an event: unwraps and routes it, and sets its id, which is the given one or else the sender's. The id is empty
-/// if there is none. `None` if the request matches no event. The intake also refuses an event whose body is not valid, for
-/// which [`ArrivedEvent::seen`] gives the reason.
+/// Admits an event: unwraps and routes it, and sets its id, which is the given one or else the sender's. The id is
+/// empty if there is none. `None` if the request matches no event. The intake also refuses an event whose body is not
+/// valid, for which [`ArrivedEvent::seen`] gives the reason.
 ///
 /// # Errors
 /// The intake refuses the event.

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Buf as _;
-use fuse_rules::{Event, InvalidBody, Plan, UnreadableBody, without_bom};
+use fuse_rules::{Event, Plan, UnreadableBody, without_bom};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::Incoming;
+use super::accepted::MAX_ID_BYTES;
 use super::admission::admit;
 use super::view::with_texts;
+use super::{AcceptError, AcceptOutcome, Accepted, Incoming};
 use crate::bus::{Bus, BusError, Health, Published};
 use crate::clock::Clock;
 use crate::decision_waiters::DecisionWaiters;
@@ -20,15 +21,12 @@ use crate::generation::ActiveGeneration;
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 
-/// The longest id of a sender, in bytes.
-const MAX_ID_BYTES: usize = 512;
-
 /// Accepts events. Clones share everything.
 #[derive(Clone)]
 pub struct Intake {
     sink: Arc<dyn EventSink>,
     rules: IntakeRules,
-    pub(super) clock: Clock,
+    clock: Clock,
     metrics: Arc<Metrics>,
     /// `None` in tests of sources, where nothing decides.
     pub(super) decisions: Option<Arc<DecisionWaiters>>,
@@ -63,83 +61,6 @@ impl EventSink for Arc<dyn Bus> {
 
     fn backlog(&self) -> u64 {
         self.as_ref().backlog()
-    }
-}
-
-/// An event that is durable.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accepted {
-    /// Its id.
-    pub id: String,
-    /// Its name: that of one of the events of its address.
-    pub name: String,
-    /// What fuse does with it.
-    pub outcome: AcceptOutcome,
-}
-
-impl Accepted {
-    /// Whether the event was accepted before, so that nothing more is done.
-    pub fn is_duplicate(&self) -> bool {
-        self.outcome == AcceptOutcome::Duplicate
-    }
-}
-
-/// What fuse does with an event that is durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AcceptOutcome {
-    /// The event is new: the rules decide it.
-    New,
-    /// The event was accepted before: nothing more is done.
-    Duplicate,
-    /// It is not an event: it is recorded as a dead letter.
-    DeadLetter,
-    /// The conditions of no event are true for it: it is not stored, and has no id.
-    Unrouted,
-}
-
-/// Why an event was not accepted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AcceptError {
-    /// Its body is not valid JSON.
-    #[error("{0}")]
-    Invalid(InvalidBody),
-    /// The id cannot be used, or the conditions or the `id` of the source cannot be evaluated; why.
-    #[error("{0}")]
-    BadId(String),
-    /// The body has no value for the `decode` of its event; why.
-    #[error("{0}")]
-    Undecodable(String),
-    /// The sender's id is too long.
-    #[error("the event's id is longer than {MAX_ID_BYTES} bytes")]
-    LongId,
-    /// The sender used this id for another body before.
-    #[error(
-        "an event with the id `{id}` was accepted before with another body; the first one counts"
-    )]
-    Conflict {
-        /// The id.
-        id: String,
-    },
-    /// It could not be made durable; the sender should try again.
-    #[error("{0}")]
-    Unavailable(BusError),
-}
-
-impl AcceptError {
-    /// Whether the same event may be accepted later. A source that acknowledges its messages returns such
-    /// an event to its queue; sending any other again gives the same answer.
-    pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
-    }
-
-    fn label(&self) -> &'static str {
-        match self {
-            Self::Conflict { .. } => "conflict",
-            Self::Invalid(_) | Self::LongId | Self::BadId(_) | Self::Undecodable(_) => "invalid",
-            Self::Unavailable(_) => "unavailable",
-        }
     }
 }
 
@@ -326,10 +247,8 @@ impl Intake {
         incoming: &Incoming,
         received: Timestamp,
     ) -> Result<Option<(String, Option<String>)>, AcceptError> {
-        let Incoming { source, name, body, .. } = incoming;
-        let event =
-            Event::unread(source.as_str(), name.as_str(), body).map_err(AcceptError::Invalid)?;
-        let event = with_parts(event, incoming).received(received);
+        let Incoming { source, name, .. } = incoming;
+        let event = arriving(incoming, received)?;
         let plan = self.plan();
         let arrived = admit(&plan, event, incoming.id.clone())?;
         let Some(arrived) = arrived else { return Ok(None) };
@@ -423,6 +342,10 @@ fn envelope(incoming: Incoming, id: String, received: Timestamp) -> Envelope {
     }
 }
 
-pub(super) fn with_parts<'a>(event: Event<'a>, incoming: &Incoming) -> Event<'a> {
-    with_texts(event, &incoming.headers, &incoming.query, &incoming.path)
+/// The event as it arrives: it is not read yet.
+pub(super) fn arriving(incoming: &Incoming, received: Timestamp) -> Result<Event<'_>, AcceptError> {
+    let Incoming { source, name, id: _, headers, query, path, body } = incoming;
+    let event =
+        Event::unread(source.as_str(), name.as_str(), body).map_err(AcceptError::Invalid)?;
+    Ok(with_texts(event, headers, query, path).received(received))
 }

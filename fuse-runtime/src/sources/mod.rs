@@ -56,6 +56,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod accepted;
 mod admission;
 mod binding;
 mod cloud_events;
@@ -82,14 +83,15 @@ use serde::Deserialize as _;
 
 use crate::secrets::SecretRef;
 
+pub use accepted::{AcceptError, AcceptOutcome, Accepted};
 pub use admission::{admit, read_headers};
 pub use binding::{EventBinding, milliseconds};
 pub use cloud_events::{HeaderError, decode_header};
 pub use context::{SourceContext, SourceHealth};
 pub use error::SourceError;
 pub use format::{BodyFormat, FormatError, path_parameters, read_query};
+pub use intake::Intake;
 pub(crate) use intake::IntakeRules;
-pub use intake::{AcceptError, AcceptOutcome, Accepted, Intake};
 pub use rebind::{PreparedEvents, Rebind};
 pub use webhook::{Webhook, hidden_headers, hidden_parameters, within_body_limit};
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fuse_rules::{BlockValues, Event};
+use fuse_rules::BlockValues;
 
 use super::admission::admit;
-use super::intake::{unreadable, with_parts};
+use super::intake::{arriving, unreadable};
 use super::{AcceptError, Accepted, Incoming, Intake};
 use crate::decision_waiters::{DecisionWaiters, EventVerdict};
 use crate::event::EventKey;
@@ -40,10 +40,7 @@ impl Intake {
         incoming: &Incoming,
         id: &str,
     ) -> Result<Option<BlockValues>, AcceptError> {
-        let Incoming { source, name, body, .. } = incoming;
-        let event =
-            Event::unread(source.as_str(), name.as_str(), body).map_err(AcceptError::Invalid)?;
-        let event = with_parts(event, incoming).received(self.clock.now());
+        let event = arriving(incoming, self.now())?;
         let plan = self.plan();
         match admit(&plan, event, Some(id.to_owned()))? {
             Some(arrived) => arrived.source_block("reply").map_err(unreadable),

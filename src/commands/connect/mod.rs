@@ -63,7 +63,7 @@ struct Door {
     path: String,
     method: String,
     fields: Vec<BodyField>,
-    /// Where the token is kept that fuse expects in the header `Authorization`, if it expects one.
+    /// Where the token for the header `Authorization` is kept, if fuse expects one.
     token: Option<String>,
 }
 
@@ -124,7 +124,8 @@ fn named<'a>(ruleset: &'a Ruleset, name: &str) -> Result<EventInfo<'a>, String> 
     })
 }
 
-/// The events of the sources of the sender's kind, or else of those whose name is that of the sender or starts with it.
+/// The events of the sources of the sender's kind. If there are none, those of the source with the sender's name, or
+/// else of the sources whose names start with it.
 fn sources_of(ruleset: &Ruleset, sender: Sender) -> Vec<EventInfo<'_>> {
     let word = sender.word();
     let is_of: [&dyn Fn(&EventInfo<'_>) -> bool; 3] =
@@ -158,7 +159,7 @@ fn fed_by(ruleset: &Ruleset, sender: Sender) -> Result<EventInfo<'_>, String> {
     Err(format!("{why}; choose one, as in `--event {first}`: {is} {}", names.join(", ")))
 }
 
-/// A sender with a whole configuration.
+/// A sender for which fuse prints a complete configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sender {
     Alertmanager,

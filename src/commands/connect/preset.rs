@@ -127,8 +127,8 @@ fn title(preset: &PresetInfo) -> &str {
     preset.doc.lines().next().unwrap_or(&preset.kind)
 }
 
-/// The comment of the preset without its title, with the values of its placeholders. `url` is the URL of the source, or
-/// of its events that usually have a path, if it has any.
+/// The comment of the preset without its title, with the values of its placeholders. `url` returns the URL of the
+/// source, or of its event that has a path by default; `None` if it has no such event.
 fn settings(
     preset: &PresetInfo,
     events: &str,

@@ -229,7 +229,7 @@ async fn graph_and_meta_verify_the_url() {
 }
 
 #[tokio::test]
-async fn a_handshake_needs_the_address_and_the_secrets_of_its_source() {
+async fn a_handshake_needs_the_address_the_secrets_and_the_rate_of_its_source() {
     let rules = r#"
         source near meta {
           port = 12000, path = "/near", secret = env("SECRET"), verify-token = env("SECRET")
@@ -248,6 +248,11 @@ async fn a_handshake_needs_the_address_and_the_secrets_of_its_source() {
         source origin event-grid {
           port = 12000, path = "/origin", secret = env("NO_SUCH")
           event events
+        }
+        source limited meta {
+          port = 12000, path = "/limited", secret = env("SECRET"), verify-token = env("SECRET")
+          rate { per-peer = 1, burst = 1 }
+          event changes
         }"#;
     let fuse = Setup::rules(rules).variable("SECRET", "s3cr3t").start().await;
     for (path, status) in [("near", 200), ("far", 403), ("unready", 503)] {
@@ -258,6 +263,13 @@ async fn a_handshake_needs_the_address_and_the_secrets_of_its_source() {
     }
     let origin = [("webhook-request-origin", "eventgrid.azure.net")];
     fuse.request(Method::OPTIONS, (PORT, "/origin?token=s3cr3t"), &origin, "").await.error(503);
+    // Nobody can try many tokens.
+    let mut statuses = Vec::new();
+    for _ in 0..20 {
+        let path = "/limited?hub.mode=subscribe&hub.verify_token=other&hub.challenge=1158201444";
+        statuses.push(fuse.request(Method::GET, (PORT, path), &[], "").await.status);
+    }
+    assert!(statuses[0] == 401 && statuses.contains(&429), "{statuses:?}");
     // The checks of a preset are not replaced by those of a record.
     let body = r#"{"entry": []}"#;
     refused(&fuse.request(Method::POST, (PORT, "/near"), &[], body).await, "near");

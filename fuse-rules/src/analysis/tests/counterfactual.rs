@@ -168,7 +168,7 @@ fn parameters_of_the_path_can_change() {
     assert_eq!(changes("event.path.tenant == \"\""), None);
 }
 
-/// A change must not make another event of a request. A condition that the request does not meet is ignored: a request
+/// A change must not turn the request into another event. A condition that the request does not meet is ignored: a request
 /// may be shown without its headers.
 #[test]
 fn the_changed_request_stays_the_same_event() {

@@ -57,7 +57,7 @@ fn a_request_is_the_event_whose_conditions_are_true() {
     assert!(twice.contains("twice"), "{twice}");
     assert!(routed(&plan, &pull, "{").contains("not JSON"));
 
-    // Beyond the limit on work it is not known which event it is, so it must not be another one.
+    // Beyond the limit on work, the event is unknown. The request must not become another event.
     let dear = r#"source s webhook {
         port = 1, path = "/x"
         event dear { when any(x in body.a: any(y in body.b: x == y)) }

@@ -158,7 +158,7 @@ fn generated_rules_work_and_exceed_limits() {
 }
 
 /// Lists in the elements of a `filter` are not counted when an event is read, and a limit per element makes many
-/// elements dearer than one.
+/// elements more expensive than one.
 #[test]
 fn the_plan_and_the_reference_reject_the_same_lists() {
     let numbers = vec!["1"; 2_000].join(",");

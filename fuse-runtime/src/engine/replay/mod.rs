@@ -1,4 +1,4 @@
-//! Replaying: decides an event or a dead letter again, by the rules of today, as another event with its content.
+//! Replaying: decides an event or a dead letter again, with the current rules, as another event with its content.
 //!
 //! A replay is published like any other event, so it is decided once and each of its actions is performed once. Its id
 //! has the number of the attempt, so its actions are not those of the first attempt. A replay that is interrupted
@@ -183,7 +183,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Discards a dead letter: it is no longer listed.
+    /// Discards a dead letter and removes it from the list.
     pub(crate) async fn discard_letter(
         &self,
         id: &str,

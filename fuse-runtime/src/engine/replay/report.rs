@@ -37,7 +37,7 @@ pub(crate) struct ReplayReport {
     attempt: u32,
     /// Whether it was done, or only shown.
     pub(super) done: bool,
-    /// Why the rules of today reject the whole event, if they do.
+    /// Why the current rules reject the whole event, if they do.
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected: Option<String>,
     /// How many decisions fire.

@@ -1,4 +1,4 @@
-//! Replays: done once whatever fails, by the rules of today, and only what is asked for.
+//! Replays: done once whatever fails, with the current rules, and only what is asked for.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -67,7 +67,7 @@ impl ServerCertificate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What new connections use; `None` if nothing could be read yet.
+    /// What new connections use; `None` if there was no usable certificate yet.
     pub(super) fn in_use(&self) -> Option<Arc<ServerConfig>> {
         self.state().in_use.clone()
     }
@@ -110,11 +110,11 @@ impl ServerCertificate {
                 if !is_first {
                     tracing::info!(place, "new connections use the new certificate");
                 } else if had_problem.is_some() {
-                    tracing::info!(place, "the certificate can be read: connections are accepted");
+                    tracing::info!(place, "the certificate can be used: connections are accepted");
                 }
             }
             Ok(None) if had_problem.is_some() => {
-                tracing::info!(place, "the certificate can be read again, and is the same");
+                tracing::info!(place, "the certificate can be used again, and is the same");
             }
             Ok(None) => {}
             Err(why) => {
@@ -123,12 +123,12 @@ impl ServerCertificate {
                         Some(_) => tracing::warn!(
                             place,
                             why,
-                            "the certificate cannot be read: the former one stays in use"
+                            "the certificate cannot be used: the former one stays in use"
                         ),
                         None => tracing::warn!(
                             place,
                             why,
-                            "the certificate cannot be read: connections are refused"
+                            "the certificate cannot be used: connections are refused"
                         ),
                     }
                 }

@@ -11,7 +11,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{ClientCertificate, ConnectionStream, ServerCertificate};
 use crate::http::ServedPort;
-use crate::http::activity::{Activity, CloseReason};
+use crate::http::activity::Activity;
+use crate::http::close_reason::CloseReason;
 use crate::http::transport::Transport;
 
 /// A connection whose handshake is complete.
@@ -52,7 +53,7 @@ pub(in crate::http) async fn secure(
         TlsAcceptor::from(config).accept(stream).await.map(Some)
     };
     let accepted = tokio::select! {
-        // In this order: whoever closed the connection has counted it.
+        // In this order: a connection that something else closed is already counted.
         biased;
         () = activity.closed() => return None,
         () = port.stop.requested() => {

@@ -1,4 +1,4 @@
-//! Certificates for tests.
+//! Certificates for tests. `tests/support/tls.rs` includes this file.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::CertificateDer;

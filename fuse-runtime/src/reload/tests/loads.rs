@@ -1,13 +1,13 @@
 //! Reloads with a loader: who asks, what fails, and how a stop ends them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use fuse_rules::Registry;
 use tokio::sync::watch;
 
 use super::*;
-use crate::{LoadAttempt, RulesLoader, TrackedDisk};
+use crate::{FileStamps, LoadAttempt, RulesLoader, TrackedDisk};
 
 /// A loader that a test gives as a function.
 struct FromFunction<F>(F);

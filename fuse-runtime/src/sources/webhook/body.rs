@@ -41,7 +41,7 @@ pub(super) fn check_length(body: &Body, limit: usize) -> Result<(), RefusedWith>
     }
 }
 
-/// The body as it arrives.
+/// The whole body, as it was sent.
 pub(super) async fn read(mut body: Body, limit: usize) -> Result<Bytes, RefusedWith> {
     let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
     let mut buffer = BodyBuffer::new(announced.map_or(limit, |length| length.min(limit)));

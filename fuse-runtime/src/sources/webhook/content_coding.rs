@@ -14,10 +14,10 @@ use crate::http::{BodyBuffer, shorten};
 /// What fuse decompresses, as `Accept-Encoding` lists it.
 pub(super) const ACCEPTED: &str = "gzip, deflate, br, zstd";
 
-/// How many times larger than its compressed form a body may be, once it is larger than [`SMALL`].
+/// How many times larger than its compressed form a body may be, if it is larger than [`MAX_UNCHECKED_BYTES`].
 const MAX_RATIO: usize = 200;
-/// Up to this size, the ratio does not matter.
-const SMALL: usize = 64 << 10;
+/// Up to this size, the ratio is not checked.
+const MAX_UNCHECKED_BYTES: usize = 64 << 10;
 /// The largest window of a body that is compressed with zstd. RFC 9659 requires no more of a recipient.
 const MAX_ZSTD_WINDOW: u64 = 8 << 20;
 /// How many bytes are decompressed at a time.
@@ -52,7 +52,7 @@ pub(super) enum DecompressError {
     /// There is no room for it in memory.
     #[error("there is no room for the decompressed body")]
     NoRoom,
-    /// The bytes are not what the header says.
+    /// The bytes do not have the coding that the header announces.
     #[error("the body is not valid {coding}, which its `Content-Encoding` announces: {source}")]
     Invalid {
         /// The coding.
@@ -216,7 +216,7 @@ impl<F: FnMut(usize) -> bool> Output<F> {
         if self.length > self.limit {
             return Err(DecompressError::TooLarge(self.limit));
         }
-        if self.length > SMALL && self.length / MAX_RATIO > self.input {
+        if self.length > MAX_UNCHECKED_BYTES && self.length / MAX_RATIO > self.input {
             return Err(DecompressError::Ratio);
         }
         if !(self.reserve)(piece.len()) {
@@ -305,7 +305,10 @@ mod tests {
                 true
             });
             assert!(matches!(refused, Err(DecompressError::Ratio)), "{coding:?}");
-            assert!(reserved <= SMALL + MAX_RATIO * (bomb.len() + 1), "{coding:?} {reserved}");
+            assert!(
+                reserved <= MAX_UNCHECKED_BYTES + MAX_RATIO * (bomb.len() + 1),
+                "{coding:?} {reserved}"
+            );
         }
         let noise: Vec<u8> = (0..100_000_u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
         for (coding, body) in

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::Route;
 use super::auth::{Claims, Denied};
 use super::lookup::methods;
-use super::request::{WebhookPort, denied, head, not_ready};
+use super::request::{WebhookPort, denied, head, not_ready, too_many_of_peer};
 use crate::http::Peer;
 use crate::sources::BodyFormat;
 
@@ -54,15 +54,14 @@ pub(super) fn without_body(
     };
     let head = head(port, peer, request);
     // Senders have no other credentials yet, so these are not required.
-    let deny = |route: &Route| match &route.auth {
-        None => None,
-        Some(auth) => match auth.state().checks() {
-            None => Some(not_ready(port, route)),
-            Some(checks) => {
-                checks.address_and_url(&head).err().map(|why| denied(port, route, peer, why))
-            }
-        },
+    let unauthenticated = |route: &Route| match route.auth.as_ref()?.state().checks() {
+        None => Some(not_ready(port, route)),
+        Some(checks) => {
+            checks.address_and_url(&head).err().map(|why| denied(port, route, peer, why))
+        }
     };
+    let deny =
+        |route: &Route| too_many_of_peer(port, route, peer).or_else(|| unauthenticated(route));
     if request.method() == Method::OPTIONS
         && let Some(origin) = request.headers().get("webhook-request-origin")
     {
@@ -93,7 +92,7 @@ pub(super) fn without_body(
 
 /// The answer to a request whose URL contains the token to answer with. Its head is authenticated.
 pub(super) fn in_url(route: &Route, claims: &Claims, request: &Request<Body>) -> Option<Response> {
-    if route.config.handshake != Some(Handshake::Graph) || !claims.are_none() {
+    if route.config.handshake != Some(Handshake::Graph) || !claims.is_empty() {
         return None;
     }
     Some(text(route, parameter(request.uri().query()?, "validationToken")?))
@@ -131,7 +130,7 @@ struct SlackVerification {
     challenge: String,
 }
 
-/// Allows a sender of CloudEvents to send events here, at any rate.
+/// Allows a sender of CloudEvents to send events here, without a limit on their rate.
 fn allowed_origin(here: &[&Route], origin: HeaderValue) -> Response {
     let mut response = StatusCode::OK.into_response();
     let headers = response.headers_mut();

@@ -123,8 +123,8 @@ impl Source for Webhook {
         events: Vec<EventBinding>,
         context: &SourceContext,
     ) -> Result<Box<dyn BoundSource>, SourceError> {
-        let ports = Ports::new(*self);
-        let routes = self.routes(events, context, &Credentials::default()).await?;
+        let (ports, none) = (Ports::new(*self), Credentials::default());
+        let routes = self.routes(events, context, &none, &none).await?;
         ports.open(routes).await?.commit_now();
         Ok(Box::new(Listening { ports }))
     }
@@ -132,15 +132,18 @@ impl Source for Webhook {
 
 impl Webhook {
     /// The routes of each port. A source whose `auth` does not change keeps its secrets and their state, and so does a
-    /// port its certificate.
+    /// port its certificate. Those that were prepared before and are not in use are kept, too, and read again.
     async fn routes(
         &self,
         events: Vec<EventBinding>,
         context: &SourceContext,
         former: &Credentials,
+        prepared: &Credentials,
     ) -> Result<PortRoutes, SourceError> {
         let mut auths: BTreeMap<String, Arc<SourceAuth>> = BTreeMap::new();
         let mut certificates = PortCertificates::new();
+        let known_certificates =
+            [former.certificates.as_slice(), prepared.certificates.as_slice()].concat();
         let mut rates: BTreeMap<String, Arc<RateLimit>> = BTreeMap::new();
         let mut open = BTreeSet::new();
         let mut by_port: BTreeMap<u16, Vec<Route>> = BTreeMap::new();
@@ -156,7 +159,8 @@ impl Webhook {
                 }
                 (Some(_), Some(known)) => Some(Arc::clone(known)),
                 (Some(auth), None) => {
-                    let kept = former.auths.iter().find(|former| former.is_for(&source, written));
+                    let mut known = former.auths.iter().chain(&prepared.auths);
+                    let kept = known.find(|known| known.is_for(&source, written));
                     let auth = kept.map_or_else(
                         || Arc::new(SourceAuth::new(&source, auth, written.cloned())),
                         Arc::clone,
@@ -176,7 +180,7 @@ impl Webhook {
                 &mut certificates,
                 config.port,
                 config.tls.take(),
-                &former.certificates,
+                &known_certificates,
             )?;
             by_port.entry(config.port).or_default().push(Route {
                 source,

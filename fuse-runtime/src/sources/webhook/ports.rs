@@ -1,9 +1,9 @@
 //! The ports of webhooks. A reload changes the routes of a port without closing it or its connections.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,18 +12,22 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::Webhook;
+use super::auth::SourceAuth;
 use super::credentials::Credentials;
 use super::request::{WebhookPort, receive};
+use super::{Route, Webhook};
 use crate::http::{PortKind, PortTls};
+use crate::secrets::Secrets;
 use crate::sources::{
     BoundSource, EventBinding, PreparedEvents, Rebind, SourceContext, SourceError,
 };
 
-/// How often, and after which pauses, opening a port is tried again that is in use: a reload may open a port that the
-/// one before is just closing.
+/// How often fuse tries to open a port that is in use, and the pause in between: an earlier reload may still be closing
+/// the port.
 const LISTEN_TRIES: u32 = 20;
 const LISTEN_PAUSE: Duration = Duration::from_millis(10);
+/// How often the secrets of a changed `auth` are read again before a reload fails. Each read takes at most a second.
+const READY_TRIES: u32 = 3;
 
 /// An open port. It stays the same while a reload changes its routes.
 struct OpenPort {
@@ -32,6 +36,13 @@ struct OpenPort {
     listener: Mutex<Option<TcpListener>>,
     routes: RwLock<Arc<WebhookPort>>,
     tls: PortTls,
+}
+
+impl OpenPort {
+    /// The routes that are in use now.
+    fn current_routes(&self) -> Arc<WebhookPort> {
+        Arc::clone(&self.routes.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// The routes of an open port, as requests see them.
@@ -43,7 +54,7 @@ pub(super) struct CurrentRoutes {
 impl CurrentRoutes {
     /// The routes that are in use now. Read them once per request.
     pub(super) fn get(&self) -> Arc<WebhookPort> {
-        Arc::clone(&self.port.routes.read().unwrap_or_else(PoisonError::into_inner))
+        self.port.current_routes()
     }
 }
 
@@ -56,12 +67,22 @@ struct PortTable {
 
 impl PortTable {
     fn listening(&self) -> Vec<String> {
-        let lines = self.ports.values().flat_map(|port| {
-            let routes = Arc::clone(&port.routes.read().unwrap_or_else(PoisonError::into_inner));
-            routes.listening(port.address)
-        });
-        lines.collect()
+        let ports = self.ports.values();
+        ports.flat_map(|port| port.current_routes().listening(port.address)).collect()
     }
+
+    /// The sources with `auth` that are ready: fuse can read enough of their secrets.
+    fn ready_sources(&self) -> BTreeSet<String> {
+        let auths = self.ports.values().flat_map(|port| auths_of(&port.current_routes()));
+        let ready = auths.filter(|(_, auth)| auth.state().checks().is_some());
+        ready.map(|(source, _)| source).collect()
+    }
+}
+
+/// How the sources of a port authenticate their senders, by the names of the sources.
+fn auths_of(port: &WebhookPort) -> BTreeMap<String, Arc<SourceAuth>> {
+    let auth = |route: &Route| Some((route.source.clone(), Arc::clone(route.auth.as_ref()?)));
+    port.routes.iter().filter_map(auth).collect()
 }
 
 /// The routes of each port, before they are served.
@@ -76,16 +97,61 @@ pub(super) struct PortRoutes {
 pub(super) struct Ports {
     webhook: Webhook,
     table: watch::Sender<PortTable>,
+    /// The secrets and certificates of the sources that were last prepared, in use or not. If that reload fails and is
+    /// repeated, a read that hangs is not started a second time.
+    prepared: Arc<Mutex<Credentials>>,
 }
 
 impl Ports {
     pub(super) fn new(webhook: Webhook) -> Self {
-        Self { webhook, table: watch::Sender::new(PortTable::default()) }
+        let table = watch::Sender::new(PortTable::default());
+        Self { webhook, table, prepared: Arc::default() }
+    }
+
+    fn prepared(&self) -> MutexGuard<'_, Credentials> {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The secrets and certificates of the sources that are served.
     pub(super) fn credentials(&self) -> Credentials {
         self.table.borrow().credentials.clone()
+    }
+
+    /// The changed `auth` of the sources that are ready now.
+    fn changed_auths(&self, next: &PortRoutes, former: &Credentials) -> Vec<Arc<SourceAuth>> {
+        let ready = self.table.borrow().ready_sources();
+        let auths = next.ports.values().flat_map(auths_of);
+        let changed = auths.filter(|(source, auth)| {
+            ready.contains(source) && !former.auths.iter().any(|old| Arc::ptr_eq(old, auth))
+        });
+        changed.map(|(_, auth)| auth).collect()
+    }
+
+    /// Waits until every source that is ready now would also be ready with its changed `auth`.
+    ///
+    /// # Errors
+    /// The secrets of one of them cannot be read.
+    async fn wait_until_ready(
+        &self,
+        next: &PortRoutes,
+        former: &Credentials,
+        secrets: &Secrets,
+    ) -> Result<(), SourceError> {
+        let auths = self.changed_auths(next, former);
+        let mut unready = Credentials { auths, certificates: Vec::new() };
+        let mut tries = 0;
+        loop {
+            unready.auths.retain(|auth| auth.state().checks().is_none());
+            let Some(auth) = unready.auths.first() else { return Ok(()) };
+            if tries == READY_TRIES {
+                let problem = auth.problem().unwrap_or_default();
+                return Err(SourceError::new(format!(
+                    "the changed `auth` is not used, because with it {problem}"
+                )));
+            }
+            tries += 1;
+            unready.refresh(secrets).await;
+        }
     }
 
     /// Opens the ports that are not open yet.
@@ -160,7 +226,10 @@ impl Rebind for Ports {
         events: Vec<EventBinding>,
         context: &SourceContext,
     ) -> Result<Box<dyn PreparedEvents>, SourceError> {
-        let routes = self.webhook.routes(events, context, &self.credentials()).await?;
+        let (former, prepared) = (self.credentials(), self.prepared().clone());
+        let routes = self.webhook.routes(events, context, &former, &prepared).await?;
+        *self.prepared() = routes.credentials.clone();
+        self.wait_until_ready(&routes, &former, context.secrets()).await?;
         Ok(Box::new(self.open(routes).await?))
     }
 }
@@ -194,7 +263,7 @@ impl BoundSource for Listening {
             }
         }
         serving.refreshing.take().inspect(AbortHandle::abort);
-        // A panic in one task is passed on here, and ends the others. A task that was aborted is none.
+        // A panic in one task is passed on here, and ends the others. An aborted task has not panicked.
         while let Some(ended) = serving.tasks.join_next().await {
             if let Err(error) = ended
                 && error.is_panic()

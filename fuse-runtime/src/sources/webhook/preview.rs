@@ -25,15 +25,17 @@ pub fn within_body_limit(fields: &Map<String, Value>, body: &[u8]) -> Result<(),
 
 /// The names of the headers that `auth` hides from rules, in lower case. `fields` are those of the event.
 pub fn hidden_headers(fields: &Map<String, Value>) -> Vec<String> {
-    let auth = fields.get("auth").cloned().map(serde_json::from_value::<AuthConfig>);
-    // Rules whose `auth` is not valid are not loaded.
-    auth.and_then(Result::ok).map(|auth| auth.secret_headers()).unwrap_or_default()
+    auth(fields).map(|auth| auth.secret_headers()).unwrap_or_default()
 }
 
 /// The names of the query parameters that `auth` hides from rules. `fields` are those of the event.
 pub fn hidden_parameters(fields: &Map<String, Value>) -> Vec<String> {
-    let auth = fields.get("auth").cloned().map(serde_json::from_value::<AuthConfig>);
-    auth.and_then(Result::ok).map(|auth| auth.secret_parameters()).unwrap_or_default()
+    auth(fields).map(|auth| auth.secret_parameters()).unwrap_or_default()
+}
+
+fn auth(fields: &Map<String, Value>) -> Option<AuthConfig> {
+    // Rules whose `auth` is not valid are not loaded.
+    serde_json::from_value(fields.get("auth")?.clone()).ok()
 }
 
 #[cfg(test)]

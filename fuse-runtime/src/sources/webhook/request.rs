@@ -96,8 +96,8 @@ pub(super) async fn receive(
     let deny = |why| Box::new(denied(&port, route, peer, why));
     let limit = |limited| Box::new(too_many(&port, route, peer, limited));
     let rate = route.rate.as_ref();
-    if let Some(Err(limited)) = rate.map(|rate| rate.peer(peer.remote.ip(), Instant::now())) {
-        return *limit(limited);
+    if let Some(answer) = too_many_of_peer(&port, route, peer) {
+        return answer;
     }
     let claims = match authenticate(route, &head(&port, peer, &request)) {
         Ok(claims) => claims,
@@ -219,6 +219,13 @@ pub(super) fn denied(port: &WebhookPort, route: &Route, peer: Peer, why: Denied)
         response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
     }
     response
+}
+
+/// Counts a request of a peer before it is authenticated. Returns the answer if it exceeds the `rate` of its source.
+pub(super) fn too_many_of_peer(port: &WebhookPort, route: &Route, peer: Peer) -> Option<Response> {
+    let rate = route.rate.as_ref()?;
+    let limited = rate.peer(peer.remote.ip(), Instant::now()).err()?;
+    Some(too_many(port, route, peer, limited))
 }
 
 /// Refuses a request that exceeds the `rate` of its source.

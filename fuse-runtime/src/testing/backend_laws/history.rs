@@ -57,7 +57,7 @@ fn operation(number: u32, letter: Option<&str>, event: &str) -> EventOperation {
 /// # Errors
 ///
 /// The backend breaks the law.
-pub async fn events_are_listed_newest_first_by_what_became_of_them(
+pub async fn events_are_listed_newest_first_and_filtered(
     fixture: &dyn Fixture,
 ) -> Result<(), Violation> {
     let opened = OpenBackend::new(fixture).await?;

@@ -194,7 +194,7 @@ laws! {
         running_objects_are_listed_in_pages,
     ],
     history: [
-        events_are_listed_newest_first_by_what_became_of_them,
+        events_are_listed_newest_first_and_filtered,
         an_operation_resolves_its_dead_letter_once,
         a_replay_is_an_event_that_is_accepted_once,
         a_preview_records_nothing,

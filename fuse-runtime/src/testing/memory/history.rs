@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::State;
 use crate::event::EventKey;
 use crate::ledger::dead::letter_id;
+use crate::ledger::history::wrong_cursor;
 use crate::ledger::transition::{self, DeadEntry};
 use crate::ledger::{
     ActionState, DeadLetter, DeadLetterKind, DeadLetterPage, DeadLetterQuery, EventOperation,
@@ -152,8 +153,4 @@ fn sortable(number: i128) -> String {
 fn split(after: &str) -> Result<(String, String), LedgerError> {
     let (at, id) = after.split_once(' ').ok_or_else(wrong_cursor)?;
     Ok((at.to_owned(), id.to_owned()))
-}
-
-fn wrong_cursor() -> LedgerError {
-    LedgerError::Invalid("`after` is not the `next` of an earlier page".into())
 }

@@ -105,7 +105,11 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
         "pattern-in-plain-text" => {
             let word = own.trim_matches('"');
             assert!(Regex::new(word).is_ok_and(|regex| regex.as_str() != regex::escape(word)));
-            assert!(!is_same(text, &finding.fixed(text)), "{}", shown());
+            let fixed = finding.fixed(text);
+            // Next to another place with the same slip, the checker may reject the fixed condition.
+            let is_alone = text.matches(own).count() == 1;
+            let is_accepted = try_load(&fixed).is_ok();
+            assert!(if is_accepted { !is_same(text, &fixed) } else { !is_alone }, "{}", shown());
         }
         "mapping-may-be-missing" => may_be_missing(text, finding),
         "untrusted-text" | "unsafe-parameter" => {

@@ -106,8 +106,8 @@ pub(super) struct Claims {
 }
 
 impl Checks {
-    /// Checks what a sender shows that asks, before its first event, whether it may send events. It has the URL and an
-    /// address, and may have no other credentials yet.
+    /// Checks only the address and the query: for a sender that asks whether it may send events, and may have no other
+    /// credentials yet.
     pub(super) fn address_and_url(&self, head: &Head<'_>) -> Result<(), Denied> {
         let mut checks =
             self.all.iter().filter(|c| matches!(c, Check::AllowFrom(_) | Check::Query(_)));
@@ -141,8 +141,8 @@ impl Checks {
 }
 
 impl Claims {
-    /// Whether the head has proven everything, so that the body may be any.
-    pub(super) fn are_none(&self) -> bool {
+    /// Whether the head has proven everything, so that nothing is checked against the body.
+    pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty() && self.any.is_empty()
     }
 

@@ -1,4 +1,4 @@
-//! Signed requests of which a byte is changed.
+//! Signed requests with one changed byte.
 
 use proptest::prelude::*;
 
