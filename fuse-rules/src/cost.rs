@@ -125,9 +125,7 @@ fn all(rules: &Rules) -> impl Iterator<Item = (&Rule, Parts)> {
             parts.exprs(&sensor.when);
             parts.each(rule.each.as_ref());
             parts.exprs(&rule.when);
-            if let Some(once) = &rule.once {
-                parts.exprs(&once.keys);
-            }
+            rule.flow.iter().for_each(|clause| parts.exprs(&clause.keys));
             for trigger in &rule.triggers {
                 Cost::mapped(&trigger.fields, &mut |expr| {
                     parts.add(Cost::examined(expr).assumed(), expr.span);

@@ -3,8 +3,9 @@
 use pest::iterators::Pair;
 
 use super::Rule;
-use super::ast::{Each, Expr, Let, Once, Shared, Trigger};
+use super::ast::{Each, Expr, FlowClause, Let, Shared, Trigger};
 use super::lower::Lower;
+use crate::flow::Flow;
 use crate::literals;
 use crate::span::Span;
 
@@ -24,6 +25,7 @@ impl Lower<'_> {
             Rule::each_clause => shared.each.extend(self.each(pair, span)),
             Rule::let_clause => shared.lets.extend(self.let_clause(pair, span)),
             Rule::when_clause => shared.when.extend(self.when_clause(pair)),
+            Rule::once_clause => shared.flow.extend(self.once(pair)),
             _ => {}
         }
     }
@@ -75,7 +77,7 @@ impl Lower<'_> {
         Some(Let { name: name?, value: value?, span })
     }
 
-    pub(super) fn once(&mut self, pair: Pair<'_, Rule>) -> Option<Once> {
+    fn once(&mut self, pair: Pair<'_, Rule>) -> Option<FlowClause> {
         let span = self.span(&pair);
         let mut keys = Vec::new();
         let mut within = None;
@@ -96,8 +98,8 @@ impl Lower<'_> {
                 _ => {}
             }
         }
-        let (within, within_span) = within?;
-        Some(Once { keys, within, within_span, span })
+        let (within, duration_span) = within?;
+        Some(FlowClause { flow: Flow::Once { within }, keys, duration_span, span })
     }
 
     pub(super) fn trigger(&mut self, pair: Pair<'_, Rule>) -> Option<Trigger> {

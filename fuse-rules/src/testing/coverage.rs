@@ -31,7 +31,7 @@ pub struct Coverage {
 
 /// The outcomes of a rule that tests covered. Every rule can fire. The other outcomes count only if they are
 /// possible: not matched if the rule has a condition, gated if it requires a fuse, suppressed if it has a
-/// `once`, and rejected if a required value may be missing.
+/// clause of flow control, and rejected if a required value may be missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleCoverage {
     /// The full name of the rule.
@@ -239,7 +239,7 @@ fn possible_outcomes<'r>(
         (Outcome::Fired, true),
         (Outcome::NotMatched, conditional),
         (Outcome::Gated, !rule.requires.is_empty()),
-        (Outcome::Suppressed, rule.once.is_some()),
+        (Outcome::Suppressed, !rule.flow.is_empty()),
         (Outcome::Rejected, rejects),
     ]
     .into_iter()
@@ -248,7 +248,7 @@ fn possible_outcomes<'r>(
 
 /// The keys and fields of a rule whose required value may be missing according to the types.
 fn may_be_missing<'r>(rules: &Rules, rule: &'r Rule) -> Vec<&'r Expr> {
-    let mut all: Vec<&Expr> = rule.once.iter().flat_map(|once| &once.keys).collect();
+    let mut all: Vec<&Expr> = rule.flow_keys().collect();
     rule.triggers.iter().for_each(|trigger| required_values(&trigger.fields, &mut all));
     all.retain(|expr| {
         let known = rules.known.get(&expr.span);

@@ -13,10 +13,10 @@ mod test_blocks;
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
 use regex::Regex;
 use rustc_hash::FxHashMap;
 
+use crate::flow::Flow;
 use crate::functions::{Function, SearchPattern};
 pub(crate) use crate::path::{Root, Segment};
 use crate::schema::{BodyShape, FieldType, PathPattern};
@@ -28,7 +28,7 @@ use crate::value::Value;
 pub(crate) use address::Address;
 pub(crate) use definitions::Definition;
 pub use definitions::DefinitionKind;
-pub(crate) use display::{Concealed, Shown, joined};
+pub(crate) use display::{Concealed, Shown};
 pub(crate) use path::{Path, Reference};
 pub use references::NameReference;
 pub(crate) use sensitive::is_compared_with_others;
@@ -185,14 +185,19 @@ pub(crate) struct Rule {
     pub(crate) each: Option<Each>,
     pub(crate) lets: Vec<Let>,
     pub(crate) when: Vec<Expr>,
-    pub(crate) once: Option<Once>,
+    /// The clauses of flow control of the sensor and of the rule, in the order in which they are passed.
+    pub(crate) flow: Vec<FlowClause>,
     pub(crate) triggers: Vec<Trigger>,
 }
 
+/// A clause of flow control.
 #[derive(Clone, Debug)]
-pub(crate) struct Once<P: Reference = Path> {
+pub(crate) struct FlowClause<P: Reference = Path> {
+    pub(crate) flow: Flow,
     pub(crate) keys: Vec<Expr<P>>,
-    pub(crate) within: SignedDuration,
+    /// By what the clause is recognized among those of its rule; see [`FlowRequest::clause`](crate::flow::FlowRequest).
+    pub(crate) identity: String,
+    pub(crate) span: Span,
 }
 
 #[derive(Clone, Debug)]
@@ -325,10 +330,17 @@ pub(crate) struct Pattern {
     pub(crate) regex: Regex,
 }
 
-impl<P: Reference> Once<P> {
+impl<P: Reference> FlowClause<P> {
     /// Whether its key contains a sensitive value.
     pub(crate) fn is_sensitive(&self) -> bool {
         self.keys.iter().any(Expr::is_sensitive)
+    }
+}
+
+impl Rule {
+    /// The keys of all clauses of flow control.
+    pub(crate) fn flow_keys(&self) -> impl Iterator<Item = &Expr> {
+        self.flow.iter().flat_map(|clause| &clause.keys)
     }
 }
 

@@ -175,10 +175,7 @@ fn a_rule(rule: &RuleInfo<'_>) -> String {
         parts.push(format!("Requires: {}\n", fuses.join(", ")));
     }
     parts.extend(clauses(rule.each.as_ref(), &rule.lets, &rule.when));
-    if let Some(once) = &rule.once {
-        let keys: Vec<_> = once.keys.iter().map(|key| code(key)).collect();
-        parts.push(format!("Once per {} within {}\n", keys.join(", "), code(&once.within)));
-    }
+    parts.extend(rule.flow.iter().map(|clause| format!("Flow control: {}\n", code(clause))));
     for (trigger, fields) in rule.triggers.iter().zip(&rule.written) {
         parts.push(format!("Trigger: {}\n", code(&trigger.kind)));
         let lines: Vec<String> = fields.iter().map(written).collect();

@@ -42,7 +42,7 @@ impl Obvious<'_> {
             each: inner,
             lets: Vec::new(),
             when: vec![expr.clone()],
-            once: None,
+            flow: Vec::new(),
             triggers: rule.triggers.clone(),
         };
         let sensor = Sensor {

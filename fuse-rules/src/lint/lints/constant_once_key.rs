@@ -18,7 +18,7 @@ pub(super) static PASS: Pass = Pass {
 fn check(context: &LintContext<'_>, out: &mut Findings) {
     let sensors = context.rules.sensors.iter();
     for (sensor, rule) in sensors.flat_map(|s| s.rules.iter().map(move |rule| (s, rule))) {
-        let Some(once) = &rule.once else { continue };
+        let Some(once) = rule.flow.first() else { continue };
         let Some(first) = once.keys.first().filter(|_| !once.keys.iter().any(depends_on_content))
         else {
             continue;

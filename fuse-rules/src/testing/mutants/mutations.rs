@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::flow;
 use super::operators::{ConditionMutation, ConditionMutator};
 use crate::ruleset::Ruleset;
 use crate::span::Span;
@@ -164,17 +165,7 @@ impl Planner<'_> {
             let what = format!("`requires {name}` is removed");
             mutated.push((Rule { requires, ..rule.clone() }, what, rule.span));
         }
-        if let Some(once) = &rule.once {
-            let span = once.keys.first().map_or(rule.span, |key| key.span);
-            let none = Rule { once: None, ..rule.clone() };
-            mutated.push((none, "`once` is removed".into(), span));
-            for (i, key) in once.keys.iter().enumerate().filter(|_| once.keys.len() > 1) {
-                let mut once = once.clone();
-                once.keys.remove(i);
-                let what = format!("the key `{}` is removed", self.mutator.text(key.span));
-                mutated.push((Rule { once: Some(once), ..rule.clone() }, what, key.span));
-            }
-        }
+        mutated.extend(flow::mutations(rule, &|span| self.mutator.text(span).to_owned()));
         for (i, trigger) in rule.triggers.iter().enumerate() {
             let Some(block) = self.blocks.get(&trigger.span).copied() else { continue };
             for (fields, what, span) in without_one(&trigger.fields, block) {

@@ -122,7 +122,7 @@ fn hold(
             for (path, decision) in own.iter().filter(|(_, own)| own.outcome != Outcome::Gated) {
                 let does = |of: &Decision| {
                     let action = of.action.as_ref();
-                    (action.map(|a| (a.trigger.clone(), a.fields.clone())), of.once.clone())
+                    (action.map(|a| (a.trigger.clone(), a.fields.clone())), of.flow.clone())
                 };
                 let other = others
                     .iter()
@@ -146,15 +146,15 @@ fn hold(
         }
         Claim::OneKey { rule } => {
             let seen = keys.entry(number).or_default();
-            let once = acting(decided, rule).into_iter().filter_map(|(_, d)| d.once.clone());
-            seen.extend(once.map(|once| once.values));
+            let asked = acting(decided, rule).into_iter().flat_map(|(_, d)| d.flow.clone());
+            seen.extend(asked.map(|request| request.values));
             assert!(seen.len() < 2, "{seen:?}: {}", shown());
         }
         Claim::OwnKey { rule } => {
             let id = format!("{:?}", event.field("id").unwrap_or_default());
             for (_, decision) in acting(decided, rule) {
-                let has_id = |key: &crate::decision::OnceKey| key.values.contains(&id);
-                assert!(decision.once.as_ref().is_none_or(has_id), "{}", shown());
+                let has_id = |request: &crate::flow::FlowRequest| request.values.contains(&id);
+                assert!(decision.flow.iter().all(has_id), "{}", shown());
             }
         }
         _ => {}
