@@ -118,6 +118,8 @@ pub struct SensorInfo<'a> {
     pub lets: Vec<LetInfo<'a>>,
     /// Its own conditions, all of which must be true.
     pub when: Vec<String>,
+    /// Its clauses of flow control, which each of its rules has to pass by itself.
+    pub flow: Vec<String>,
     /// Its rules, in their order.
     pub rules: Vec<RuleInfo<'a>>,
 }
@@ -242,6 +244,7 @@ impl Ruleset {
             each: sensor.each.as_ref().map(|each| self.each(each)),
             lets: self.lets(&sensor.lets),
             when: self.texts(&sensor.when),
+            flow: self.flow(sensor.flow.iter()),
             rules: sensor.rules.iter().map(|rule| self.rule(sensor, rule)).collect(),
         })
     }
@@ -291,14 +294,14 @@ impl Ruleset {
             each: rule.each.as_ref().map(|each| self.each(each)),
             lets: self.lets(&rule.lets),
             when: self.texts(&rule.when),
-            flow: self.flow(&rule.flow),
+            flow: self.flow(rule.flow.iter().filter(|clause| !sensor.shares(clause))),
             triggers: rule.triggers.iter().map(TriggerInfo::from_trigger).collect(),
             written: rule.triggers.iter().map(written).collect(),
         }
     }
 
-    fn flow(&self, clauses: &[typed::FlowClause]) -> Vec<String> {
-        clauses.iter().map(|clause| clause.flow.text(&self.texts(&clause.keys))).collect()
+    fn flow<'c>(&self, clauses: impl Iterator<Item = &'c typed::FlowClause>) -> Vec<String> {
+        clauses.map(|clause| clause.flow.text(&self.texts(&clause.keys))).collect()
     }
 
     fn each<'a>(&self, each: &'a typed::Each) -> EachInfo<'a> {

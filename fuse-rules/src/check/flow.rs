@@ -12,6 +12,10 @@ use crate::syntax::ast;
 use crate::typed::{Expr, FlowClause, Shown};
 use crate::value::Kinds;
 
+/// The largest number that `limit` accepts. The state of a key contains each action that counts, about 90 bytes, and is read
+/// as a whole for each decision.
+const MAX_LIMIT: u32 = 10_000;
+
 impl Checker<'_> {
     /// The clauses of a sensor or of a rule.
     pub(super) fn flow(
@@ -36,8 +40,14 @@ impl Checker<'_> {
     }
 
     fn flow_key(&mut self, flow: Flow, key: &ast::Expr, scope: &mut Scope) -> Expr {
-        let (word, example) = match flow {
-            Flow::Once { .. } => ("once", "once per alert.fingerprint within 4h"),
+        let word = flow.word();
+        let help = match flow {
+            Flow::Once { .. } => {
+                "name what must not repeat, as in `once per alert.fingerprint within 4h`"
+            }
+            Flow::Limit { .. } => {
+                "name what has its own limit, as in `limit 3 per 1h per body.app`"
+            }
         };
         let (expr, known) = self.expr(key, scope);
         let kinds = known.kinds();
@@ -46,7 +56,7 @@ impl Checker<'_> {
             self.report(
                 Diagnostic::error(Code::E0301, key.span, message)
                     .label(format!("this is {kinds}"))
-                    .help(format!("name what must not repeat, as in `{example}`")),
+                    .help(help),
             );
         } else {
             self.require_one_kind(&expr, &known, Kinds::SCALAR, &format!("a key of `{word}`"));
@@ -67,7 +77,28 @@ impl Checker<'_> {
                 .label("suppresses nothing")
                 .help("write how long repetitions are suppressed, as in `4h`"),
             ),
-            Flow::Once { .. } => {}
+            Flow::Limit { per, .. } if per.is_zero() => self.report(
+                Diagnostic::error(
+                    Code::E0506,
+                    clause.duration_span,
+                    "`limit` takes a duration longer than zero",
+                )
+                .label("limits nothing")
+                .help("write the time in which the actions are counted, as in `limit 3 per 1h`"),
+            ),
+            Flow::Limit { count, .. } if !(1..=MAX_LIMIT).contains(&count) => self.report(
+                Diagnostic::error(
+                    Code::E0506,
+                    clause.count_span.unwrap_or(clause.span),
+                    "`limit` takes a number from 1 to 10,000",
+                )
+                .label("out of range")
+                .help(
+                    "with 0, the rule would never act; fuse stores the time of each action that counts, and reads \
+                     all of them for each decision",
+                ),
+            ),
+            Flow::Once { .. } | Flow::Limit { .. } => {}
         }
     }
 }

@@ -64,6 +64,7 @@ impl Checker<'_> {
             each: shared.each,
             lets: shared.lets,
             when: shared.when,
+            flow: shared.flow,
             rules,
         }
     }

@@ -305,8 +305,8 @@ impl Checker<'_> {
             ),
             Outcome::Suppressed if rule.flow.is_empty() => self.never(
                 span,
-                format!("rule `{}` is never suppressed: it has no `once`", rule.name),
-                "add `once per … within …` to the rule, or expect another outcome",
+                format!("rule `{}` is never suppressed: it has no `once` or `limit`", rule.name),
+                "add `once per … within …` or `limit N per D` to the rule, or expect another outcome",
             ),
             _ => {}
         }

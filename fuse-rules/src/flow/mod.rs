@@ -48,6 +48,7 @@
 //! The plan, the evaluators, the ledgers and the commands need no change.
 
 mod admit;
+mod limit;
 mod once;
 mod owner;
 mod state;
@@ -56,6 +57,7 @@ mod state;
 mod tests;
 
 pub use admit::{Admission, FlowStates, FlowTime, Occurrence};
+pub use limit::Places;
 pub use once::Claim;
 pub use owner::Owner;
 pub use state::FlowState;
@@ -80,6 +82,14 @@ pub enum Flow {
         /// How long the first occurrence suppresses others.
         within: SignedDuration,
     },
+    /// `limit N per D per KEY, …`: lets at most `count` occurrences of a key through in any window of `per`, and
+    /// suppresses others.
+    Limit {
+        /// The number of occurrences, at least 1.
+        count: u32,
+        /// The length of the window.
+        per: SignedDuration,
+    },
 }
 
 impl Flow {
@@ -87,6 +97,7 @@ impl Flow {
     pub(crate) const fn rank(self) -> u8 {
         match self {
             Self::Once { .. } => 4,
+            Self::Limit { .. } => 7,
         }
     }
 
@@ -94,6 +105,7 @@ impl Flow {
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Once { .. } => "once",
+            Self::Limit { .. } => "limit",
         }
     }
 
@@ -101,6 +113,7 @@ impl Flow {
     pub(crate) const fn words(self) -> &'static str {
         match self {
             Self::Once { .. } => "once per",
+            Self::Limit { .. } => "limit",
         }
     }
 
@@ -111,9 +124,15 @@ impl Flow {
 
     /// The clause as in rules, with these keys.
     pub fn text(self, keys: &[String]) -> String {
-        let keys = keys.join(", ");
+        let joined = keys.join(", ");
         match self {
-            Self::Once { within } => format!("once per {keys} within {}", duration_text(within)),
+            Self::Once { within } => format!("once per {joined} within {}", duration_text(within)),
+            Self::Limit { count, per } if keys.is_empty() => {
+                format!("limit {count} per {}", duration_text(per))
+            }
+            Self::Limit { count, per } => {
+                format!("limit {count} per {} per {joined}", duration_text(per))
+            }
         }
     }
 
@@ -123,6 +142,7 @@ impl Flow {
         let keys = keys.join(", ");
         match self {
             Self::Once { .. } => format!("once per {keys}"),
+            Self::Limit { .. } => format!("limit per {keys}"),
         }
     }
 }

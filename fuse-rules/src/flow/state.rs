@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::limit::{self, Places};
 use super::once::{self, Claim};
 use super::{Admission, Flow, FlowTime, Owner};
 
@@ -12,6 +13,8 @@ use super::{Admission, Flow, FlowTime, Owner};
 pub enum FlowState {
     /// The state of [`Flow::Once`].
     Once(Claim),
+    /// The state of [`Flow::Limit`].
+    Limit(Places),
 }
 
 impl FlowState {
@@ -19,6 +22,7 @@ impl FlowState {
     pub fn end(&self) -> Timestamp {
         match self {
             Self::Once(claim) => claim.until,
+            Self::Limit(places) => places.end(),
         }
     }
 }
@@ -40,6 +44,14 @@ impl Flow {
                 };
                 let (after, admission) = once::step(before, owner, within, time);
                 (FlowState::Once(after), admission)
+            }
+            Self::Limit { count, per } => {
+                let before = match state {
+                    Some(FlowState::Limit(places)) => Some(places),
+                    _ => None,
+                };
+                let (after, admission) = limit::step(before, owner, (count, per), time);
+                (FlowState::Limit(after), admission)
             }
         }
     }

@@ -15,6 +15,10 @@ fn once(seconds: i64) -> Flow {
     Flow::Once { within: SignedDuration::from_secs(seconds) }
 }
 
+fn limit(count: u32, seconds: i64) -> Flow {
+    Flow::Limit { count, per: SignedDuration::from_secs(seconds) }
+}
+
 /// Asks for one key as this owner.
 fn ask(
     states: &mut FlowStates,
@@ -78,4 +82,60 @@ fn reasons_show_the_time_of_day() {
     let why = "`once per [hidden] within 10s` already fired at 1970-01-01T01:00:00Z for element 3 of event `a`; \
                free again at 1970-01-01T01:00:10Z";
     assert_eq!(states.admit(&occurrence("b"), time), Admission::Suppressed(why.into()));
+}
+
+#[test]
+fn a_limit_tells_when_a_place_is_free() {
+    let mut states = FlowStates::default();
+    let mut at_most = |count, owner: &str, second| match ask(
+        &mut states,
+        &[("limit", limit(count, 60))],
+        owner,
+        at(second),
+    ) {
+        Admission::Passed => String::new(),
+        Admission::Suppressed(why) => why,
+    };
+    assert_eq!(at_most(3, "a", 0), "");
+    assert_eq!(at_most(3, "b", 10), "");
+    assert_eq!(at_most(3, "c", 20), "");
+    let why =
+        "`limit 3 per 1m per 1` is reached: 3 of 3 within 1m; free again at 1970-01-01T00:01:00Z";
+    assert_eq!(at_most(3, "d", 59), why);
+    // If the number was lowered, two places have to become free.
+    let why =
+        "`limit 2 per 1m per 1` is reached: 3 of 2 within 1m; free again at 1970-01-01T00:01:10Z";
+    assert_eq!(at_most(2, "d", 59), why);
+    // The owner of a place keeps it all the same.
+    assert_eq!(at_most(2, "a", 59), "");
+    assert_eq!(at_most(3, "d", 60), "");
+}
+
+/// What a later clause suppresses takes no place in the earlier ones.
+#[test]
+fn an_action_that_is_suppressed_uses_up_nothing() {
+    let mut states = FlowStates::default();
+    let clauses = [("once", once(1000)), ("limit", limit(1, 10))];
+    let other = [("limit", limit(1, 10))];
+    assert_eq!(ask(&mut states, &other, "a", at(0)), Admission::Passed);
+    let Admission::Suppressed(why) = ask(&mut states, &clauses, "b", at(1)) else { panic!() };
+    assert!(why.starts_with("`limit 1 per 10s per 1` is reached"), "{why}");
+    assert_eq!(ask(&mut states, &clauses, "c", at(10)), Admission::Passed);
+    let Admission::Suppressed(why) = ask(&mut states, &clauses, "d", at(20)) else { panic!() };
+    assert!(why.starts_with("`once per 1 within 16m40s` already fired"), "{why}");
+}
+
+#[test]
+fn states_can_be_stored() {
+    let mut states = FlowStates::default();
+    let clauses =
+        [("once", once(i64::from(u32::MAX))), ("limit", limit(2, i64::MAX / 1_000_000_000))];
+    for owner in ["a", "b"] {
+        ask(&mut states, &clauses[1..], owner, at(1_790_000_000));
+    }
+    ask(&mut states, &clauses, "a", Timestamp::MAX);
+    for (key, state) in states.iter() {
+        let text = serde_json::to_string(state).unwrap();
+        assert_eq!(serde_json::from_str::<FlowState>(&text).unwrap(), *state, "{key}: {text}");
+    }
 }

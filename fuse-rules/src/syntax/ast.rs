@@ -211,6 +211,8 @@ pub(crate) struct Rule {
 pub(crate) struct FlowClause {
     pub(crate) flow: Flow,
     pub(crate) keys: Vec<Expr>,
+    /// The span of its number, if it has one.
+    pub(crate) count_span: Option<Span>,
     /// The span of its duration.
     pub(crate) duration_span: Span,
     pub(crate) span: Span,

@@ -130,6 +130,8 @@ pub(crate) struct Sensor {
     pub(crate) each: Option<Each>,
     pub(crate) lets: Vec<Let>,
     pub(crate) when: Vec<Expr>,
+    /// Its clauses of flow control, for tools. Each of its rules has a copy.
+    pub(crate) flow: Vec<FlowClause>,
     pub(crate) rules: Vec<Rule>,
 }
 
@@ -153,6 +155,11 @@ impl fmt::Display for EventName {
 }
 
 impl Sensor {
+    /// Whether a clause of flow control of one of its rules is its own, which all its rules have.
+    pub(crate) fn shares(&self, clause: &FlowClause) -> bool {
+        self.flow.iter().any(|own| own.span == clause.span)
+    }
+
     /// Whether it listens to this event of this source.
     pub(crate) fn listens_to(&self, source: &str, event: &str) -> bool {
         self.events.iter().any(|own| own.as_pair() == (source, event))

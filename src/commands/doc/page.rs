@@ -164,6 +164,9 @@ fn a_sensor(sensor: &SensorInfo<'_>) -> String {
         sensor.events.iter().map(|event| event_link(event.source, event.name)).collect();
     parts.push(format!("On {}\n", events.join(" or ")));
     parts.extend(clauses(sensor.each.as_ref(), &sensor.lets, &sensor.when));
+    parts.extend(
+        sensor.flow.iter().map(|clause| format!("Flow control of each rule: {}\n", code(clause))),
+    );
     parts.extend(sensor.rules.iter().map(a_rule));
     parts.join("\n")
 }

@@ -53,6 +53,7 @@ impl Obvious<'_> {
             each: outer,
             lets: Vec::new(),
             when: Vec::new(),
+            flow: Vec::new(),
             rules: Vec::new(),
         };
         let element = (!element.is_empty()).then(|| element.to_vec());

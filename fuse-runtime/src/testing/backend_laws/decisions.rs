@@ -283,6 +283,41 @@ pub async fn a_key_is_held_after_a_crash(fixture: &dyn Fixture) -> Result<(), Vi
     Ok(())
 }
 
+/// A limit lets its number through in any window, also across a crash. What is suppressed has the reason and no action.
+///
+/// # Errors
+///
+/// The backend breaks the law.
+pub async fn a_limit_lets_no_more_through_than_its_number(
+    fixture: &dyn Fixture,
+) -> Result<(), Violation> {
+    const WINDOW: i64 = 4 * 3600;
+    let mut opened = OpenBackend::new(fixture).await?;
+    for (id, seconds, outcome) in [
+        ("a", 0, Outcome::Fired),
+        ("b", 600, Outcome::Fired),
+        ("c", WINDOW - 1, Outcome::Suppressed),
+        ("d", WINDOW, Outcome::Fired),
+        ("e", WINDOW + 599, Outcome::Suppressed),
+        ("f", WINDOW + 600, Outcome::Fired),
+    ] {
+        opened = opened.crash(fixture).await?;
+        let event = opened.accept(id, seconds).await?;
+        let mut verdict = verdict(&event, &format!("act-{id}"), seconds);
+        verdict.flow = vec![limited(id)];
+        let record = opened.ledger.decide(verdict).await?;
+        ensure_eq!(outcomes(&record), [outcome], "the outcome after {seconds} s");
+        if id == "c" {
+            let reasons: Vec<_> = record.decisions.iter().map(|one| one.reason.as_str()).collect();
+            let why =
+                "`limit 2 per 4h` is reached: 2 of 2 within 4h; free again at 2026-08-01T14:00:00Z";
+            ensure_eq!(reasons, [why], "the reason");
+            ensure_eq!(record.actions.len(), 0, "the number of actions");
+        }
+    }
+    Ok(())
+}
+
 /// The owner of a key is granted it again: a crash may repeat the question.
 ///
 /// # Errors

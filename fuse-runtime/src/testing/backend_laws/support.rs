@@ -280,6 +280,18 @@ pub(crate) fn once(key: &str, event: &str, element: Element) -> Occurrence {
     }
 }
 
+/// The same with `limit 2 per 4h`, without a key.
+pub(crate) fn limited(event: &str) -> Occurrence {
+    let per = SignedDuration::from_hours(4);
+    let request = FlowRequest {
+        clause: "limit per ".into(),
+        flow: Flow::Limit { count: 2, per },
+        values: Vec::new(),
+        is_sensitive: false,
+    };
+    Occurrence { requests: vec![request], ..once("", event, None) }
+}
+
 /// A verdict that fires the rule `s/r` as the action `id`, so many seconds after the start.
 pub(crate) fn verdict(event: &EventKey, id: &str, seconds: i64) -> Verdict {
     Verdict {

@@ -83,7 +83,7 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
                 .into_iter()
                 .collect();
         }
-        "constant-once-key" => {
+        "constant-key" => {
             let rule = names().remove(0);
             return vec![match message.starts_with("all events") {
                 true => Claim::OneKey { rule },
