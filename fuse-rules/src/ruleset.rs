@@ -9,7 +9,7 @@ mod routes;
 use std::collections::BTreeMap;
 
 pub use examined::Examined;
-pub use preset_info::{PresetEvent, PresetInfo, PresetSecret};
+pub use preset_info::{PresetEvent, PresetInfo, PresetSecret, PresetSetting};
 
 use crate::check::{self, ParsedFile};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
