@@ -35,7 +35,7 @@ struct Place(
 impl Place {
     /// If the clock was set back and the place is taken in the future, it is moved to start at `now`, so that it is taken
     /// no longer than its window.
-    fn as_of(self, now: Timestamp) -> Self {
+    fn corrected(self, now: Timestamp) -> Self {
         let Self(owner, since, until) = self;
         if since <= now { self } else { Self(owner, now, after(now, until.duration_since(since))) }
     }
@@ -55,7 +55,7 @@ pub(super) fn step(
     time: FlowTime,
 ) -> (Places, Admission) {
     let now = time.steady;
-    let before = before.iter().flat_map(|places| &places.0).map(|place| place.as_of(now));
+    let before = before.iter().flat_map(|places| &places.0).map(|place| place.corrected(now));
     let mut taken: Vec<Place> = before.filter(|place| now < place.2).collect();
     let owner = hash(&owner.id);
     if taken.iter().any(|place| place.0 == owner) {

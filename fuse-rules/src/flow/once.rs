@@ -23,7 +23,7 @@ pub struct Claim {
 impl Claim {
     /// If the clock was set back and the claim starts in the future, it is moved to start at `now`, so that the key is
     /// held no longer than its window.
-    fn as_of(self, now: Timestamp) -> Self {
+    fn corrected(self, now: Timestamp) -> Self {
         if self.since <= now {
             return self;
         }
@@ -44,7 +44,7 @@ pub(super) fn step(
     time: FlowTime,
 ) -> (Claim, Admission) {
     let now = time.steady;
-    let held = before.map(|claim| claim.clone().as_of(now)).filter(|claim| now < claim.until);
+    let held = before.map(|claim| claim.clone().corrected(now)).filter(|claim| now < claim.until);
     match held {
         Some(claim) if claim.owner.id == owner.id => (claim, Admission::Passed),
         Some(claim) => {

@@ -4,6 +4,7 @@
 mod address;
 mod definitions;
 mod display;
+mod flow;
 mod outline;
 mod path;
 mod references;
@@ -16,7 +17,6 @@ use std::sync::Arc;
 use regex::Regex;
 use rustc_hash::FxHashMap;
 
-use crate::flow::Flow;
 use crate::functions::{Function, SearchPattern};
 pub(crate) use crate::path::{Root, Segment};
 use crate::schema::{BodyShape, FieldType, PathPattern};
@@ -29,6 +29,7 @@ pub(crate) use address::Address;
 pub(crate) use definitions::Definition;
 pub use definitions::DefinitionKind;
 pub(crate) use display::{Concealed, Shown};
+pub(crate) use flow::FlowClause;
 pub(crate) use path::{Path, Reference};
 pub use references::NameReference;
 pub(crate) use sensitive::is_compared_with_others;
@@ -155,11 +156,6 @@ impl fmt::Display for EventName {
 }
 
 impl Sensor {
-    /// Whether a clause of flow control of one of its rules is its own, which all its rules have.
-    pub(crate) fn shares(&self, clause: &FlowClause) -> bool {
-        self.flow.iter().any(|own| own.span == clause.span)
-    }
-
     /// Whether it listens to this event of this source.
     pub(crate) fn listens_to(&self, source: &str, event: &str) -> bool {
         self.events.iter().any(|own| own.as_pair() == (source, event))
@@ -195,16 +191,6 @@ pub(crate) struct Rule {
     /// The clauses of flow control of the sensor and of the rule, in the order in which they are passed.
     pub(crate) flow: Vec<FlowClause>,
     pub(crate) triggers: Vec<Trigger>,
-}
-
-/// A clause of flow control.
-#[derive(Clone, Debug)]
-pub(crate) struct FlowClause<P: Reference = Path> {
-    pub(crate) flow: Flow,
-    pub(crate) keys: Vec<Expr<P>>,
-    /// By what the clause is recognized among those of its rule; see [`FlowRequest::clause`](crate::flow::FlowRequest).
-    pub(crate) identity: String,
-    pub(crate) span: Span,
 }
 
 #[derive(Clone, Debug)]
@@ -335,20 +321,6 @@ pub(crate) struct Pattern {
     pub(crate) op: TextOp,
     pub(crate) source: String,
     pub(crate) regex: Regex,
-}
-
-impl<P: Reference> FlowClause<P> {
-    /// Whether its key contains a sensitive value.
-    pub(crate) fn is_sensitive(&self) -> bool {
-        self.keys.iter().any(Expr::is_sensitive)
-    }
-}
-
-impl Rule {
-    /// The keys of all clauses of flow control.
-    pub(crate) fn flow_keys(&self) -> impl Iterator<Item = &Expr> {
-        self.flow.iter().flat_map(|clause| &clause.keys)
-    }
 }
 
 impl<P: Reference> Expr<P> {

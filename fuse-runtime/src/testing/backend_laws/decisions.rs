@@ -4,8 +4,8 @@ use fuse_rules::Outcome;
 
 use super::Fixture;
 use super::support::{
-    OpenBackend, Violation, action, at, envelope, fired, once, outcomes, push, refused, rejected,
-    verdict,
+    OpenBackend, Violation, action, at, envelope, fired, limited, once, outcomes, push, refused,
+    rejected, verdict,
 };
 use crate::bus::Published;
 use crate::event::Envelope;
