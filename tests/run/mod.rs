@@ -14,6 +14,8 @@ mod decisions;
 mod events;
 /// Faults of what fuse works with: full disks, a log that nobody reads, damaged records.
 mod faults;
+/// Flow control: its state survives a crash, and decisions show it.
+mod flow;
 /// What happened, what failed, and doing it again; and the description of the admin port.
 mod history;
 /// What is sent to do harm, and does none.

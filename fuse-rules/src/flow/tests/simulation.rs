@@ -82,7 +82,10 @@ pub(super) fn run(
         let owned = admitted.iter().rfind(|(_, id)| id.starts_with(&prefix));
         let (owns, id) = match owned.filter(recent) {
             Some((_, id)) => (true, id.clone()),
-            None => (false, format!("{prefix}{}", owned.map_or(0, |(at, _)| *at))),
+            None => {
+                let before = owned.map_or("first".to_owned(), |(at, _)| format!("after-{at}"));
+                (false, format!("{prefix}{before}"))
+            }
         };
         let owner = Owner { id: id.clone(), name: String::new() };
         let (after, admission) = step(flow, state.as_ref(), &owner, now.into());

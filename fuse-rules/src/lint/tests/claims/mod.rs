@@ -11,12 +11,15 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::load;
 use crate::analysis::{Analysis, Placed, Witness};
 use crate::decision::{Decision, Evaluation};
 use crate::diagnostic::{Fix, Topic};
 use crate::eval::tests::many::Random;
 use crate::event::Event;
+use crate::flow::{Admission, FlowRequest, FlowStates};
 use crate::fuses::Fuses;
 use crate::lint::Lint;
 use crate::lint::{Level, Lints, TemplateFile};
@@ -91,8 +94,14 @@ fn acts(decided: &Evaluation) -> Vec<Act<'_>> {
     acting.map(|d| (d.rule.as_str(), d.element.as_deref(), d.action.as_ref())).collect()
 }
 
-/// The `once` keys that occurred, by the index of the claim.
-type Keys = BTreeMap<usize, BTreeSet<Vec<String>>>;
+/// What happened so far, by the index of the claim.
+#[derive(Default)]
+struct Seen {
+    /// The keys of a clause of flow control that occurred.
+    keys: BTreeMap<usize, BTreeSet<Vec<String>>>,
+    /// The states of flow control, and the time in minutes.
+    states: BTreeMap<usize, (FlowStates, i64)>,
+}
 
 /// Fails if an event refutes a claim.
 fn hold(
@@ -100,7 +109,7 @@ fn hold(
     event: &Event<'_>,
     decided: &Evaluation,
     fuses: &Fuses,
-    keys: &mut Keys,
+    seen: &mut Seen,
     text: &str,
 ) {
     let shown = || format!("{finding:?}\n{} {event:?}\n{text}", event.body());
@@ -144,17 +153,31 @@ fn hold(
                 assert!(own.any(|(at, _)| is_same(at)), "{decision:?}: {}", shown());
             }
         }
-        Claim::OneKey { rule } => {
-            let seen = keys.entry(number).or_default();
+        Claim::OneKey { rule, clause } => {
+            let seen = seen.keys.entry(number).or_default();
             let asked = acting(decided, rule).into_iter().flat_map(|(_, d)| d.flow.clone());
-            seen.extend(asked.map(|request| request.values));
+            seen.extend(asked.filter(|one| clause.asks(one)).map(|request| request.values));
             assert!(seen.len() < 2, "{seen:?}: {}", shown());
         }
-        Claim::OwnKey { rule } => {
+        Claim::OwnKey { rule, clause } => {
             let id = format!("{:?}", event.field("id").unwrap_or_default());
             for (_, decision) in acting(decided, rule) {
-                let has_id = |request: &crate::flow::FlowRequest| request.values.contains(&id);
-                assert!(decision.flow.iter().all(has_id), "{}", shown());
+                let mut asked = decision.flow.iter().filter(|one| clause.asks(one));
+                assert!(asked.all(|request| request.values.contains(&id)), "{}", shown());
+            }
+        }
+        Claim::NeverReached { rule, clause } => {
+            let (states, minutes) = seen.states.entry(number).or_default();
+            for (_, decision) in acting(decided, rule) {
+                *minutes += (event.body().len() % 40) as i64;
+                let owner = format!("{minutes} {}", states.iter().count());
+                let Some(occurrence) = decision.occurrence(&owner, "it") else { continue };
+                let now = Timestamp::UNIX_EPOCH + SignedDuration::from_mins(*minutes);
+                if let Admission::Suppressed(why) = states.admit(&occurrence, now.into()) {
+                    let by = |one: &&FlowRequest| why.starts_with(&format!("`{one}`"));
+                    let by = occurrence.requests.iter().find(by).unwrap();
+                    assert!(!clause.asks(by), "{why}: {}", shown());
+                }
             }
         }
         _ => {}
@@ -184,7 +207,7 @@ fn no_finding_is_false() {
                 claims(text, finding).into_iter().map(move |claim| (claim, finding))
             })
             .collect();
-        let mut keys = Keys::new();
+        let mut seen = Seen::default();
         let rules = ruleset.rules().count();
         let mut look = |event: &Event<'_>, gate: bool| {
             compared += rules;
@@ -199,7 +222,7 @@ fn no_finding_is_false() {
             if decided.refused.is_none() {
                 for (number, (claim, finding)) in claims.iter().enumerate() {
                     let claim = (number, claim, *finding);
-                    hold(claim, event, &decided, &fuses, &mut keys, text);
+                    hold(claim, event, &decided, &fuses, &mut seen, text);
                 }
             }
         };
