@@ -100,7 +100,8 @@ pub struct Decision {
     pub missing: Option<String>,
     /// The action, if the rule fired. A rule with several triggers has one decision per trigger.
     pub action: Option<Action>,
-    /// The clauses of flow control that a fired rule has to pass, with their keys, in order.
+    /// The clauses of flow control that a fired rule has to pass, with their keys, in order. Of a suppressed rule, the
+    /// clause that suppressed it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flow: Vec<FlowRequest>,
 }
@@ -123,7 +124,8 @@ impl Decision {
         let Some(occurrence) = self.occurrence(event, name) else { return };
         match states.admit(&occurrence, time) {
             Admission::Passed => {}
-            Admission::Suppressed(why) => {
+            Admission::Suppressed { by, why } => {
+                self.flow = self.flow.get(by).cloned().into_iter().collect();
                 self.outcome = Outcome::Suppressed;
                 self.reason = why;
                 self.action = None;

@@ -49,13 +49,21 @@ impl FlowTime {
     }
 }
 
+/// The answer of one clause: `Err` tells why it does not let the occurrence through.
+pub(super) type Answer = Result<(), String>;
+
 /// The answer to an occurrence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// It passes: the action is performed.
     Passed,
-    /// It is suppressed, for this reason.
-    Suppressed(String),
+    /// It is suppressed.
+    Suppressed {
+        /// The clause that decided, as an index of [`Occurrence::requests`].
+        by: usize,
+        /// Why, for people.
+        why: String,
+    },
 }
 
 /// The states of clauses, by key.
@@ -69,14 +77,14 @@ impl FlowStates {
     /// before it do not change.
     pub fn admit(&mut self, occurrence: &Occurrence, time: FlowTime) -> Admission {
         let mut passed = Vec::with_capacity(occurrence.requests.len());
-        for request in &occurrence.requests {
+        for (by, request) in occurrence.requests.iter().enumerate() {
             let key = request.state_key(&occurrence.rule);
-            let (state, admission) = request.flow.step(self.0.get(&key), &occurrence.owner, time);
-            match admission {
-                Admission::Passed => passed.push((key, state)),
-                Admission::Suppressed(why) => {
+            let (state, answer) = request.flow.step(self.0.get(&key), &occurrence.owner, time);
+            match answer {
+                Ok(()) => passed.push((key, state)),
+                Err(why) => {
                     self.0.insert(key, state);
-                    return Admission::Suppressed(format!("`{request}` {why}"));
+                    return Admission::Suppressed { by, why: format!("`{request}` {why}") };
                 }
             }
         }

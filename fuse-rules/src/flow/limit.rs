@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::admit::Answer;
 use super::once::after;
-use super::{Admission, FlowTime, Owner};
+use super::{FlowTime, Owner};
 use crate::literals::duration_text;
 
 /// How many bytes of the hash of an owner are stored.
@@ -53,18 +54,18 @@ pub(super) fn step(
     owner: &Owner,
     (count, per): (u32, SignedDuration),
     time: FlowTime,
-) -> (Places, Admission) {
+) -> (Places, Answer) {
     let now = time.steady;
     let before = before.iter().flat_map(|places| &places.0).map(|place| place.corrected(now));
     let mut taken: Vec<Place> = before.filter(|place| now < place.2).collect();
     let owner = hash(&owner.id);
     if taken.iter().any(|place| place.0 == owner) {
-        return (Places(taken), Admission::Passed);
+        return (Places(taken), Ok(()));
     }
     let count = count as usize;
     if taken.len() < count {
         taken.push(Place(owner, now, after(now, per)));
-        return (Places(taken), Admission::Passed);
+        return (Places(taken), Ok(()));
     }
     // If the number was lowered, several places have to become free.
     let mut ends: Vec<Timestamp> = taken.iter().map(|place| place.2).collect();
@@ -76,7 +77,7 @@ pub(super) fn step(
         duration_text(per),
         time.shown(free)
     );
-    (Places(taken), Admission::Suppressed(why))
+    (Places(taken), Err(why))
 }
 
 fn hash(id: &str) -> u128 {

@@ -1,6 +1,6 @@
 //! Flow control: what a rule has to pass between "its conditions are true" and "its action is performed".
 //!
-//! Each clause is a small state machine: `step(state, owner, time) -> (state, admission)`. It is total and pure,
+//! Each clause is a small state machine: `step(state, owner, time) -> (state, answer)`. It is total and pure,
 //! time is injected, and asking again as the same [`Owner`] gives the same answer and changes nothing, because a
 //! crash may repeat the question. Whoever keeps the states (the ledger, a test, an explanation) calls
 //! [`FlowStates::admit`], so that they all decide alike and give the same reasons.
@@ -25,11 +25,12 @@
 //! assert_eq!(states.admit(&occurrence("a"), now), Admission::Passed);
 //! assert_eq!(
 //!     states.admit(&occurrence("b"), now),
-//!     Admission::Suppressed(
-//!         "`once per \"web\" within 4h` already fired at 1970-01-01T00:00:00Z for event `a`; \
+//!     Admission::Suppressed {
+//!         by: 0,
+//!         why: "`once per \"web\" within 4h` already fired at 1970-01-01T00:00:00Z for event `a`; \
 //!          free again at 1970-01-01T04:00:00Z"
-//!             .into()
-//!     )
+//!             .into(),
+//!     }
 //! );
 //! // The owner may ask again.
 //! assert_eq!(states.admit(&occurrence("a"), now), Admission::Passed);

@@ -7,7 +7,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Admission, FlowTime, Owner};
+use super::admit::Answer;
+use super::{FlowTime, Owner};
 
 /// Who holds a key, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,20 +43,20 @@ pub(super) fn step(
     owner: &Owner,
     within: SignedDuration,
     time: FlowTime,
-) -> (Claim, Admission) {
+) -> (Claim, Answer) {
     let now = time.steady;
     let held = before.map(|claim| claim.clone().corrected(now)).filter(|claim| now < claim.until);
     match held {
-        Some(claim) if claim.owner.id == owner.id => (claim, Admission::Passed),
+        Some(claim) if claim.owner.id == owner.id => (claim, Ok(())),
         Some(claim) => {
             let (since, until) = (time.shown(claim.since), time.shown(claim.until));
             let why =
                 format!("already fired at {since} for {}; free again at {until}", claim.owner.name);
-            (claim, Admission::Suppressed(why))
+            (claim, Err(why))
         }
         None => {
             let claim = Claim { owner: owner.clone(), since: now, until: after(now, within) };
-            (claim, Admission::Passed)
+            (claim, Ok(()))
         }
     }
 }

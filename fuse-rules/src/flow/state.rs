@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::admit::Answer;
 use super::limit::{self, Places};
 use super::once::{self, Claim};
-use super::{Admission, Flow, FlowTime, Owner};
+use super::{Flow, FlowTime, Owner};
 
 /// The state of one clause of one rule for one key. It can be stored as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,23 +36,23 @@ impl Flow {
         state: Option<&FlowState>,
         owner: &Owner,
         time: FlowTime,
-    ) -> (FlowState, Admission) {
+    ) -> (FlowState, Answer) {
         match self {
             Self::Once { within } => {
                 let before = match state {
                     Some(FlowState::Once(claim)) => Some(claim),
                     _ => None,
                 };
-                let (after, admission) = once::step(before, owner, within, time);
-                (FlowState::Once(after), admission)
+                let (after, answer) = once::step(before, owner, within, time);
+                (FlowState::Once(after), answer)
             }
             Self::Limit { count, per } => {
                 let before = match state {
                     Some(FlowState::Limit(places)) => Some(places),
                     _ => None,
                 };
-                let (after, admission) = limit::step(before, owner, (count, per), time);
-                (FlowState::Limit(after), admission)
+                let (after, answer) = limit::step(before, owner, (count, per), time);
+                (FlowState::Limit(after), answer)
             }
         }
     }

@@ -81,7 +81,10 @@ fn reasons_show_the_time_of_day() {
     assert_eq!(states.admit(&occurrence("a"), time), Admission::Passed);
     let why = "`once per [hidden] within 10s` already fired at 1970-01-01T01:00:00Z for element 3 of event `a`; \
                free again at 1970-01-01T01:00:10Z";
-    assert_eq!(states.admit(&occurrence("b"), time), Admission::Suppressed(why.into()));
+    assert_eq!(
+        states.admit(&occurrence("b"), time),
+        Admission::Suppressed { by: 0, why: why.into() }
+    );
 }
 
 #[test]
@@ -94,7 +97,7 @@ fn a_limit_tells_when_a_place_is_free() {
         at(second),
     ) {
         Admission::Passed => String::new(),
-        Admission::Suppressed(why) => why,
+        Admission::Suppressed { why, .. } => why,
     };
     assert_eq!(at_most(3, "a", 0), "");
     assert_eq!(at_most(3, "b", 10), "");
@@ -118,10 +121,15 @@ fn an_action_that_is_suppressed_uses_up_nothing() {
     let clauses = [("once", once(1000)), ("limit", limit(1, 10))];
     let other = [("limit", limit(1, 10))];
     assert_eq!(ask(&mut states, &other, "a", at(0)), Admission::Passed);
-    let Admission::Suppressed(why) = ask(&mut states, &clauses, "b", at(1)) else { panic!() };
+    let Admission::Suppressed { by, why } = ask(&mut states, &clauses, "b", at(1)) else {
+        panic!()
+    };
+    assert_eq!(by, 1);
     assert!(why.starts_with("`limit 1 per 10s per 1` is reached"), "{why}");
     assert_eq!(ask(&mut states, &clauses, "c", at(10)), Admission::Passed);
-    let Admission::Suppressed(why) = ask(&mut states, &clauses, "d", at(20)) else { panic!() };
+    let Admission::Suppressed { by: 0, why } = ask(&mut states, &clauses, "d", at(20)) else {
+        panic!()
+    };
     assert!(why.starts_with("`once per 1 within 16m40s` already fired"), "{why}");
 }
 

@@ -217,6 +217,30 @@ fn coverage_excludes_the_impossible() {
     }
 }
 
+/// If a rule has several clauses of flow control, each of them has to suppress it.
+#[test]
+fn each_of_several_clauses_is_covered_by_itself() {
+    let open = |second: &str| {
+        let text = format!(
+            "source q queue {{ event e }}
+sensor s on q.e {{
+  limit 1 per 1h per body.app
+  rule r {{ once per body.id within 1h trigger page {{ team = \"x\" }} }}
+}}
+test \"t\" {{ send q.e body {{ id = 1, app = \"a\" }} send q.e body {{ {second} }} expect r once expect r suppressed }}"
+        );
+        let files = BTreeMap::from([("a.rules", text.as_str())]);
+        let ruleset = Ruleset::load_in_detail(&["a.rules"], &files, &registry()).unwrap();
+        let coverage = Tests::new(&ruleset, &files).coverage([0]);
+        let (possible, seen) = coverage.counts();
+        assert_eq!(possible - seen, 2, "the other clause, and a missing key");
+        let missing = coverage.rules.iter().flat_map(super::RuleCoverage::missing_flow);
+        missing.collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(open("id = 1, app = \"b\""), "limit 1 per 1h per body.app");
+    assert_eq!(open("id = 2, app = \"a\""), "once per body.id within 1h");
+}
+
 #[test]
 fn surviving_mutants_are_listed() {
     let ruleset = load(

@@ -29,7 +29,7 @@ pub(super) fn apply(verdict: &Verdict, states: &mut FlowStates) -> Applied {
         }
         let reason = match states.admit(occurrence, time) {
             Admission::Passed => continue,
-            Admission::Suppressed(reason) => reason,
+            Admission::Suppressed { why, .. } => why,
         };
         for decision in decisions.iter_mut().filter(|decision| governs(decision)) {
             decision.outcome = Outcome::Suppressed;

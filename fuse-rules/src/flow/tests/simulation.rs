@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
+use super::super::admit::Answer;
 use super::super::*;
 
 /// The start of every log, far from the ends of time.
@@ -42,14 +43,14 @@ pub(super) struct Bound {
 }
 
 /// The step of a clause, or a copy with a fault.
-pub(super) type Step = fn(Flow, Option<&FlowState>, &Owner, FlowTime) -> (FlowState, Admission);
+pub(super) type Step = fn(Flow, Option<&FlowState>, &Owner, FlowTime) -> (FlowState, Answer);
 
 pub(super) fn step(
     flow: Flow,
     state: Option<&FlowState>,
     owner: &Owner,
     time: FlowTime,
-) -> (FlowState, Admission) {
+) -> (FlowState, Answer) {
     flow.step(state, owner, time)
 }
 
@@ -88,11 +89,11 @@ pub(super) fn run(
             }
         };
         let owner = Owner { id: id.clone(), name: String::new() };
-        let (after, admission) = step(flow, state.as_ref(), &owner, now.into());
-        if step(flow, Some(&after), &owner, now.into()) != (after.clone(), admission.clone()) {
+        let (after, answer) = step(flow, state.as_ref(), &owner, now.into());
+        if step(flow, Some(&after), &owner, now.into()) != (after.clone(), answer.clone()) {
             return Err(format!("question {number} has another answer if it is asked again"));
         }
-        let is_passed = admission == Admission::Passed;
+        let is_passed = answer.is_ok();
         let count = admitted.iter().filter(recent).count();
         if owns && !is_passed {
             return Err(format!("question {number} takes a place from its owner"));

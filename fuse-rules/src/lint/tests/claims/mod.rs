@@ -19,7 +19,7 @@ use crate::decision::{Decision, Evaluation};
 use crate::diagnostic::{Fix, Topic};
 use crate::eval::tests::many::Random;
 use crate::event::Event;
-use crate::flow::{Admission, FlowRequest, FlowStates};
+use crate::flow::{Admission, FlowStates};
 use crate::fuses::Fuses;
 use crate::lint::Lint;
 use crate::lint::{Level, Lints, TemplateFile};
@@ -173,10 +173,8 @@ fn hold(
                 let owner = format!("{minutes} {}", states.iter().count());
                 let Some(occurrence) = decision.occurrence(&owner, "it") else { continue };
                 let now = Timestamp::UNIX_EPOCH + SignedDuration::from_mins(*minutes);
-                if let Admission::Suppressed(why) = states.admit(&occurrence, now.into()) {
-                    let by = |one: &&FlowRequest| why.starts_with(&format!("`{one}`"));
-                    let by = occurrence.requests.iter().find(by).unwrap();
-                    assert!(!clause.asks(by), "{why}: {}", shown());
+                if let Admission::Suppressed { by, why } = states.admit(&occurrence, now.into()) {
+                    assert!(!clause.asks(&occurrence.requests[by]), "{why}: {}", shown());
                 }
             }
         }
