@@ -50,7 +50,7 @@ impl FlowTime {
 }
 
 /// The answer of one clause: `Err` tells why it does not let the occurrence through.
-pub(super) type Answer = Result<(), String>;
+pub(super) type ClauseAnswer = Result<(), String>;
 
 /// The answer to an occurrence.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::admit::Answer;
+use super::admit::ClauseAnswer;
 use super::once::after;
 use super::{FlowTime, Owner};
 use crate::literals::duration_text;
@@ -54,7 +54,7 @@ pub(super) fn step(
     owner: &Owner,
     (count, per): (u32, SignedDuration),
     time: FlowTime,
-) -> (Places, Answer) {
+) -> (Places, ClauseAnswer) {
     let now = time.steady;
     let before = before.iter().flat_map(|places| &places.0).map(|place| place.corrected(now));
     let mut taken: Vec<Place> = before.filter(|place| now < place.2).collect();

@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::admit::Answer;
+use super::admit::ClauseAnswer;
 use super::{FlowTime, Owner};
 
 /// Who holds a key, and for how long.
@@ -43,7 +43,7 @@ pub(super) fn step(
     owner: &Owner,
     within: SignedDuration,
     time: FlowTime,
-) -> (Claim, Answer) {
+) -> (Claim, ClauseAnswer) {
     let now = time.steady;
     let held = before.map(|claim| claim.clone().corrected(now)).filter(|claim| now < claim.until);
     match held {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::admit::Answer;
+use super::admit::ClauseAnswer;
 use super::limit::{self, Places};
 use super::once::{self, Claim};
 use super::{Flow, FlowTime, Owner};
@@ -36,7 +36,7 @@ impl Flow {
         state: Option<&FlowState>,
         owner: &Owner,
         time: FlowTime,
-    ) -> (FlowState, Answer) {
+    ) -> (FlowState, ClauseAnswer) {
         match self {
             Self::Once { within } => {
                 let before = match state {

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use super::super::admit::Answer;
+use super::super::admit::ClauseAnswer;
 use super::super::*;
 
 /// The start of every log, far from the ends of time.
@@ -43,14 +43,14 @@ pub(super) struct Bound {
 }
 
 /// The step of a clause, or a copy with a fault.
-pub(super) type Step = fn(Flow, Option<&FlowState>, &Owner, FlowTime) -> (FlowState, Answer);
+pub(super) type Step = fn(Flow, Option<&FlowState>, &Owner, FlowTime) -> (FlowState, ClauseAnswer);
 
 pub(super) fn step(
     flow: Flow,
     state: Option<&FlowState>,
     owner: &Owner,
     time: FlowTime,
-) -> (FlowState, Answer) {
+) -> (FlowState, ClauseAnswer) {
     flow.step(state, owner, time)
 }
 
