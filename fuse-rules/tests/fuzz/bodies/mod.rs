@@ -53,7 +53,7 @@ pub(crate) fn check(bytes: &[u8]) {
     if let Ok(text) = laid_out("a.rules", &files[0].1) {
         let mut loader = loader.clone();
         loader.insert("a.rules", &text);
-        let again = Ruleset::load(&["a.rules"], &loader, &registry());
+        let again = Ruleset::load_in_detail(&["a.rules"], &loader, &registry());
         assert_eq!(again.is_ok(), loaded.is_ok(), "a layout passes where its file does: {text}");
     }
     match loaded {
