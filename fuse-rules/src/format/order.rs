@@ -29,9 +29,9 @@ fn rank(pair: &Pair<'_, Rule>) -> u8 {
         Rule::let_clause | Rule::when_clause => 3,
         // The order in which clauses of flow control are passed.
         Rule::once_clause => 4,
-        Rule::limit_clause => 7,
+        Rule::limit_clause => 5,
         // Events and `...` come after the fields of a source or type.
-        Rule::trigger_clause | Rule::rule_decl | Rule::event_decl | Rule::type_rest => 20,
+        Rule::trigger_clause | Rule::rule_decl | Rule::event_decl | Rule::type_rest => 6,
         // After the conditions of an event.
         _ => 4,
     }
