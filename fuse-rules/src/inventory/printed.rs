@@ -93,6 +93,7 @@ impl Ruleset {
 /// What the meaning of a rule depends on in an event that it listens to.
 fn printed_event(event: &EventDecl) -> String {
     let mut printer = Printer::default();
+    printer.part("format", format_args!("{:?} {}", event.shape, event.arrives));
     printer.part("body", format_args!("{}", event.body));
     printer.part("rejects", format_args!("{}", event.rejects()));
     event.when.iter().for_each(|when| printer.expr("when", when));

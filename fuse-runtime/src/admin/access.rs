@@ -19,7 +19,7 @@ use axum::response::Response;
 use super::failed;
 use crate::http::{Peer, shorten};
 use crate::log_limit::LogLimit;
-use crate::secrets::{ReadSecrets, Secret, SecretReader, SecretRef, SecretTexts, Secrets};
+use crate::secrets::{ReadSecrets, Secret, SecretRef, SecretTexts, Secrets};
 use crate::shutdown::Shutdown;
 
 /// How often the tokens are read again.
@@ -27,7 +27,7 @@ const REFRESH_AFTER: Duration = Duration::from_secs(1);
 /// What probes and Prometheus ask for. They have no token.
 const OPEN_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 /// The name of the token that [`AdminAccess::local_token`] sets.
-const LOCAL: &str = "local";
+pub(crate) const LOCAL_TOKEN: &str = "local";
 /// Headers that a proxy adds, whose client is not on this machine, and how the names of others begin.
 const FORWARDED: [&str; 5] =
     ["forwarded", "via", "x-real-ip", "true-client-ip", "cf-connecting-ip"];
@@ -94,7 +94,7 @@ impl Requester {
     /// The name to record.
     pub(super) fn name(&self) -> &str {
         match self {
-            Self::Local => LOCAL,
+            Self::Local => LOCAL_TOKEN,
             Self::Token(name) => name,
         }
     }
@@ -107,7 +107,6 @@ type Refusal = (StatusCode, String);
 pub(crate) struct Guard {
     access: AdminAccess,
     address: SocketAddr,
-    reader: SecretReader,
     tokens: RwLock<Tokens>,
 }
 
@@ -121,13 +120,13 @@ struct Tokens {
 impl Guard {
     /// A guard of the port at this address. It knows the tokens after the first [`Guard::refresh`].
     pub(crate) fn new(access: AdminAccess, address: SocketAddr) -> Self {
-        Self { access, address, reader: SecretReader::default(), tokens: RwLock::default() }
+        Self { access, address, tokens: RwLock::default() }
     }
 
     /// Reads the tokens again.
     pub(crate) async fn refresh(&self, secrets: &Secrets) {
         let references = self.access.tokens.values().collect();
-        let (read, problems) = self.reader.read(references, secrets).await;
+        let (read, problems) = secrets.read_all(references).await;
         let new = self.tokens_from(&read, problems.iter().map(ToString::to_string).collect());
         let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
         if tokens.problems != new.problems {
@@ -143,7 +142,7 @@ impl Guard {
             Some((name.clone(), SecretTexts::new(&[read.get(reference)?])))
         });
         let local = self.access.local.iter();
-        let local = local.map(|token| (LOCAL.to_owned(), SecretTexts::new(&[token])));
+        let local = local.map(|token| (LOCAL_TOKEN.to_owned(), SecretTexts::new(&[token])));
         Tokens { known: configured.chain(local).collect(), problems }
     }
 

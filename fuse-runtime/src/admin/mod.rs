@@ -40,7 +40,7 @@ use crate::supervise::{Down, Supervisor};
 use crate::triggers::{Guarded, Readiness, Triggers};
 
 pub use access::AdminAccess;
-pub(crate) use access::Guard;
+pub(crate) use access::{Guard, LOCAL_TOKEN};
 
 /// How long a backend may take to report whether it is ready, and how long an answer waits for its turn.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -108,9 +108,11 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let status = if accepting { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut answer =
         json!({ "accepting": accepting, "ready": problems.is_empty(), "not_ready": problems });
-    // Fuse works, but not with the rules that somebody wants.
-    if let (Some(warning), Some(fields)) = (admin.reloader.warning(), answer.as_object_mut()) {
-        fields.insert("warnings".into(), json!([warning]));
+    // Fuse works, but perhaps not with the rules that somebody wants, or not for long.
+    let mut warnings: Vec<String> = admin.reloader.warning().into_iter().collect();
+    warnings.extend(admin.supervisor.source_warnings());
+    if let (false, Some(fields)) = (warnings.is_empty(), answer.as_object_mut()) {
+        fields.insert("warnings".into(), json!(warnings));
     }
     (status, Json(answer)).into_response()
 }

@@ -7,7 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::ConfigError;
-use crate::admin::AdminAccess;
+use crate::admin::{AdminAccess, LOCAL_TOKEN};
 use crate::secrets::SecretRef;
 
 /// The name of the token that `token` sets.
@@ -98,7 +98,7 @@ fn tokens<'de, D: Deserializer<'de>>(
     let tables = BTreeMap::<String, SecretTable>::deserialize(deserializer)?;
     let mut tokens = BTreeMap::new();
     for (name, table) in tables {
-        if [DEFAULT_NAME, "local"].contains(&name.as_str()) {
+        if [DEFAULT_NAME, LOCAL_TOKEN].contains(&name.as_str()) {
             return Err(D::Error::custom(format!(
                 "`{name}` is the name of another token; choose a name such as that of its holder"
             )));
