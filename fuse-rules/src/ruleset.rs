@@ -1,5 +1,6 @@
 //! Loads rule files and checks them.
 
+mod cache;
 mod examined;
 mod preset_info;
 mod presets;
@@ -8,10 +9,11 @@ mod routes;
 
 use std::collections::BTreeMap;
 
+pub use cache::LoadCache;
 pub use examined::Examined;
 pub use preset_info::{PresetEvent, PresetInfo, PresetSecret};
 
-use crate::check::{self, ParsedFile};
+use crate::check::{self, CheckedFiles, ParsedFile};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::eval::Plan;
 use crate::loader::{Loader, normalized, resolved};
@@ -114,15 +116,31 @@ impl Ruleset {
         registry: &Registry,
         keep: bool,
     ) -> Examined {
-        let mut reader = FileReader::new(loader, registry);
-        for name in names {
-            reader.read(&normalized(name.as_ref()), None);
-        }
-        reader.add_presets();
-        reader.report_cycles();
+        let mut reader = FileReader::new(loader, registry, None);
+        reader.read_all(names);
         let named = names.iter().filter_map(|name| reader.id(&normalized(name.as_ref()))).collect();
-        let FileReader { files, mut problems, parsed, .. } = reader;
-        let rules = check::check(files, &parsed, registry, loader, keep, &mut problems);
+        let FileReader { files, problems, parsed, .. } = reader;
+        let mut known = CheckedFiles::default();
+        let (rules, problems) =
+            Self::checked(files, &parsed, registry, loader, keep, &mut known, problems);
+        let rules = rules.map(|rules| {
+            let detail = || Detail { trees: parsed, named, registry: registry.clone() };
+            Self { detail: keep.then(detail), ..Self::new(rules, &problems) }
+        });
+        Examined { rules, problems }
+    }
+
+    /// The rules, or what is known about them if there are errors; and the problems.
+    fn checked(
+        files: Files,
+        parsed: &[ParsedFile],
+        registry: &Registry,
+        loader: &dyn Loader,
+        keep: bool,
+        known: &mut CheckedFiles,
+        mut problems: Vec<Diagnostic>,
+    ) -> (Result<typed::Rules, Box<typed::Rules>>, Diagnostics) {
+        let rules = check::check(files, parsed, registry, loader, keep, known, &mut problems);
         let failed = |problems: &[Diagnostic]| {
             problems.iter().any(|problem| problem.severity == Severity::Error)
         };
@@ -131,18 +149,12 @@ impl Ruleset {
         }
         let failed = failed(&problems);
         let problems = Diagnostics::new(rules.files.clone(), problems);
-        let rules = if failed {
-            Err(Box::new(rules))
-        } else {
-            let detail = || Detail { trees: parsed, named, registry: registry.clone() };
-            Ok(Self {
-                rules,
-                detail: keep.then(detail),
-                warnings: problems.clone(),
-                max_work: DEFAULT_MAX_WORK,
-            })
-        };
-        Examined { rules, problems }
+        (if failed { Err(Box::new(rules)) } else { Ok(rules) }, problems)
+    }
+
+    fn new(rules: typed::Rules, warnings: &Diagnostics) -> Self {
+        let (warnings, max_work) = (warnings.clone(), DEFAULT_MAX_WORK);
+        Self { rules, detail: None, warnings, max_work }
     }
 
     /// Loads one text that uses no other file.

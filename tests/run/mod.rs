@@ -8,6 +8,8 @@ mod answers;
 mod auth;
 /// What is decided about bodies as senders really send them.
 mod bodies;
+/// Changes of rules, secrets and certificates while events arrive.
+mod changes_under_load;
 /// Pages of `/decisions`, how large they are at most, and what they do not show.
 mod decisions;
 /// Which event a request is, and the body that its rules see.

@@ -12,7 +12,7 @@ pub(crate) use operators::{ArithOp, CompareOp, QuantifierKind, TextOp};
 pub(crate) use test_blocks::{Expect, Expected, ExpectedRule, RuleRef, Send, Test, TestStep};
 
 /// The declarations of a file, in order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct File {
     pub(crate) uses: Vec<Use>,
     pub(crate) types: Vec<TypeDecl>,
@@ -23,6 +23,32 @@ pub(crate) struct File {
     pub(crate) sources: Vec<Source>,
     pub(crate) sensors: Vec<Sensor>,
     pub(crate) tests: Vec<Test>,
+}
+
+impl File {
+    /// The declarations without the bodies of sensors and tests: what other files, and the names of all files, need.
+    pub(crate) fn outline(&self) -> Self {
+        let named = |sensor: &Sensor| Sensor {
+            doc: None,
+            name: sensor.name.clone(),
+            events: Vec::new(),
+            shared: Shared::default(),
+            rules: Vec::new(),
+            broken: sensor.broken,
+            incomplete: sensor.incomplete,
+        };
+        Self {
+            uses: self.uses.clone(),
+            types: self.types.clone(),
+            consts: self.consts.clone(),
+            conditions: self.conditions.clone(),
+            fuses: self.fuses.clone(),
+            defaults: self.defaults.clone(),
+            sources: self.sources.clone(),
+            sensors: self.sensors.iter().map(named).collect(),
+            tests: Vec::new(),
+        }
+    }
 }
 
 /// A name, or another piece of text with a span.
@@ -40,7 +66,7 @@ pub(crate) struct Use {
 }
 
 /// `type NAME = …`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TypeDecl {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
@@ -48,7 +74,7 @@ pub(crate) struct TypeDecl {
 }
 
 /// The definition of a declared type.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum TypeValue {
     Type(Type),
     /// A JSON Schema file. The loader replaces the name with its type.
@@ -56,7 +82,7 @@ pub(crate) enum TypeValue {
 }
 
 /// `const NAME = …`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Const {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
@@ -64,7 +90,7 @@ pub(crate) struct Const {
 }
 
 /// `condition NAME(…) = …`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Condition {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
@@ -72,7 +98,7 @@ pub(crate) struct Condition {
     pub(crate) body: Expr,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Parameter {
     pub(crate) name: Text,
     pub(crate) ty: Option<Type>,
@@ -113,20 +139,20 @@ pub(crate) struct TypeField {
     pub(crate) ty: Type,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fuse {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
     pub(crate) default_on: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Defaults {
     pub(crate) kind: Text,
     pub(crate) block: Block,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Source {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
@@ -147,7 +173,7 @@ pub(crate) struct EventDecl {
     pub(crate) block: Option<Block>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sensor {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
@@ -162,7 +188,7 @@ pub(crate) struct Sensor {
 }
 
 /// `alertmanager.slo-alerts`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct EventRef {
     pub(crate) source: Text,
     pub(crate) event: Text,
@@ -170,7 +196,7 @@ pub(crate) struct EventRef {
 }
 
 /// The clauses that sensors and rules share.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) requires: Vec<Text>,
     pub(crate) each: Vec<Each>,
@@ -179,14 +205,14 @@ pub(crate) struct Shared {
 }
 
 /// `let NAME = …`. Its position among the other clauses determines which of them see the name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Let {
     pub(crate) name: Text,
     pub(crate) value: Expr,
     pub(crate) span: Span,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Each {
     pub(crate) name: Text,
     pub(crate) list: Expr,
@@ -194,7 +220,7 @@ pub(crate) struct Each {
     pub(crate) span: Span,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Rule {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
@@ -205,7 +231,7 @@ pub(crate) struct Rule {
     pub(crate) incomplete: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Once {
     pub(crate) keys: Vec<Expr>,
     pub(crate) within: SignedDuration,
@@ -213,7 +239,7 @@ pub(crate) struct Once {
     pub(crate) span: Span,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Trigger {
     pub(crate) kind: Text,
     pub(crate) block: Block,
