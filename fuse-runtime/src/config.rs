@@ -13,7 +13,7 @@ use fuse_rules::literals::{parse_duration, parse_size, parse_switch};
 use fuse_rules::{Fuses, Ruleset};
 use serde::{Deserialize, Deserializer};
 
-pub use admin::AdminConfig;
+pub use admin::{AdminConfig, AdminToken, TokenReviewConfig};
 pub use file::ConfigFile;
 pub use listen::ListenConfig;
 

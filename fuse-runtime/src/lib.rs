@@ -46,10 +46,14 @@ mod tasks;
 pub mod testing;
 pub mod triggers;
 
-pub use admin::AdminAccess;
+pub use admin::{
+    AdminAccess, AdminRight, AdminRights, AdminTls, ReviewedRights, ReviewedUser, TokenReviewError,
+    TokenReviewer,
+};
 pub use config::{
-    AdminConfig, ClusterConfig, Config, ConfigError, ConfigFile, HeldConfig, LintName,
-    ListenConfig, LocalConfig, RulesConfig, SecretsConfig, StateConfig, SwitchValue, variable,
+    AdminConfig, AdminToken, ClusterConfig, Config, ConfigError, ConfigFile, HeldConfig, LintName,
+    ListenConfig, LocalConfig, RulesConfig, SecretsConfig, StateConfig, SwitchValue,
+    TokenReviewConfig, variable,
 };
 pub use files::{
     Disk, FileStamps, FilesError, TrackedDisk, files_with_ending, read_error, rule_files,

@@ -145,6 +145,7 @@ impl Ruleset {
     ) -> Option<Self> {
         let mut reader = FileReader::new(loader, registry, Some(&*cache));
         reader.read_all(names);
+        let named = reader.named(names);
         let FileReader { files, problems, mut parsed, outlines, .. } = reader;
         if !problems.is_empty() {
             return None;
@@ -169,7 +170,7 @@ impl Ruleset {
             numbered,
             checked,
         };
-        Some(Self::new(rules, &problems))
+        Some(Self::new(rules, named, &problems))
     }
 }
 

@@ -58,6 +58,11 @@ impl<'a> FileReader<'a> {
         self.report_cycles();
     }
 
+    /// The ids of the files that the caller named.
+    pub(super) fn named<S: AsRef<str>>(&self, names: &[S]) -> Vec<FileId> {
+        names.iter().filter_map(|name| self.id(&normalized(name.as_ref()))).collect()
+    }
+
     /// The tree of a file. If an earlier load parsed the same text, the sensors have only names.
     fn tree(&mut self, id: FileId, text: &str) -> ast::File {
         let Some(cache) = self.cache else {
@@ -148,7 +153,7 @@ impl<'a> FileReader<'a> {
     }
 
     /// The file of this name, if it was read.
-    pub(super) fn id(&self, name: &str) -> Option<FileId> {
+    fn id(&self, name: &str) -> Option<FileId> {
         let index = self.seen.get(name).copied().flatten()?;
         Some(self.parsed.get(index)?.id)
     }
