@@ -41,6 +41,8 @@ struct TicketFields {
 
 impl Ticket {
     fn new(secrets: Secrets) -> Result<Self, reqwest::Error> {
+        // reqwest is built without a crypto library of its own. If the program has already chosen one, that stays.
+        let _chosen = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
         Ok(Self { client, secrets })
     }

@@ -67,6 +67,8 @@ impl Source for Queue {
         events: Vec<EventBinding>,
         context: &SourceContext,
     ) -> Result<Box<dyn BoundSource>, SourceError> {
+        // reqwest is built without a crypto library of its own. If the program has already chosen one, that stays.
+        let _chosen = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build();
         let client = client.map_err(|error| SourceError::with_source("no HTTP client", error))?;
         let mut queues = Vec::new();

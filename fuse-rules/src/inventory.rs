@@ -5,7 +5,7 @@ mod printed;
 use std::fmt;
 
 pub use crate::plan::BodyField;
-pub use crate::ruleset::{PresetEvent, PresetInfo, PresetSecret};
+pub use crate::ruleset::{PresetEvent, PresetInfo, PresetSecret, PresetSetting};
 pub use printed::{PrintedRule, RuleDifferences};
 use serde_json::{Map, Value as Json};
 

@@ -13,7 +13,7 @@ use rustc_hash::FxHashSet;
 
 pub use cache::LoadCache;
 pub use examined::Examined;
-pub use preset_info::{PresetEvent, PresetInfo, PresetSecret};
+pub use preset_info::{PresetEvent, PresetInfo, PresetSecret, PresetSetting};
 
 use crate::check::{self, CheckedFiles, ParsedFile};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};

@@ -29,6 +29,7 @@ pub mod event;
 mod files;
 mod generation;
 pub mod http;
+mod http_client;
 pub mod kubernetes;
 pub mod ledger;
 mod log_limit;

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 /// A client that keeps no connection, as the process at the other end comes and goes.
 pub(crate) fn client() -> reqwest::Client {
+    // Each test makes its own client; whoever comes first chooses how they encrypt.
+    let _chosen = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()
         .pool_max_idle_per_host(0)

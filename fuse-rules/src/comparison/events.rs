@@ -50,7 +50,7 @@ impl Ruleset {
     ///     .field(Field::optional("user", FieldType::String, "Who may send."));
     /// let registry = Registry::new().source(SourceSchema::new(source, Schema::new("event", "")));
     /// let version = |fields: &str| {
-    ///     let text = format!("source q queue {{ {fields} event e }}");
+    ///     let text = format!("source q queue {{\n{fields}\nevent e\n}}");
     ///     Ruleset::parse("a.rules", &text, &registry)
     /// };
     /// let (open, named) = (version("")?, version("user = \"ci\"")?);

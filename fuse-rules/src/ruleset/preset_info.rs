@@ -1,7 +1,7 @@
 //! The presets of kinds of sources, for tools.
 
-use super::presets::placeholders;
-use crate::schema::{Registry, Schema, SourceSchema};
+use super::presets::{Placeholder, placeholders};
+use crate::schema::{Registry, SourceSchema};
 use crate::span::FileId;
 use crate::syntax;
 use crate::syntax::ast::{Block, EventDecl, Expr, ExprKind, FieldValue, Source};
@@ -18,6 +18,8 @@ pub struct PresetInfo {
     pub doc: String,
     /// Its fields that have to be set to secrets.
     pub secrets: Vec<PresetSecret>,
+    /// Its other fields that have to be set.
+    pub settings: Vec<PresetSetting>,
     /// Its path, if it has one.
     pub path: Option<String>,
     /// Its events.
@@ -32,6 +34,16 @@ pub struct PresetSecret {
     pub name: String,
     /// The field of the base kind that it becomes, with the blocks around it, as in `auth`, `hmac`, `secret`.
     pub field: Vec<String>,
+}
+
+/// A field of a preset that has to be set, and is not a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PresetSetting {
+    /// Its name, as in `topics`.
+    pub name: String,
+    /// An example of its value, as rules have it.
+    pub example: String,
 }
 
 /// An event of a preset.
@@ -52,7 +64,7 @@ impl Registry {
         let of_base = |schema: &SourceSchema| {
             // The text is checked where it is used.
             let tree = syntax::parse(FileId(0), schema.preset_text(), &mut Vec::new());
-            let info = |preset: Source| PresetInfo::new(preset, &schema.source);
+            let info = |preset: Source| PresetInfo::new(preset, schema);
             tree.sources.into_iter().map(info).collect::<Vec<_>>()
         };
         self.sources().flat_map(of_base).collect()
@@ -60,13 +72,20 @@ impl Registry {
 }
 
 impl PresetInfo {
-    fn new(preset: Source, base: &Schema) -> Self {
-        let secrets = placeholders(&preset.block).into_iter();
+    fn new(preset: Source, base: &SourceSchema) -> Self {
+        let (mut secrets, mut settings) = (Vec::new(), Vec::new());
+        for Placeholder { name, path, example } in placeholders(&preset.block, base.preset_text()) {
+            match example {
+                None => secrets.push(PresetSecret { name, field: path }),
+                Some(example) => settings.push(PresetSetting { name, example }),
+            }
+        }
         Self {
             kind: preset.name.text,
-            base: base.kind().to_owned(),
+            base: base.source.kind().to_owned(),
             doc: preset.doc.unwrap_or_default(),
-            secrets: secrets.map(|(name, field)| PresetSecret { name, field }).collect(),
+            secrets,
+            settings,
             path: path(&preset.block),
             events: preset.events.into_iter().map(PresetEvent::new).collect(),
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::check::{ParsedFile, cannot_be_left_out, given_twice};
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::schema::{Registry, SourceSchema};
-use crate::span::{FileId, Files};
+use crate::span::{FileId, Files, Span};
 use crate::stdlib;
 use crate::syntax;
 use crate::syntax::ast::{
@@ -14,6 +14,9 @@ use crate::syntax::ast::{
 
 /// The secret that represents a field of the preset: `secret("preset", "FIELD")`.
 const PLACEHOLDER: &str = "preset";
+
+/// The function that represents a field of the preset that is not a secret: `setting("FIELD", EXAMPLE)`.
+const SETTING: &str = "setting";
 
 /// The files of presets that were read.
 #[derive(Default)]
@@ -111,13 +114,13 @@ impl Expansion<'_> {
     fn source(&mut self, source: &mut Source) {
         let own: Vec<String> =
             source.block.fields.iter().map(|field| field.key.text.clone()).collect();
-        let secrets = self.secrets(source);
+        let given = self.given(source);
         for field in &self.preset.block.fields {
             // The port is only an example.
             if field.key.text == "port" {
                 continue;
             }
-            let Some(value) = filled(&field.value, &secrets) else { continue };
+            let Some(value) = filled(&field.value, &given) else { continue };
             match source.block.fields.iter_mut().find(|own| own.key.text == field.key.text) {
                 None => source.block.fields.push(BlockField { value, ..field.clone() }),
                 Some(own) => match (own.value.as_block_mut(), value) {
@@ -140,9 +143,9 @@ impl Expansion<'_> {
 
     /// Removes the fields that replace placeholders from a source, and returns them. Reports missing ones, and fields
     /// that do not exist.
-    fn secrets(&mut self, source: &mut Source) -> BTreeMap<String, BlockField> {
-        let names = placeholders(&self.preset.block).into_iter().map(|(name, _)| name);
-        let names: Vec<String> = names.collect();
+    fn given(&mut self, source: &mut Source) -> BTreeMap<String, BlockField> {
+        let wanted = placeholders(&self.preset.block, self.schema.preset_text());
+        let names: Vec<String> = wanted.iter().map(|one| one.name.clone()).collect();
         let mut found: BTreeMap<String, BlockField> = BTreeMap::new();
         let fields = self.schema.source.fields();
         let mut is_misspelled = false;
@@ -177,15 +180,18 @@ impl Expansion<'_> {
             }
             is_known
         });
-        for name in names {
+        for Placeholder { name, example, .. } in wanted {
             if !found.contains_key(&name) && !source.block.incomplete && !is_misspelled {
                 let (kind, span) = (&source.kind.text, source.name.span);
                 let message = format!("source `{}` needs `{name}`", source.name.text);
-                let help = format!(
-                    "add `{name} = secret(\"{kind}\", \"{name}\")`, which names where the secret is kept; \
-                     for a sender without one, write a source of the kind `{}`",
-                    self.schema.source.kind()
-                );
+                let help = match example {
+                    Some(example) => format!("add it, as in `{name} = {example}`"),
+                    None => format!(
+                        "add `{name} = secret(\"{kind}\", \"{name}\")`, which names where the secret is kept; \
+                         for a sender without one, write a source of the kind `{}`",
+                        self.schema.source.kind()
+                    ),
+                };
                 self.problems.push(
                     Diagnostic::error(Code::E0402, span, message)
                         .label(format!("`{name}` is missing"))
@@ -273,51 +279,61 @@ impl Expansion<'_> {
     }
 }
 
-/// The name of a placeholder: `secret("preset", "NAME")`.
-fn placeholder(value: &FieldValue) -> Option<&str> {
+/// A field of a preset that each source has to set.
+pub(super) struct Placeholder {
+    pub(super) name: String,
+    /// The field that it becomes, with the blocks around it.
+    pub(super) path: Vec<String>,
+    /// An example as rules have it; `None` for a secret.
+    pub(super) example: Option<String>,
+}
+
+/// The name of a placeholder, and its example unless it is a secret.
+fn placeholder(value: &FieldValue) -> Option<(&str, Option<Span>)> {
     let FieldValue::Expr(expr) = value else { return None };
     let ExprKind::Call { function, arguments } = &expr.kind else { return None };
-    match arguments.as_slice() {
-        [first, second] if function.text == "secret" => match (&first.kind, &second.kind) {
-            (ExprKind::String(of), ExprKind::String(name)) if of == PLACEHOLDER => Some(name),
-            _ => None,
-        },
+    let [first, second] = arguments.as_slice() else { return None };
+    match (function.text.as_str(), &first.kind, &second.kind) {
+        ("secret", ExprKind::String(of), ExprKind::String(name)) if of == PLACEHOLDER => {
+            Some((name, None))
+        }
+        (SETTING, ExprKind::String(name), _) => Some((name, Some(second.span))),
         _ => None,
     }
 }
 
-/// The placeholders of a block: the name of each, and the path of the field with it.
-pub(super) fn placeholders(block: &Block) -> Vec<(String, Vec<String>)> {
+/// The placeholders of a block of this text.
+pub(super) fn placeholders(block: &Block, text: &str) -> Vec<Placeholder> {
     let mut found = Vec::new();
     for field in &block.fields {
         let key = field.key.text.clone();
-        if let Some(name) = placeholder(&field.value) {
-            found.push((name.to_owned(), vec![key]));
+        if let Some((name, example)) = placeholder(&field.value) {
+            let example = example.map(|span| text.get(span.range()).unwrap_or_default().to_owned());
+            found.push(Placeholder { name: name.to_owned(), path: vec![key], example });
         } else if let FieldValue::Block(inner) = &field.value {
-            let inner = placeholders(inner).into_iter();
-            found
-                .extend(inner.map(|(name, path)| {
-                    (name, std::iter::once(key.clone()).chain(path).collect())
-                }));
+            for Placeholder { path, name, example } in placeholders(inner, text) {
+                let path = std::iter::once(key.clone()).chain(path).collect();
+                found.push(Placeholder { name, path, example });
+            }
         }
     }
     found
 }
 
 /// A value of a preset with the fields of a source in place of its placeholders. `None` if one of them is missing.
-fn filled(value: &FieldValue, secrets: &BTreeMap<String, BlockField>) -> Option<FieldValue> {
-    if let Some(name) = placeholder(value) {
-        return Some(secrets.get(name)?.value.clone());
+fn filled(value: &FieldValue, given: &BTreeMap<String, BlockField>) -> Option<FieldValue> {
+    if let Some((name, _)) = placeholder(value) {
+        return Some(given.get(name)?.value.clone());
     }
     let FieldValue::Block(block) = value else { return Some(value.clone()) };
     let mut fields = Vec::new();
     for field in &block.fields {
-        let given = placeholder(&field.value).and_then(|name| secrets.get(name));
-        let value = filled(&field.value, secrets)?;
+        let own = placeholder(&field.value).and_then(|(name, _)| given.get(name));
+        let value = filled(&field.value, given)?;
         let mut field = BlockField { value, ..field.clone() };
-        if let Some(given) = given {
+        if let Some(own) = own {
             // Its problems are shown where the rules contain it.
-            field.key.span = given.key.span;
+            field.key.span = own.key.span;
         }
         fields.push(field);
     }

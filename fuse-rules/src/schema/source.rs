@@ -142,14 +142,14 @@ impl SourceSchema {
     /// its kind. A source of such a kind is checked as if its fields and events had been written out. Its fields
     /// override those of the preset, and it declares those events of the preset that it needs, by name.
     ///
-    /// `secret("preset", "NAME")` in the text becomes a field `NAME`, which every source of the kind must have.
+    /// `secret("preset", "NAME")` in the text becomes a field `NAME`, which every source of the kind must have, and so
+    /// does `setting("NAME", EXAMPLE)`, for a field that is not a secret.
     ///
     /// ```
     /// use fuse_rules::schema::{Field, FieldType, Schema, SourceSchema};
     /// use fuse_rules::{Registry, Ruleset};
     ///
     /// const PRESETS: &str = r#"
-    ///   # The queue of the shop.
     ///   source shop queue {
     ///     topic = "orders"
     ///     event paid { when body.kind == "paid" }

@@ -95,8 +95,13 @@ fn new(preset: &PresetInfo, base: &Base) -> String {
         let place = format!("the key `{name}` of the secret `{kind}`");
         line(&mut text, &format!("{} is {place}.", name.to_uppercase()));
     }
-    let longest =
-        preset.secrets.iter().map(|secret| secret.name.len()).max().unwrap_or(0).max("port".len());
+    let secrets = preset
+        .secrets
+        .iter()
+        .map(|secret| (secret.name.as_str(), format!("secret(\"{kind}\", \"{}\")", secret.name)));
+    let settings = preset.settings.iter().map(|one| (one.name.as_str(), one.example.clone()));
+    let fields: Vec<(&str, String)> = secrets.chain(settings).collect();
+    let longest = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0).max("port".len());
     // Writing to a string cannot fail.
     let _ok = write!(
         text,
@@ -104,8 +109,8 @@ fn new(preset: &PresetInfo, base: &Base) -> String {
         title(preset),
         "port"
     );
-    for PresetSecret { name, .. } in &preset.secrets {
-        let _ok = writeln!(text, "  {name:longest$} = secret(\"{kind}\", \"{name}\")");
+    for (name, value) in fields {
+        let _ok = writeln!(text, "  {name:longest$} = {value}");
     }
     for PresetEvent { name, doc, .. } in &preset.events {
         // It would overlap the others.

@@ -1,6 +1,7 @@
 //! Kinds of sources that know their sender: who may send, and how the sender verifies the URL.
 
 mod signed;
+mod sns;
 
 use jiff::Timestamp;
 use reqwest::Method;

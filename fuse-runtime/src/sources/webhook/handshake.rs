@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Route;
-use super::auth::{Claims, Denied};
+use super::answers::{RETRY_AFTER_QUEUE, refuse, unavailable};
+use super::auth::{Claims, Denied, SnsConfig, SnsRequest};
 use super::lookup::methods;
 use super::request::{WebhookPort, denied, head, not_ready, too_many_of_peer};
 use crate::http::Peer;
@@ -29,11 +30,13 @@ pub(super) enum Handshake {
     Meta,
     /// A signed body of the type `url_verification`.
     Slack,
+    /// A signed body with a `SubscribeURL` to visit.
+    Sns,
 }
 
 /// The field `handshake` of a source.
 pub(super) fn handshake_field() -> Field {
-    let names = ["cloudevents", "event-grid", "graph", "meta", "slack"];
+    let names = ["cloudevents", "event-grid", "graph", "meta", "slack", "sns"];
     let names = names.into_iter().map(str::to_owned).collect();
     let doc = "How the sender verifies the URL before it sends events; fuse answers, and rules do not see it.";
     Field::optional("handshake", FieldType::OneOf(names), doc)
@@ -99,7 +102,7 @@ pub(super) fn in_url(route: &Route, claims: &Claims, request: &Request<Body>) ->
 }
 
 /// The answer to a request whose body contains what to answer with. The request is authenticated.
-pub(super) fn in_body(route: &Route, headers: &HeaderMap, body: &[u8]) -> Option<Response> {
+pub(super) async fn in_body(route: &Route, headers: &HeaderMap, body: &[u8]) -> Option<Response> {
     if route.config.format != BodyFormat::Json {
         return None;
     }
@@ -118,7 +121,43 @@ pub(super) fn in_body(route: &Route, headers: &HeaderMap, body: &[u8]) -> Option
             log(route);
             Some(axum::Json(json!({ "validationResponse": code })).into_response())
         }
+        Handshake::Sns => {
+            let sns = route.auth.as_ref()?.config().sns()?;
+            Some(of_sns(route, sns, sns.request(body)?).await)
+        }
         Handshake::CloudEvents | Handshake::Graph | Handshake::Meta => None,
+    }
+}
+
+/// Confirms a subscription. If this fails, SNS sends the message again.
+async fn of_sns(route: &Route, sns: &SnsConfig, request: SnsRequest) -> Response {
+    let source = &route.source;
+    match request {
+        SnsRequest::Ended { topic } => {
+            tracing::warn!(
+                source,
+                topic,
+                "the subscription to the topic ended: SNS sends no more events"
+            );
+            StatusCode::OK.into_response()
+        }
+        SnsRequest::ConfirmElsewhere { topic } => {
+            tracing::warn!(source, topic, "a message asks to visit a URL that is not one of SNS");
+            refuse(
+                StatusCode::BAD_REQUEST,
+                "`SubscribeURL` is not a URL of SNS in the region of the topic",
+            )
+        }
+        SnsRequest::Confirm { topic, url } => match sns.confirm(url).await {
+            Ok(()) => {
+                tracing::info!(source, topic, "the subscription to the topic is confirmed");
+                StatusCode::OK.into_response()
+            }
+            Err(error) => {
+                tracing::warn!(source, topic, %error, "the subscription to the topic cannot be confirmed");
+                unavailable("the subscription cannot be confirmed now", RETRY_AFTER_QUEUE)
+            }
+        },
     }
 }
 

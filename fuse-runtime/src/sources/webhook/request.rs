@@ -93,25 +93,19 @@ pub(super) async fn receive(
         return wrong_method(&here, &path, &method);
     };
     let method = method.as_str();
-    let deny = |why| Box::new(denied(&port, route, peer, why));
-    let limit = |limited| Box::new(too_many(&port, route, peer, limited));
-    let rate = route.rate.as_ref();
     if let Some(answer) = too_many_of_peer(&port, route, peer) {
         return answer;
     }
     let claims = match authenticate(route, &head(&port, peer, &request)) {
         Ok(claims) => claims,
         Err(NotAuthenticated::NotReady) => return not_ready(&port, route),
-        Err(NotAuthenticated::Denied(why)) => return *deny(why),
+        Err(NotAuthenticated::Denied(why)) => return denied(&port, route, peer, why),
     };
     if let Some(answer) = handshake::in_url(route, &claims, &request) {
         return answer;
     }
-    let is_accepted = |body: Option<&[u8]>| {
-        claims.body(body).map_err(deny)?;
-        rate.map_or(Ok(()), |rate| rate.source(Instant::now()).map_err(limit))
-    };
-    let incoming = match incoming(route, &in_work, request, &path, is_accepted).await {
+    let admission = Admission { port: &port, route, peer, claims };
+    let incoming = match incoming(&admission, &in_work, request, &path).await {
         Ok(incoming) => incoming,
         Err(response) => return *response,
     };
@@ -167,6 +161,26 @@ pub(super) async fn receive(
     }
 }
 
+/// What is left to check of a request whose head is authenticated.
+struct Admission<'r> {
+    port: &'r WebhookPort,
+    route: &'r Route,
+    peer: Peer,
+    claims: Claims,
+}
+
+impl Admission<'_> {
+    /// Checks the bytes of the body as they were sent, and the rate of the source.
+    async fn check(&self, body: Option<&[u8]>) -> Result<(), RefusedWith> {
+        let Self { port, route, peer, claims } = self;
+        let checked = claims.body(body).await;
+        checked.map_err(|why| Box::new(denied(port, route, *peer, why)))?;
+        let Some(rate) = &route.rate else { return Ok(()) };
+        let counted = rate.source(Instant::now());
+        counted.map_err(|limited| Box::new(too_many(port, route, *peer, limited)))
+    }
+}
+
 /// What became of a request.
 enum Stored {
     /// One event, and its `reply`.
@@ -205,6 +219,10 @@ pub(super) fn not_ready(port: &WebhookPort, route: &Route) -> Response {
 /// Refuses a request that is not authenticated. The answer does not show which part was wrong; the log does.
 pub(super) fn denied(port: &WebhookPort, route: &Route, peer: Peer, why: Denied) -> Response {
     let Route { source, event, auth, .. } = route;
+    if let Denied::NotReady(reason) = why {
+        tracing::debug!(source, reason, "a request cannot be authenticated now");
+        return not_ready(port, route);
+    }
     port.intake.refused(source, event, "unauthenticated");
     if let Some(left_out) = port.denied.pass() {
         let (peer, reason) = (peer.remote.ip().to_canonical(), why.reason());
@@ -262,12 +280,12 @@ fn batch(
 
 /// Reads the request into an event.
 async fn incoming(
-    route: &Route,
+    admission: &Admission<'_>,
     in_work: &Arc<InWork>,
     request: Request<Body>,
     path: &str,
-    is_accepted: impl FnOnce(Option<&[u8]>) -> Result<(), RefusedWith>,
 ) -> Result<Incoming, RefusedWith> {
+    let route = admission.route;
     let (parts, body) = request.into_parts();
     let Config { format, body_limit: limit, .. } = route.config;
     body::check_length(&body, limit)?;
@@ -293,9 +311,9 @@ async fn incoming(
     let body = if has_body {
         let bytes = body::read(body, limit).await?;
         // A signature is over the bytes as they were sent.
-        is_accepted(Some(&bytes))?;
+        admission.check(Some(&bytes)).await?;
         let bytes = body::decompressed(coding, bytes, limit, in_work).await?;
-        if let Some(answer) = handshake::in_body(route, &parts.headers, &bytes) {
+        if let Some(answer) = handshake::in_body(route, &parts.headers, &bytes).await {
             return Err(Box::new(answer));
         }
         let read = bytes.len();
@@ -303,7 +321,7 @@ async fn incoming(
         in_work.take(body.len().saturating_sub(read)).map_err(body::not_arrived)?;
         body
     } else {
-        is_accepted(None)?;
+        admission.check(None).await?;
         parameters_to_json(encoded, "query").map_err(bad_format)?
     };
     Ok(Incoming {

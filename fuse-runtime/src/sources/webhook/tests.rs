@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fuse_rules::inventory::{EventInfo, PresetInfo, PresetSecret};
+use fuse_rules::inventory::{EventInfo, PresetInfo, PresetSecret, PresetSetting};
 use fuse_rules::{Registry, Ruleset};
 use serde_json::{Value, json};
 
@@ -33,7 +33,13 @@ fn source(preset: &PresetInfo, items: &str) -> String {
         .iter()
         .map(|PresetSecret { name, .. }| format!("{name} = secret(\"own\", \"{name}\")\n"))
         .collect();
-    format!("source own {} {{\nport = 12000\n{}{items} }}", preset.kind, secrets.concat())
+    let settings: Vec<String> = preset
+        .settings
+        .iter()
+        .map(|PresetSetting { name, example, .. }| format!("{name} = {example}\n"))
+        .collect();
+    let fields = [secrets, settings].concat().concat();
+    format!("source own {} {{\nport = 12000\n{fields}{items} }}", preset.kind)
 }
 
 /// What is known about an event, without the name of its source, its place in the file, and the name of its secrets.
@@ -47,8 +53,12 @@ fn known(event: &EventInfo<'_>) -> Value {
 
 #[test]
 fn a_source_of_a_preset_is_the_source_that_its_text_shows() {
-    // The text is itself rules, with sources of the kind `webhook`, and has the events of Slack twice at one address.
-    let text = PRESETS.replace("event event-callback ", "event event-callback-2 ");
+    // With values for its settings, the text is itself rules, with sources of the kind `webhook`.
+    let mut text = PRESETS.to_owned();
+    for PresetSetting { name, example, .. } in webhooks().presets().iter().flat_map(|p| &p.settings)
+    {
+        text = text.replace(&format!("setting(\"{name}\", {example})"), example);
+    }
     let one_by_one = webhooks().presets();
     assert!(one_by_one.len() >= 15, "{one_by_one:?}");
     for preset in &one_by_one {
@@ -59,7 +69,7 @@ fn a_source_of_a_preset_is_the_source_that_its_text_shows() {
             false => preset
                 .events
                 .iter()
-                .filter(|event| event.name != "event-callback")
+                .filter(|event| !is_any(event.doc.as_deref()))
                 .map(|event| format!("event {}\n", event.name))
                 .collect(),
         };
@@ -81,12 +91,17 @@ fn uses(text: &str) -> String {
     text.lines().filter(|line| line.starts_with("use ")).collect::<Vec<_>>().join("\n")
 }
 
-/// The source of a preset, without the event that is any of the others.
+/// Whether an event overlaps the others, by its comment.
+fn is_any(doc: Option<&str>) -> bool {
+    doc.is_some_and(|doc| doc.starts_with("Any "))
+}
+
+/// The source of a preset, without the event at its end that is any of the others.
 fn part_of(text: &str, kind: &str) -> String {
     let from = text.find(&format!("source {kind} webhook {{")).unwrap();
     let part = &text[from..];
     let part = &part[..part.find("\n}\n").unwrap() + 3];
-    let part = match part.find("  # Any event of the Events API") {
+    let part = match part.find("  # Any ") {
         Some(at) => format!("{}}}", &part[..at]),
         None => part.to_owned(),
     };

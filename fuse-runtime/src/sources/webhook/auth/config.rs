@@ -15,6 +15,7 @@ use super::hmac::{Algorithm, Encoding, MacKey, Signature, SignatureFormat, Times
 use super::mtls::ClientNames;
 use super::network::Networks;
 use super::query::QuerySecret;
+use super::sns::{Sns, SnsConfig};
 use super::template::SignedTemplate;
 use super::{Check, Checks};
 use crate::secrets::{ReadSecrets, Secret, SecretError, SecretRef, SecretTexts};
@@ -78,6 +79,8 @@ struct SchemesConfig {
     hmac: Option<HmacConfig>,
     #[serde(default, deserialize_with = "present")]
     mtls: Option<MtlsConfig>,
+    #[serde(default, deserialize_with = "present")]
+    sns: Option<SnsConfig>,
     #[serde(default, deserialize_with = "networks")]
     allow_from: Option<Vec<IpNet>>,
 }
@@ -189,6 +192,11 @@ impl AuthConfig {
         challenges.into_iter().flatten().collect()
     }
 
+    /// Its `sns` block, outside of `any`.
+    pub(in super::super) fn sns(&self) -> Option<&SnsConfig> {
+        self.all.sns.as_ref()
+    }
+
     /// The references to its secrets.
     pub(super) fn references(&self) -> BTreeSet<&SecretRef> {
         [Some(&self.all), self.any.as_ref()]
@@ -226,13 +234,14 @@ impl AuthConfig {
 
 impl SchemesConfig {
     fn is_empty(&self) -> bool {
-        let Self { bearer, basic, header, query, hmac, mtls, allow_from } = self;
+        let Self { bearer, basic, header, query, hmac, mtls, sns, allow_from } = self;
         bearer.is_none()
             && basic.is_none()
             && header.is_none()
             && query.is_none()
             && hmac.is_none()
             && mtls.is_none()
+            && sns.is_none()
             && allow_from.is_none()
     }
 
@@ -276,6 +285,9 @@ impl SchemesConfig {
         }
         if let Some(hmac) = &self.hmac {
             checks.push(hmac.signature(secrets, problems).map(Check::Hmac));
+        }
+        if let Some(config) = &self.sns {
+            checks.push(Some(Check::Sns(Sns { config: config.clone() })));
         }
         checks
     }

@@ -13,6 +13,7 @@ mod network;
 mod query;
 mod refresh;
 mod schema;
+mod sns;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -26,8 +27,10 @@ pub(super) use config::{AuthConfig, present};
 pub(super) use query::without_parameters;
 pub(super) use refresh::SourceAuth;
 pub(super) use schema::{auth_field, verify_event};
+pub(super) use sns::{SnsConfig, SnsRequest};
 
 use self::hmac::SignatureClaim;
+use self::sns::SnsClaim;
 use crate::http::ClientCertificate;
 use crate::secrets::SecretTexts;
 
@@ -49,13 +52,15 @@ pub(super) enum Denied {
     Address,
     /// A credential is missing or wrong.
     Credentials(&'static str),
+    /// It cannot be decided now whether a credential is right.
+    NotReady(&'static str),
 }
 
 impl Denied {
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Address => "the address is not in `allow-from`",
-            Self::Credentials(reason) => reason,
+            Self::Credentials(reason) | Self::NotReady(reason) => reason,
         }
     }
 }
@@ -69,11 +74,12 @@ enum Check {
     Header(header::HeaderSecret),
     Query(query::QuerySecret),
     Hmac(hmac::Signature),
+    Sns(sns::Sns),
 }
 
 impl Check {
     /// Checks the head. A signature results in a claim, which is checked against the body.
-    fn head(&self, head: &Head<'_>) -> Result<Option<SignatureClaim>, Denied> {
+    fn head(&self, head: &Head<'_>) -> Result<Option<BodyClaim>, Denied> {
         match self {
             Self::AllowFrom(networks) => networks.check(head.peer),
             Self::Mtls(names) => names.check(head.certificate),
@@ -81,7 +87,10 @@ impl Check {
             Self::Basic(basic) => basic.check(head.headers),
             Self::Header(header) => header.check(head.headers),
             Self::Query(query) => query.check(head),
-            Self::Hmac(signature) => return signature.claim(head).map(Some),
+            Self::Hmac(signature) => {
+                return signature.claim(head).map(|claim| Some(BodyClaim::Hmac(claim)));
+            }
+            Self::Sns(sns) => return sns.check(head).map(|claim| Some(BodyClaim::Sns(claim))),
         }
         .map(|()| None)
     }
@@ -97,12 +106,28 @@ pub(super) struct Checks {
     verify_token: Option<SecretTexts>,
 }
 
+/// A signature that is checked against the body.
+enum BodyClaim {
+    Hmac(SignatureClaim),
+    Sns(SnsClaim),
+}
+
+impl BodyClaim {
+    async fn check(&self, body: &[u8]) -> Result<(), Denied> {
+        match self {
+            Self::Hmac(claim) if claim.is_proven_by(body) => Ok(()),
+            Self::Hmac(_) => Err(Denied::Credentials("the signature is wrong")),
+            Self::Sns(claim) => claim.check(body).await,
+        }
+    }
+}
+
 /// What is checked against the body after the head has passed.
 #[derive(Default)]
 pub(super) struct Claims {
-    all: Vec<SignatureClaim>,
+    all: Vec<BodyClaim>,
     /// One of them, if there are any.
-    any: Vec<SignatureClaim>,
+    any: Vec<BodyClaim>,
 }
 
 impl Checks {
@@ -147,14 +172,22 @@ impl Claims {
     }
 
     /// Checks the signatures against the bytes of the body as they arrived. Without a body, no signature is valid.
-    pub(super) fn body(&self, body: Option<&[u8]>) -> Result<(), Denied> {
-        let is_proven = |claim: &SignatureClaim| body.is_some_and(|body| claim.is_proven_by(body));
-        match self.all.iter().all(is_proven)
-            && (self.any.is_empty() || self.any.iter().any(is_proven))
-        {
-            true => Ok(()),
-            false => Err(Denied::Credentials("the signature is wrong")),
+    pub(super) async fn body(&self, body: Option<&[u8]>) -> Result<(), Denied> {
+        if self.is_empty() {
+            return Ok(());
         }
+        let body = body.ok_or(Denied::Credentials("there is no body, which is signed"))?;
+        for claim in &self.all {
+            claim.check(body).await?;
+        }
+        let mut denied = Ok(());
+        for claim in &self.any {
+            denied = claim.check(body).await;
+            if denied.is_ok() {
+                break;
+            }
+        }
+        denied
     }
 }
 

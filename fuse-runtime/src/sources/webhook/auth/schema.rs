@@ -3,10 +3,12 @@
 use fuse_rules::schema::{Field, FieldType, Outline, Schema, TriggerInfo};
 use serde_json::{Map, Value as Json};
 
+use super::sns::Topic;
 use super::template::{SignedTemplate, TemplatePart};
 
 /// The schemes, each of which is a field.
-const SCHEMES: [&str; 7] = ["bearer", "basic", "header", "query", "hmac", "mtls", "allow-from"];
+const SCHEMES: [&str; 8] =
+    ["bearer", "basic", "header", "query", "hmac", "mtls", "sns", "allow-from"];
 
 /// The field `auth` of a source.
 pub(in super::super) fn auth_field() -> Field {
@@ -112,6 +114,18 @@ fn schemes(schema: Schema) -> Schema {
         FieldType::List(Box::new(FieldType::String)),
         "The names, one of which the certificate must have; any name if not set.",
     ));
+    let sns = Schema::new("sns", "")
+        .field(Field::required(
+            "topics",
+            FieldType::List(Box::new(FieldType::String)),
+            "The ARNs of the topics whose messages are accepted.",
+        ))
+        .field(Field::optional(
+            "tolerance",
+            FieldType::Duration,
+            "The maximum difference between the time of a message and the clock; 24 hours if not set.",
+        ))
+        .verify(check_sns);
     schema
         .field(block("bearer", "A token: `Authorization: Bearer TOKEN`.", bearer))
         .field(block("basic", "A user and a password: `Authorization: Basic …`.", basic))
@@ -119,11 +133,23 @@ fn schemes(schema: Schema) -> Schema {
         .field(block("query", "A query parameter whose value is a secret.", query))
         .field(block("hmac", "A signature of the body.", hmac))
         .field(block("mtls", "A client certificate, which `client-ca` of `tls` has signed.", mtls))
+        .field(block("sns", "The signature of Amazon SNS.", sns))
         .field(Field::optional(
             "allow-from",
             FieldType::List(Box::new(FieldType::Network)),
             "The networks from which requests may come.",
         ))
+}
+
+fn check_sns(block: &TriggerInfo) -> Result<(), String> {
+    let Some(Outline::Constant(Json::Array(topics))) = block.get("topics") else { return Ok(()) };
+    if topics.is_empty() {
+        return Err("has no `topics`, so it would accept nothing".to_owned());
+    }
+    for topic in topics.iter().filter_map(Json::as_str) {
+        Topic::try_from(topic.to_owned()).map_err(|why| why.to_string())?;
+    }
+    Ok(())
 }
 
 fn check_basic(block: &TriggerInfo) -> Result<(), String> {
@@ -192,11 +218,20 @@ pub(in super::super) fn verify_event(fields: &Map<String, Json>) -> Result<(), S
     if has_token && !verifies {
         return Err("does not use `verify-token`, which needs `handshake = \"meta\"`".to_owned());
     }
-    let in_block = |block: Option<&Json>| block.is_some_and(|block| block.get("hmac").is_some());
+    let has =
+        |block: Option<&Json>, scheme: &str| block.is_some_and(|block| block.get(scheme).is_some());
+    let is_sns = fields.get("handshake").and_then(Json::as_str) == Some("sns");
+    if is_sns && !has(auth, "sns") {
+        return Err(
+            "has `handshake = \"sns\"`, which needs `sns` in `auth`: fuse confirms only the topics there"
+                .to_owned(),
+        );
+    }
+    let in_block = |block| has(block, "hmac") || has(block, "sns");
     let signs = in_block(auth) || in_block(auth.and_then(|auth| auth.get("any")));
     if signs && fields.get("method").and_then(Json::as_str) == Some("GET") {
         return Err(
-            "has the method `GET`, whose query `hmac` does not protect; use another method, \
+            "has the method `GET`, whose query a signature does not protect; use another method, \
                     or another scheme such as `bearer`"
                 .to_owned(),
         );
@@ -204,7 +239,7 @@ pub(in super::super) fn verify_event(fields: &Map<String, Json>) -> Result<(), S
     let is_graph = fields.get("handshake").and_then(Json::as_str) == Some("graph");
     if is_graph && in_block(auth) {
         return Err(
-            "has `handshake = \"graph\"`, whose requests are not signed, so `hmac` would refuse all of them; \
+            "has `handshake = \"graph\"`, whose requests are not signed, so a signature would refuse all of them; \
              use another scheme, such as `query`"
                 .to_owned(),
         );
