@@ -45,12 +45,10 @@ pub mod store;
 mod supervise;
 mod tasks;
 pub mod testing;
+mod token_review;
 pub mod triggers;
 
-pub use admin::{
-    AdminAccess, AdminRight, AdminRights, AdminTls, ReviewedRights, ReviewedUser, TokenReviewError,
-    TokenReviewer,
-};
+pub use admin::{AdminAccess, AdminRight, AdminRights, AdminTls, ReviewedRights};
 pub use config::{
     AdminConfig, AdminToken, ClusterConfig, Config, ConfigError, ConfigFile, HeldConfig, LintName,
     ListenConfig, LocalConfig, RulesConfig, SecretsConfig, StateConfig, SwitchValue,
@@ -67,3 +65,4 @@ pub use reload::{
 pub use running::Running;
 pub use runtime::{Runtime, StartError, registry};
 pub use shutdown::Shutdown;
+pub use token_review::{ReviewedUser, TokenReviewError, TokenReviewer};

@@ -137,7 +137,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
             .await
             .map_err(|error| error.to_string())?;
         // Before anything listens, so that anyone who reaches the port finds the token.
-        let endpoint = OwnEndpoint::new(&state, local_token);
+        let endpoint = OwnEndpoint::new(&state, local_token, config.admin.tls.is_some());
         write_endpoint(&endpoint, admin);
         let running = runtime.start(backend).await.map_err(|error| error.to_string())?;
         banner.extend(running.listening().iter().map(|what| format!("listening: {what}")));

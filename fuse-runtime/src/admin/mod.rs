@@ -41,10 +41,7 @@ use crate::shutdown::Shutdown;
 use crate::supervise::{Down, Supervisor};
 use crate::triggers::{Guarded, Readiness, Triggers};
 
-pub use access::{
-    AdminAccess, AdminRight, AdminRights, AdminTls, ReviewedRights, ReviewedUser, TokenReviewError,
-    TokenReviewer,
-};
+pub use access::{AdminAccess, AdminRight, AdminRights, AdminTls, ReviewedRights};
 pub(crate) use access::{Guard, LOCAL_TOKEN};
 
 /// How long a backend may take to report whether it is ready, and how long an answer waits for its turn.

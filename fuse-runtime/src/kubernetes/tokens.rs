@@ -6,8 +6,8 @@ use kube::core::request;
 use serde_json::{Value, json};
 
 use super::{Cluster, Need, Scope};
-use crate::admin::{ReviewedUser, TokenReviewError, TokenReviewer};
 use crate::secrets::Secret;
+use crate::token_review::{ReviewedUser, TokenReviewError, TokenReviewer};
 
 const API_VERSION: &str = "authentication.k8s.io/v1";
 const KIND: &str = "TokenReview";

@@ -6,7 +6,8 @@
 //! | another `GET`, on a connection within this machine | nothing; without a token, the answer has no rendered actions |
 //! | texts of rules, bodies of events, everything else | a bearer token with the right for it |
 //!
-//! If the port has authorities of client certificates, all but the first line also needs a certificate.
+//! If the port has authorities of client certificates, all but the first line also needs a certificate, except within
+//! this machine.
 
 mod headers;
 mod review;
@@ -29,9 +30,10 @@ use crate::http::{ClientCertificate, Peer, ServerCertificate, TlsConfig, shorten
 use crate::log_limit::LogLimit;
 use crate::secrets::{ReadSecrets, Secret, SecretRef, SecretTexts, Secrets};
 use crate::shutdown::Shutdown;
+use crate::token_review::{TokenReviewError, TokenReviewer};
 use headers::{Credentials, bearer, host, in_url, is_ip, is_local, is_loopback};
+pub use review::ReviewedRights;
 use review::Reviews;
-pub use review::{ReviewedRights, ReviewedUser, TokenReviewError, TokenReviewer};
 #[cfg(test)]
 pub(super) use rights::TOKEN_PATHS;
 pub use rights::{AdminRight, AdminRights};
@@ -49,7 +51,7 @@ pub struct AdminTls {
     /// The private key of the certificate.
     pub key: SecretRef,
     /// The authorities that sign the certificates of clients. If they are set, every request needs a certificate,
-    /// except those for `/healthz`, `/readyz` and `/metrics`.
+    /// except those within this machine and those for `/healthz`, `/readyz` and `/metrics`.
     pub client_ca: Option<SecretRef>,
 }
 
@@ -268,16 +270,18 @@ impl Guard {
         let Some(needed) = needed else { return Ok(Examined::Known(Requester::Local)) };
         let refused = |why: &str| Err((StatusCode::UNAUTHORIZED, why.to_owned()));
         let has_authorities = self.access.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
-        if has_authorities && request.extensions().get::<Arc<ClientCertificate>>().is_none() {
+        let is_local = is_local(peer, headers);
+        if has_authorities
+            && !is_local
+            && request.extensions().get::<Arc<ClientCertificate>>().is_none()
+        {
             return refused("the admin port needs a certificate of the client");
         }
         let is_read = [Method::GET, Method::HEAD].contains(method);
         let is_open = needed == AdminRight::Read && !rights::TOKEN_PATHS.contains(&path);
         match bearer(headers) {
             Credentials::Token(token) => Ok(Examined::Token(token.to_vec(), needed)),
-            Credentials::None if is_open && is_local(peer, headers) => {
-                Ok(Examined::Known(Requester::Local))
-            }
+            Credentials::None if is_open && is_local => Ok(Examined::Known(Requester::Local)),
             Credentials::Malformed => {
                 refused("the request does not have one `Authorization: Bearer TOKEN` header")
             }

@@ -5,13 +5,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::AdminRights;
 use crate::secrets::Secret;
+use crate::token_review::{ReviewedUser, TokenReviewError, TokenReviewer};
 
 /// How long a result is used. A token that is revoked works for no longer.
 const KEEP_FOR: Duration = Duration::from_secs(10);
@@ -22,30 +22,6 @@ const MAX_REVIEWS: usize = 4;
 const REVIEW_WITHIN: Duration = Duration::from_secs(5);
 /// The largest token that is reviewed.
 const MAX_TOKEN_BYTES: usize = 16 << 10;
-
-/// Whose token it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReviewedUser {
-    /// The user's name, as in `system:serviceaccount:ops:alice`.
-    pub name: String,
-    /// The user's groups, as in `system:serviceaccounts:ops`.
-    pub groups: Vec<String>,
-}
-
-/// Why a token could not be reviewed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the token cannot be reviewed: {0}")]
-pub struct TokenReviewError(pub String);
-
-/// Knows whose bearer tokens are valid. `kubernetes::ClusterTokens` asks the API server.
-#[async_trait]
-pub trait TokenReviewer: Send + Sync + 'static {
-    /// Whose token it is; `None` if it is not valid for this port.
-    ///
-    /// # Errors
-    /// It is not known whether the token is valid.
-    async fn review(&self, token: &Secret) -> Result<Option<ReviewedUser>, TokenReviewError>;
-}
 
 /// The rights of users and groups whose tokens are reviewed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -143,6 +119,8 @@ impl Reviews {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
 
     use super::*;
     use crate::admin::AdminRight;
