@@ -8,6 +8,7 @@ use fuse_runtime::secrets::Secret;
 use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::Client;
 use reqwest::redirect::Policy;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::output::printable;
@@ -37,7 +38,7 @@ impl Server {
         Ok(Self { url, token, client })
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Result<Value, String> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, String> {
         self.ask(Method::GET, path, Value::Null).await
     }
 
@@ -45,7 +46,12 @@ impl Server {
         self.ask(Method::POST, path, body).await
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Value) -> Result<Value, String> {
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> Result<T, String> {
         let url = format!("{}{path}", self.url);
         let parsed: reqwest::Url =
             url.parse().map_err(|error| format!("`{url}` is not a URL: {error}"))?;
@@ -98,11 +104,11 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 /// The response, or the error that it contains.
-fn read(url: &str, status: StatusCode, body: &[u8]) -> Result<Value, String> {
+fn read<T: DeserializeOwned>(url: &str, status: StatusCode, body: &[u8]) -> Result<T, String> {
     let not_fuse = || format!("the server at `{url}` is not the admin port of fuse ({status})");
-    let value: Value = serde_json::from_slice(body).map_err(|_| not_fuse())?;
     if status.is_success() {
-        return Ok(value);
+        return serde_json::from_slice(body).map_err(|_| not_fuse());
     }
+    let value: Value = serde_json::from_slice(body).map_err(|_| not_fuse())?;
     Err(value.get("error").and_then(Value::as_str).map_or_else(not_fuse, printable))
 }

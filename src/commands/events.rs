@@ -31,7 +31,7 @@ pub(crate) fn list(arguments: &Events) -> Ended {
 }
 
 /// An event as it arrived.
-async fn payload(id: &str, arguments: &Events) -> Result<Value, String> {
+async fn payload(id: &str, arguments: &Events) -> Result<EventContent, String> {
     let Filter { source, event, .. } = &arguments.filter;
     let source = source.as_ref().map(|source| match event {
         Some(event) => format!("{source}.{event}"),
@@ -56,7 +56,7 @@ async fn payload(id: &str, arguments: &Events) -> Result<Value, String> {
                 (Some(_), Some(_)) => Err(format!(
                     "several sources have an event `{id}`; select one with `--source` and `--event`"
                 )),
-                (Some(record), None) => Ok(json!(EventContent::new(&record.event))),
+                (Some(record), None) => Ok(EventContent::new(&record.event)),
             }
         }
     }

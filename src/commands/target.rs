@@ -145,7 +145,7 @@ pub(super) async fn pages(
         let mut asked = parameters.clone();
         asked.push(("limit", Some(wanted.min(MAX_PAGE).to_string())));
         asked.push(("after", after));
-        let mut page = server.get(&path(list, &asked)).await?;
+        let mut page: Value = server.get(&path(list, &asked)).await?;
         if let Some(Value::Array(found)) = page.get_mut(field) {
             items.append(found);
         }

@@ -2,6 +2,8 @@
 mod acceptance;
 /// Who may use the admin port.
 mod access;
+/// What tokens of the admin port permit, and its certificate.
+mod admin_rights;
 /// Every status that a source answers with, and what stands in the body.
 mod answers;
 /// Who may send events.

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use data_encoding::BASE64;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::event::Envelope;
 
 /// The content of an event, for people who may read it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EventContent {
     /// The source.
@@ -31,7 +31,7 @@ pub struct EventContent {
     /// The body as JSON, if it is JSON, byte for byte; otherwise as text, if it is UTF-8.
     pub body: Option<Box<RawValue>>,
     /// The body in base64, if it is neither.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base64: Option<String>,
 }
 

@@ -26,7 +26,7 @@ pub(super) fn load(path: &Path, credentials: &Credentials, config: &Config) -> L
 /// The rules that a running fuse uses.
 fn in_use(url: &str, credentials: &Credentials, config: &Config) -> Loaded {
     let server = server_at(url, credentials)?;
-    let answer = async_runtime()?.block_on(server.get("/rules/files"))?;
+    let answer: Value = async_runtime()?.block_on(server.get("/rules/files"))?;
     let files = answer.get("files").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let text = |file: &'_ Value, name: &str| field(file, name).to_owned();
     let texts: BTreeMap<String, String> =
