@@ -5,12 +5,14 @@ mod file;
 mod listen;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fuse_rules::lint::{Level, Lint, Lints};
 use fuse_rules::literals::{parse_duration, parse_size, parse_switch};
 use fuse_rules::{Fuses, Ruleset};
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 
 pub use admin::{AdminConfig, AdminToken, TokenReviewConfig};
@@ -19,6 +21,7 @@ pub use listen::ListenConfig;
 
 use crate::secrets::LocalSecrets;
 use crate::store::SizeLimits;
+use crate::triggers::HttpAddresses;
 
 /// The content of `fuse.toml`. Every field is optional.
 ///
@@ -54,6 +57,8 @@ pub struct Config {
     pub local: LocalConfig,
     /// Where secrets are kept.
     pub secrets: SecretsConfig,
+    /// Where HTTP triggers may send requests.
+    pub http: HttpAddresses,
     /// Limits on rules.
     pub rules: RulesConfig,
     /// The levels of lints, by name, for `fuse lint` and `fuse check`.
@@ -63,6 +68,20 @@ pub struct Config {
 /// The name of a lint, as `[lint]` has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LintName(pub &'static Lint);
+
+/// Networks and addresses, as in `10.0.0.0/8` and `192.0.2.1`.
+pub(crate) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let network = |text: &String| {
+        let network = text.parse::<IpAddr>().map(IpNet::from).or_else(|_| text.parse::<IpNet>());
+        network.ok().filter(|network| network.trunc() == *network).ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "`{text}` is not a network; write one as in `10.0.0.0/8`, or an address"
+            ))
+        })
+    };
+    texts.iter().map(network).collect()
+}
 
 impl<'de> Deserialize<'de> for LintName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

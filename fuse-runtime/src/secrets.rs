@@ -192,6 +192,13 @@ impl Secrets {
     }
 }
 
+#[async_trait]
+impl SecretStore for Secrets {
+    async fn read(&self, reference: &SecretRef) -> Result<Secret, SecretError> {
+        self.store.read(reference).await
+    }
+}
+
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secrets(..)")

@@ -12,8 +12,10 @@ use fuse_rules::{Fuses, Ruleset};
 use fuse_runtime::backend::Embedded;
 use fuse_runtime::engine::Policy;
 use fuse_runtime::http::Limits;
-use fuse_runtime::kubernetes::{Cluster, ClusterSecrets, ClusterTokens, Finding, Report, examine};
-use fuse_runtime::secrets::SecretRef;
+use fuse_runtime::kubernetes::{
+    Cluster, ClusterSecrets, ClusterTokens, ConnectError, Finding, Report, examine,
+};
+use fuse_runtime::secrets::{SecretRef, Secrets};
 use fuse_runtime::store::{SizeLimits, Store};
 use fuse_runtime::triggers::{ActionFiles, Triggers};
 use fuse_runtime::{AdminRights, AdminToken, ReloadError, Reloader, Runtime, variable};
@@ -97,16 +99,34 @@ pub(crate) fn run(arguments: Run) -> Ended {
             Triggers::local(files)
         } else {
             let cluster = super::access(arguments.cluster, &config);
-            let cluster = Cluster::connect(&cluster)
-                .await
-                .map_err(|error| format!("{error}, or write objects to files with `--local`"))?;
-            banner.push(format!("objects are submitted to {}", cluster.url()));
-            if let Some(review) = &admin_config.token_review {
-                let tokens = ClusterTokens::new(cluster.clone(), &review.audience);
-                access = access.reviewer(tokens, review.rights());
+            match Cluster::connect(&cluster).await {
+                Ok(cluster) => {
+                    banner.push(format!("objects are submitted to {}", cluster.url()));
+                    if let Some(review) = &admin_config.token_review {
+                        let tokens = ClusterTokens::new(cluster.clone(), &review.audience);
+                        access = access.reviewer(tokens, review.rights());
+                    }
+                    doctor = Some(cluster.clone());
+                    Triggers::cluster(cluster)
+                }
+                Err(ConnectError::Config(_)) if needs.is_empty() => {
+                    banner.push("no cluster is configured, and the rules need none".to_owned());
+                    Triggers::without_cluster()
+                }
+                Err(error) => {
+                    return Err(format!("{error}, or write objects to files with `--local`"));
+                }
             }
-            doctor = Some(cluster.clone());
-            Triggers::cluster(cluster)
+        };
+        let secrets = match &doctor {
+            Some(cluster) if config.secrets.dir.is_none() => {
+                Secrets::new(ClusterSecrets::new(cluster.clone(), cluster.namespace()))
+            }
+            _ => Secrets::new(config.secrets.store()),
+        };
+        let triggers = match arguments.local {
+            true => triggers,
+            false => triggers.with_http(secrets.clone(), config.http.clone()),
         };
         let policy =
             Policy { held_for: config.held.keep, max_held: config.held.max, ..Policy::default() };
@@ -120,16 +140,11 @@ pub(crate) fn run(arguments: Run) -> Ended {
             .allow_origins(config.listen.allow_origins.clone())
             .trusted_proxies(config.listen.trusted_proxies.clone())
             .loader(rules.loader(start), files)
-            .dropped_log_lines(log.dropped_lines());
+            .dropped_log_lines(log.dropped_lines())
+            .secrets(secrets);
         let runtime = match &doctor {
             Some(cluster) => runtime.follow(cluster.clone()),
             None => runtime,
-        };
-        let runtime = match &doctor {
-            Some(cluster) if config.secrets.dir.is_none() => {
-                runtime.secrets(ClusterSecrets::new(cluster.clone(), cluster.namespace()))
-            }
-            _ => runtime.secrets(config.secrets.store()),
         };
         // Signals are caught before anything listens, so that none is missed.
         let mut signals = Signals::new()?;

@@ -22,6 +22,8 @@ mod faults;
 mod history;
 /// What is sent to do harm, and does none.
 mod hostile;
+/// Triggers that send HTTP requests.
+mod http_triggers;
 /// Where an event's id comes from.
 mod ids;
 /// What connections, requests and browsers may do.

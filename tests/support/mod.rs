@@ -20,7 +20,7 @@ use tempfile::TempDir;
 pub(crate) use disk::SmallDisk;
 pub(crate) use http::{Reply, client};
 pub(crate) use ports::{Ports, free as free_port};
-use process::Process;
+use process::{ActsOn, Process};
 pub(crate) use process::{Reader, Resources};
 pub(crate) use program::{program, skipped};
 
@@ -62,7 +62,7 @@ pub(crate) struct Setup {
     rules: Vec<(String, String)>,
     toml: Option<String>,
     variables: BTreeMap<String, String>,
-    cluster: Option<PathBuf>,
+    acts_on: ActsOn,
     reader: Reader,
 }
 
@@ -97,7 +97,12 @@ impl Setup {
 
     /// Acts on the cluster that the kubeconfig names, instead of writing files.
     pub(crate) fn cluster(self, kubeconfig: PathBuf) -> Self {
-        Self { cluster: Some(kubeconfig), ..self }
+        Self { acts_on: ActsOn::Cluster(kubeconfig), ..self }
+    }
+
+    /// Acts for real, but on no cluster.
+    pub(crate) fn no_cluster(self) -> Self {
+        Self { acts_on: ActsOn::NoCluster, ..self }
     }
 
     /// With another reader of the log.
@@ -195,7 +200,7 @@ impl Fuse {
 
     /// From the next start on, the cluster that the kubeconfig names.
     pub(crate) fn act_on(&mut self, kubeconfig: PathBuf) {
-        self.setup.cluster = Some(kubeconfig);
+        self.setup.acts_on = ActsOn::Cluster(kubeconfig);
     }
 
     fn write_rules(&mut self) {
@@ -210,8 +215,8 @@ impl Fuse {
     }
 
     fn process(&self) -> Process {
-        let Setup { variables, cluster, reader, .. } = &self.setup;
-        Process::start(self.folder(), self.ports.admin(), variables, cluster.as_deref(), *reader)
+        let Setup { variables, acts_on, reader, .. } = &self.setup;
+        Process::start(self.folder(), self.ports.admin(), variables, acts_on, *reader)
     }
 
     /// Starts the process. `Err` with its exit code and what it said, where it ended at once.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -23,6 +23,18 @@ pub(crate) struct Resources {
     pub(crate) kibibytes: usize,
 }
 
+/// What a process acts on.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum ActsOn {
+    /// Files, with `--local`.
+    #[default]
+    Files,
+    /// The cluster that this kubeconfig names.
+    Cluster(PathBuf),
+    /// Everything but a cluster, of which there is none.
+    NoCluster,
+}
+
 /// Who reads the log of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Reader {
@@ -36,20 +48,20 @@ pub(crate) enum Reader {
 }
 
 impl Process {
-    /// On the cluster that the kubeconfig names, else with `--local`.
     pub(super) fn start(
         folder: &Path,
         admin: u16,
         variables: &BTreeMap<String, String>,
-        kubeconfig: Option<&Path>,
+        acts_on: &ActsOn,
         how: Reader,
     ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fuse"));
         command.args(["run", "rules", "--listen", "127.0.0.1", "--admin"]);
         command.arg(format!("127.0.0.1:{admin}"));
-        match kubeconfig {
-            Some(kubeconfig) => command.arg("--kubeconfig").arg(kubeconfig),
-            None => command.arg("--local"),
+        match acts_on {
+            ActsOn::Files => command.arg("--local"),
+            ActsOn::Cluster(kubeconfig) => command.arg("--kubeconfig").arg(kubeconfig),
+            ActsOn::NoCluster => command.env_remove("KUBECONFIG").env("HOME", folder),
         };
         let mut child = command
             .current_dir(folder)

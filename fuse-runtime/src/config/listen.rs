@@ -28,7 +28,7 @@ pub struct ListenConfig {
     #[serde(deserialize_with = "origins")]
     pub allow_origins: Vec<String>,
     /// The networks of the proxies whose `X-Forwarded-For` is believed, as in `10.0.0.0/8`: none.
-    #[serde(deserialize_with = "networks")]
+    #[serde(deserialize_with = "super::networks")]
     pub trusted_proxies: Vec<IpNet>,
 }
 
@@ -64,19 +64,6 @@ fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D:
              port in lower case, as in `https://portal.example`"
         ))),
     }
-}
-
-fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-    let texts = Vec::<String>::deserialize(deserializer)?;
-    let network = |text: &String| {
-        let network = text.parse::<IpAddr>().map(IpNet::from).or_else(|_| text.parse::<IpNet>());
-        network.ok().filter(|network| network.trunc() == *network).ok_or_else(|| {
-            serde::de::Error::custom(format!(
-                "`{text}` is not the network of a proxy; write one as in `10.0.0.0/8`, or an address"
-            ))
-        })
-    };
-    texts.iter().map(network).collect()
 }
 
 fn is_origin(text: &str) -> bool {

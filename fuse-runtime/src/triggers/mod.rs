@@ -52,7 +52,7 @@ use sha2::{Digest, Sha256};
 pub use files::{ActionFile, ActionFiles};
 pub(crate) use guarded::Guarded;
 pub(crate) use http::failure as http_failure;
-pub use http::{http_outcome, retry_after};
+pub use http::{Http, HttpAddresses, PagerDuty, Slack, Teams, http_outcome, retry_after};
 pub use log::Log;
 
 use crate::event::EventKey;

@@ -148,7 +148,9 @@ fn settings(
         }
         line(&mut text, &setting);
     }
-    line(&mut text, "");
+    if !preset.secrets.is_empty() {
+        line(&mut text, "");
+    }
     text
 }
 

@@ -209,7 +209,11 @@ impl Text<'_> {
         match self.objects.of(explained) {
             None => {}
             Some((kind, Ok(object))) => {
-                let does = if kind == "log" { "log" } else { "submit" };
+                let does = match kind.as_str() {
+                    "log" => "log",
+                    "http" | "slack" | "teams" | "pagerduty" => "send",
+                    _ => "submit",
+                };
                 self.line(2, &format!("trigger {kind} would {does}:"));
                 for line in format!("{object:#}").lines() {
                     self.line(4, line);

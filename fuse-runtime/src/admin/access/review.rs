@@ -45,13 +45,16 @@ impl ReviewedRights {
 /// A result that is kept: the user's name and rights, if the token is valid.
 type Holder = Option<(String, AdminRights)>;
 
+/// Results, with their times.
+type KeptResults = BTreeMap<[u8; 32], (Instant, Holder)>;
+
 /// Reviews tokens, and keeps the results for a short time.
 #[derive(Clone)]
 pub(super) struct Reviews {
     reviewer: Arc<dyn TokenReviewer>,
     rights: ReviewedRights,
     /// By the hashes of tokens.
-    kept: Arc<Mutex<BTreeMap<[u8; 32], (Instant, Holder)>>>,
+    kept: Arc<Mutex<KeptResults>>,
     turns: Arc<Semaphore>,
 }
 

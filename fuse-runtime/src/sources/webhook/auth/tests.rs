@@ -255,11 +255,11 @@ fn blocks_that_protect_nothing_are_refused() {
     for (auth, expected) in [
         (
             String::new(),
-            "`auth` needs `bearer` or `basic` or `header` or `query` or `hmac` or `mtls` or `allow-from` or `any`",
+            "`auth` needs `bearer` or `basic` or `header` or `query` or `hmac` or `mtls` or `sns` or `allow-from` or `any`",
         ),
         (
             "any {}".into(),
-            "`any` needs `bearer` or `basic` or `header` or `query` or `hmac` or `mtls` or `allow-from`",
+            "`any` needs `bearer` or `basic` or `header` or `query` or `hmac` or `mtls` or `sns` or `allow-from`",
         ),
         ("digest {}".into(), "there is no field `digest`"),
         ("bearer { tokn = env(\"K\") }".into(), "there is no field `tokn`"),
@@ -293,7 +293,7 @@ fn blocks_that_protect_nothing_are_refused() {
         "source s webhook {{ port = 1, path = \"/\", method = \"GET\", auth {{ {GITHUB} }}, event e }}"
     );
     let why = Ruleset::parse("x.rules", &get, &Registry::new().source(schema)).unwrap_err();
-    assert!(why.to_string().contains("whose query `hmac` does not protect"), "{why}");
+    assert!(why.to_string().contains("whose query a signature does not protect"), "{why}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
-use super::Failure;
+use crate::triggers::Failure;
 
 /// The outcome of an action from the status and headers of the answer; `message` is what the server said, for
 /// people.

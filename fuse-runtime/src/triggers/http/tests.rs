@@ -1,0 +1,389 @@
+//! Requests to a server of this machine.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, Response};
+use fuse_rules::{Action, Registry, Ruleset};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::call::{CallUrl, HttpCall};
+use super::*;
+use crate::event::EventKey;
+use crate::secrets::SecretRef;
+use crate::triggers::{ActionRequest, Done, Failure, Probe, Readiness, Triggers};
+
+/// A request as it arrived, with its body.
+type Arrived = (axum::http::request::Parts, String);
+
+/// A server that answers with this, and its requests.
+struct Server {
+    url: String,
+    arrived: Arc<Mutex<Vec<Arrived>>>,
+}
+
+impl Server {
+    async fn start(
+        answer: impl Fn() -> Option<Response<Body>> + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let arrived: Arc<Mutex<Vec<Arrived>>> = Arc::default();
+        let kept = Arc::clone(&arrived);
+        let handle = move |request: Request<Body>| {
+            let (answer, kept) = (answer.clone(), Arc::clone(&kept));
+            async move {
+                let (parts, body) = request.into_parts();
+                let body = to_bytes(body, 1 << 20).await.unwrap();
+                kept.lock().unwrap().push((parts, String::from_utf8(body.to_vec()).unwrap()));
+                match answer() {
+                    Some(answer) => answer,
+                    None => std::future::pending().await,
+                }
+            }
+        };
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(handle)).await });
+        Self { url, arrived }
+    }
+
+    fn arrived(&self) -> Vec<Arrived> {
+        std::mem::take(&mut *self.arrived.lock().unwrap())
+    }
+}
+
+fn answer(status: u16, body: &str) -> Option<Response<Body>> {
+    Some(Response::builder().status(status).body(body.to_owned().into()).unwrap())
+}
+
+fn secrets() -> Secrets {
+    let env = |name: &str| SecretRef::Env { name: name.into() };
+    let values = [
+        ("TOKEN", "s3cr3t"),
+        ("SIGN", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        ("NO_URL", "not a URL"),
+    ];
+    Secrets::from_map(values.into_iter().map(|(name, value)| (env(name), value.into())).collect())
+}
+
+fn triggers(addresses: HttpAddresses) -> Triggers {
+    Triggers::new().with_http(secrets(), addresses)
+}
+
+fn request(kind: &str, fields: Value) -> ActionRequest {
+    let Value::Object(fields) = fields else { panic!("an object") };
+    let action =
+        Action { trigger: kind.into(), rule: "s/r".into(), element: None, ordinal: 0, fields };
+    let event = EventKey { source: "q".into(), name: "e".into(), id: "1".into() };
+    ActionRequest::new(action, event)
+}
+
+async fn fire(fields: Value) -> Result<Done, Failure> {
+    let triggers = triggers(HttpAddresses::default());
+    triggers.get("http").unwrap().fire(&request("http", fields)).await
+}
+
+#[tokio::test]
+async fn a_request_arrives_with_everything_escaped_and_its_credentials() {
+    let server = Server::start(|| answer(201, "{}")).await;
+    let action = json!({
+        "url": format!("{}/v1/", server.url), "method": "POST",
+        "path": ["apps", "a/b ?#%é"], "query": { "q": "x&y=z", "é": "1" },
+        "headers": { "X-Team": "db" }, "json": { "text": "hi" },
+        "auth": { "bearer": { "env": { "name": "TOKEN" } } }, "sign": { "env": { "name": "SIGN" } },
+    });
+    let done = fire(action.clone()).await.unwrap();
+    assert_eq!(
+        done.detail,
+        format!("POST {}/v1/apps/a%2Fb%20%3F%23%25%C3%A9: 201 Created", server.url)
+    );
+    fire(action.clone()).await.unwrap();
+    let arrived = server.arrived();
+    let (parts, body) = &arrived[0];
+    assert_eq!(parts.uri.path(), "/v1/apps/a%2Fb%20%3F%23%25%C3%A9");
+    assert_eq!(parts.uri.query(), Some("q=x%26y%3Dz&%C3%A9=1"));
+    assert_eq!(body, r#"{"text":"hi"}"#);
+    let header = |at: usize, name: &str| arrived[at].0.headers[name].to_str().unwrap().to_owned();
+    assert_eq!(header(0, "authorization"), "Bearer s3cr3t");
+    assert_eq!(header(0, "content-type"), "application/json");
+    assert_eq!(header(0, "x-team"), "db");
+    let id = request("http", action).id;
+    for at in [0, 1] {
+        assert_eq!(
+            (header(at, "idempotency-key"), header(at, "x-fuse-action")),
+            (id.clone(), id.clone())
+        );
+        assert_eq!(header(at, "webhook-id"), id);
+    }
+    let time = header(0, "webhook-timestamp").parse().unwrap();
+    let mut signed = http::HeaderMap::new();
+    let time = jiff::Timestamp::from_second(time).unwrap();
+    signing::sign(&mut signed, "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", &id, time, body.as_bytes());
+    assert_eq!(signed["webhook-signature"], header(0, "webhook-signature"));
+}
+
+#[tokio::test]
+async fn forms_texts_and_requests_without_a_body_are_sent() {
+    let server = Server::start(|| answer(200, "")).await;
+    let url = &server.url;
+    fire(json!({ "url": url, "method": "POST", "form": { "a": "1&2", "b": "é" } })).await.unwrap();
+    fire(json!({ "url": url, "method": "PUT", "text": "hi", "headers": { "content-type": "text/csv" } })).await.unwrap();
+    fire(json!({ "url": url, "method": "DELETE" })).await.unwrap();
+    let arrived = server.arrived();
+    let seen = arrived.iter().map(|(parts, body)| {
+        let ty = parts.headers.get("content-type").map(|ty| ty.to_str().unwrap());
+        (parts.method.as_str(), ty, body.as_str())
+    });
+    assert_eq!(
+        seen.collect::<Vec<_>>(),
+        [
+            ("POST", Some("application/x-www-form-urlencoded"), "a=1%262&b=%C3%A9"),
+            ("PUT", Some("text/csv"), "hi"),
+            ("DELETE", None, ""),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn statuses_have_outcomes() {
+    for (status, success, expected) in [
+        (204, json!([]), "done"),
+        (404, json!([]), "permanent: 404 Not Found: no"),
+        (404, json!([200, 404]), "done"),
+        (202, json!([200]), "permanent: 202 Accepted, which is not in `success`"),
+        (302, json!([]), "permanent: 302 Found: fuse does not follow redirects"),
+        (401, json!([]), "not ready: 401 Unauthorized: no"),
+        (429, json!([]), "retry, certainly not done: 429 Too Many Requests: no"),
+        (500, json!([]), "retry, perhaps done: 500 Internal Server Error: no"),
+    ] {
+        let server = Server::start(move || answer(status, "no")).await;
+        let outcome =
+            fire(json!({ "url": server.url, "method": "POST", "success": success })).await;
+        let shown = match outcome {
+            Ok(_) => "done".to_owned(),
+            Err(Failure::Permanent(why)) => format!("permanent: {why}"),
+            Err(Failure::NotReady(why)) => format!("not ready: {why}"),
+            Err(Failure::Retryable { reason, maybe_applied: true, .. }) => {
+                format!("retry, perhaps done: {reason}")
+            }
+            Err(Failure::Retryable { reason, .. }) => {
+                format!("retry, certainly not done: {reason}")
+            }
+            Err(other) => format!("{other:?}"),
+        };
+        assert_eq!(shown, expected, "{status} {success}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_may_have_been_a_request() {
+    let server = Server::start(|| None).await;
+    let action = json!({ "url": server.url, "method": "POST", "timeout": 50 });
+    let Err(Failure::Retryable { reason, maybe_applied: true, .. }) = fire(action.clone()).await
+    else {
+        panic!("it may have been performed");
+    };
+    assert_eq!(reason, "the server did not answer within 50 ms");
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let nobody = fire(json!({ "url": format!("http://{free}"), "method": "POST" })).await;
+    assert!(matches!(nobody, Err(Failure::Retryable { maybe_applied: false, .. })), "{nobody:?}");
+
+    let triggers = triggers(HttpAddresses::default());
+    let http = triggers.get("http").unwrap();
+    let probe = async |method: &str, repeat: Option<bool>| {
+        let mut fields = json!({ "url": "http://a", "method": method });
+        if let Some(repeat) = repeat {
+            fields["repeat"] = repeat.into();
+        }
+        matches!(http.probe(&request("http", fields)).await, Probe::Repeatable)
+    };
+    assert!(
+        probe("PUT", None).await && probe("DELETE", None).await && probe("POST", Some(true)).await
+    );
+    assert!(
+        !probe("POST", None).await
+            && !probe("PATCH", None).await
+            && !probe("PUT", Some(false)).await
+    );
+}
+
+#[tokio::test]
+async fn addresses_that_are_denied_get_no_request() {
+    let server = Server::start(|| answer(200, "")).await;
+    let port = server.url.rsplit(':').next().unwrap().to_owned();
+    let denied = HttpAddresses {
+        deny: vec!["127.0.0.0/8".parse().unwrap(), "::/0".parse().unwrap()],
+        allow: Vec::new(),
+    };
+    for (addresses, host, is_sent) in [
+        (denied.clone(), "127.0.0.1", false),
+        (denied.clone(), "[::ffff:127.0.0.1]", false),
+        (denied.clone(), "localhost", false),
+        (
+            HttpAddresses {
+                allow: vec!["127.0.0.1/32".parse().unwrap(), "::1/128".parse().unwrap()],
+                ..denied
+            },
+            "localhost",
+            true,
+        ),
+        (HttpAddresses::default(), "127.0.0.1", true),
+    ] {
+        let triggers = triggers(addresses);
+        let fields = json!({ "url": format!("http://{host}:{port}/"), "method": "POST" });
+        let outcome = triggers.get("http").unwrap().fire(&request("http", fields)).await;
+        assert_eq!(outcome.is_ok(), is_sent, "{host}: {outcome:?}");
+        assert_eq!(!server.arrived().is_empty(), is_sent, "{host}");
+        if let Err(why) = outcome {
+            assert!(
+                matches!(&why, Failure::Permanent(why) if why.contains("`deny` in `[http]`")),
+                "{why:?}"
+            );
+        }
+    }
+    let link_local =
+        fire(json!({ "url": "http://169.254.169.254/latest/meta-data", "method": "GET" })).await;
+    assert!(matches!(link_local, Err(Failure::Permanent(_))), "{link_local:?}");
+}
+
+#[tokio::test]
+async fn a_missing_secret_holds_the_action() {
+    let triggers = triggers(HttpAddresses::default());
+    let http = triggers.get("http").unwrap();
+    let with = |name: &str| {
+        request("http", json!({ "url-from": { "env": { "name": name } }, "method": "POST" }))
+    };
+    let why = "environment variable `NO_SUCH` is not set".to_owned();
+    assert_eq!(http.fire(&with("NO_SUCH")).await, Err(Failure::NotReady(why.clone())));
+    assert_eq!(http.readiness_for(&with("NO_SUCH")).await, Readiness::NotReady(why));
+    assert_eq!(http.readiness_for(&with("TOKEN")).await, Readiness::Ready);
+    let why = "environment variable `NO_URL` is not a URL".to_owned();
+    assert_eq!(http.fire(&with("NO_URL")).await, Err(Failure::NotReady(why)));
+}
+
+/// What each trigger would send, without its secrets.
+#[test]
+fn requests_are_shown_without_secrets() {
+    let env = json!({ "env": { "name": "TOKEN" } });
+    let triggers = triggers(HttpAddresses::default());
+    let render = |kind: &str, fields: Value| {
+        triggers.get(kind).unwrap().render(&request(kind, fields)).unwrap()
+    };
+    insta::assert_json_snapshot!([
+        render(
+            "http",
+            json!({
+                "url": "https://api.example.com/v1", "method": "PUT", "path": ["a b"], "query": { "q": "1" },
+                "headers": { "x-team": "db" }, "form": { "a": "1" },
+                "auth": { "basic": { "username": "ci", "password": env } }, "sign": env,
+            })
+        ),
+        render(
+            "http",
+            json!({ "url-from": env, "method": "POST", "text": "hi", "auth": { "header": { "name": "X-Key", "value": env } } })
+        ),
+        render(
+            "slack",
+            json!({ "token": env, "channel": "#ops", "text": "hi", "thread": "1.2", "blocks": [{ "type": "divider" }] })
+        ),
+        render("slack", json!({ "webhook": env, "text": "hi" })),
+        render(
+            "teams",
+            json!({ "webhook": env, "title": "Down", "text": "hi", "facts": { "app": "shop" } })
+        ),
+        render(
+            "pagerduty",
+            json!({
+                "routing-key": env, "region": "eu", "action": "trigger", "severity": "critical", "summary": "down",
+                "details": { "app": "shop" }, "link": "https://example.com", "component": "db",
+            })
+        ),
+        render(
+            "pagerduty",
+            json!({ "routing-key": env, "region": "us", "action": "resolve", "severity": "error", "key": "shop" })
+        ),
+    ]);
+}
+
+#[tokio::test]
+async fn a_secret_of_the_body_is_sent() {
+    let server = Server::start(|| answer(202, "{}")).await;
+    let call = HttpCall {
+        body_secret: Some(("routing_key", SecretRef::Env { name: "TOKEN".into() })),
+        ..HttpCall::post(
+            CallUrl::Known(server.url.parse().unwrap()),
+            json!({ "event_action": "resolve" }),
+        )
+    };
+    let sender = HttpSender::new(secrets(), HttpAddresses::default());
+    sender.send(&call, "1").await.unwrap_or_else(|why| panic!("{why}"));
+    assert_eq!(server.arrived()[0].1, r#"{"event_action":"resolve","routing_key":"s3cr3t"}"#);
+}
+
+#[test]
+fn text_of_an_event_cannot_lead_elsewhere() {
+    let triggers = triggers(HttpAddresses::default());
+    let http = triggers.get("http").unwrap();
+    for path in ["..", ".", ""] {
+        let fields = json!({ "url": "https://a/v1", "method": "POST", "path": [path] });
+        assert!(http.render(&request("http", fields)).is_err(), "{path:?}");
+    }
+    for value in ["a\r\nx: b", "é", "\u{0}"] {
+        let fields = json!({ "url": "https://a/v1", "method": "POST", "headers": { "x": value } });
+        assert!(http.render(&request("http", fields)).is_err(), "{value:?}");
+    }
+}
+
+fn problems(triggers_of_rule: &str) -> String {
+    let schemas = ["http", "slack", "teams", "pagerduty"];
+    let triggers = triggers(HttpAddresses::default());
+    let queue = fuse_rules::schema::SourceSchema::new(
+        fuse_rules::schema::Schema::new("queue", ""),
+        fuse_rules::schema::Schema::new("event", ""),
+    );
+    let registry = schemas.into_iter().fold(Registry::new().source(queue), |registry, kind| {
+        registry.trigger(triggers.get(kind).unwrap().schema())
+    });
+    let text = format!(
+        "source q queue {{ event e }}\nsensor s on q.e {{ rule r {{\n{triggers_of_rule}\n}} }}"
+    );
+    match Ruleset::parse("x.rules", &text, &registry) {
+        Ok(_) => String::new(),
+        Err(why) => why.to_string(),
+    }
+}
+
+#[test]
+fn what_cannot_work_is_an_error_when_rules_are_loaded() {
+    for fine in [
+        r#"trigger http { url = "https://a.example/x", json = { text = body.text } }"#,
+        r#"trigger http { url = "http://tickets/x", path = [body.id], auth { bearer = env("T") } }"#,
+        r#"trigger slack { token = env("T"), channel = body.team, text = "hi" }"#,
+        r#"trigger teams { webhook = env("T"), facts { app = body.app } }"#,
+        r#"trigger pagerduty { routing-key = env("T"), summary = body.text }"#,
+    ] {
+        assert_eq!(problems(fine), "", "{fine}");
+    }
+    let wrong = [
+        r#"trigger http { json = {} }"#,
+        r#"trigger http { url = "ftp://a", json = {} }"#,
+        r#"trigger http { url = body.url }"#,
+        r#"trigger http { url = "https://u:p@a/" }"#,
+        r#"trigger http { url = "https://a", json = {}, text = "x" }"#,
+        r#"trigger http { url = "https://a", method = "GET", text = "x" }"#,
+        r#"trigger http { url = "http://a.example", auth { bearer = env("T") } }"#,
+        r#"trigger http { url-from = env("U"), path = ["a"] }"#,
+        r#"trigger http { url = "https://a", headers { Authorization = "x" } }"#,
+        r#"trigger http { url = "https://a", headers { Idempotency-Key = "x" } }"#,
+        r#"trigger http { url = "https://a", timeout = 2m }"#,
+        r#"trigger http { url = "https://a", tls { cert = env("C") } }"#,
+        r#"trigger slack { token = env("T"), text = "x" }"#,
+        r#"trigger slack { webhook = env("T"), channel = "c", text = "x" }"#,
+        r#"trigger teams { webhook = env("T") }"#,
+        r#"trigger teams { webhook = env("T"), title = "x", card = {} }"#,
+        r#"trigger pagerduty { routing-key = env("T") }"#,
+        r#"trigger pagerduty { routing-key = env("T"), action = "resolve" }"#,
+    ];
+    insta::assert_snapshot!(wrong.map(problems).join("\n"));
+}
