@@ -12,26 +12,26 @@ pub(super) const FORWARDED: [&str; 5] =
     ["forwarded", "via", "x-real-ip", "true-client-ip", "cf-connecting-ip"];
 const FORWARDED_PREFIXES: [&str; 2] = ["x-forwarded-", "x-envoy-"];
 
-/// The credentials of a request.
-pub(super) enum Credentials<'h> {
+/// The bearer token of a request.
+pub(super) enum BearerToken<'h> {
     None,
     Token(&'h [u8]),
     Malformed,
 }
 
-pub(super) fn bearer(headers: &HeaderMap) -> Credentials<'_> {
+pub(super) fn bearer(headers: &HeaderMap) -> BearerToken<'_> {
     const SCHEME: &str = "bearer ";
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
     let value = match (all.next(), all.next()) {
-        (None, _) => return Credentials::None,
+        (None, _) => return BearerToken::None,
         (Some(value), None) => value.as_bytes(),
-        (Some(_), Some(_)) => return Credentials::Malformed,
+        (Some(_), Some(_)) => return BearerToken::Malformed,
     };
     match value.split_at_checked(SCHEME.len()) {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case(SCHEME.as_bytes()) => {
-            Credentials::Token(token.trim_ascii())
+            BearerToken::Token(token.trim_ascii())
         }
-        _ => Credentials::Malformed,
+        _ => BearerToken::Malformed,
     }
 }
 

@@ -31,7 +31,7 @@ use crate::log_limit::LogLimit;
 use crate::secrets::{ReadSecrets, Secret, SecretRef, SecretTexts, Secrets};
 use crate::shutdown::Shutdown;
 use crate::token_review::{TokenReviewError, TokenReviewer};
-use headers::{Credentials, bearer, host, in_url, is_ip, is_local, is_loopback};
+use headers::{BearerToken, bearer, host, in_url, is_ip, is_local, is_loopback};
 pub use review::ReviewedRights;
 use review::Reviews;
 #[cfg(test)]
@@ -280,16 +280,16 @@ impl Guard {
         let is_read = [Method::GET, Method::HEAD].contains(method);
         let is_open = needed == AdminRight::Read && !rights::TOKEN_PATHS.contains(&path);
         match bearer(headers) {
-            Credentials::Token(token) => Ok(Examined::Token(token.to_vec(), needed)),
-            Credentials::None if is_open && is_local => Ok(Examined::Known(Requester::Local)),
-            Credentials::Malformed => {
+            BearerToken::Token(token) => Ok(Examined::Token(token.to_vec(), needed)),
+            BearerToken::None if is_open && is_local => Ok(Examined::Known(Requester::Local)),
+            BearerToken::Malformed => {
                 refused("the request does not have one `Authorization: Bearer TOKEN` header")
             }
-            Credentials::None if is_read && is_open => refused(
+            BearerToken::None if is_read && is_open => refused(
                 "reading from another machine needs a token: send `Authorization: Bearer TOKEN` with a token of \
                  `[admin]` in fuse.toml, or set FUSE_ADMIN_TOKEN or `--token-file` for fuse commands",
             ),
-            Credentials::None => refused(&format!(
+            BearerToken::None => refused(&format!(
                 "this request {}, which needs a token: send `Authorization: Bearer TOKEN` with a token of `[admin]` in \
                  fuse.toml, or set FUSE_ADMIN_TOKEN or `--token-file` for fuse commands; on the machine of fuse, \
                  `--state` with the state folder is enough",
