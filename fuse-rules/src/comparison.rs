@@ -39,7 +39,7 @@ pub struct ChangedRule {
     pub matches_now: Option<String>,
     /// An event that the rule no longer matches.
     pub no_longer_matches: Option<String>,
-    /// Whether the fuses, `once` or the triggers differ.
+    /// Whether the fuses, flow control or the triggers differ.
     pub acts_differently: bool,
     /// Whether the conditions or the events differ, and the analysis neither found an event nor a proof that the rule
     /// matches the same events.

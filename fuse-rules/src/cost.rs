@@ -125,9 +125,7 @@ fn all(rules: &Rules) -> impl Iterator<Item = (&Rule, Parts)> {
             parts.exprs(&sensor.when);
             parts.each(rule.each.as_ref());
             parts.exprs(&rule.when);
-            if let Some(once) = &rule.once {
-                parts.exprs(&once.keys);
-            }
+            rule.flow.iter().for_each(|clause| parts.exprs(&clause.keys));
             for trigger in &rule.triggers {
                 Cost::mapped(&trigger.fields, &mut |expr| {
                     parts.add(Cost::examined(expr).assumed(), expr.span);
@@ -212,6 +210,8 @@ mod tests {
             ("each x in body.l max 10\n when x.a == 1 and x.b == 1", 11 + 20),
             ("each x in body.l\n when x.a == 1", 1_001 + 1_000),
             ("once per body.a, body.b within 1h", 2),
+            ("limit 3 per 1h per body.a, body.b", 2),
+            ("limit 3 per 1h", 0),
         ] {
             assert_eq!(cost(clauses), expected, "{clauses}");
         }

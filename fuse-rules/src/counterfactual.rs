@@ -117,7 +117,7 @@ impl std::fmt::Display for Changed {
 impl Ruleset {
     /// The smallest change found that makes a rule match some element of an event. `rule` is its
     /// full name. The result is verified by evaluation. `None` if no change was found, or if no
-    /// rule of this name listens to the event. Fuses, `once` and the fields of the action are
+    /// rule of this name listens to the event. Fuses, flow control and the fields of the action are
     /// ignored.
     ///
     /// ```

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::flow::{Admission, FlowRequest, FlowStates, FlowTime, Occurrence, Owner};
+
 /// The outcome of a rule for one event and element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -17,7 +19,7 @@ pub enum Outcome {
     Unknown,
     /// The condition is true, but a fuse that the rule requires is off.
     Gated,
-    /// The condition is true, but flow control (`once`) held the action back.
+    /// The condition is true, but flow control (such as `once`) held the action back.
     Suppressed,
     /// The condition is true, but the action could not be rendered, or the event was refused.
     Rejected,
@@ -82,15 +84,6 @@ pub struct Action {
     pub fields: serde_json::Map<String, serde_json::Value>,
 }
 
-/// The key of `once per KEY within D`, with its values rendered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OnceKey {
-    /// The values of the key's expressions as canonical JSON.
-    pub values: Vec<String>,
-    /// How long the first occurrence suppresses further ones, in milliseconds.
-    pub within_ms: u64,
-}
-
 /// The decision of one rule for one element.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Decision {
@@ -107,8 +100,38 @@ pub struct Decision {
     pub missing: Option<String>,
     /// The action, if the rule fired. A rule with several triggers has one decision per trigger.
     pub action: Option<Action>,
-    /// The key of its `once`, if the rule fired and has one.
-    pub once: Option<OnceKey>,
+    /// The clauses of flow control that a fired rule has to pass, with their keys, in order. Of a suppressed rule, the
+    /// clause that suppressed it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub flow: Vec<FlowRequest>,
+}
+
+impl Decision {
+    /// The occurrence that asks to pass the clauses of flow control, if there is one. The event is given by its id and by
+    /// its name for people.
+    pub fn occurrence(&self, event: &str, name: &str) -> Option<Occurrence> {
+        let asks = self.outcome == Outcome::Fired && !self.flow.is_empty();
+        asks.then(|| Occurrence {
+            rule: self.rule.clone(),
+            element: self.element.clone(),
+            owner: Owner::new(event, name, self.element.as_deref()),
+            requests: self.flow.clone(),
+        })
+    }
+
+    /// Passes a fired decision through the clauses of flow control, for callers that keep their states in memory.
+    pub fn pass(&mut self, states: &mut FlowStates, event: &str, name: &str, time: FlowTime) {
+        let Some(occurrence) = self.occurrence(event, name) else { return };
+        match states.admit(&occurrence, time) {
+            Admission::Passed => {}
+            Admission::Suppressed { by, why } => {
+                self.flow = self.flow.get(by).cloned().into_iter().collect();
+                self.outcome = Outcome::Suppressed;
+                self.reason = why;
+                self.action = None;
+            }
+        }
+    }
 }
 
 /// All decisions about one event.
@@ -139,7 +162,7 @@ impl Evaluation {
                 reason: reason.to_owned(),
                 missing: None,
                 action: None,
-                once: None,
+                flow: Vec::new(),
             })
             .collect();
         Self { refused: Some(reason.to_owned()), mismatch: None, decisions }

@@ -15,7 +15,6 @@ use crate::span::{Files, Span};
 use crate::typed::Shown;
 use crate::typed::{self, Expr, ExprKind, Mapped, MappedValue};
 pub use crate::typed::{DefinitionKind, NameReference};
-use crate::value::Value;
 
 /// A declared fuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +118,8 @@ pub struct SensorInfo<'a> {
     pub lets: Vec<LetInfo<'a>>,
     /// Its own conditions, all of which must be true.
     pub when: Vec<String>,
+    /// Its clauses of flow control, which each of its rules has to pass by itself.
+    pub flow: Vec<String>,
     /// Its rules, in their order.
     pub rules: Vec<RuleInfo<'a>>,
 }
@@ -142,8 +143,8 @@ pub struct RuleInfo<'a> {
     pub lets: Vec<LetInfo<'a>>,
     /// Its own conditions, all of which must be true.
     pub when: Vec<String>,
-    /// Its `once` clause.
-    pub once: Option<OnceInfo>,
+    /// Its own clauses of flow control, in the order in which they are passed.
+    pub flow: Vec<String>,
     /// Its triggers, in their order, with the values that do not depend on an event.
     pub triggers: Vec<TriggerInfo>,
     /// The fields of each trigger, as expressions.
@@ -168,15 +169,6 @@ pub struct LetInfo<'a> {
     pub name: &'a str,
     /// The value, as an expression.
     pub value: String,
-}
-
-/// `once per KEY, … within D`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OnceInfo {
-    /// The keys, as expressions.
-    pub keys: Vec<String>,
-    /// The duration, as in `4h`.
-    pub within: String,
 }
 
 /// A field and its expression. The fields of `defaults` and of the schema are included.
@@ -252,6 +244,7 @@ impl Ruleset {
             each: sensor.each.as_ref().map(|each| self.each(each)),
             lets: self.lets(&sensor.lets),
             when: self.texts(&sensor.when),
+            flow: self.flow(sensor.flow.iter()),
             rules: sensor.rules.iter().map(|rule| self.rule(sensor, rule)).collect(),
         })
     }
@@ -301,13 +294,14 @@ impl Ruleset {
             each: rule.each.as_ref().map(|each| self.each(each)),
             lets: self.lets(&rule.lets),
             when: self.texts(&rule.when),
-            once: rule.once.as_ref().map(|once| OnceInfo {
-                keys: self.texts(&once.keys),
-                within: Value::Duration(once.within).canonical().unwrap_or_default().into(),
-            }),
+            flow: self.flow(rule.flow.iter().filter(|clause| !sensor.shares(clause))),
             triggers: rule.triggers.iter().map(TriggerInfo::from_trigger).collect(),
             written: rule.triggers.iter().map(written).collect(),
         }
+    }
+
+    fn flow<'c>(&self, clauses: impl Iterator<Item = &'c typed::FlowClause>) -> Vec<String> {
+        clauses.map(|clause| clause.flow.text(&self.texts(&clause.keys))).collect()
     }
 
     fn each<'a>(&self, each: &'a typed::Each) -> EachInfo<'a> {

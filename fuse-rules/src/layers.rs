@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 10] = [
     // Small values that everything else uses.
     &["span", "number", "fuses", "path", "sensitive", "media_type", "literals", "value"],
     // Events as bytes, decisions as data.
-    &["scan", "event", "decision", "once"],
+    &["scan", "event", "flow", "decision"],
     &["diagnostic"],
     // Text to tree, and back.
     &["syntax", "loader", "stdlib", "format"],

@@ -152,19 +152,17 @@ fn fire(
                 out.push(decision(&rule.name, path, Verdict::Gated(gated)));
                 return out;
             }
-            let once = rule
-                .once
-                .as_ref()
-                .map(|once| mapping::once_key(once, |expr| env.value(expr).map(Cow::into_owned)));
+            let flow =
+                mapping::flow_requests(&rule.flow, |expr| env.value(expr).map(Cow::into_owned));
             for (ordinal, trigger) in rule.triggers.iter().enumerate() {
-                let verdict = match &once {
-                    Some(Err(why)) => Verdict::Rejected(why.clone()),
-                    _ => match env.fields(&trigger.fields) {
+                let verdict = match &flow {
+                    Err(why) => Verdict::Rejected(why.clone()),
+                    Ok(flow) => match env.fields(&trigger.fields) {
                         Ok(fields) => Verdict::Fired {
                             trigger: trigger.kind.clone(),
                             ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
                             fields,
-                            once: once.clone().and_then(Result::ok),
+                            flow: flow.clone(),
                         },
                         Err(why) => Verdict::Rejected(why),
                     },

@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 use fuse_rules::diagnostic::{Severity, Style};
 use fuse_rules::{Diagnostics, Registry, Ruleset};
 use fuse_runtime::kubernetes::Access;
-use fuse_runtime::sources::{Sources, Webhook};
+use fuse_runtime::sources::Sources;
 use fuse_runtime::triggers::{ActionFiles, Triggers};
 use fuse_runtime::{Config, Disk, read_error, registry, rule_files};
 
@@ -48,7 +48,7 @@ type Ended = Result<Exit, String>;
 
 /// The built-in sources.
 fn sources(address: IpAddr) -> Sources {
-    Sources::new().with("webhook", Webhook::new(address))
+    Sources::built_in(address)
 }
 
 /// The built-in sources and triggers for reading rules: nothing listens, and nothing is written.

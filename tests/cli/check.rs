@@ -228,7 +228,7 @@ sensor s on q.e {
     changed        s/narrower
       no longer    q.e {"severity":10}
     changed        s/other-action
-                   its fuses, `once` or triggers differ
+                   its fuses, flow control or triggers differ
     changed        s/wider
       now matches  q.e {"severity":4}
     rewritten      s/rewritten (decides and acts alike)

@@ -413,7 +413,7 @@ fn colours_are_for_terminals() {
     std::fs::write(&event, APPS).unwrap();
     let told = |setting: Option<&str>| {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_fuse"))
-            .args(["explain", "--source", "q.e", "--event"])
+            .args(["explain", "--source", "q.e", "--at", AT, "--event"])
             .args([&event, &rules])
             .env_clear()
             .envs(setting.map(|name| (name, "1")))

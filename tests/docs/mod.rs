@@ -11,7 +11,7 @@ use std::path::Path;
 
 use fuse_rules::{Decision, Diagnostics, Event, Fuses, Registry, Ruleset};
 use fuse_runtime::registry;
-use fuse_runtime::sources::{Sources, Webhook};
+use fuse_runtime::sources::Sources;
 use fuse_runtime::triggers::{ActionFiles, Triggers};
 use page::Example;
 use serde_json::Value;
@@ -28,7 +28,7 @@ fn page() -> String {
 
 /// The product's own kinds.
 pub(crate) fn kinds() -> Registry {
-    let sources = Sources::new().with("webhook", Webhook::new(Ipv4Addr::LOCALHOST.into()));
+    let sources = Sources::built_in(Ipv4Addr::LOCALHOST.into());
     registry(&sources, &Triggers::local(ActionFiles::new("manifests")))
 }
 

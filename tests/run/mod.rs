@@ -12,12 +12,16 @@ mod auth;
 mod bodies;
 /// Changes of rules, secrets and certificates while events arrive.
 mod changes_under_load;
+/// Events at certain times.
+mod clock;
 /// Pages of `/decisions`, how large they are at most, and what they do not show.
 mod decisions;
 /// Which event a request is, and the body that its rules see.
 mod events;
 /// Faults of what fuse works with: full disks, a log that nobody reads, damaged records.
 mod faults;
+/// Flow control: its state survives a crash, and decisions show it.
+mod flow;
 /// What happened, what failed, and doing it again; and the description of the admin port.
 mod history;
 /// What is sent to do harm, and does none.

@@ -15,6 +15,7 @@ mod definitions;
 mod event_parts;
 mod expected_fields;
 mod expressions;
+mod flow;
 mod fold;
 mod foreign_functions;
 mod inclusions;

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::blocks::merged;
 use super::event_parts::EventView;
-use super::operands::absence_of;
+use super::flow::joined;
 use super::scope::Scope;
 use super::{Checker, names};
 use crate::diagnostic::{Code, Diagnostic};
@@ -24,6 +24,7 @@ struct Shared {
     each: Option<typed::Each>,
     lets: Vec<typed::Let>,
     when: Vec<Expr>,
+    flow: Vec<typed::FlowClause>,
 }
 
 impl Checker<'_> {
@@ -50,7 +51,7 @@ impl Checker<'_> {
                 None => drop(seen.entry(name).or_insert(&rule.name)),
             }
             let (mark, bound, lets) = (scope.mark(), scope.bound.len(), scope.lets.len());
-            rules.push(self.rule(sensor, rule, &shared.requires, &mut scope));
+            rules.push(self.rule(sensor, rule, &shared, &mut scope));
             scope.restore(mark);
             scope.bound.truncate(bound);
             scope.lets.truncate(lets);
@@ -63,6 +64,7 @@ impl Checker<'_> {
             each: shared.each,
             lets: shared.lets,
             when: shared.when,
+            flow: shared.flow,
             rules,
         }
     }
@@ -115,18 +117,14 @@ impl Checker<'_> {
         &mut self,
         sensor: &ast::Sensor,
         rule: &ast::Rule,
-        requires: &[usize],
+        outer: &Shared,
         scope: &mut Scope,
     ) -> typed::Rule {
         let shared = self.shared(&rule.shared, scope);
-        let mut all_requires = requires.to_vec();
+        let mut all_requires = outer.requires.clone();
         all_requires.extend(shared.requires);
         all_requires.sort_unstable();
         all_requires.dedup();
-        if let [first, second, ..] = rule.once.as_slice() {
-            self.report(repeated_clause("once", second.span, first.span));
-        }
-        let once = rule.once.first().map(|once| self.once(once, scope));
         if rule.triggers.is_empty() && !rule.incomplete && !rule.broken {
             self.report(
                 Diagnostic::error(
@@ -148,7 +146,7 @@ impl Checker<'_> {
             each: shared.each,
             lets: shared.lets,
             when: shared.when,
-            once,
+            flow: joined(outer.flow.clone(), shared.flow),
             triggers,
         }
     }
@@ -185,7 +183,8 @@ impl Checker<'_> {
             lets.push(self.let_clause(own, scope));
         }
         scope.later.clear();
-        Shared { requires, each, lets, when }
+        let flow = self.flow(&shared.flow, scope);
+        Shared { requires, each, lets, when, flow }
     }
 
     fn each(&mut self, each: &ast::Each, scope: &mut Scope) -> typed::Each {
@@ -209,44 +208,6 @@ impl Checker<'_> {
         scope.assume_kind(&list, Kinds::LIST);
         self.bind(&each.name, known.ty.element(), scope);
         typed::Each { name: each.name.text.clone(), list, max }
-    }
-
-    fn once(&mut self, once: &ast::Once, scope: &mut Scope) -> typed::Once {
-        let mut keys = Vec::new();
-        for key in &once.keys {
-            let (expr, known) = self.expr(key, scope);
-            let kinds = known.kinds();
-            if expr.is_condition() || !kinds.meets(Kinds::SCALAR) && !known.ty.is_nothing() {
-                self.report(
-                    Diagnostic::error(
-                        Code::E0301,
-                        key.span,
-                        "a key of `once` must be a single value",
-                    )
-                    .label(format!("this is {kinds}"))
-                    .help(
-                        "name what must not repeat, as in `once per alert.fingerprint within 4h`",
-                    ),
-                );
-            } else {
-                self.require_one_kind(&expr, &known, Kinds::SCALAR, "a key of `once`");
-                let absence = absence_of(&expr, &known);
-                self.require_value("once per", None, (&expr, &known), &absence, scope);
-            }
-            keys.push(expr);
-        }
-        if once.within.is_zero() {
-            self.report(
-                Diagnostic::error(
-                    Code::E0506,
-                    once.within_span,
-                    "`within` takes a duration longer than zero",
-                )
-                .label("suppresses nothing")
-                .help("write how long repetitions are suppressed, as in `4h`"),
-            );
-        }
-        typed::Once { keys, within: once.within }
     }
 
     fn trigger(&mut self, trigger: &ast::Trigger, scope: &mut Scope) -> Option<typed::Trigger> {
@@ -277,7 +238,11 @@ fn event_name(event: &ast::EventRef) -> typed::EventName {
     typed::EventName { source: event.source.text.clone(), event: event.event.text.clone() }
 }
 
-fn repeated_clause(what: &str, second: crate::span::Span, first: crate::span::Span) -> Diagnostic {
+pub(super) fn repeated_clause(
+    what: &str,
+    second: crate::span::Span,
+    first: crate::span::Span,
+) -> Diagnostic {
     Diagnostic::error(Code::E0501, second, format!("`{what}` occurs twice here"))
         .label("the second one")
         .related(first, "the first one")

@@ -304,10 +304,10 @@ impl Checker<'_> {
                 format!("rule `{}` is never gated: it requires no fuse", rule.name),
                 "add `requires FUSE` to the rule, or expect another outcome",
             ),
-            Outcome::Suppressed if rule.once.is_none() => self.never(
+            Outcome::Suppressed if rule.flow.is_empty() => self.never(
                 span,
-                format!("rule `{}` is never suppressed: it has no `once`", rule.name),
-                "add `once per … within …` to the rule, or expect another outcome",
+                format!("rule `{}` is never suppressed: it has no `once` or `limit`", rule.name),
+                "add `once per … within …` or `limit N per D` to the rule, or expect another outcome",
             ),
             _ => {}
         }

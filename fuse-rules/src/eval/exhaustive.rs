@@ -266,9 +266,8 @@ pub(super) fn fire(
         return report(Verdict::Gated(why));
     }
     let mut value = |expr: &Expr<Slot>| stack.rendered(expr);
-    let once = rule.once.as_ref().map(|once| mapping::once_key(once, &mut value));
-    let once = match once.transpose() {
-        Ok(once) => once,
+    let flow = match mapping::flow_requests(&rule.flow, &mut value) {
+        Ok(flow) => flow,
         Err(why) => {
             for _ in &rule.triggers {
                 report(Verdict::Rejected(why.clone()));
@@ -282,7 +281,7 @@ pub(super) fn fire(
                 trigger: trigger.kind.clone(),
                 ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
                 fields,
-                once: once.clone(),
+                flow: flow.clone(),
             },
             Err(why) => Verdict::Rejected(why),
         });

@@ -72,10 +72,6 @@ pub struct Explained {
     pub conditions: Vec<Part>,
     /// The number of conditions that belong to the sensor, and which all its rules share.
     pub of_sensor: usize,
-    /// Whether the values of the decision's [`once`](Decision::once) key must be hidden because
-    /// they contain a [sensitive](crate::explain::is_sensitive) header.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub hides_once: bool,
 }
 
 impl Explained {
@@ -169,9 +165,8 @@ fn explained(
     decision.missing = missing.filter(|path| tree.may_show(path, clauses));
     mark(decision.outcome, site.evaluated, &mut conditions);
     decision.reason = tree.cut_reason(&sentence::reason(&decision, &conditions));
-    let hides_once = site.rule.once.as_ref().is_some_and(|once| once.is_sensitive());
     let (element, of_sensor) = (element(site), sensor.len());
-    Explained { decision, element, conditions, of_sensor, hides_once }
+    Explained { decision, element, conditions, of_sensor }
 }
 
 fn unexplained(mut decision: Decision) -> Explained {
@@ -179,7 +174,7 @@ fn unexplained(mut decision: Decision) -> Explained {
         decision.reason = "an explanation would take too long".into();
     }
     let conditions = Vec::new();
-    Explained { decision, element: None, conditions, of_sensor: 0, hides_once: false }
+    Explained { decision, element: None, conditions, of_sensor: 0 }
 }
 
 /// `alert 0`, or `alert 0, label 2`.

@@ -172,9 +172,9 @@ impl Printer {
     }
 
     fn action(&mut self, rule: &Rule) {
-        if let Some(once) = &rule.once {
-            once.keys.iter().for_each(|key| self.expr("once per", key));
-            self.part("within", format_args!("{:?}", once.within));
+        for clause in &rule.flow {
+            clause.keys.iter().for_each(|key| self.expr("key", key));
+            self.part("flow", format_args!("{:?}", clause.flow));
         }
         for trigger in &rule.triggers {
             self.part("trigger", format_args!("{}", trigger.kind));

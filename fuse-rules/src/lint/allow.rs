@@ -177,6 +177,7 @@ fn targets(text: &str) -> Vec<Range<usize>> {
                 | Rule::let_clause
                 | Rule::when_clause
                 | Rule::once_clause
+                | Rule::limit_clause
                 | Rule::trigger_clause
                 | Rule::field
                 | Rule::nested

@@ -13,7 +13,8 @@ pub(crate) enum RulePart<'a> {
     /// The list of an `each`.
     Each,
     When,
-    Once,
+    /// A key of a clause of flow control.
+    Flow,
     /// A field of a trigger, possibly in a nested block.
     Field(&'a Trigger, &'a Mapped),
 }
@@ -117,8 +118,7 @@ pub(crate) fn roots<'a>(
     };
     shared(&sensor.each, &sensor.when, &mut bindings);
     shared(&rule.each, &rule.when, &mut bindings);
-    let keys = rule.once.iter().flat_map(|once| &once.keys);
-    keys.for_each(|key| visit(RulePart::Once, key, &mut bindings));
+    rule.flow_keys().for_each(|key| visit(RulePart::Flow, key, &mut bindings));
     for trigger in &rule.triggers {
         fields(&trigger.fields, &mut |field, expr| {
             visit(RulePart::Field(trigger, field), expr, &mut bindings);

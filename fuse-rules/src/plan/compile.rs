@@ -115,10 +115,16 @@ impl<'r> Compiler<'r> {
             self.candidates.push(Candidate { at, groups, lists, outer, condition });
         }
         self.in_values = true;
-        let once = rule.once.as_ref().map(|once| {
-            let keys = once.keys.iter().map(|key| self.expr(key)).collect();
-            Box::new(typed::Once { keys, within: once.within })
-        });
+        let flow = rule
+            .flow
+            .iter()
+            .map(|clause| typed::FlowClause {
+                flow: clause.flow,
+                keys: clause.keys.iter().map(|key| self.expr(key)).collect(),
+                identity: clause.identity.clone(),
+                span: clause.span,
+            })
+            .collect();
         let triggers = rule
             .triggers
             .iter()
@@ -136,7 +142,7 @@ impl<'r> Compiler<'r> {
             each: each.map(Box::new),
             condition,
             clauses,
-            once,
+            flow,
             triggers,
         }
     }

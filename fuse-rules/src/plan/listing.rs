@@ -8,8 +8,7 @@ use super::atom::{AtomTest, Constant, SlotRef};
 use super::index::{self, Access};
 use super::program::{NodeKind, PartRef, Programs};
 use super::{Compiled, EachPlan, EventPlan, Frames, LetPlan, RuleAt};
-use crate::typed::{Mapped, MappedValue, Reference, Shown, joined};
-use crate::value::Value;
+use crate::typed::{Mapped, MappedValue, Reference, Shown};
 
 /// The complete plan.
 pub(crate) fn listing(plan: &Compiled) -> String {
@@ -47,11 +46,10 @@ pub(crate) fn listing(plan: &Compiled) -> String {
                 }
                 each(&mut out, "      ", rule.each.as_deref());
                 let _ok = writeln!(out, "      when {}", part(rule.condition));
-                if let Some(once) = &rule.once {
-                    let within = Value::Duration(once.within);
-                    let within = within.canonical().unwrap_or_default();
-                    let keys = joined(&once.keys);
-                    let _ok = writeln!(out, "      once per {keys} within {within}");
+                for clause in &rule.flow {
+                    let keys: Vec<_> =
+                        clause.keys.iter().map(|key| Shown(key).to_string()).collect();
+                    let _ok = writeln!(out, "      {}", clause.flow.text(&keys));
                 }
                 for trigger in &rule.triggers {
                     let _ok = writeln!(out, "      trigger {}", trigger.kind);

@@ -124,7 +124,7 @@ pub(crate) struct RulePlan {
     pub(crate) each: Option<Box<EachPlan>>,
     pub(crate) condition: PartRef,
     pub(crate) clauses: Vec<Expr<Slot>>,
-    pub(crate) once: Option<Box<typed::Once<Slot>>>,
+    pub(crate) flow: Vec<typed::FlowClause<Slot>>,
     pub(crate) triggers: Vec<typed::Trigger<Slot>>,
 }
 

@@ -91,9 +91,7 @@ impl<'e> DuplicateFinder<'_, 'e> {
 
     pub(super) fn rule(&mut self, rule: &Rule) -> Result<(), DuplicateKey> {
         self.exprs(&rule.when)?;
-        if let Some(once) = &rule.once {
-            self.exprs(&once.keys)?;
-        }
+        rule.flow.iter().try_for_each(|clause| self.exprs(&clause.keys))?;
         rule.triggers.iter().try_for_each(|trigger| self.mapped(&trigger.fields))
     }
 

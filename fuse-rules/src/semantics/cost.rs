@@ -266,9 +266,7 @@ impl Cost {
     pub(crate) fn of_rule(sensor: &Sensor, rule: &Rule) -> Self {
         let clauses = |clauses: &[Expr]| clauses.iter().map(Self::of).collect::<Vec<_>>();
         let mut inner = clauses(&rule.when);
-        if let Some(once) = &rule.once {
-            inner.extend(once.keys.iter().map(Self::rendered));
-        }
+        inner.extend(rule.flow_keys().map(Self::rendered));
         for trigger in &rule.triggers {
             inner.push(Self::Decision);
             Self::mapped(&trigger.fields, &mut |expr| inner.push(Self::rendered(expr)));

@@ -4,9 +4,9 @@
 use serde_json::{Map, Value as Json};
 
 use super::ops::Fault;
-use crate::decision::OnceKey;
+use crate::flow::FlowRequest;
 use crate::schema::FieldType;
-use crate::typed::{Expr, ExprKind, Mapped, MappedValue, Once, Reference};
+use crate::typed::{Expr, ExprKind, FlowClause, Mapped, MappedValue, Reference};
 use crate::value::Value;
 
 /// Replaces a reason that may show a sensitive value.
@@ -170,32 +170,45 @@ fn places(text: &str, marker: &str) -> impl Iterator<Item = usize> {
         .map(|(at, _)| at)
 }
 
-/// The key of `once`, or why the action is rejected.
-pub(crate) fn once_key<'e, P: Reference>(
-    once: &Once<P>,
-    evaluate: impl FnMut(&Expr<P>) -> Result<Value<'e>, Fault>,
-) -> Result<OnceKey, String> {
-    match key_of(once, evaluate) {
-        Err(_) if once.is_sensitive() => Err(format!("`once per` has no key: {CONCEALED}")),
-        found => found,
-    }
+/// The clauses of a rule with the values of their keys, or why its actions are rejected.
+pub(crate) fn flow_requests<'e, P: Reference>(
+    clauses: &[FlowClause<P>],
+    mut evaluate: impl FnMut(&Expr<P>) -> Result<Value<'e>, Fault>,
+) -> Result<Vec<FlowRequest>, String> {
+    let request = |clause| flow_request(clause, &mut evaluate);
+    clauses.iter().map(request).collect()
 }
 
-fn key_of<'e, P: Reference>(
-    once: &Once<P>,
+fn flow_request<'e, P: Reference>(
+    clause: &FlowClause<P>,
+    evaluate: impl FnMut(&Expr<P>) -> Result<Value<'e>, Fault>,
+) -> Result<FlowRequest, String> {
+    let is_sensitive = clause.is_sensitive();
+    let values = match flow_key(clause, evaluate) {
+        Err(_) if is_sensitive => {
+            return Err(format!("`{}` has no key: {CONCEALED}", clause.flow.words()));
+        }
+        found => found?,
+    };
+    Ok(FlowRequest { clause: clause.identity.clone(), flow: clause.flow, values, is_sensitive })
+}
+
+fn flow_key<'e, P: Reference>(
+    clause: &FlowClause<P>,
     mut evaluate: impl FnMut(&Expr<P>) -> Result<Value<'e>, Fault>,
-) -> Result<OnceKey, String> {
+) -> Result<Vec<String>, String> {
+    let words = clause.flow.words();
     let mut values = Vec::new();
-    for key in &once.keys {
+    for key in &clause.keys {
         let name = super::ops::name(key);
         let value = match evaluate(key) {
-            Ok(Value::Null) => return Err(format!("`once per` needs {name}, which is null")),
+            Ok(Value::Null) => return Err(format!("`{words}` needs {name}, which is null")),
             Ok(value) => value,
-            Err(fault) if fault.is_absence() => return Err(format!("`once per` needs {fault}")),
-            Err(fault) => return Err(format!("`once per` has no key: {fault}")),
+            Err(fault) if fault.is_absence() => return Err(format!("`{words}` needs {fault}")),
+            Err(fault) => return Err(format!("`{words}` has no key: {fault}")),
         };
         if value.canonical().is_none() {
-            return Err(format!("`once per` takes single values, but {name} is {}", value.kind()));
+            return Err(format!("`{words}` takes single values, but {name} is {}", value.kind()));
         }
         values.push(
             value
@@ -203,6 +216,5 @@ fn key_of<'e, P: Reference>(
                 .map_err(|unrepresentable| format!("{name} is {unrepresentable}"))?,
         );
     }
-    let within_ms = u64::try_from(once.within.as_millis()).unwrap_or(u64::MAX);
-    Ok(OnceKey { values, within_ms })
+    Ok(values)
 }

@@ -2,7 +2,8 @@
 
 use super::mapping::Rendered;
 use super::ops::Fault;
-use crate::decision::{Action, Decision, OnceKey, Outcome};
+use crate::decision::{Action, Decision, Outcome};
+use crate::flow::FlowRequest;
 use crate::fuses::Fuses;
 use crate::typed;
 
@@ -23,7 +24,7 @@ pub(crate) enum Verdict {
         trigger: String,
         ordinal: u32,
         fields: Rendered,
-        once: Option<OnceKey>,
+        flow: Vec<FlowRequest>,
     },
 }
 
@@ -37,7 +38,7 @@ pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) ->
         reason: String::new(),
         missing: None,
         action: None,
-        once: None,
+        flow: Vec::new(),
     };
     match verdict {
         Verdict::NotMatched(why) => decision.reason = why,
@@ -56,7 +57,7 @@ pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) ->
             decision.outcome = Outcome::Rejected;
             decision.reason = why;
         }
-        Verdict::Fired { trigger, ordinal, fields, once } => {
+        Verdict::Fired { trigger, ordinal, fields, flow } => {
             decision.outcome = Outcome::Fired;
             decision.action = Some(Action {
                 trigger,
@@ -65,7 +66,7 @@ pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) ->
                 ordinal,
                 fields,
             });
-            decision.once = once;
+            decision.flow = flow;
         }
     }
     decision

@@ -6,6 +6,7 @@ mod test_blocks;
 pub(crate) use crate::path::Segment;
 use jiff::SignedDuration;
 
+use crate::flow::Flow;
 use crate::number::Number;
 use crate::span::Span;
 pub(crate) use operators::{ArithOp, CompareOp, QuantifierKind, TextOp};
@@ -202,6 +203,7 @@ pub(crate) struct Shared {
     pub(crate) each: Vec<Each>,
     pub(crate) lets: Vec<Let>,
     pub(crate) when: Vec<Expr>,
+    pub(crate) flow: Vec<FlowClause>,
 }
 
 /// `let NAME = …`. Its position among the other clauses determines which of them see the name.
@@ -225,17 +227,20 @@ pub(crate) struct Rule {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
     pub(crate) shared: Shared,
-    pub(crate) once: Vec<Once>,
     pub(crate) triggers: Vec<Trigger>,
     pub(crate) broken: bool,
     pub(crate) incomplete: bool,
 }
 
+/// A clause of flow control.
 #[derive(Clone, Debug)]
-pub(crate) struct Once {
+pub(crate) struct FlowClause {
+    pub(crate) flow: Flow,
     pub(crate) keys: Vec<Expr>,
-    pub(crate) within: SignedDuration,
-    pub(crate) within_span: Span,
+    /// The span of its number, if it has one.
+    pub(crate) count_span: Option<Span>,
+    /// The span of its duration.
+    pub(crate) duration_span: Span,
     pub(crate) span: Span,
 }
 

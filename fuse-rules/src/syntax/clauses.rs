@@ -3,8 +3,9 @@
 use pest::iterators::Pair;
 
 use super::Rule;
-use super::ast::{Each, Expr, Let, Once, Shared, Trigger};
+use super::ast::{Each, Expr, FlowClause, Let, Shared, Trigger};
 use super::lower::Lower;
+use crate::flow::Flow;
 use crate::literals;
 use crate::span::Span;
 
@@ -24,6 +25,9 @@ impl Lower<'_> {
             Rule::each_clause => shared.each.extend(self.each(pair, span)),
             Rule::let_clause => shared.lets.extend(self.let_clause(pair, span)),
             Rule::when_clause => shared.when.extend(self.when_clause(pair)),
+            Rule::once_clause | Rule::limit_clause => {
+                shared.flow.extend(self.flow_clause(pair, span));
+            }
             _ => {}
         }
     }
@@ -75,13 +79,18 @@ impl Lower<'_> {
         Some(Let { name: name?, value: value?, span })
     }
 
-    pub(super) fn once(&mut self, pair: Pair<'_, Rule>) -> Option<Once> {
-        let span = self.span(&pair);
+    fn flow_clause(&mut self, pair: Pair<'_, Rule>, span: Span) -> Option<FlowClause> {
+        let clause = pair.as_rule();
         let mut keys = Vec::new();
-        let mut within = None;
+        let mut count = None;
+        let mut duration = None;
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::expr => keys.push(self.expr(part, 0)),
+                // A number that is too long becomes 0, and the checker reports which values `limit` accepts.
+                Rule::integer => {
+                    count = Some((part.as_str().parse().unwrap_or(0), self.span(&part)));
+                }
                 Rule::duration | Rule::alien_duration => {
                     let span = self.span(&part);
                     let text = match part.as_rule() {
@@ -89,15 +98,21 @@ impl Lower<'_> {
                         _ => part.as_str().to_owned(),
                     };
                     match literals::parse_duration(&text) {
-                        Some(duration) => within = Some((duration, span)),
+                        Some(parsed) => duration = Some((parsed, span)),
                         None => self.bad_duration(span),
                     }
                 }
                 _ => {}
             }
         }
-        let (within, within_span) = within?;
-        Some(Once { keys, within, within_span, span })
+        let (duration, duration_span) = duration?;
+        let (flow, count_span) = match (clause, count) {
+            (Rule::limit_clause, Some((count, span))) => {
+                (Flow::Limit { count, per: duration }, Some(span))
+            }
+            _ => (Flow::Once { within: duration }, None),
+        };
+        Some(FlowClause { flow, keys, count_span, duration_span, span })
     }
 
     pub(super) fn trigger(&mut self, pair: Pair<'_, Rule>) -> Option<Trigger> {

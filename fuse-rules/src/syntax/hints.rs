@@ -102,6 +102,12 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
         word if TEXT_TESTS.contains(&word) && after.starts_with('(') => Hint::help(format!(
             "`{word}` is written between its operands, as in `body.name {word} \"x\"`"
         )),
+        "within" | "per" | "in" if line_before(before).starts_with("limit") => {
+            Hint::help("write how many actions per which time, as in `limit 3 per 1h per body.app`")
+        }
+        "else" if line_before(before).starts_with("limit") => {
+            Hint::help("what exceeds a limit is suppressed; write the limit without `else`")
+        }
         "within" if before.ends_with("once") => {
             Hint::help("add the key that must not repeat, as in `once per body.id within 4h`")
         }
@@ -250,10 +256,10 @@ fn misplaced(word: &str, probe: Rule) -> Option<&'static str> {
         ("rule", Rule::probe_declaration) => {
             "a rule must be inside a sensor: `sensor NAME on SOURCE.EVENT { rule … }`"
         }
-        ("requires" | "each" | "let" | "when", Rule::probe_declaration) => {
+        ("requires" | "each" | "let" | "when" | "once" | "limit", Rule::probe_declaration) => {
             "a clause must be inside a sensor or rule"
         }
-        ("once" | "trigger", _) => "this clause must be inside a rule: `rule NAME { … }`",
+        ("trigger", _) => "this clause must be inside a rule: `rule NAME { … }`",
         ("event", Rule::probe_declaration) => {
             "an event must be inside its source: `source NAME KIND { event … }`"
         }
@@ -285,11 +291,19 @@ fn foreign(word: &str) -> Option<(&'static str, Option<&'static str>)> {
         "for" | "foreach" | "loop" => ("`each x in …`", None),
         "if" | "where" | "match" => ("`when …`", None),
         "var" | "val" | "def" | "set" => ("`let NAME = …`", None),
-        "dedupe" | "unique" | "throttle" => ("`once per … within …`", None),
+        "dedupe" | "unique" => ("`once per … within …`", None),
+        "throttle" | "rate" | "ratelimit" | "rate-limit" => {
+            ("`limit 3 per 1h per body.app` or `once per … within …`", None)
+        }
         "action" | "then" | "do" => ("`trigger …`", None),
         "import" | "include" => ("`use \"file.rules\"`", None),
         _ => return None,
     })
+}
+
+/// The line so far, without its indentation.
+fn line_before(before: &str) -> &str {
+    before.rsplit('\n').next().unwrap_or_default().trim_start()
 }
 
 /// Whether the line so far iterates over a parenthesized list after `in`.

@@ -248,6 +248,7 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::kw_let | Rule::let_clause => "`let`",
         Rule::kw_when => "`when`",
         Rule::kw_once => "`once`",
+        Rule::kw_limit | Rule::limit_clause => "`limit`",
         Rule::kw_per => "`per`",
         Rule::kw_within => "`within`",
         Rule::kw_trigger => "`trigger`",

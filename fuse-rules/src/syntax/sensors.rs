@@ -68,7 +68,6 @@ impl Lower<'_> {
             doc,
             name: Text { text: NAMELESS.into(), span: self.span(&pair) },
             shared: Shared::default(),
-            once: Vec::new(),
             triggers: Vec::new(),
             broken: true,
             incomplete: false,
@@ -86,7 +85,6 @@ impl Lower<'_> {
                 }
                 Rule::bad_head => self.bad_head(&part, Rule::probe_rule_head),
                 Rule::brace_open => open = Some(self.span(&part)),
-                Rule::once_clause => rule.once.extend(self.once(part)),
                 Rule::trigger_clause => rule.triggers.extend(self.trigger(part)),
                 Rule::alien_end => self.alien_end(&part),
                 Rule::bad_clause => {

@@ -70,12 +70,14 @@ sensor s on alertmanager.slo-alerts {
   requires cicd, other
   each alert in body.alerts max 10
   when alert.status == "firing"
+  limit 10 per 1d
   # Heals.
   rule r {
     requires other
     each x in alert.xs
     when x is present
     once per alert.fingerprint, x within 4h30m
+    limit 3 per 1h per alert.app
     trigger workflow {
       template = "t-${x}-\u{e9}"
       in = 1, not = 2
@@ -228,6 +230,12 @@ fn each_slip_costs_one_error_at_its_place() {
         ("once per a within 10min", vec!["E0102 2:19"]),
         ("once per a within 4 years", vec!["E0101 2:19"]),
         ("once within 4h", vec!["E0101 2:6"]),
+        ("limit 3", vec!["E0101 2:7"]),
+        ("limit 3 per body.app", vec!["E0101 2:13"]),
+        ("limit per 1h", vec!["E0101 2:7"]),
+        ("limit 3 within 1h", vec!["E0101 2:9"]),
+        ("limit 3 per 1 h per a", vec!["E0102 2:13"]),
+        ("limit 3 per 1h else wait", vec!["E0101 2:16"]),
         ("when a matches r\"x\n when b == \"y\"", vec!["E0103 2:16"]),
         ("when a matches r#\"x\"\n when b", vec!["E0103 2:16"]),
         ("when a ??", vec!["E0101 2:8"]),

@@ -78,11 +78,6 @@ pub(super) fn tree(file: &File) -> String {
             out.doc(1, rule.doc.as_deref());
             out.line(1, &format!("rule {}", rule.name.text));
             out.shared(2, &rule.shared);
-            for once in &rule.once {
-                let keys: Vec<_> = once.keys.iter().map(expr).collect();
-                let within = duration_text(once.within);
-                out.line(2, &format!("once per {} within {within}", keys.join(", ")));
-            }
             for trigger in &rule.triggers {
                 out.line(2, &format!("trigger {}", trigger.kind.text));
                 out.block(3, &trigger.block);
@@ -172,6 +167,10 @@ impl Tree {
         }
         for when in &shared.when {
             self.line(depth, &format!("when {}", expr(when)));
+        }
+        for clause in &shared.flow {
+            let keys: Vec<_> = clause.keys.iter().map(expr).collect();
+            self.line(depth, &clause.flow.text(&keys));
         }
     }
 

@@ -45,14 +45,14 @@ fn of_sensor<'a>(sensor: &'a Sensor, visit: &mut impl FnMut(&'a Expr)) {
 
 fn of_rule<'a>(rule: &'a Rule, visit: &mut impl FnMut(&'a Expr)) {
     shared(&rule.shared, visit);
-    rule.once.iter().flat_map(|once| &once.keys).for_each(&mut *visit);
     rule.triggers.iter().for_each(|trigger| block(&trigger.block, visit));
 }
 
 fn shared<'a>(shared: &'a Shared, visit: &mut impl FnMut(&'a Expr)) {
     shared.each.iter().for_each(|each| visit(&each.list));
     shared.lets.iter().for_each(|declared| visit(&declared.value));
-    shared.when.iter().for_each(visit);
+    shared.when.iter().for_each(&mut *visit);
+    shared.flow.iter().flat_map(|clause| &clause.keys).for_each(visit);
 }
 
 /// Calls `visit` for each value of a block and of its nested blocks.

@@ -16,7 +16,9 @@ use crate::semantics::ops::Truth;
 use crate::span::Span;
 use crate::stdlib;
 use crate::typed::Shown;
-use crate::typed::{Expr, ExprKind, Mapped, MappedValue, QuantifierKind, Rule, Rules, Sensor};
+use crate::typed::{
+    Expr, ExprKind, FlowClause, Mapped, MappedValue, QuantifierKind, Rule, Rules, Sensor,
+};
 use crate::types::Missing;
 pub(crate) use impossible::guarded_atoms;
 
@@ -31,7 +33,7 @@ pub struct Coverage {
 
 /// The outcomes of a rule that tests covered. Every rule can fire. The other outcomes count only if they are
 /// possible: not matched if the rule has a condition, gated if it requires a fuse, suppressed if it has a
-/// `once`, and rejected if a required value may be missing.
+/// clause of flow control, and rejected if a required value may be missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleCoverage {
     /// The full name of the rule.
@@ -43,6 +45,8 @@ pub struct RuleCoverage {
     pub place: String,
     /// Each possible outcome, and whether it was covered.
     pub outcomes: Vec<(Outcome, bool)>,
+    /// If the rule has several clauses of flow control, each of them, and whether it suppressed the rule.
+    pub flow: Vec<(String, bool)>,
 }
 
 /// The truth values of an elementary condition that tests covered. An elementary condition contains no `and`,
@@ -69,6 +73,11 @@ impl RuleCoverage {
     pub fn missing(&self) -> impl Iterator<Item = Outcome> {
         self.outcomes.iter().filter(|(_, seen)| !seen).map(|(outcome, _)| *outcome)
     }
+
+    /// The clauses of flow control that never suppressed the rule.
+    pub fn missing_flow(&self) -> impl Iterator<Item = &str> {
+        self.flow.iter().filter(|(_, seen)| !seen).map(|(clause, _)| clause.as_str())
+    }
 }
 
 impl AtomCoverage {
@@ -89,7 +98,10 @@ impl AtomCoverage {
 impl Coverage {
     /// The number of possible outcomes and truth values, and how many of them were covered.
     pub fn counts(&self) -> (usize, usize) {
-        let rules = self.rules.iter().map(|rule| (rule.outcomes.len(), rule.missing().count()));
+        let rules = self.rules.iter().map(|rule| {
+            let missing = rule.missing().count() + rule.missing_flow().count();
+            (rule.outcomes.len() + rule.flow.len(), missing)
+        });
         let atoms = self.atoms.iter().map(|atom| (atom.possible(), atom.missing().len()));
         let (possible, missing) = rules
             .chain(atoms)
@@ -111,6 +123,9 @@ impl Coverage {
     pub fn merge(&mut self, other: &Self) {
         for (own, other) in self.rules.iter_mut().zip(&other.rules) {
             for ((_, own), (_, other)) in own.outcomes.iter_mut().zip(&other.outcomes) {
+                *own |= other;
+            }
+            for ((_, own), (_, other)) in own.flow.iter_mut().zip(&other.flow) {
                 *own |= other;
             }
         }
@@ -136,6 +151,8 @@ impl Tests<'_> {
         let atoms: FxHashMap<Span, usize> =
             coverage.atoms.iter().enumerate().map(|(i, atom)| (atom.span, i)).collect();
         let mut outcomes: Vec<(&str, Outcome)> = Vec::new();
+        // Rules, and the clauses of flow control that suppressed them.
+        let mut held: Vec<(&str, &str)> = Vec::new();
         let seen = RefCell::new(vec![[false; 3]; coverage.atoms.len()]);
         let watch = |expr: &Expr, truth: &Truth| {
             let Some(at) = atoms.get(&expr.span) else { return };
@@ -157,6 +174,11 @@ impl Tests<'_> {
         for sent in &events {
             let decisions = sent.evaluation.decisions.iter();
             outcomes.extend(decisions.map(|decision| (decision.rule.as_str(), decision.outcome)));
+            let suppressed = sent.evaluation.decisions.iter();
+            let suppressed = suppressed.filter(|one| one.outcome == Outcome::Suppressed);
+            held.extend(suppressed.flat_map(|decision| {
+                decision.flow.iter().map(|by| (decision.rule.as_str(), by.clause.as_str()))
+            }));
             if sent.evaluation.refused.is_some() {
                 continue;
             }
@@ -170,9 +192,14 @@ impl Tests<'_> {
             }
         }
         let outcomes: FxHashSet<_> = outcomes.into_iter().collect();
-        for rule in &mut coverage.rules {
-            for (outcome, seen) in &mut rule.outcomes {
-                *seen = outcomes.contains(&(rule.rule.as_str(), *outcome));
+        let held: FxHashSet<(&str, &str)> = held.into_iter().collect();
+        let rules = typed.sensors.iter().flat_map(|sensor| &sensor.rules);
+        for (own, rule) in coverage.rules.iter_mut().zip(rules) {
+            for (outcome, seen) in &mut own.outcomes {
+                *seen = outcomes.contains(&(rule.name.as_str(), *outcome));
+            }
+            for ((_, seen), clause) in own.flow.iter_mut().zip(&rule.flow) {
+                *seen = held.contains(&(rule.name.as_str(), clause.identity.as_str()));
             }
         }
         let seen = seen.into_inner();
@@ -206,6 +233,7 @@ fn uncovered(rules: &Rules, tests: &Tests<'_>) -> Coverage {
                 outcomes: possible_outcomes(rules, sensor, rule)
                     .map(|outcome| (outcome, false))
                     .collect(),
+                flow: several(&rule.flow),
             });
         }
         // The standard library has its own tests.
@@ -227,6 +255,15 @@ fn uncovered(rules: &Rules, tests: &Tests<'_>) -> Coverage {
     coverage
 }
 
+/// The clauses of a rule that has several; a single one is covered if the rule was suppressed.
+fn several(clauses: &[FlowClause]) -> Vec<(String, bool)> {
+    let text = |clause: &FlowClause| {
+        let keys: Vec<_> = clause.keys.iter().map(|key| Shown(key).to_string()).collect();
+        (clause.flow.text(&keys), false)
+    };
+    if clauses.len() < 2 { Vec::new() } else { clauses.iter().map(text).collect() }
+}
+
 /// The outcomes of a rule that are possible according to its types.
 fn possible_outcomes<'r>(
     rules: &'r Rules,
@@ -239,7 +276,7 @@ fn possible_outcomes<'r>(
         (Outcome::Fired, true),
         (Outcome::NotMatched, conditional),
         (Outcome::Gated, !rule.requires.is_empty()),
-        (Outcome::Suppressed, rule.once.is_some()),
+        (Outcome::Suppressed, !rule.flow.is_empty()),
         (Outcome::Rejected, rejects),
     ]
     .into_iter()
@@ -248,7 +285,7 @@ fn possible_outcomes<'r>(
 
 /// The keys and fields of a rule whose required value may be missing according to the types.
 fn may_be_missing<'r>(rules: &Rules, rule: &'r Rule) -> Vec<&'r Expr> {
-    let mut all: Vec<&Expr> = rule.once.iter().flat_map(|once| &once.keys).collect();
+    let mut all: Vec<&Expr> = rule.flow_keys().collect();
     rule.triggers.iter().for_each(|trigger| required_values(&trigger.fields, &mut all));
     all.retain(|expr| {
         let known = rules.known.get(&expr.span);

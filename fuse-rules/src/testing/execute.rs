@@ -8,8 +8,8 @@ use crate::decision::Outcome;
 use crate::decision::{Decision, Evaluation};
 use crate::diagnostic::Diagnostic;
 use crate::event::{DEFAULT_RECEIVED, Event};
+use crate::flow::FlowStates;
 use crate::fuses::Fuses;
-use crate::once::{Admission, Claims};
 use crate::span::Span;
 use crate::typed::{Body, Expect, Expected, Send, Test, TestStep};
 
@@ -36,7 +36,7 @@ impl<'r> Tests<'r> {
         all_decisions: bool,
     ) -> Result<Vec<SentEvent<'t>>, Box<Diagnostic>> {
         let mut events = self.events(test)?;
-        let mut claims = Claims::default();
+        let mut states = FlowStates::default();
         let quoted = quoted_rules(test);
         for (number, sent) in events.iter_mut().enumerate() {
             let SentEvent { event, fuses, .. } = sent;
@@ -45,7 +45,7 @@ impl<'r> Tests<'r> {
                 false => self.plan.evaluate(event, fuses),
             };
             self.apply_backends(&mut evaluation, event);
-            suppress_repeats(&mut claims, number, event.received_at(), &mut evaluation);
+            pass(&mut states, number, event.received_at(), &mut evaluation);
             sent.evaluation = evaluation;
             self.explain(&quoted, sent);
         }
@@ -208,26 +208,15 @@ pub(super) fn quoted_rules(test: &Test) -> Vec<&str> {
     quoted.collect()
 }
 
-/// Suppresses fired decisions whose `once` key an earlier event or element has claimed.
-pub(super) fn suppress_repeats(
-    claims: &mut Claims,
+/// Passes the decisions about an event, given by its index, through flow control.
+pub(super) fn pass(
+    states: &mut FlowStates,
     event: usize,
     now: Timestamp,
     evaluation: &mut Evaluation,
 ) {
-    let fired = |decision: &&mut Decision| decision.outcome == Outcome::Fired;
-    for decision in evaluation.decisions.iter_mut().filter(fired) {
-        let Some(once) = decision.once.as_ref() else { continue };
-        let owner = match &decision.element {
-            Some(path) => format!("element {path:?} of event {}", event + 1),
-            None => format!("event {}", event + 1),
-        };
-        let admission = claims.admit(&decision.rule, once, &owner, now);
-        if let Admission::Held { by, until, .. } = admission {
-            decision.outcome = Outcome::Suppressed;
-            decision.reason =
-                format!("`once per` fired already for {by}, and holds back until {until}");
-            decision.action = None;
-        }
+    let name = format!("event {}", event + 1);
+    for decision in &mut evaluation.decisions {
+        decision.pass(states, &name, &name, now.into());
     }
 }

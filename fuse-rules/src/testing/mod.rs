@@ -229,6 +229,14 @@ impl<'r> Tests<'r> {
                 Diagnostic::warning(Code::E0606, rule.span, message).label("here")
             })
         });
+        let flow = coverage.rules.iter().flat_map(|rule| {
+            rule.missing_flow().map(|clause| {
+                let message = format!("`{clause}` never suppresses rule `{}` in a test", rule.rule);
+                Diagnostic::warning(Code::E0606, rule.span, message).label("here").help(
+                    "send events until the clause holds one back, and expect it to be `suppressed`",
+                )
+            })
+        });
         let atoms = coverage.atoms.iter().filter_map(|atom| {
             let missing = atom.missing();
             let missing = (!missing.is_empty()).then(|| missing.join(" or "))?;
@@ -239,7 +247,7 @@ impl<'r> Tests<'r> {
                     .help(help(atom)),
             )
         });
-        Diagnostics::new(self.ruleset.files().clone(), rules.chain(atoms).collect())
+        Diagnostics::new(self.ruleset.files().clone(), rules.chain(flow).chain(atoms).collect())
     }
 
     /// The surviving mutants, as warnings.

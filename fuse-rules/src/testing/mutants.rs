@@ -2,6 +2,7 @@
 //! change, the mutant survives: no test checks the part that was changed.
 
 mod equivalence;
+mod flow;
 mod mutations;
 mod operators;
 mod written;
@@ -12,9 +13,9 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::Tests;
-use super::execute::{SentEvent, keep_reason, place, quoted_rules, suppress_repeats};
+use super::execute::{SentEvent, keep_reason, pass, place, quoted_rules};
 use crate::decision::{Decision, Evaluation};
-use crate::once::Claims;
+use crate::flow::FlowStates;
 use crate::reference::{self, World};
 use crate::span::Span;
 use crate::typed::{EventName, Sensor, TestStep};
@@ -111,7 +112,7 @@ impl Tests<'_> {
             if !self.passes(test, &events) {
                 continue;
             }
-            // All decisions are needed, because the mutant changes which of them `once` suppresses.
+            // All decisions are needed, because the mutant changes which of them flow control suppresses.
             for sent in &mut events {
                 sent.evaluation = self.plan.evaluate_all(&sent.event, &sent.fuses);
                 self.explain(&quoted_rules(test), sent);
@@ -144,14 +145,14 @@ impl Tests<'_> {
 
     /// Evaluates the events again with the mutated sensors instead of the original ones.
     fn replay<'t>(&self, sensors: &[Sensor], events: &[SentEvent<'t>]) -> Vec<SentEvent<'t>> {
-        let mut claims = Claims::default();
+        let mut states = FlowStates::default();
         let replayed = events.iter().enumerate().map(|(number, sent)| {
             let mut evaluation = sent.evaluation.clone();
             for sensor in sensors.iter().filter(|sensor| listens(sensor, sent)) {
                 evaluation = self.with_mutant(sensor, sent, evaluation);
             }
             self.apply_backends(&mut evaluation, &sent.event);
-            suppress_repeats(&mut claims, number, sent.event.received_at(), &mut evaluation);
+            pass(&mut states, number, sent.event.received_at(), &mut evaluation);
             SentEvent { event: sent.event.clone(), fuses: sent.fuses.clone(), evaluation }
         });
         replayed.collect()

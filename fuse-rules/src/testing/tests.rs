@@ -23,6 +23,11 @@ sensor s on q.e {
     trigger page { team = "all" }
   }
 }
+sensor l on q.e {
+  limit 2 per 1h
+  rule r { when body.limited is present trigger page { team = "l" } }
+  rule other { when body.limited == "other" trigger page { team = "o" } }
+}
 sensor t on q.e {
   rule r { when body.t  trigger page { team = "t", after = 2m, env { PORT = 80, TAGS = "a" } } }
 }
@@ -120,6 +125,12 @@ fn expectations_that_are_met() {
          expect s/r suppressed once
          at \"2026-01-01T00:59:59Z\" send q.e from \"e.json\" expect s/r suppressed expect nothing else
          at \"2026-01-01T01:00:00Z\" send q.e from \"e.json\" expect s/r once",
+        // One place is free an hour after the first was taken. Each rule of a sensor counts by itself.
+        "at \"2026-01-01T00:00:00Z\" send q.e body { limited = 1 }
+         at \"2026-01-01T00:30:00Z\" send q.e body { limited = 1 } expect l/r 2 times
+         at \"2026-01-01T00:59:59Z\" send q.e body { limited = \"other\" } expect l/other once expect l/r suppressed
+           because \"`limit 2 per 1h` is reached: 2 of 2 within 1h; free again at 2026-01-01T01:00:00Z\"
+         at \"2026-01-01T01:00:00Z\" send q.e body { limited = 1 } expect l/r once",
         // Two elements with the same key.
         "send q.e body { xs = [{ a = 2, b = \"\", key = 1, team = \"x\" }, { a = 2, b = \"\", key = 1, team = \"y\" }] }
          expect s/r once { team = \"x\" } expect s/r suppressed for element 1",
@@ -204,6 +215,30 @@ fn coverage_excludes_the_impossible() {
             open.atoms.iter().map(|atom| format!("{}: {}", atom.text, atom.missing().join(" ")));
         assert_eq!(found.collect::<Vec<_>>().join("; "), missing, "{when}");
     }
+}
+
+/// If a rule has several clauses of flow control, each of them has to suppress it.
+#[test]
+fn each_of_several_clauses_is_covered_by_itself() {
+    let open = |second: &str| {
+        let text = format!(
+            "source q queue {{ event e }}
+sensor s on q.e {{
+  limit 1 per 1h per body.app
+  rule r {{ once per body.id within 1h trigger page {{ team = \"x\" }} }}
+}}
+test \"t\" {{ send q.e body {{ id = 1, app = \"a\" }} send q.e body {{ {second} }} expect r once expect r suppressed }}"
+        );
+        let files = BTreeMap::from([("a.rules", text.as_str())]);
+        let ruleset = Ruleset::load_in_detail(&["a.rules"], &files, &registry()).unwrap();
+        let coverage = Tests::new(&ruleset, &files).coverage([0]);
+        let (possible, seen) = coverage.counts();
+        assert_eq!(possible - seen, 2, "the other clause, and a missing key");
+        let missing = coverage.rules.iter().flat_map(super::RuleCoverage::missing_flow);
+        missing.collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(open("id = 1, app = \"b\""), "limit 1 per 1h per body.app");
+    assert_eq!(open("id = 2, app = \"a\""), "once per body.id within 1h");
 }
 
 #[test]

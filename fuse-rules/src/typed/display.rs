@@ -209,8 +209,3 @@ fn quoted_inside(text: &str) -> String {
     let inside = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     inside.unwrap_or_default().replace("${", "\\${")
 }
-
-/// Several expressions as a comma-separated list.
-pub(crate) fn joined<P: Reference>(all: &[Expr<P>]) -> String {
-    Many { all, between: ", ", conceals: false }.to_string()
-}

@@ -4,6 +4,7 @@
 mod address;
 mod definitions;
 mod display;
+mod flow;
 mod outline;
 mod path;
 mod references;
@@ -13,7 +14,6 @@ mod test_blocks;
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
 use regex::Regex;
 use rustc_hash::FxHashMap;
 
@@ -28,7 +28,8 @@ use crate::value::Value;
 pub(crate) use address::Address;
 pub(crate) use definitions::Definition;
 pub use definitions::DefinitionKind;
-pub(crate) use display::{Concealed, Shown, joined};
+pub(crate) use display::{Concealed, Shown};
+pub(crate) use flow::FlowClause;
 pub(crate) use path::{Path, Reference};
 pub use references::NameReference;
 pub(crate) use sensitive::is_compared_with_others;
@@ -131,6 +132,8 @@ pub(crate) struct Sensor {
     pub(crate) each: Option<Each>,
     pub(crate) lets: Vec<Let>,
     pub(crate) when: Vec<Expr>,
+    /// Its clauses of flow control, for tools. Each of its rules has a copy.
+    pub(crate) flow: Vec<FlowClause>,
     pub(crate) rules: Vec<Rule>,
 }
 
@@ -186,14 +189,9 @@ pub(crate) struct Rule {
     pub(crate) each: Option<Each>,
     pub(crate) lets: Vec<Let>,
     pub(crate) when: Vec<Expr>,
-    pub(crate) once: Option<Once>,
+    /// The clauses of flow control of the sensor and of the rule, in the order in which they are passed.
+    pub(crate) flow: Vec<FlowClause>,
     pub(crate) triggers: Vec<Trigger>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Once<P: Reference = Path> {
-    pub(crate) keys: Vec<Expr<P>>,
-    pub(crate) within: SignedDuration,
 }
 
 #[derive(Clone, Debug)]
@@ -324,13 +322,6 @@ pub(crate) struct Pattern {
     pub(crate) op: TextOp,
     pub(crate) source: String,
     pub(crate) regex: Regex,
-}
-
-impl<P: Reference> Once<P> {
-    /// Whether its key contains a sensitive value.
-    pub(crate) fn is_sensitive(&self) -> bool {
-        self.keys.iter().any(Expr::is_sensitive)
-    }
 }
 
 impl<P: Reference> Expr<P> {

@@ -15,7 +15,7 @@ use crate::bus::Delivery;
 use crate::event::{Envelope, EventKey, ReplayScope};
 use crate::generation::Generation;
 use crate::http::shorten;
-use crate::ledger::{DecisionRecord, EventRecord, LedgerError, OnceClaim, Verdict};
+use crate::ledger::{DecisionRecord, EventRecord, LedgerError, Verdict};
 use crate::triggers::{ActionRequest, Triggers, action_id};
 
 /// How many rejected decisions of one event are logged.
@@ -143,7 +143,7 @@ pub(super) fn verdict(
     }
     for decision in &mut evaluation.decisions {
         if replay.is_some_and(|replay| replay.ignore_once) {
-            decision.once = None;
+            decision.flow.retain(|request| !request.flow.is_once());
         }
         reject_unrenderable(decision, triggers, &key);
     }
@@ -157,14 +157,15 @@ pub(super) fn verdict(
         decisions: Vec::new(),
         actions: Vec::new(),
         requires: BTreeMap::new(),
-        once: Vec::new(),
+        flow: Vec::new(),
     };
+    let (encoded, name) = (key.encode(), format!("event `{}`", key.id));
     for mut decision in evaluation.decisions {
         let id = decision.action.as_ref().map(|action| action_id(&key, action));
         if let (Some(id), Some(action)) = (&id, decision.action.take()) {
             verdict.actions.push((id.clone(), action));
         }
-        verdict.once.extend(claim(event, &decision));
+        verdict.flow.extend(decision.occurrence(&encoded, &name));
         let reason = match decision.outcome {
             Outcome::Fired => "every condition holds".to_owned(),
             _ => decision.reason,
@@ -177,8 +178,8 @@ pub(super) fn verdict(
             action: id,
         });
     }
-    // Several triggers of one rule and element share one claim.
-    verdict.once.dedup_by(|a, b| a.owner == b.owner);
+    // Several triggers of one rule and element are one occurrence.
+    verdict.flow.dedup_by(|a, b| a.rule == b.rule && a.owner == b.owner);
     (verdict, missing)
 }
 
@@ -225,7 +226,7 @@ fn evaluate(generation: &Generation, event: &Envelope) -> Decided {
     })
 }
 
-/// Rejects a decision whose action the trigger cannot render, before the action claims a key of `once`.
+/// Rejects a decision whose action the trigger cannot render, before the action takes a place in flow control.
 pub fn reject_unrenderable(decision: &mut Decision, triggers: &Triggers, event: &EventKey) {
     let trigger = decision.action.as_ref().and_then(|action| triggers.get(&action.trigger));
     let Some((trigger, action)) = trigger.cloned().zip(decision.action.take()) else { return };
@@ -241,21 +242,5 @@ pub fn reject_unrenderable(decision: &mut Decision, triggers: &Triggers, event: 
     };
     decision.outcome = Outcome::Rejected;
     decision.reason = why;
-    decision.once = None;
-}
-
-fn claim(event: &Envelope, decision: &Decision) -> Option<OnceClaim> {
-    let once = decision.once.as_ref()?;
-    let element = serde_json::to_string(&decision.element).unwrap_or_default();
-    Some(OnceClaim {
-        key: format!(
-            "{} {}",
-            decision.rule,
-            serde_json::to_string(&once.values).unwrap_or_default()
-        ),
-        owner: format!("{} {} {element}", event.key().encode(), decision.rule),
-        within_ms: once.within_ms,
-        rule: decision.rule.clone(),
-        element: decision.element.clone(),
-    })
+    decision.flow.clear();
 }

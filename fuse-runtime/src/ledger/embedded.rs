@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use fuse_rules::flow::{FlowState, FlowStates, Occurrence};
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
-use super::once::{OnceDocument, OnceDocuments};
 use super::pages::Bounds;
 use super::read::{self, ActionRow, DecidedRow, Listed, assemble};
 use super::transition::{self, DeadEntry, DecidedEvent, Lists, Transition};
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::event::EventKey;
 use crate::store::{
-    ACTIONS, DEAD, DECIDED, EVENTS, HELD, ONCE, ONCE_ENDS, RUNNING, STATUS, Store, StoreError,
+    ACTIONS, DEAD, DECIDED, EVENTS, FLOW, FLOW_ENDS, HELD, RUNNING, STATUS, Store, StoreError,
     UNSETTLED, decode_envelope, get_row, put_row,
 };
 
@@ -195,11 +195,11 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn preview(&self, verdict: &Verdict) -> Result<Vec<DecisionRecord>, LedgerError> {
-        let claims = verdict.clone();
+        let asking = verdict.clone();
         let read =
-            move |transaction: &ReadTransaction| documents(&transaction.open_table(ONCE)?, &claims);
-        let mut documents = self.store.read(read).await?;
-        Ok(transition::decide(verdict, &mut documents)?.decisions)
+            move |transaction: &ReadTransaction| states(&transaction.open_table(FLOW)?, &asking);
+        let mut states = self.store.read(read).await?;
+        Ok(transition::decide(verdict, &mut states)?.decisions)
     }
 
     async fn operate(
@@ -248,14 +248,14 @@ fn decide(
             return Ok(Err(LedgerError::Invalid(transition::two_actions(id))));
         }
     }
-    let before = claimed(transaction, verdict)?;
-    let mut documents = before.clone();
-    let DecidedEvent { decisions, actions: fired } =
-        match transition::decide(verdict, &mut documents) {
-            Ok(decided) => decided,
-            Err(error) => return Ok(Err(error)),
-        };
-    write_claims(transaction, &before, &documents)?;
+    let before = asked(transaction, verdict)?;
+    let mut states = before.clone();
+    let DecidedEvent { decisions, actions: fired } = match transition::decide(verdict, &mut states)
+    {
+        Ok(decided) => decided,
+        Err(error) => return Ok(Err(error)),
+    };
+    write_states(transaction, &before, &states)?;
     let mut unsettled = transaction.open_table(UNSETTLED)?;
     for action in &fired {
         unsettled.insert(action.id.as_str(), ())?;
@@ -284,44 +284,44 @@ fn decide(
     Ok(Ok(record))
 }
 
-/// The documents of the once keys that a verdict claims.
-fn claimed(transaction: &WriteTransaction, verdict: &Verdict) -> Result<OnceDocuments, StoreError> {
-    match verdict.once.is_empty() {
-        true => Ok(OnceDocuments::new()),
-        false => documents(&transaction.open_table(ONCE)?, verdict),
+/// The states that decide about a verdict.
+fn asked(transaction: &WriteTransaction, verdict: &Verdict) -> Result<FlowStates, StoreError> {
+    match verdict.flow.is_empty() {
+        true => Ok(FlowStates::default()),
+        false => states(&transaction.open_table(FLOW)?, verdict),
     }
 }
 
-fn documents(
+fn states(
     table: &impl ReadableTable<&'static str, &'static [u8]>,
     verdict: &Verdict,
-) -> Result<OnceDocuments, StoreError> {
-    let mut documents = OnceDocuments::new();
-    for claim in &verdict.once {
-        if let Some(document) = get_row::<OnceDocument>(table, &claim.key)? {
-            documents.insert(claim.key.clone(), document);
+) -> Result<FlowStates, StoreError> {
+    let mut states = FlowStates::default();
+    for key in verdict.flow.iter().flat_map(Occurrence::keys) {
+        if let Some(state) = get_row::<FlowState>(table, &key)? {
+            states.insert(key, state);
         }
     }
-    Ok(documents)
+    Ok(states)
 }
 
-/// Writes the documents that changed.
-fn write_claims(
+/// Writes the states that changed.
+fn write_states(
     transaction: &WriteTransaction,
-    before: &OnceDocuments,
-    after: &OnceDocuments,
+    before: &FlowStates,
+    after: &FlowStates,
 ) -> Result<(), StoreError> {
-    for (key, document) in after {
+    for (key, state) in after.iter() {
         let old = before.get(key);
-        if old == Some(document) {
+        if old == Some(state) {
             continue;
         }
-        let mut ends = transaction.open_table(ONCE_ENDS)?;
+        let mut ends = transaction.open_table(FLOW_ENDS)?;
         if let Some(old) = old {
-            ends.remove((old.claim.until.as_nanosecond(), key.as_str()))?;
+            ends.remove((old.end().as_nanosecond(), key))?;
         }
-        ends.insert((document.claim.until.as_nanosecond(), key.as_str()), ())?;
-        put_row(&mut transaction.open_table(ONCE)?, key, document)?;
+        ends.insert((state.end().as_nanosecond(), key), ())?;
+        put_row(&mut transaction.open_table(FLOW)?, key, state)?;
     }
     Ok(())
 }

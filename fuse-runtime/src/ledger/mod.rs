@@ -1,5 +1,5 @@
-//! The ledger: what was decided about each event, what became of each action, and which `once`
-//! keys are held.
+//! The ledger: what was decided about each event, what became of each action, and the states of
+//! flow control.
 //!
 //! An event is decided once. [`Ledger::decide`] records the decisions *with the rendered actions*
 //! before any action is fired. When the event is handled again, after a crash or a reload of the
@@ -9,8 +9,8 @@ mod content;
 pub(crate) mod dead;
 mod embedded;
 mod error;
+mod flow;
 pub(crate) mod history;
-pub(crate) mod once;
 mod operate;
 pub(crate) mod operation;
 mod pages;
@@ -39,7 +39,7 @@ pub use operation::{EventOperation, OperationKind};
 pub use permit::Permit;
 pub use record::{
     ActionRecord, ActionState, ActionSummary, Attempt, Counts, DeadLetter, DeadLetterKind,
-    DecisionRecord, EventAction, EventRecord, Observed, ObservedResult, OnceClaim, Verdict,
+    DecisionRecord, EventAction, EventRecord, Observed, ObservedResult, Verdict,
 };
 
 /// The record of events, decisions and actions.
@@ -90,7 +90,7 @@ pub use record::{
 ///     decisions: vec![decision],
 ///     actions: vec![("a1".into(), action)],
 ///     requires: BTreeMap::new(),
-///     once: Vec::new(),
+///     flow: Vec::new(),
 /// };
 /// let ledger = backend.ledger();
 /// ledger.decide(verdict).await?;
@@ -109,7 +109,7 @@ pub trait Ledger: Send + Sync + 'static {
     /// Records what was decided about an event in one commit, and returns the record to act on. If
     /// the event is decided already, it keeps that decision: the verdict is dropped.
     ///
-    /// The once claims of the verdict are applied in their order; see [`OnceClaim`].
+    /// The occurrences of the verdict pass flow control in their order; see [`Verdict::flow`].
     ///
     /// # Errors
     ///
@@ -257,7 +257,7 @@ pub trait Ledger: Send + Sync + 'static {
     /// [`LedgerError::Invalid`] for an `after` that is not from an earlier page.
     async fn events(&self, query: &EventQuery) -> Result<EventPage, LedgerError>;
 
-    /// What [`Ledger::decide`] would record of a verdict now, once claims included. Records nothing, and does not need
+    /// What [`Ledger::decide`] would record of a verdict now, flow control included. Records nothing, and does not need
     /// the event to be accepted.
     ///
     /// # Errors
@@ -285,7 +285,7 @@ pub trait Ledger: Send + Sync + 'static {
     async fn counts(&self) -> Result<Counts, LedgerError>;
 
     /// Removes the events that were received before `older_than`, are acknowledged and have no
-    /// unsettled action, together with their dead letters, and the once claims that ended by then.
+    /// unsettled action, together with their dead letters, and the states of flow control that ended by then.
     /// Returns the number of removed events. If a sender repeats a removed event, it is accepted as a
     /// new one.
     ///

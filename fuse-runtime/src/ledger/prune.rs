@@ -9,7 +9,7 @@ use super::read::{ActionRow, DecidedRow};
 use super::transition::{self, DeadEntry};
 use crate::event::EventKey;
 use crate::store::{
-    ACTIONS, DEAD, DECIDED, EVENT_BYTES, EVENTS, EventStatus, IDS, META, ONCE, ONCE_ENDS, RUNNING,
+    ACTIONS, DEAD, DECIDED, EVENT_BYTES, EVENTS, EventStatus, FLOW, FLOW_ENDS, IDS, META, RUNNING,
     STATUS, Store, StoreError, TIMES, UNSETTLED, get_row, id_place,
 };
 
@@ -31,7 +31,7 @@ pub(super) async fn prune(store: &Store, older_than: Timestamp) -> Result<u64, S
             None => break,
         }
     }
-    while store.write(move |transaction| prune_claims(transaction, before)).await? {}
+    while store.write(move |transaction| prune_states(transaction, before)).await? {}
     if events > 0 {
         store.compact().await?;
     }
@@ -117,12 +117,12 @@ fn remove(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError>
     Ok(true)
 }
 
-/// Removes a batch of the claims that ended. Returns whether more may follow.
-fn prune_claims(transaction: &WriteTransaction, before: i128) -> Result<bool, StoreError> {
-    let mut ends = transaction.open_table(ONCE_ENDS)?;
-    let mut claims = transaction.open_table(ONCE)?;
+/// Removes a batch of the states of flow control that ended. Returns whether more may follow.
+fn prune_states(transaction: &WriteTransaction, before: i128) -> Result<bool, StoreError> {
+    let mut ends = transaction.open_table(FLOW_ENDS)?;
+    let mut states = transaction.open_table(FLOW)?;
     let mut over = Vec::new();
-    // A claim that ends at this instant is over.
+    // A state that ends at this instant is over.
     let after = (before.saturating_add(1), "");
     for entry in ends.range::<(i128, &str)>(..after)? {
         let (place, _) = entry?;
@@ -134,7 +134,7 @@ fn prune_claims(transaction: &WriteTransaction, before: i128) -> Result<bool, St
     }
     for (until, key) in &over {
         ends.remove((*until, key.as_str()))?;
-        claims.remove(key.as_str())?;
+        states.remove(key.as_str())?;
     }
     Ok(over.len() == BATCH)
 }

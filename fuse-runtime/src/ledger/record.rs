@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fuse_rules::flow::Occurrence;
 use fuse_rules::{Action, Element, Outcome};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -371,7 +372,7 @@ pub struct Verdict {
     pub plan: String,
     /// When.
     pub decided: Timestamp,
-    /// The same in the runtime's steady time, which once claims use.
+    /// The same in the runtime's steady time, which flow control uses.
     pub steady: Timestamp,
     /// Why the whole event is refused, if it is.
     pub rejected: Option<String>,
@@ -383,26 +384,11 @@ pub struct Verdict {
     pub actions: Vec<(String, Action)>,
     /// The fuses that the rules of the actions require, by the rules' full names.
     pub requires: BTreeMap<String, Vec<String>>,
-    /// The once keys that fired rules need.
-    pub once: Vec<OnceClaim>,
-}
-
-/// A rule with `once` fired for an element, if its key is free.
-///
-/// It governs the `fired` decisions of its rule and element, and their actions. If it governs
-/// none, it claims nothing, so that an action which could not be rendered does not claim the key.
-/// If another claim holds the key, these decisions become `suppressed` and their actions are dropped. The
-/// first of two claims of one key in one verdict is granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OnceClaim {
-    /// The key as canonical text, the rule's name included.
-    pub key: String,
-    /// The owner of the claim. The owner that holds a key is granted it again.
-    pub owner: String,
-    /// How long the first occurrence holds the key, in milliseconds.
-    pub within_ms: u64,
-    /// The rule, as in [`DecisionRecord::rule`].
-    pub rule: String,
-    /// The element, as in [`DecisionRecord::element`].
-    pub element: Element,
+    /// The occurrences that have to pass flow control before they may act.
+    ///
+    /// An occurrence governs the `fired` decisions of its rule and element, and their actions. If it governs none, it
+    /// does not ask, so that an action which could not be rendered takes no place. If it does not pass, these decisions
+    /// become `suppressed` and their actions are dropped. Of two occurrences with one key, the first asks first. The
+    /// ledger keeps the states of flow control, which change in the same commit.
+    pub flow: Vec<Occurrence>,
 }

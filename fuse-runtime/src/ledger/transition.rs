@@ -4,9 +4,10 @@
 use std::collections::HashSet;
 
 use fuse_rules::Outcome;
+use fuse_rules::flow::FlowStates;
 use jiff::Timestamp;
 
-use super::once::{self, OnceDocuments};
+use super::flow::{self, Applied};
 use super::{
     ActionRecord, ActionState, Attempt, DecisionRecord, EventRecord, LedgerError, Observed,
     ObservedResult, Verdict,
@@ -56,16 +57,16 @@ pub(crate) struct DecidedEvent {
     pub(crate) actions: Vec<ActionRecord>,
 }
 
-/// Decides an event that is accepted and undecided. `documents` are those of the keys that the
-/// verdict claims; they change with the decision.
+/// Decides an event that is accepted and undecided. `states` are those of flow control
+/// for the keys that the verdict asks for; they change with the decision.
 pub(crate) fn decide(
     verdict: &Verdict,
-    documents: &mut OnceDocuments,
+    states: &mut FlowStates,
 ) -> Result<DecidedEvent, LedgerError> {
     if let Some(problem) = contradiction(verdict) {
         return Err(LedgerError::Invalid(problem));
     }
-    let once::Applied { decisions, actions } = once::resolve(verdict, documents);
+    let Applied { decisions, actions } = flow::apply(verdict, states);
     let actions = actions
         .into_iter()
         .map(|(id, action)| ActionRecord {

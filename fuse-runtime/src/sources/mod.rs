@@ -59,6 +59,7 @@
 mod accepted;
 mod admission;
 mod binding;
+mod clock;
 mod cloud_events;
 mod context;
 mod error;
@@ -73,6 +74,7 @@ mod view;
 mod webhook;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -86,6 +88,7 @@ use crate::secrets::SecretRef;
 pub use accepted::{AcceptError, AcceptOutcome, Accepted};
 pub use admission::{admit, read_headers};
 pub use binding::{EventBinding, milliseconds};
+pub use clock::ClockSource;
 pub use cloud_events::{HeaderError, decode_header};
 pub use context::{SourceContext, SourceHealth};
 pub use error::SourceError;
@@ -185,6 +188,11 @@ impl Sources {
     /// No kind.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The built-in kinds: `webhook`, which listens on this address, and `clock`.
+    pub fn built_in(address: IpAddr) -> Self {
+        Self::new().with("webhook", Webhook::new(address)).with("clock", ClockSource)
     }
 
     /// Adds a kind; one of the same name is replaced.

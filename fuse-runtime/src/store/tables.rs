@@ -47,10 +47,10 @@ pub(crate) const RUNNING: Table<'static, &str, ()> = Table::new("running");
 /// (Since, event key, `DeadEntry` as text). Its length is the count of dead letters.
 pub(crate) const DEAD: Table<'static, (i128, &str, &str), ()> = Table::new("dead_letters");
 
-/// Once key -> the claim that holds it.
-pub(crate) const ONCE: Table<'static, &str, &[u8]> = Table::new("once");
-/// (Until, once key), for pruning.
-pub(crate) const ONCE_ENDS: Table<'static, (i128, &str), ()> = Table::new("once_ends");
+/// Key of a clause of flow control -> its state.
+pub(crate) const FLOW: Table<'static, &str, &[u8]> = Table::new("flow");
+/// (End, key), for pruning.
+pub(crate) const FLOW_ENDS: Table<'static, (i128, &str), ()> = Table::new("flow_ends");
 
 /// The key of the event in [`IDS`]: id, source, name.
 pub(crate) fn id_place(event: &EventKey) -> (&str, &str, &str) {
@@ -71,7 +71,7 @@ pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreE
     transaction.open_table(HELD)?;
     transaction.open_table(RUNNING)?;
     transaction.open_table(DEAD)?;
-    transaction.open_table(ONCE)?;
-    transaction.open_table(ONCE_ENDS)?;
+    transaction.open_table(FLOW)?;
+    transaction.open_table(FLOW_ENDS)?;
     Ok(())
 }

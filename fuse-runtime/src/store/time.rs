@@ -19,7 +19,7 @@ impl Store {
                     tracing::warn!(
                         ?jump,
                         last_seen = %last.wall,
-                        "the time of day jumped since the last run; waiting times and `once` windows continue from the last run"
+                        "the time of day jumped since the last run; waiting times and the windows of flow control continue from the last run"
                     );
                 }
                 clock

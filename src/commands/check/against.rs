@@ -117,7 +117,7 @@ fn text(
         matches_now.iter().for_each(|event| line("  now matches", event));
         no_longer_matches.iter().for_each(|event| line("  no longer", event));
         if changed.acts_differently {
-            line("", "its fuses, `once` or triggers differ");
+            line("", "its fuses, flow control or triggers differ");
         }
         if changed.is_unknown {
             line("", "other events may decide differently: the analysis cannot tell");

@@ -164,6 +164,9 @@ fn a_sensor(sensor: &SensorInfo<'_>) -> String {
         sensor.events.iter().map(|event| event_link(event.source, event.name)).collect();
     parts.push(format!("On {}\n", events.join(" or ")));
     parts.extend(clauses(sensor.each.as_ref(), &sensor.lets, &sensor.when));
+    parts.extend(
+        sensor.flow.iter().map(|clause| format!("Flow control of each rule: {}\n", code(clause))),
+    );
     parts.extend(sensor.rules.iter().map(a_rule));
     parts.join("\n")
 }
@@ -175,10 +178,7 @@ fn a_rule(rule: &RuleInfo<'_>) -> String {
         parts.push(format!("Requires: {}\n", fuses.join(", ")));
     }
     parts.extend(clauses(rule.each.as_ref(), &rule.lets, &rule.when));
-    if let Some(once) = &rule.once {
-        let keys: Vec<_> = once.keys.iter().map(|key| code(key)).collect();
-        parts.push(format!("Once per {} within {}\n", keys.join(", "), code(&once.within)));
-    }
+    parts.extend(rule.flow.iter().map(|clause| format!("Flow control: {}\n", code(clause))));
     for (trigger, fields) in rule.triggers.iter().zip(&rule.written) {
         parts.push(format!("Trigger: {}\n", code(&trigger.kind)));
         let lines: Vec<String> = fields.iter().map(written).collect();

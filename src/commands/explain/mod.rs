@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use asked::Asked;
 use fuse_rules::explain::{Counterfactual, Explained, Explanation};
+use fuse_rules::flow::FlowStates;
 use fuse_rules::literals::parse_switch;
-use fuse_rules::once::{Admission, Claims};
-use fuse_rules::{ArrivedEvent, Event, Fuses, Outcome, Ruleset};
+use fuse_rules::{ArrivedEvent, Event, Fuses, Ruleset};
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
 use fuse_runtime::triggers::{ActionRequest, Triggers};
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     for explained in &mut explanation.decisions {
         reject_unrenderable(&mut explained.decision, &triggers, &objects.event);
     }
-    hold_back(&mut explanation);
+    pass(&mut explanation, event.received_at());
     asked.sort(&mut explanation.decisions);
     let closest = ruleset.would_match(&event, &explanation.decisions).rules;
     output::print(&match arguments.format {
@@ -89,23 +89,11 @@ fn taken<'e>(
     }
 }
 
-/// Applies `once` within the event like the ledger: of several decisions with one key, the first
-/// fires.
-fn hold_back(explanation: &mut Explanation) {
-    let mut claims = Claims::default();
+/// Passes the decisions through flow control, as the ledger would if it had no earlier event.
+fn pass(explanation: &mut Explanation, now: jiff::Timestamp) {
+    let mut states = FlowStates::default();
     for explained in &mut explanation.decisions {
-        let decision = &mut explained.decision;
-        let Some(key) = decision.once.clone() else { continue };
-        // Several triggers of one rule and element share their key.
-        let owner = explained.element.clone().unwrap_or_default();
-        let now = jiff::Timestamp::UNIX_EPOCH;
-        if let Admission::Held { by, .. } = claims.admit(&decision.rule, &key, &owner, now) {
-            decision.outcome = Outcome::Suppressed;
-            decision.reason = format!(
-                "it matches, but `once per` suppresses it: it fired for {by} with the same key"
-            );
-            decision.action = None;
-        }
+        explained.decision.pass(&mut states, "this", "this event", now.into());
     }
 }
 

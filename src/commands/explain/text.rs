@@ -135,13 +135,8 @@ impl Text<'_> {
         self.line(0, &heading);
         self.line(2, &reason(explained));
         self.conditions(explained);
-        if let (Some(once), Outcome::Fired) = (&decision.once, decision.outcome) {
-            let within = fuse_rules::literals::show_duration(once.within_ms);
-            let values = match explained.hides_once {
-                true => fuse_rules::explain::HIDDEN.to_owned(),
-                false => once.values.join(", "),
-            };
-            self.line(2, &format!("once per {values} within {within}"));
+        if decision.outcome == Outcome::Fired {
+            decision.flow.iter().for_each(|request| self.line(2, &request.to_string()));
         }
         self.action(explained);
     }

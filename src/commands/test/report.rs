@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use fuse_rules::diagnostic::Style;
-use fuse_rules::testing::{Coverage, Mutant, Tests};
+use fuse_rules::testing::{Coverage, Mutant, RuleCoverage, Tests};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 
@@ -103,7 +103,11 @@ pub(super) fn coverage(tests: &Tests<'_>, coverage: &Coverage, format: TestForma
         }
         TestFormat::Text => {
             let (wanted, seen) = coverage.counts();
-            let fired = coverage.rules.iter().filter(|rule| rule.missing().count() == 0).count();
+            let fired = coverage.rules.iter();
+            let is_covered = |rule: &&RuleCoverage| {
+                rule.missing().next().is_none() && rule.missing_flow().next().is_none()
+            };
+            let fired = fired.filter(is_covered).count();
             let atoms = coverage.atoms.iter().filter(|atom| atom.missing().is_empty()).count();
             let problems = tests.uncovered(coverage).to_text(Style::Colour);
             format!(

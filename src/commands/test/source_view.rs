@@ -21,9 +21,10 @@ impl Mark {
 
 /// The marks of each file, in their order.
 fn marks(files: &Files, coverage: &Coverage) -> BTreeMap<String, Vec<Mark>> {
-    let rules = coverage.rules.iter().map(|rule| Mark {
-        span: rule.span,
-        seen: rule.outcomes.iter().map(|(outcome, seen)| (outcome.to_string(), *seen)).collect(),
+    let rules = coverage.rules.iter().map(|rule| {
+        let outcomes = rule.outcomes.iter().map(|(outcome, seen)| (outcome.to_string(), *seen));
+        let flow = rule.flow.iter().map(|(by, seen)| (format!("suppressed by {by}"), *seen));
+        Mark { span: rule.span, seen: outcomes.chain(flow).collect() }
     });
     let atoms = coverage.atoms.iter().map(|atom| {
         let truths =

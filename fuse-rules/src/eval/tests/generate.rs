@@ -270,8 +270,9 @@ fn rule(roots: Vec<String>) -> impl Strategy<Value = String> {
         (requires, own, once, whens, mapping, prop::bool::weighted(0.85)).prop_map(
             move |(requires, own, once, whens, mapping, optional)| {
                 let requires = if requires { "requires gate\n" } else { "" };
-                let once =
-                    once.map_or_else(String::new, |key| format!("once per {key} within 1h\n"));
+                let once = once.map_or_else(String::new, |key| {
+                    format!("once per {key} within 1h\nlimit 2 per 1d per {key}\nlimit 9 per 1d\n")
+                });
                 let whens: String = whens.iter().map(|when| format!("when {when}\n")).collect();
                 let mark = if optional { "?" } else { "" };
                 format!(

@@ -42,7 +42,7 @@ impl Obvious<'_> {
             each: inner,
             lets: Vec::new(),
             when: vec![expr.clone()],
-            once: None,
+            flow: Vec::new(),
             triggers: rule.triggers.clone(),
         };
         let sensor = Sensor {
@@ -53,6 +53,7 @@ impl Obvious<'_> {
             each: outer,
             lets: Vec::new(),
             when: Vec::new(),
+            flow: Vec::new(),
             rules: Vec::new(),
         };
         let element = (!element.is_empty()).then(|| element.to_vec());

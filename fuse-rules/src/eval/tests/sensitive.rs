@@ -202,7 +202,8 @@ fn reasons_of_rejections_and_keys_of_once_are_hidden() {
         let explanation = ruleset.plan().explain(&event, &Fuses::default());
         let decision = explanation.decisions[0].clone();
         assert_eq!(ruleset.plan().evaluate(&event, &Fuses::default()).decisions.len(), 1);
-        (decision.decision.reason, decision.hides_once)
+        let asked: Vec<_> = decision.decision.flow.iter().map(ToString::to_string).collect();
+        (decision.decision.reason, asked)
     };
     for rule in [
         "rule r { trigger text { text = headers.authorization } }",
@@ -217,9 +218,9 @@ fn reasons_of_rejections_and_keys_of_once_are_hidden() {
         );
     }
     let rule = "rule r { once per headers.authorization within 5m trigger text { text = \"x\" } }";
-    assert!(reasons(rule).1);
+    assert_eq!(reasons(rule).1, ["once per [hidden] within 5m"]);
     let rule = "rule r { once per event.id within 5m trigger text { text = \"x\" } }";
-    assert!(!reasons(rule).1);
+    assert_eq!(reasons(rule).1, ["once per \"1\" within 5m"]);
 }
 
 #[test]

@@ -166,11 +166,6 @@ impl Generator<'_> {
                         self.all(&["trigger", "log"]);
                         self.block();
                     }
-                    1 => {
-                        self.all(&["once", "per"]);
-                        self.several(Self::expr);
-                        self.all(&["within", "1h30m"]);
-                    }
                     _ => self.shared(),
                 }
             }
@@ -180,7 +175,19 @@ impl Generator<'_> {
     }
 
     fn shared(&mut self) {
-        match self.choose(4) {
+        match self.choose(6) {
+            4 => {
+                self.all(&["once", "per"]);
+                self.several(Self::expr);
+                self.all(&["within", "1h30m"]);
+            }
+            5 => {
+                self.all(&["limit", "3", "per", "1h"]);
+                if self.choose(2) == 0 {
+                    self.t("per");
+                    self.several(Self::expr);
+                }
+            }
             0 => {
                 self.t("when");
                 self.expr();

@@ -2,11 +2,12 @@
 
 mod all_over_empty_list;
 mod always_matches;
-mod constant_once_key;
+mod constant_key;
 mod contradictory_condition;
 mod cross_element;
 mod group_status;
 mod impossible_parameter;
+mod limit_never_reached;
 mod long_name_prefix;
 mod malformed_allow;
 mod mapping_may_be_missing;
@@ -43,11 +44,12 @@ use super::Pass;
 pub(super) static ALL: &[&Pass] = &[
     &all_over_empty_list::PASS,
     &always_matches::PASS,
-    &constant_once_key::PASS,
+    &constant_key::PASS,
     &contradictory_condition::PASS,
     &cross_element::PASS,
     &group_status::PASS,
     &impossible_parameter::PASS,
+    &limit_never_reached::PASS,
     &long_name_prefix::PASS,
     &malformed_allow::PASS,
     &mapping_may_be_missing::PASS,

@@ -4,7 +4,6 @@ use crate::lint::context::{Findings, LintContext};
 use crate::lint::facts::{Facts, shown};
 use crate::lint::{Level, Lint, Pass};
 use crate::typed::Rule;
-use crate::typed::Shown;
 
 pub(super) static PASS: Pass = Pass {
     lint: Lint {
@@ -31,11 +30,11 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
             other.name()
         );
         let event = shown(witness);
-        let has_once = rule.placed.rule.once.is_some();
+        let has_flow = !rule.placed.rule.flow.is_empty();
         out.add(rule.span(), message, |problem| {
             let label =
-                if has_once { "the action may happen twice" } else { "the action happens twice" };
-            let fix = if has_once {
+                if has_flow { "the action may happen twice" } else { "the action happens twice" };
+            let fix = if has_flow {
                 "make their conditions mutually exclusive, because each rule tracks its own `once`"
             } else {
                 "remove it, or make their conditions mutually exclusive"
@@ -54,15 +53,12 @@ fn shadows(facts: &mut Facts<'_>, number: usize, by: usize) -> bool {
         return false;
     };
     let (rule, shadow) = (own.placed.rule, other.placed.rule);
-    let once = |rule: &Rule| {
-        rule.once.as_ref().map(|once| {
-            let keys: Vec<String> = once.keys.iter().map(|key| Shown(key).to_string()).collect();
-            (keys, once.within)
-        })
+    let flow = |rule: &Rule| -> Vec<_> {
+        rule.flow.iter().map(|clause| (clause.identity.clone(), clause.flow)).collect()
     };
     let same = own.actions == other.actions
         && shadow.requires.iter().all(|fuse| rule.requires.contains(fuse))
-        && once(rule) == once(shadow);
+        && flow(rule) == flow(shadow);
     // If two rules match the same events, only the later one is reported.
     same && facts.implies(number, by) && (by < number || !facts.implies(by, number))
 }

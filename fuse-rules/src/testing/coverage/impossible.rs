@@ -98,8 +98,7 @@ pub(crate) fn guarded_atoms<'r>(sensor: &'r Sensor, rule: &'r Rule) -> Vec<Guard
     }
     // Keys and fields are evaluated if all conditions are true.
     guards.iter_mut().for_each(|(_, truths)| *truths = Truths::TRUE);
-    let keys = rule.once.iter().flat_map(|once| &once.keys);
-    keys.for_each(|key| collect_choices(key, &mut guards, &mut found));
+    rule.flow_keys().for_each(|key| collect_choices(key, &mut guards, &mut found));
     for trigger in &rule.triggers {
         collect_in_fields(&trigger.fields, &mut guards, &mut found);
     }

@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::flow;
 use super::operators::{ConditionMutation, ConditionMutator};
 use crate::ruleset::Ruleset;
 use crate::span::Span;
@@ -140,6 +141,11 @@ impl Planner<'_> {
             self.add(changed, what, clause.span, ChangedPart::Condition);
             self.condition(clause, Place { sensor: at, rule: None });
         }
+        let mutator = self.mutator;
+        for (rules, what, span) in flow::of_sensor(sensor, &|span| mutator.text(span).to_owned()) {
+            let changed = Sensor { rules, ..without_rules(sensor) };
+            self.add(changed, what, span, ChangedPart::Action);
+        }
         for (i, rule) in sensor.rules.iter().enumerate() {
             self.rule(sensor, rule, Place { sensor: at, rule: Some(i) });
         }
@@ -164,17 +170,7 @@ impl Planner<'_> {
             let what = format!("`requires {name}` is removed");
             mutated.push((Rule { requires, ..rule.clone() }, what, rule.span));
         }
-        if let Some(once) = &rule.once {
-            let span = once.keys.first().map_or(rule.span, |key| key.span);
-            let none = Rule { once: None, ..rule.clone() };
-            mutated.push((none, "`once` is removed".into(), span));
-            for (i, key) in once.keys.iter().enumerate().filter(|_| once.keys.len() > 1) {
-                let mut once = once.clone();
-                once.keys.remove(i);
-                let what = format!("the key `{}` is removed", self.mutator.text(key.span));
-                mutated.push((Rule { once: Some(once), ..rule.clone() }, what, key.span));
-            }
-        }
+        mutated.extend(flow::of_rule(sensor, rule, &|span| self.mutator.text(span).to_owned()));
         for (i, trigger) in rule.triggers.iter().enumerate() {
             let Some(block) = self.blocks.get(&trigger.span).copied() else { continue };
             for (fields, what, span) in without_one(&trigger.fields, block) {
@@ -290,6 +286,7 @@ fn without_rules(sensor: &Sensor) -> Sensor {
         each: sensor.each.clone(),
         lets: Vec::new(),
         when: sensor.when.clone(),
+        flow: sensor.flow.clone(),
         rules: Vec::new(),
     }
 }

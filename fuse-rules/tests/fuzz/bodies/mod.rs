@@ -89,9 +89,9 @@ fn evaluate(ruleset: &Ruleset, body: &str) {
             assert_eq!(explained.decisions.len(), evaluation.decisions.len());
             for (one, other) in explained.decisions.iter().zip(&evaluation.decisions) {
                 let one = &one.decision;
-                let (rule, outcome) = ((&one.rule, &one.element), (&one.outcome, &one.once));
+                let (rule, outcome) = ((&one.rule, &one.element), (&one.outcome, &one.flow));
                 assert_eq!(rule, (&other.rule, &other.element));
-                assert_eq!(outcome, (&other.outcome, &other.once), "{}", one.reason);
+                assert_eq!(outcome, (&other.outcome, &other.flow), "{}", one.reason);
                 assert_eq!(one.action, other.action);
             }
             found(&plan, &event, &fuses, &evaluation);

@@ -39,8 +39,14 @@ const SOURCE_FIELDS: &[&str] = &[
 /// The first clauses of a sensor or rule.
 const BEGINNINGS: &[&str] =
     &["", "requires f\n", "each j in body.l\n", "each j in @P\n when j.x @Y\n", "@C"];
-const ONCE: &[&str] =
-    &["", "once per @P within 4h\n", "requires f\n", "each o in @P max 3\n", "@C"];
+const ONCE: &[&str] = &[
+    "",
+    "once per @P within 4h\n",
+    "limit 2 per 4h per @P\n",
+    "requires f\n",
+    "each o in @P max 3\n",
+    "@C",
+];
 
 const CLAUSES: &[&str] = &[
     "\n",
@@ -50,6 +56,8 @@ const CLAUSES: &[&str] = &[
     "each o in @E max 3\n",
     "once per @P within 4h\n",
     "once per @E, @E within 10m\n",
+    "limit 3 per 10m\n",
+    "limit 1 per 1d per @E, @E\n",
     "requires f\n",
     "@G",
 ];

@@ -10,7 +10,7 @@ use super::super::Ledger;
 use super::OpenStore;
 use crate::bus::Bus;
 use crate::store::FILE_NAME;
-use crate::testing::backend_laws::support::{attempt, claim, intended, push, verdict};
+use crate::testing::backend_laws::support::{attempt, intended, once, push, verdict};
 
 const FOLDER: &str = "FUSE_TEST_CRASH_FOLDER";
 
@@ -22,7 +22,7 @@ async fn work(folder: &Path) -> OpenStore {
     }
     let delivery = opened.bus.next().await.unwrap();
     let mut verdict = verdict(&delivery.event().key(), "act", 1);
-    verdict.once = vec![claim("s/r k", "a", None)];
+    verdict.flow = vec![once("k", "a", None)];
     opened.ledger.decide(verdict).await.unwrap();
     opened.ledger.intend(&push("a"), "act", attempt(2)).await.unwrap();
     opened
@@ -43,7 +43,7 @@ async fn continue_after(folder: &Path) {
 
     assert_eq!(opened.bus.next().await.unwrap().event().id, "b");
     let mut held = verdict(&push("b"), "act-b", 9);
-    held.once = vec![claim("s/r k", "b", None)];
+    held.flow = vec![once("k", "b", None)];
     let record = opened.ledger.decide(held).await.unwrap();
     assert_eq!(record.decisions[0].outcome, Outcome::Suppressed);
     assert_eq!(opened.bus.backlog(), 2);

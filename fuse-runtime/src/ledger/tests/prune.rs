@@ -7,24 +7,22 @@ use super::super::Ledger;
 use super::OpenStore;
 use crate::bus::Bus;
 use crate::store::{
-    ACTIONS, DEAD, DECIDED, EVENTS, FILE_NAME, IDS, ONCE, ONCE_ENDS, QUEUE, STATUS, TIMES,
+    ACTIONS, DEAD, DECIDED, EVENTS, FILE_NAME, FLOW, FLOW_ENDS, IDS, QUEUE, STATUS, TIMES,
     UNSETTLED,
 };
-use crate::testing::backend_laws::support::{
-    at, claim, dead, envelope, refused, rejected, verdict,
-};
+use crate::testing::backend_laws::support::{at, dead, envelope, once, refused, rejected, verdict};
 
 /// How many rows all tables hold.
 async fn rows(opened: &OpenStore) -> u64 {
     let counted = opened.store.read(|t| {
         let mut rows = 0;
-        for table in [STATUS, DECIDED, ACTIONS, ONCE] {
+        for table in [STATUS, DECIDED, ACTIONS, FLOW] {
             rows += t.open_table(table)?.len()?;
         }
         rows += t.open_table(EVENTS)?.len()? + t.open_table(QUEUE)?.len()?;
         rows += t.open_table(IDS)?.len()?;
         rows += t.open_table(TIMES)?.len()? + t.open_table(UNSETTLED)?.len()?;
-        rows += t.open_table(DEAD)?.len()? + t.open_table(ONCE_ENDS)?.len()?;
+        rows += t.open_table(DEAD)?.len()? + t.open_table(FLOW_ENDS)?.len()?;
         Ok(rows)
     });
     counted.await.unwrap()
@@ -77,27 +75,27 @@ async fn many_events_are_pruned_past_those_that_stay() {
 }
 
 #[tokio::test]
-async fn claims_go_when_they_are_over_and_not_before() {
+async fn states_go_when_they_are_over_and_not_before() {
     let opened = OpenStore::in_memory().await;
     for (id, key, seconds) in [("a", "k", 0), ("b", "k", 4 * 3600), ("c", "j", 0)] {
         let event = opened.accept(id, seconds).await;
         let mut verdict = verdict(&event, id, seconds);
-        verdict.once = vec![claim(key, id, None)];
+        verdict.flow = vec![once(key, id, None)];
         opened.ledger.decide(verdict).await.unwrap();
     }
-    let claims = async || {
+    let states = async || {
         let counted = opened
             .store
-            .read(|t| Ok((t.open_table(ONCE)?.len()?, t.open_table(ONCE_ENDS)?.len()?)));
+            .read(|t| Ok((t.open_table(FLOW)?.len()?, t.open_table(FLOW_ENDS)?.len()?)));
         counted.await.unwrap()
     };
-    assert_eq!(claims().await, (2, 2));
+    assert_eq!(states().await, (2, 2));
     opened.ledger.prune(at(4 * 3600 - 1)).await.unwrap();
-    assert_eq!(claims().await, (2, 2));
+    assert_eq!(states().await, (2, 2));
     opened.ledger.prune(at(4 * 3600)).await.unwrap();
-    assert_eq!(claims().await, (1, 1));
+    assert_eq!(states().await, (1, 1));
     opened.ledger.prune(at(8 * 3600)).await.unwrap();
-    assert_eq!(claims().await, (0, 0));
+    assert_eq!(states().await, (0, 0));
 }
 
 #[tokio::test]

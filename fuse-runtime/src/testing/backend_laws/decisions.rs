@@ -1,11 +1,11 @@
-//! The laws of [`Ledger::decide`](crate::ledger::Ledger::decide), `once per` included.
+//! The laws of [`Ledger::decide`](crate::ledger::Ledger::decide), flow control included.
 
 use fuse_rules::Outcome;
 
 use super::Fixture;
 use super::support::{
-    OpenBackend, Violation, action, at, claim, envelope, fired, outcomes, push, refused, rejected,
-    verdict,
+    OpenBackend, Violation, action, at, envelope, fired, limited, once, outcomes, push, refused,
+    rejected, verdict,
 };
 use crate::bus::Published;
 use crate::event::Envelope;
@@ -91,14 +91,14 @@ pub async fn a_verdict_that_contradicts_itself_records_nothing(
     let mut contradictory = verdict(&event, "act", 1);
     contradictory.rejected = Some("the key `a` occurs twice".into());
     for mut bad in [twice, missing, contradictory] {
-        bad.once = vec![claim("s/r k", "o", None)];
+        bad.flow = vec![once("k", "o", None)];
         let decided = opened.ledger.decide(bad.clone()).await;
         let is_refused = matches!(decided, Err(LedgerError::Invalid(_)));
         ensure!(is_refused, "the answer to the verdict {bad:?} is {decided:?}");
     }
     ensure_eq!(opened.record(&event).await?.decided, None, "the decision");
     let mut good = verdict(&event, "act", 1);
-    good.once = vec![claim("s/r k", "someone else", None)];
+    good.flow = vec![once("k", "someone else", None)];
     let record = opened.ledger.decide(good).await?;
     ensure_eq!(outcomes(&record), [Outcome::Fired], "the outcomes of a good verdict");
     Ok(())
@@ -249,13 +249,13 @@ pub async fn a_held_key_suppresses_until_its_window_ends(
     ] {
         let event = opened.accept(id, seconds).await?;
         let mut verdict = verdict(&event, &format!("act-{id}"), seconds);
-        verdict.once = vec![claim("s/r [\"k\"]", id, None)];
+        verdict.flow = vec![once("\"k\"", id, None)];
         let record = opened.ledger.decide(verdict).await?;
         ensure_eq!(outcomes(&record), [outcome], "the outcome after {seconds} s");
         if outcome == Outcome::Suppressed {
             let reasons: Vec<_> = record.decisions.iter().map(|one| one.reason.as_str()).collect();
-            let why = "`once per` already fired at 2026-08-01T10:00:00Z for event `a`; \
-                       holds until 2026-08-01T14:00:00Z";
+            let why = "`once per \"k\" within 4h` already fired at 2026-08-01T10:00:00Z for event `a`; \
+                       free again at 2026-08-01T14:00:00Z";
             ensure_eq!(reasons, [why], "the reason");
             let named = record.decisions.iter().filter_map(|one| one.action.as_ref()).count();
             ensure_eq!((named, record.actions.len()), (0, 0), "the actions");
@@ -276,9 +276,44 @@ pub async fn a_key_is_held_after_a_crash(fixture: &dyn Fixture) -> Result<(), Vi
         let opened = OpenBackend::new(fixture).await?;
         let event = opened.accept(id, 0).await?;
         let mut verdict = verdict(&event, id, 1);
-        verdict.once = vec![claim("s/r k", id, None)];
+        verdict.flow = vec![once("k", id, None)];
         let record = opened.ledger.decide(verdict).await?;
         ensure_eq!(outcomes(&record), [outcome], "the outcome of event `{id}`");
+    }
+    Ok(())
+}
+
+/// A limit lets its number through in any window, also across a crash. What is suppressed has the reason and no action.
+///
+/// # Errors
+///
+/// The backend breaks the law.
+pub async fn a_limit_lets_no_more_through_than_its_number(
+    fixture: &dyn Fixture,
+) -> Result<(), Violation> {
+    const WINDOW: i64 = 4 * 3600;
+    let mut opened = OpenBackend::new(fixture).await?;
+    for (id, seconds, outcome) in [
+        ("a", 0, Outcome::Fired),
+        ("b", 600, Outcome::Fired),
+        ("c", WINDOW - 1, Outcome::Suppressed),
+        ("d", WINDOW, Outcome::Fired),
+        ("e", WINDOW + 599, Outcome::Suppressed),
+        ("f", WINDOW + 600, Outcome::Fired),
+    ] {
+        opened = opened.crash(fixture).await?;
+        let event = opened.accept(id, seconds).await?;
+        let mut verdict = verdict(&event, &format!("act-{id}"), seconds);
+        verdict.flow = vec![limited(id)];
+        let record = opened.ledger.decide(verdict).await?;
+        ensure_eq!(outcomes(&record), [outcome], "the outcome after {seconds} s");
+        if id == "c" {
+            let reasons: Vec<_> = record.decisions.iter().map(|one| one.reason.as_str()).collect();
+            let why =
+                "`limit 2 per 4h` is reached: 2 of 2 within 4h; free again at 2026-08-01T14:00:00Z";
+            ensure_eq!(reasons, [why], "the reason");
+            ensure_eq!(record.actions.len(), 0, "the number of actions");
+        }
     }
     Ok(())
 }
@@ -299,7 +334,7 @@ pub async fn the_owner_of_a_key_is_granted_it_again(
     ] {
         let event = opened.accept(id, 0).await?;
         let mut verdict = verdict(&event, id, 1);
-        verdict.once = vec![claim("s/r k", owner, None)];
+        verdict.flow = vec![once("k", owner, None)];
         let record = opened.ledger.decide(verdict).await?;
         ensure_eq!(outcomes(&record), [outcome], "the outcome of event `{id}`");
     }
@@ -330,11 +365,10 @@ pub async fn the_first_of_two_elements_with_one_key_is_granted_it(
     let mut second = action("s/r", Some(vec![1]));
     second.ordinal = 1;
     verdict.actions.push(("act-1-second".into(), second));
-    // One owner: these are two occurrences all the same.
-    verdict.once = vec![
-        claim("s/r k", "e", Some(vec![0])),
-        claim("s/r k", "e", Some(vec![1])),
-        claim("s/r other", "e", Some(vec![2])),
+    verdict.flow = vec![
+        once("k", "e", Some(vec![0])),
+        once("k", "e", Some(vec![1])),
+        once("other", "e", Some(vec![2])),
     ];
     let record = opened.ledger.decide(verdict).await?;
     let expected = [Outcome::Fired, Outcome::Suppressed, Outcome::Fired];
@@ -358,13 +392,13 @@ pub async fn a_decision_that_did_not_fire_claims_no_key(
     let mut unrendered = verdict(&event, "act", 0);
     unrendered.decisions = vec![rejected("s/r", None, "`name` is absent")];
     unrendered.actions.clear();
-    unrendered.once = vec![claim("s/r k", "a", None)];
+    unrendered.flow = vec![once("k", "a", None)];
     let record = opened.ledger.decide(unrendered).await?;
     ensure_eq!(outcomes(&record), [Outcome::Rejected], "the outcomes");
 
     let event = opened.accept("b", 0).await?;
     let mut verdict = verdict(&event, "act-b", 1);
-    verdict.once = vec![claim("s/r k", "b", None)];
+    verdict.flow = vec![once("k", "b", None)];
     let record = opened.ledger.decide(verdict).await?;
     ensure_eq!(outcomes(&record), [Outcome::Fired], "the outcomes of the next event");
     Ok(())

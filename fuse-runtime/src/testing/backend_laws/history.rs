@@ -6,7 +6,7 @@ use fuse_rules::Outcome;
 
 use super::Fixture;
 use super::support::{
-    OpenBackend, Violation, at, claim, dead, done, envelope, outcomes, rejected, verdict,
+    OpenBackend, Violation, at, dead, done, envelope, once, outcomes, rejected, verdict,
 };
 use crate::bus::Published;
 use crate::event::{Envelope, EventKey, Replay};
@@ -233,7 +233,7 @@ pub async fn a_preview_records_nothing(fixture: &dyn Fixture) -> Result<(), Viol
     let opened = OpenBackend::new(fixture).await?;
     let event = opened.accept("a", 0).await?;
     let mut asked = verdict(&event, "a", 1);
-    asked.once = vec![claim("s/r k", "a", None)];
+    asked.flow = vec![once("k", "a", None)];
     for _ in 0..2 {
         let shown = opened.ledger.preview(&asked).await?;
         ensure_eq!(shown, asked.decisions, "a preview of a free key");
@@ -241,7 +241,7 @@ pub async fn a_preview_records_nothing(fixture: &dyn Fixture) -> Result<(), Viol
     ensure_eq!(opened.record(&event).await?.decided, None, "the decision");
     opened.ledger.decide(asked).await?;
     let mut repeated = verdict(&EventKey { id: "b".into(), ..event }, "b", 2);
-    repeated.once = vec![claim("s/r k", "b", None)];
+    repeated.flow = vec![once("k", "b", None)];
     let shown = opened.ledger.preview(&repeated).await?;
     let outcome = shown.first().map(|decision| decision.outcome);
     ensure_eq!(outcome, Some(Outcome::Suppressed), "a preview of a key that is held");

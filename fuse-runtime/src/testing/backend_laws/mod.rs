@@ -176,6 +176,7 @@ laws! {
         events_are_found_by_id,
         a_held_key_suppresses_until_its_window_ends,
         a_key_is_held_after_a_crash,
+        a_limit_lets_no_more_through_than_its_number,
         the_owner_of_a_key_is_granted_it_again,
         the_first_of_two_elements_with_one_key_is_granted_it,
         a_decision_that_did_not_fire_claims_no_key,

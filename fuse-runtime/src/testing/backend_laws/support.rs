@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use fuse_rules::flow::{Flow, FlowRequest, Occurrence, Owner};
 use fuse_rules::{Action, Element, Outcome};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Fixture;
 use crate::backend::{Backend, BackendError};
@@ -15,7 +16,7 @@ use crate::bus::{Bus, BusError, Delivery, Published};
 use crate::event::{Envelope, EventKey};
 use crate::ledger::{
     ActionState, Attempt, Counts, DeadLetterKind, DecisionRecord, EventAction, EventRecord, Ledger,
-    LedgerError, OnceClaim, Permit, Verdict,
+    LedgerError, Permit, Verdict,
 };
 
 /// How long a law waits for an event that the bus must deliver.
@@ -264,15 +265,31 @@ pub(crate) fn rejected(rule: &str, element: Element, reason: &str) -> DecisionRe
     }
 }
 
-/// A claim of four hours for the rule `s/r`.
-pub(crate) fn claim(key: &str, owner: &str, element: Element) -> OnceClaim {
-    OnceClaim {
-        key: key.into(),
-        owner: owner.into(),
-        within_ms: 4 * 3600 * 1000,
+/// An occurrence of the rule `s/r`, which has to pass `once per body.k within 4h`, with this key.
+pub(crate) fn once(key: &str, event: &str, element: Element) -> Occurrence {
+    Occurrence {
         rule: "s/r".into(),
+        owner: Owner::new(event, &format!("event `{event}`"), element.as_deref()),
         element,
+        requests: vec![FlowRequest {
+            clause: "once per body.k".into(),
+            flow: Flow::Once { within: SignedDuration::from_hours(4) },
+            values: vec![key.into()],
+            is_sensitive: false,
+        }],
     }
+}
+
+/// The same with `limit 2 per 4h`, without a key.
+pub(crate) fn limited(event: &str) -> Occurrence {
+    let per = SignedDuration::from_hours(4);
+    let request = FlowRequest {
+        clause: "limit per ".into(),
+        flow: Flow::Limit { count: 2, per },
+        values: Vec::new(),
+        is_sensitive: false,
+    };
+    Occurrence { requests: vec![request], ..once("", event, None) }
 }
 
 /// A verdict that fires the rule `s/r` as the action `id`, so many seconds after the start.
@@ -287,7 +304,7 @@ pub(crate) fn verdict(event: &EventKey, id: &str, seconds: i64) -> Verdict {
         decisions: vec![fired("s/r", None, id)],
         actions: vec![(id.into(), action("s/r", None))],
         requires: BTreeMap::new(),
-        once: Vec::new(),
+        flow: Vec::new(),
     }
 }
 

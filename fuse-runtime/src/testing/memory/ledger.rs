@@ -53,7 +53,7 @@ impl State {
         {
             return Err(LedgerError::Invalid(transition::two_actions(id)));
         }
-        let decided = transition::decide(verdict, &mut self.once)?;
+        let decided = transition::decide(verdict, &mut self.flow)?;
         let stored = self.events.get_mut(&verdict.event).ok_or_else(unknown)?;
         stored.decision = Some(StoredDecision {
             plan: verdict.plan.clone(),
@@ -120,7 +120,7 @@ impl State {
     }
 
     fn prune(&mut self, older_than: Timestamp) -> u64 {
-        let Self { events, actions, once, .. } = self;
+        let Self { events, actions, flow, .. } = self;
         let before = events.len();
         events.retain(|_, stored| {
             let ids = || stored.decision.iter().flat_map(|decision| &decision.actions);
@@ -134,7 +134,7 @@ impl State {
             }
             stays
         });
-        once.retain(|_, document| document.claim.until > older_than);
+        flow.prune(older_than);
         before.saturating_sub(events.len()) as u64
     }
 }
@@ -255,8 +255,8 @@ impl Ledger for Process {
     }
 
     async fn preview(&self, verdict: &Verdict) -> Result<Vec<DecisionRecord>, LedgerError> {
-        let mut documents = self.with(|state| state.once.clone())?;
-        Ok(transition::decide(verdict, &mut documents)?.decisions)
+        let mut states = self.with(|state| state.flow.clone())?;
+        Ok(transition::decide(verdict, &mut states)?.decisions)
     }
 
     async fn operate(

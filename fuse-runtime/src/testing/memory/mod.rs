@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use fuse_rules::flow::FlowStates;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -15,7 +16,6 @@ use crate::backend::{Backend, BackendError, Embedded};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::event::{Envelope, EventKey};
-use crate::ledger::once::OnceDocuments;
 use crate::ledger::transition::Acceptance;
 use crate::ledger::{ActionRecord, DecisionRecord, EventOperation, Ledger};
 use bus::MemoryOutbox;
@@ -75,7 +75,7 @@ struct State {
     queue: BTreeMap<u64, EventKey>,
     next_seq: u64,
     actions: BTreeMap<String, (EventKey, ActionRecord)>,
-    once: OnceDocuments,
+    flow: FlowStates,
 }
 
 #[derive(Debug)]

@@ -12,6 +12,7 @@ use crate::analysis::{ANY_TEXT, Analysis, Answer, Placed};
 use crate::diagnostic::fix::Edits;
 use crate::eval::Plan;
 use crate::event::{DEFAULT_RECEIVED, Event};
+use crate::flow::FlowRequest;
 use crate::fuses::Fuses;
 use crate::lint::Lint;
 use crate::ruleset::Ruleset;
@@ -34,10 +35,24 @@ pub(super) enum Claim {
     /// The truth of a condition only helps rules to act: these rules, in which it is never true, act on no
     /// further events.
     Helps { plan: Plan },
-    /// All events have the same `once` key.
-    OneKey { rule: String },
-    /// The `once` key contains the id of the event.
-    OwnKey { rule: String },
+    /// All events have the same key of this clause of flow control.
+    OneKey { rule: String, clause: FlowLine },
+    /// The key of this clause contains the id of the event.
+    OwnKey { rule: String, clause: FlowLine },
+    /// This limit suppresses nothing, whenever the events arrive.
+    NeverReached { rule: String, clause: FlowLine },
+}
+
+/// A clause of flow control, as a line of the rules.
+pub(super) struct FlowLine(String);
+
+impl FlowLine {
+    /// Whether this is the clause that asks.
+    pub(super) fn asks(&self, request: &FlowRequest) -> bool {
+        let keys = request.clause.split_once(" per ").map_or("", |(_, keys)| keys);
+        let keys = if keys.is_empty() { Vec::new() } else { vec![keys.to_owned()] };
+        request.flow.text(&keys) == self.0
+    }
 }
 
 /// Checks a finding, and returns the claims that need events.
@@ -83,12 +98,17 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
                 .into_iter()
                 .collect();
         }
-        "constant-once-key" => {
+        "constant-key" => {
             let rule = names().remove(0);
+            let clause = FlowLine(lines.all()[line].to_owned());
             return vec![match message.starts_with("all events") {
-                true => Claim::OneKey { rule },
-                false => Claim::OwnKey { rule },
+                true => Claim::OneKey { rule, clause },
+                false => Claim::OwnKey { rule, clause },
             }];
+        }
+        "limit-never-reached" => {
+            let clause = FlowLine(lines.all()[line].to_owned());
+            return vec![Claim::NeverReached { rule: one(), clause }];
         }
         "unanchored-match" if message.contains("is equivalent to") => {
             let of_lines = !message.contains("of one line");

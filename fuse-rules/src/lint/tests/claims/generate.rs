@@ -245,6 +245,18 @@ fn rule(random: &mut Random, number: usize, event: &Event) -> String {
         ];
         writeln!(text, "once per {} within 1h", random.pick(&keys)).unwrap();
     }
+    if random.one_in(4) {
+        let limits = [
+            "limit 3 per 1h",
+            "limit 4 per 2h per body.a",
+            "limit 2 per 30m per \"deploy\"",
+            "limit 2 per 30m per event.id",
+            "limit 1 per 1h per body.a, body.name",
+        ];
+        let first = random.below(limits.len());
+        writeln!(text, "{}", limits[first]).unwrap();
+        writeln!(text, "{}", limits[(first + 1) % limits.len()]).unwrap();
+    }
     text.push_str(&trigger(random, &event));
     text.push_str("}\n");
     text

@@ -11,12 +11,15 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::load;
 use crate::analysis::{Analysis, Placed, Witness};
 use crate::decision::{Decision, Evaluation};
 use crate::diagnostic::{Fix, Topic};
 use crate::eval::tests::many::Random;
 use crate::event::Event;
+use crate::flow::{Admission, FlowStates};
 use crate::fuses::Fuses;
 use crate::lint::Lint;
 use crate::lint::{Level, Lints, TemplateFile};
@@ -91,8 +94,14 @@ fn acts(decided: &Evaluation) -> Vec<Act<'_>> {
     acting.map(|d| (d.rule.as_str(), d.element.as_deref(), d.action.as_ref())).collect()
 }
 
-/// The `once` keys that occurred, by the index of the claim.
-type Keys = BTreeMap<usize, BTreeSet<Vec<String>>>;
+/// What happened so far, by the index of the claim.
+#[derive(Default)]
+struct Seen {
+    /// The keys of a clause of flow control that occurred.
+    keys: BTreeMap<usize, BTreeSet<Vec<String>>>,
+    /// The states of flow control, and the time in minutes.
+    states: BTreeMap<usize, (FlowStates, i64)>,
+}
 
 /// Fails if an event refutes a claim.
 fn hold(
@@ -100,7 +109,7 @@ fn hold(
     event: &Event<'_>,
     decided: &Evaluation,
     fuses: &Fuses,
-    keys: &mut Keys,
+    seen: &mut Seen,
     text: &str,
 ) {
     let shown = || format!("{finding:?}\n{} {event:?}\n{text}", event.body());
@@ -122,7 +131,7 @@ fn hold(
             for (path, decision) in own.iter().filter(|(_, own)| own.outcome != Outcome::Gated) {
                 let does = |of: &Decision| {
                     let action = of.action.as_ref();
-                    (action.map(|a| (a.trigger.clone(), a.fields.clone())), of.once.clone())
+                    (action.map(|a| (a.trigger.clone(), a.fields.clone())), of.flow.clone())
                 };
                 let other = others
                     .iter()
@@ -144,17 +153,29 @@ fn hold(
                 assert!(own.any(|(at, _)| is_same(at)), "{decision:?}: {}", shown());
             }
         }
-        Claim::OneKey { rule } => {
-            let seen = keys.entry(number).or_default();
-            let once = acting(decided, rule).into_iter().filter_map(|(_, d)| d.once.clone());
-            seen.extend(once.map(|once| once.values));
+        Claim::OneKey { rule, clause } => {
+            let seen = seen.keys.entry(number).or_default();
+            let asked = acting(decided, rule).into_iter().flat_map(|(_, d)| d.flow.clone());
+            seen.extend(asked.filter(|one| clause.asks(one)).map(|request| request.values));
             assert!(seen.len() < 2, "{seen:?}: {}", shown());
         }
-        Claim::OwnKey { rule } => {
+        Claim::OwnKey { rule, clause } => {
             let id = format!("{:?}", event.field("id").unwrap_or_default());
             for (_, decision) in acting(decided, rule) {
-                let has_id = |key: &crate::decision::OnceKey| key.values.contains(&id);
-                assert!(decision.once.as_ref().is_none_or(has_id), "{}", shown());
+                let mut asked = decision.flow.iter().filter(|one| clause.asks(one));
+                assert!(asked.all(|request| request.values.contains(&id)), "{}", shown());
+            }
+        }
+        Claim::NeverReached { rule, clause } => {
+            let (states, minutes) = seen.states.entry(number).or_default();
+            for (_, decision) in acting(decided, rule) {
+                *minutes += (event.body().len() % 40) as i64;
+                let owner = format!("{minutes} {}", states.iter().count());
+                let Some(occurrence) = decision.occurrence(&owner, "it") else { continue };
+                let now = Timestamp::UNIX_EPOCH + SignedDuration::from_mins(*minutes);
+                if let Admission::Suppressed { by, why } = states.admit(&occurrence, now.into()) {
+                    assert!(!clause.asks(&occurrence.requests[by]), "{why}: {}", shown());
+                }
             }
         }
         _ => {}
@@ -184,7 +205,7 @@ fn no_finding_is_false() {
                 claims(text, finding).into_iter().map(move |claim| (claim, finding))
             })
             .collect();
-        let mut keys = Keys::new();
+        let mut seen = Seen::default();
         let rules = ruleset.rules().count();
         let mut look = |event: &Event<'_>, gate: bool| {
             compared += rules;
@@ -199,7 +220,7 @@ fn no_finding_is_false() {
             if decided.refused.is_none() {
                 for (number, (claim, finding)) in claims.iter().enumerate() {
                     let claim = (number, claim, *finding);
-                    hold(claim, event, &decided, &fuses, &mut keys, text);
+                    hold(claim, event, &decided, &fuses, &mut seen, text);
                 }
             }
         };

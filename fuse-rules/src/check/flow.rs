@@ -1,0 +1,121 @@
+//! Clauses of flow control: their keys and parameters.
+
+use std::collections::BTreeMap;
+
+use super::Checker;
+use super::operands::absence_of;
+use super::scope::Scope;
+use super::sensors::repeated_clause;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::flow::Flow;
+use crate::syntax::ast;
+use crate::typed::{Expr, FlowClause, Shown};
+use crate::value::Kinds;
+
+/// The largest number that `limit` accepts. The state of a key contains each action that counts, about 90 bytes, and is read
+/// as a whole for each decision.
+const MAX_LIMIT: u32 = 10_000;
+
+impl Checker<'_> {
+    /// The clauses of a sensor or of a rule.
+    pub(super) fn flow(
+        &mut self,
+        clauses: &[ast::FlowClause],
+        scope: &mut Scope,
+    ) -> Vec<FlowClause> {
+        let mut once = clauses.iter().filter(|clause| matches!(clause.flow, Flow::Once { .. }));
+        if let (Some(first), Some(second)) = (once.next(), once.next()) {
+            self.report(repeated_clause("once", second.span, first.span));
+        }
+        clauses.iter().map(|clause| self.flow_clause(clause, scope)).collect()
+    }
+
+    fn flow_clause(&mut self, clause: &ast::FlowClause, scope: &mut Scope) -> FlowClause {
+        let keys: Vec<Expr> =
+            clause.keys.iter().map(|key| self.flow_key(clause.flow, key, scope)).collect();
+        self.flow_parameters(clause);
+        let shown: Vec<String> = keys.iter().map(|key| Shown(key).to_string()).collect();
+        let identity = clause.flow.identity(&shown);
+        FlowClause { flow: clause.flow, keys, identity, span: clause.span }
+    }
+
+    fn flow_key(&mut self, flow: Flow, key: &ast::Expr, scope: &mut Scope) -> Expr {
+        let word = flow.word();
+        let help = match flow {
+            Flow::Once { .. } => {
+                "name what must not repeat, as in `once per alert.fingerprint within 4h`"
+            }
+            Flow::Limit { .. } => {
+                "name what has its own limit, as in `limit 3 per 1h per body.app`"
+            }
+        };
+        let (expr, known) = self.expr(key, scope);
+        let kinds = known.kinds();
+        if expr.is_condition() || !kinds.meets(Kinds::SCALAR) && !known.ty.is_nothing() {
+            let message = format!("a key of `{word}` must be a single value");
+            self.report(
+                Diagnostic::error(Code::E0301, key.span, message)
+                    .label(format!("this is {kinds}"))
+                    .help(help),
+            );
+        } else {
+            self.require_one_kind(&expr, &known, Kinds::SCALAR, &format!("a key of `{word}`"));
+            let absence = absence_of(&expr, &known);
+            self.require_value(flow.words(), None, (&expr, &known), &absence, scope);
+        }
+        expr
+    }
+
+    fn flow_parameters(&mut self, clause: &ast::FlowClause) {
+        match clause.flow {
+            Flow::Once { within } if within.is_zero() => self.report(
+                Diagnostic::error(
+                    Code::E0506,
+                    clause.duration_span,
+                    "`within` takes a duration longer than zero",
+                )
+                .label("suppresses nothing")
+                .help("write how long repetitions are suppressed, as in `4h`"),
+            ),
+            Flow::Limit { per, .. } if per.is_zero() => self.report(
+                Diagnostic::error(
+                    Code::E0506,
+                    clause.duration_span,
+                    "`limit` takes a duration longer than zero",
+                )
+                .label("limits nothing")
+                .help("write the time in which the actions are counted, as in `limit 3 per 1h`"),
+            ),
+            Flow::Limit { count, .. } if !(1..=MAX_LIMIT).contains(&count) => self.report(
+                Diagnostic::error(
+                    Code::E0506,
+                    clause.count_span.unwrap_or(clause.span),
+                    "`limit` takes a number from 1 to 10,000",
+                )
+                .label("out of range")
+                .help(
+                    "with 0, the rule would never act; fuse stores the time of each action that counts, and reads \
+                     all of them for each decision",
+                ),
+            ),
+            Flow::Once { .. } | Flow::Limit { .. } => {}
+        }
+    }
+}
+
+/// The clauses that a rule has to pass, in their order: those of its sensor, and its own. Several clauses of one kind with
+/// the same keys are numbered, because each has a state of its own.
+pub(super) fn joined(of_sensor: Vec<FlowClause>, own: Vec<FlowClause>) -> Vec<FlowClause> {
+    let mut all = of_sensor;
+    all.extend(own);
+    all.sort_by_key(|clause| clause.flow.rank());
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    for clause in &mut all {
+        let number = seen.entry(clause.identity.clone()).or_default();
+        *number = number.saturating_add(1);
+        if *number > 1 {
+            clause.identity = format!("{} #{number}", clause.identity);
+        }
+    }
+    all
+}

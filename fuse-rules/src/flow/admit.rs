@@ -1,0 +1,114 @@
+//! Passing an occurrence through the clauses of its rule: the only place where flow control is applied.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{FlowRequest, FlowState, Owner};
+
+/// A rule whose conditions are true, for one element of one event, and what it has to pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Occurrence {
+    /// The rule's full name, `sensor/rule`.
+    pub rule: String,
+    /// The element, as in [`Decision::element`](crate::Decision::element).
+    pub element: Option<Vec<u32>>,
+    /// Who asks.
+    pub owner: Owner,
+    /// The clauses, in the order in which they are passed.
+    pub requests: Vec<FlowRequest>,
+}
+
+impl Occurrence {
+    /// The keys of the states that decide about it, as in [`FlowStates`].
+    pub fn keys(&self) -> impl Iterator<Item = String> {
+        self.requests.iter().map(|request| request.state_key(&self.rule))
+    }
+}
+
+/// The time of a decision. Windows use the steady time, which no change of the time of day shortens. Reasons show the
+/// time of day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowTime {
+    /// The steady time.
+    pub steady: Timestamp,
+    /// The time of day.
+    pub wall: Timestamp,
+}
+
+impl From<Timestamp> for FlowTime {
+    fn from(now: Timestamp) -> Self {
+        Self { steady: now, wall: now }
+    }
+}
+
+impl FlowTime {
+    /// An instant in the steady time as the time of day.
+    pub(super) fn shown(self, at: Timestamp) -> Timestamp {
+        at.checked_add(self.wall.duration_since(self.steady)).unwrap_or(at)
+    }
+}
+
+/// The answer of one clause: `Err` tells why it does not let the occurrence through.
+pub(super) type ClauseAnswer = Result<(), String>;
+
+/// The answer to an occurrence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It passes: the action is performed.
+    Passed,
+    /// It is suppressed.
+    Suppressed {
+        /// The clause that decided, as an index of [`Occurrence::requests`].
+        by: usize,
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// The states of clauses, by key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlowStates(BTreeMap<String, FlowState>);
+
+impl FlowStates {
+    /// Passes an occurrence through its clauses in their order. The first clause that does not let it through decides.
+    ///
+    /// A place is taken only by what passes all clauses: if a clause suppresses the occurrence, the states of those
+    /// before it do not change.
+    pub fn admit(&mut self, occurrence: &Occurrence, time: FlowTime) -> Admission {
+        let mut passed = Vec::with_capacity(occurrence.requests.len());
+        for (by, request) in occurrence.requests.iter().enumerate() {
+            let key = request.state_key(&occurrence.rule);
+            let (state, answer) = request.flow.step(self.0.get(&key), &occurrence.owner, time);
+            match answer {
+                Ok(()) => passed.push((key, state)),
+                Err(why) => {
+                    self.0.insert(key, state);
+                    return Admission::Suppressed { by, why: format!("`{request}` {why}") };
+                }
+            }
+        }
+        self.0.extend(passed);
+        Admission::Passed
+    }
+
+    /// The state with this key.
+    pub fn get(&self, key: &str) -> Option<&FlowState> {
+        self.0.get(key)
+    }
+
+    /// Adds a state that was stored.
+    pub fn insert(&mut self, key: String, state: FlowState) {
+        self.0.insert(key, state);
+    }
+
+    /// All states with their keys, sorted by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &FlowState)> {
+        self.0.iter().map(|(key, state)| (key.as_str(), state))
+    }
+
+    /// Forgets the states that ended by this instant.
+    pub fn prune(&mut self, now: Timestamp) {
+        self.0.retain(|_, state| state.end() > now);
+    }
+}

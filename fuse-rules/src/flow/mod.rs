@@ -1,0 +1,182 @@
+//! Flow control: what a rule has to pass between "its conditions are true" and "its action is performed".
+//!
+//! Each clause is a small state machine: `step(state, owner, time) -> (state, answer)`. It is total and pure,
+//! time is injected, and asking again as the same [`Owner`] gives the same answer and changes nothing, because a
+//! crash may repeat the question. Whoever keeps the states (the ledger, a test, an explanation) calls
+//! [`FlowStates::admit`], so that they all decide alike and give the same reasons.
+//!
+//! ```
+//! use fuse_rules::flow::{Admission, Flow, FlowRequest, FlowStates, Occurrence, Owner};
+//! use jiff::{SignedDuration, Timestamp};
+//!
+//! let occurrence = |event: &str| Occurrence {
+//!     rule: "sensor/rule".into(),
+//!     element: None,
+//!     owner: Owner::new(event, &format!("event `{event}`"), None),
+//!     requests: vec![FlowRequest {
+//!         clause: "once per body.app".into(),
+//!         flow: Flow::Once { within: SignedDuration::from_hours(4) },
+//!         values: vec!["\"web\"".into()],
+//!         is_sensitive: false,
+//!     }],
+//! };
+//! let mut states = FlowStates::default();
+//! let now = Timestamp::UNIX_EPOCH.into();
+//! assert_eq!(states.admit(&occurrence("a"), now), Admission::Passed);
+//! assert_eq!(
+//!     states.admit(&occurrence("b"), now),
+//!     Admission::Suppressed {
+//!         by: 0,
+//!         why: "`once per \"web\" within 4h` already fired at 1970-01-01T00:00:00Z for event `a`; \
+//!          free again at 1970-01-01T04:00:00Z"
+//!             .into(),
+//!     }
+//! );
+//! // The owner may ask again.
+//! assert_eq!(states.admit(&occurrence("a"), now), Admission::Passed);
+//! ```
+//!
+//! # How to add a clause
+//!
+//! 1. Here: a variant of [`Flow`] with the parameters, their text, and the rank of the clause.
+//! 2. A file of its own with the state and `step`, like `limit.rs`; a variant of `FlowState`, and its arms in
+//!    `state.rs`.
+//! 3. The grammar, the tree (`syntax/clauses.rs`) and the checks of the parameters (`check/flow.rs`); `grammar/README.md`
+//!    lists the rest of the steps for syntax.
+//! 4. Its row in the table of `tests/laws.rs`, which compares it with a list of everything it admitted.
+//! 5. A mutation of its parameters (`testing/mutants/flow.rs`), and its section in `docs/language.md`.
+//!
+//! The plan, the evaluators, the ledgers and the commands need no change.
+
+mod admit;
+mod limit;
+mod once;
+mod owner;
+mod state;
+
+#[cfg(test)]
+mod tests;
+
+pub use admit::{Admission, FlowStates, FlowTime, Occurrence};
+pub use limit::Places;
+pub use once::Claim;
+pub use owner::Owner;
+pub use state::FlowState;
+
+use std::fmt;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::literals::duration_text;
+
+/// How many characters of each value of a key are shown.
+const MAX_SHOWN_CHARS: usize = 64;
+
+/// A clause with its parameters, but without its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flow {
+    /// `once per KEY, … within D`: lets the first occurrence of a key through, and suppresses others until `within` has
+    /// passed since the first.
+    Once {
+        /// How long the first occurrence suppresses others.
+        within: SignedDuration,
+    },
+    /// `limit N per D per KEY, …`: lets at most `count` occurrences of a key through in any window of `per`, and
+    /// suppresses others.
+    Limit {
+        /// The number of occurrences, at least 1.
+        count: u32,
+        /// The length of the window.
+        per: SignedDuration,
+    },
+}
+
+impl Flow {
+    /// The position among the clauses of a rule: an occurrence passes those with the lowest rank first.
+    pub(crate) const fn rank(self) -> u8 {
+        match self {
+            Self::Once { .. } => 4,
+            Self::Limit { .. } => 7,
+        }
+    }
+
+    /// Its first word, in messages.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Once { .. } => "once",
+            Self::Limit { .. } => "limit",
+        }
+    }
+
+    /// The words of the clause before its keys, in messages.
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Once { .. } => "once per",
+            Self::Limit { .. } => "limit",
+        }
+    }
+
+    /// Whether it is `once`.
+    pub const fn is_once(self) -> bool {
+        matches!(self, Self::Once { .. })
+    }
+
+    /// The clause as in rules, with these keys.
+    pub fn text(self, keys: &[String]) -> String {
+        let joined = keys.join(", ");
+        match self {
+            Self::Once { within } => format!("once per {joined} within {}", duration_text(within)),
+            Self::Limit { count, per } if keys.is_empty() => {
+                format!("limit {count} per {}", duration_text(per))
+            }
+            Self::Limit { count, per } => {
+                format!("limit {count} per {} per {joined}", duration_text(per))
+            }
+        }
+    }
+
+    /// By what a clause with these keys is recognized after a change of the rules: its word and its keys. It keeps its
+    /// state if its other parameters change.
+    pub(crate) fn identity(self, keys: &[String]) -> String {
+        let keys = keys.join(", ");
+        match self {
+            Self::Once { .. } => format!("once per {keys}"),
+            Self::Limit { .. } => format!("limit per {keys}"),
+        }
+    }
+}
+
+/// A clause that an occurrence has to pass, with the values of its keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowRequest {
+    /// By what the clause is recognized among those of its rule: its word and its keys as in the rules.
+    pub clause: String,
+    /// The clause.
+    pub flow: Flow,
+    /// The values of its keys as canonical JSON.
+    pub values: Vec<String>,
+    /// Whether a value must not be shown, because it contains a sensitive header.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_sensitive: bool,
+}
+
+impl FlowRequest {
+    /// The key of its state among those of all rules.
+    pub(crate) fn state_key(&self, rule: &str) -> String {
+        format!("{rule} {} {}", self.clause, serde_json::json!(self.values))
+    }
+}
+
+/// Formats the clause with the values of its keys: `once per "web" within 4h`.
+impl fmt::Display for FlowRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |value: &String| match value.char_indices().nth(MAX_SHOWN_CHARS) {
+            _ if self.is_sensitive => "[hidden]".to_owned(),
+            Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
+            None => value.clone(),
+        };
+        f.write_str(&self.flow.text(&self.values.iter().map(shown).collect::<Vec<_>>()))
+    }
+}

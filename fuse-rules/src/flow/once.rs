@@ -1,0 +1,62 @@
+//! `once per KEY within D`: the first occurrence of a key passes. Further occurrences are suppressed until `D` has
+//! passed since the first.
+//!
+//! The window starts at the first occurrence, and suppressed occurrences do not extend it. A stored claim keeps its own
+//! end: if the duration of a rule is edited, the new one applies from the next window on.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::admit::ClauseAnswer;
+use super::{FlowTime, Owner};
+
+/// Who holds a key, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The owner of the first occurrence.
+    pub(super) owner: Owner,
+    /// The time of the first occurrence.
+    pub(super) since: Timestamp,
+    /// The instant from which (inclusive) the key is free again.
+    pub(super) until: Timestamp,
+}
+
+impl Claim {
+    /// If the clock was set back and the claim starts in the future, it is moved to start at `now`, so that the key is
+    /// held no longer than its window.
+    fn corrected(self, now: Timestamp) -> Self {
+        if self.since <= now {
+            return self;
+        }
+        let window = self.until.duration_since(self.since);
+        Self { since: now, until: after(now, window), ..self }
+    }
+}
+
+/// The end of a window. One that would end after the last representable timestamp ends there.
+pub(super) fn after(start: Timestamp, window: SignedDuration) -> Timestamp {
+    start.checked_add(window).unwrap_or(Timestamp::MAX)
+}
+
+pub(super) fn step(
+    before: Option<&Claim>,
+    owner: &Owner,
+    within: SignedDuration,
+    time: FlowTime,
+) -> (Claim, ClauseAnswer) {
+    let now = time.steady;
+    let held = before.map(|claim| claim.clone().corrected(now)).filter(|claim| now < claim.until);
+    match held {
+        Some(claim) if claim.owner.id == owner.id => (claim, Ok(())),
+        Some(claim) => {
+            let (since, until) = (time.shown(claim.since), time.shown(claim.until));
+            let why =
+                format!("already fired at {since} for {}; free again at {until}", claim.owner.name);
+            (claim, Err(why))
+        }
+        None => {
+            let claim = Claim { owner: owner.clone(), since: now, until: after(now, within) };
+            (claim, Ok(()))
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Who asks to pass.
+
+use serde::{Deserialize, Serialize};
+
+/// An occurrence that asks to pass the clauses of a rule: an event, and possibly one of its elements. The owner of a
+/// place keeps it, however often it asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Distinguishes it from all other occurrences of the rule.
+    pub id: String,
+    /// Its name for people, such as ``event `a` ``.
+    pub name: String,
+}
+
+impl Owner {
+    /// The owner for an event, by its id and its name for people, and for the index path of an element.
+    ///
+    /// ```
+    /// use fuse_rules::flow::Owner;
+    ///
+    /// let owner = Owner::new("github.push/a", "event `a`", Some(&[0, 2]));
+    /// assert_eq!((&*owner.id, &*owner.name), ("github.push/a [0,2]", "element 0, 2 of event `a`"));
+    /// ```
+    pub fn new(event: &str, name: &str, element: Option<&[u32]>) -> Self {
+        let id = format!("{event} {}", serde_json::json!(element));
+        let name = match element {
+            Some(path) => {
+                let path: Vec<_> = path.iter().map(u32::to_string).collect();
+                format!("element {} of {name}", path.join(", "))
+            }
+            None => name.to_owned(),
+        };
+        Self { id, name }
+    }
+}

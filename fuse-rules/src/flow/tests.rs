@@ -1,0 +1,149 @@
+//! The laws of flow control, and the edges of its windows.
+
+mod laws;
+mod simulation;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::*;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn once(seconds: i64) -> Flow {
+    Flow::Once { within: SignedDuration::from_secs(seconds) }
+}
+
+fn limit(count: u32, seconds: i64) -> Flow {
+    Flow::Limit { count, per: SignedDuration::from_secs(seconds) }
+}
+
+/// Asks for one key as this owner.
+fn ask(
+    states: &mut FlowStates,
+    requests: &[(&str, Flow)],
+    owner: &str,
+    now: Timestamp,
+) -> Admission {
+    let requests = requests.iter().map(|(clause, flow)| FlowRequest {
+        clause: (*clause).into(),
+        flow: *flow,
+        values: vec!["1".into()],
+        is_sensitive: false,
+    });
+    let occurrence = Occurrence {
+        rule: "s/r".into(),
+        element: None,
+        owner: Owner::new(owner, &format!("event `{owner}`"), None),
+        requests: requests.collect(),
+    };
+    states.admit(&occurrence, now.into())
+}
+
+#[test]
+fn a_window_is_over_exactly_at_its_end() {
+    let mut states = FlowStates::default();
+    let clause = [("once", once(10))];
+    assert_eq!(ask(&mut states, &clause, "a", at(100)), Admission::Passed);
+    let just_before = at(110) - SignedDuration::from_nanos(1);
+    assert_ne!(ask(&mut states, &clause, "b", just_before), Admission::Passed);
+    assert_eq!(ask(&mut states, &clause, "b", at(110)), Admission::Passed);
+    assert_eq!(states.iter().map(|(_, state)| state.end()).collect::<Vec<_>>(), [at(120)]);
+}
+
+#[test]
+fn a_window_that_never_ends_does_not_panic() {
+    let mut states = FlowStates::default();
+    let clause = [("once", Flow::Once { within: SignedDuration::MAX })];
+    assert_eq!(ask(&mut states, &clause, "a", at(0)), Admission::Passed);
+    assert_ne!(ask(&mut states, &clause, "b", at(1)), Admission::Passed);
+    assert_eq!(states.iter().map(|(_, state)| state.end()).collect::<Vec<_>>(), [Timestamp::MAX]);
+}
+
+/// Windows use the steady time, and reasons show the time of day.
+#[test]
+fn reasons_show_the_time_of_day() {
+    let mut states = FlowStates::default();
+    let request = FlowRequest {
+        clause: "once".into(),
+        flow: once(10),
+        values: vec!["1".into()],
+        is_sensitive: true,
+    };
+    let occurrence = |event: &str| Occurrence {
+        rule: "s/r".into(),
+        element: Some(vec![3]),
+        owner: Owner::new(event, &format!("event `{event}`"), Some(&[3])),
+        requests: vec![request.clone()],
+    };
+    let time = FlowTime { steady: at(0), wall: at(3600) };
+    assert_eq!(states.admit(&occurrence("a"), time), Admission::Passed);
+    let why = "`once per [hidden] within 10s` already fired at 1970-01-01T01:00:00Z for element 3 of event `a`; \
+               free again at 1970-01-01T01:00:10Z";
+    assert_eq!(
+        states.admit(&occurrence("b"), time),
+        Admission::Suppressed { by: 0, why: why.into() }
+    );
+}
+
+#[test]
+fn a_limit_tells_when_a_place_is_free() {
+    let mut states = FlowStates::default();
+    let mut at_most = |count, owner: &str, second| match ask(
+        &mut states,
+        &[("limit", limit(count, 60))],
+        owner,
+        at(second),
+    ) {
+        Admission::Passed => String::new(),
+        Admission::Suppressed { why, .. } => why,
+    };
+    assert_eq!(at_most(3, "a", 0), "");
+    assert_eq!(at_most(3, "b", 10), "");
+    assert_eq!(at_most(3, "c", 20), "");
+    let why =
+        "`limit 3 per 1m per 1` is reached: 3 of 3 within 1m; free again at 1970-01-01T00:01:00Z";
+    assert_eq!(at_most(3, "d", 59), why);
+    // If the number was lowered, two places have to become free.
+    let why =
+        "`limit 2 per 1m per 1` is reached: 3 of 2 within 1m; free again at 1970-01-01T00:01:10Z";
+    assert_eq!(at_most(2, "d", 59), why);
+    // The owner of a place keeps it all the same.
+    assert_eq!(at_most(2, "a", 59), "");
+    assert_eq!(at_most(3, "d", 60), "");
+}
+
+/// What a later clause suppresses takes no place in the earlier ones.
+#[test]
+fn an_action_that_is_suppressed_uses_up_nothing() {
+    let mut states = FlowStates::default();
+    let clauses = [("once", once(1000)), ("limit", limit(1, 10))];
+    let other = [("limit", limit(1, 10))];
+    assert_eq!(ask(&mut states, &other, "a", at(0)), Admission::Passed);
+    let Admission::Suppressed { by, why } = ask(&mut states, &clauses, "b", at(1)) else {
+        panic!()
+    };
+    assert_eq!(by, 1);
+    assert!(why.starts_with("`limit 1 per 10s per 1` is reached"), "{why}");
+    assert_eq!(ask(&mut states, &clauses, "c", at(10)), Admission::Passed);
+    let Admission::Suppressed { by: 0, why } = ask(&mut states, &clauses, "d", at(20)) else {
+        panic!()
+    };
+    assert!(why.starts_with("`once per 1 within 16m40s` already fired"), "{why}");
+}
+
+#[test]
+fn states_can_be_stored() {
+    let mut states = FlowStates::default();
+    let clauses =
+        [("once", once(i64::from(u32::MAX))), ("limit", limit(2, i64::MAX / 1_000_000_000))];
+    for owner in ["a", "b"] {
+        ask(&mut states, &clauses[1..], owner, at(1_790_000_000));
+    }
+    ask(&mut states, &clauses, "a", Timestamp::MAX);
+    for (key, state) in states.iter() {
+        let text = serde_json::to_string(state).unwrap();
+        assert_eq!(serde_json::from_str::<FlowState>(&text).unwrap(), *state, "{key}: {text}");
+    }
+}

@@ -1,0 +1,86 @@
+//! Mutations of flow control: clauses and keys are removed, and parameters are changed.
+
+use crate::flow::Flow;
+use crate::literals::duration_text;
+use crate::span::Span;
+use crate::typed::{FlowClause, Rule, Sensor};
+
+/// How a mutation finds the source text of a key.
+type Text<'t> = &'t dyn Fn(Span) -> String;
+
+/// The mutations of a rule's own clauses: the mutated rule, the change, and its span.
+pub(super) fn of_rule(sensor: &Sensor, rule: &Rule, text: Text<'_>) -> Vec<(Rule, String, Span)> {
+    let own = rule.flow.iter().filter(|clause| !sensor.shares(clause));
+    own.flat_map(|clause| variants(clause, text))
+        .map(|(clause, changed, what, span)| (replaced(rule, clause, changed), what, span))
+        .collect()
+}
+
+/// The mutations of a sensor's clauses, each with all rules of the sensor.
+pub(super) fn of_sensor(sensor: &Sensor, text: Text<'_>) -> Vec<(Vec<Rule>, String, Span)> {
+    let all = sensor.flow.iter().flat_map(|clause| variants(clause, text));
+    all.map(|(clause, changed, what, span)| {
+        let rules = sensor.rules.iter().map(|rule| replaced(rule, clause, changed.clone()));
+        (rules.collect(), what, span)
+    })
+    .collect()
+}
+
+/// The rule with another clause in place of this one, or none.
+fn replaced(rule: &Rule, clause: &FlowClause, by: Option<FlowClause>) -> Rule {
+    let mut rule = rule.clone();
+    let at = rule.flow.iter().position(|own| own.span == clause.span);
+    match (at.and_then(|at| rule.flow.get_mut(at)), by) {
+        (Some(own), Some(by)) => {
+            // Several clauses of one rule keep their numbers.
+            *own = FlowClause { identity: own.identity.clone(), ..by };
+        }
+        (Some(_), None) => rule.flow.retain(|own| own.span != clause.span),
+        (None, _) => {}
+    }
+    rule
+}
+
+/// What a clause may become.
+fn variants<'c>(
+    clause: &'c FlowClause,
+    text: Text<'_>,
+) -> Vec<(&'c FlowClause, Option<FlowClause>, String, Span)> {
+    let removed = format!("`{}` is removed", clause.flow.word());
+    let mut all = vec![(clause, None, removed, clause.span)];
+    for (i, key) in clause.keys.iter().enumerate() {
+        // Without a key, `once` would be another clause.
+        if clause.keys.len() == 1 && clause.flow.is_once() {
+            continue;
+        }
+        let mut fewer = clause.clone();
+        fewer.keys.remove(i);
+        let what = format!("the key `{}` is removed", text(key.span));
+        all.push((clause, Some(fewer), what, key.span));
+    }
+    for (flow, what) in parameters(clause.flow) {
+        let changed = FlowClause { flow, ..clause.clone() };
+        all.push((clause, Some(changed), what, clause.span));
+    }
+    all
+}
+
+/// The clause with other parameters.
+fn parameters(flow: Flow) -> Vec<(Flow, String)> {
+    match flow {
+        Flow::Once { .. } => Vec::new(),
+        Flow::Limit { count, per } => {
+            let counts = [count.checked_sub(1).filter(|fewer| *fewer > 0), count.checked_add(1)];
+            let counts = counts.into_iter().flatten().map(|other| {
+                let what = format!("`limit {count}` becomes `limit {other}`");
+                (Flow::Limit { count: other, per }, what)
+            });
+            let durations = [per / 2, per.checked_mul(2).unwrap_or(per)];
+            let durations = durations.into_iter().map(|other| {
+                let (from, to) = (duration_text(per), duration_text(other));
+                (Flow::Limit { count, per: other }, format!("`per {from}` becomes `per {to}`"))
+            });
+            counts.chain(durations).collect()
+        }
+    }
+}

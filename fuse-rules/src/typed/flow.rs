@@ -1,0 +1,36 @@
+//! Checked clauses of flow control.
+
+use super::{Expr, Path, Reference, Rule, Sensor};
+use crate::flow::Flow;
+use crate::span::Span;
+
+/// A clause of flow control.
+#[derive(Clone, Debug)]
+pub(crate) struct FlowClause<P: Reference = Path> {
+    pub(crate) flow: Flow,
+    pub(crate) keys: Vec<Expr<P>>,
+    /// By what the clause is recognized among those of its rule; see [`FlowRequest::clause`](crate::flow::FlowRequest).
+    pub(crate) identity: String,
+    pub(crate) span: Span,
+}
+
+impl<P: Reference> FlowClause<P> {
+    /// Whether its key contains a sensitive value.
+    pub(crate) fn is_sensitive(&self) -> bool {
+        self.keys.iter().any(Expr::is_sensitive)
+    }
+}
+
+impl Rule {
+    /// The keys of all clauses of flow control.
+    pub(crate) fn flow_keys(&self) -> impl Iterator<Item = &Expr> {
+        self.flow.iter().flat_map(|clause| &clause.keys)
+    }
+}
+
+impl Sensor {
+    /// Whether a clause of flow control of one of its rules is its own, which all its rules have.
+    pub(crate) fn shares(&self, clause: &FlowClause) -> bool {
+        self.flow.iter().any(|own| own.span == clause.span)
+    }
+}
