@@ -1,34 +1,44 @@
 //! A client for the admin port of a running fuse.
 
+mod tls;
+
 use std::time::Duration;
 
 use fuse_runtime::secrets::Secret;
-use http::{HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use http::{HeaderValue, Method, StatusCode, header};
+use reqwest::Client;
+use reqwest::redirect::Policy;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::output::printable;
+pub(crate) use tls::Trust;
 
 /// The timeout for a response.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The maximum size of a response, in bytes.
-const MAX_ANSWER: usize = 64 << 20;
+const MAX_ANSWER: usize = 256 << 20;
 
 /// The admin port of a running fuse.
 pub(crate) struct Server {
     url: String,
     token: Option<Secret>,
+    client: Client,
 }
 
 impl Server {
-    /// The admin port at a URL, and the token to send to it.
-    pub(crate) fn new(url: &str, token: Option<Secret>) -> Self {
-        Self { url: url.trim_end_matches('/').to_owned(), token }
+    /// The admin port at a URL, the token to send to it, and which certificates it may have.
+    pub(crate) fn new(url: &str, token: Option<Secret>, trust: &Trust) -> Result<Self, String> {
+        let url = url.trim_end_matches('/').to_owned();
+        let mut client = Client::builder().no_proxy().redirect(Policy::none()).timeout(PATIENCE);
+        if url.starts_with("https:") {
+            client = client.tls_backend_preconfigured(tls::config(trust)?);
+        }
+        let client = client.build().map_err(|error| with_causes(&error))?;
+        Ok(Self { url, token, client })
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Result<Value, String> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, String> {
         self.ask(Method::GET, path, Value::Null).await
     }
 
@@ -36,50 +46,69 @@ impl Server {
         self.ask(Method::POST, path, body).await
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Value) -> Result<Value, String> {
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> Result<T, String> {
         let url = format!("{}{path}", self.url);
+        let parsed: reqwest::Url =
+            url.parse().map_err(|error| format!("`{url}` is not a URL: {error}"))?;
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut request = Request::builder()
-            .method(method)
-            .uri(&url)
-            .header(header::CONTENT_TYPE, "application/json");
+        let mut request = self
+            .client
+            .request(method, parsed)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body);
         if let Some(token) = &self.token {
             let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
             let mut value = value.map_err(|_| "the token has a character that is not allowed")?;
             value.set_sensitive(true);
             request = request.header(header::AUTHORIZATION, value);
         }
-        let request = request
-            .body(Full::from(body))
-            .map_err(|error| format!("`{url}` is not a URL: {error}"))?;
-        let client = Client::builder(TokioExecutor::new()).build_http::<Full<bytes::Bytes>>();
-        let answer = async {
-            let response = client.request(request).await.map_err(|error| {
-                // The source of the error describes the cause.
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                format!(
-                    "no fuse responds at `{}`: {}",
-                    self.url,
-                    cause.unwrap_or(error.to_string())
-                )
-            })?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
-            let body =
-                body.map_err(|error| format!("the response ended early: {error}"))?.to_bytes();
-            read(&self.url, status, &body)
+        let failed = |error: reqwest::Error| match error.is_timeout() {
+            true => format!("no answer from `{}` within {} s", self.url, PATIENCE.as_secs()),
+            false => {
+                format!("no fuse responds at `{}`: {}", self.url, with_causes(&error.without_url()))
+            }
         };
-        let late = |_| format!("no answer from `{}` within {} s", self.url, PATIENCE.as_secs());
-        tokio::time::timeout(PATIENCE, answer).await.map_err(late)?
+        let mut response = request.send().await.map_err(failed)?;
+        let status = response.status();
+        let mut body = Vec::new();
+        let early = |error: reqwest::Error| {
+            format!("the response ended early: {}", with_causes(&error.without_url()))
+        };
+        while let Some(chunk) = response.chunk().await.map_err(early)? {
+            if body.len().saturating_add(chunk.len()) > MAX_ANSWER {
+                return Err(format!("the response has more than {} MiB", MAX_ANSWER >> 20));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        read(&self.url, status, &body)
     }
 }
 
-/// The response, or the error that it contains.
-fn read(url: &str, status: StatusCode, body: &[u8]) -> Result<Value, String> {
-    let not_fuse = || format!("the server at `{url}` is not the admin port of fuse ({status})");
-    let value: Value = serde_json::from_slice(body).map_err(|_| not_fuse())?;
-    if status.is_success() {
-        return Ok(value);
+/// An error with all its causes.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
     }
+    text
+}
+
+/// The response, or the error that it contains.
+fn read<T: DeserializeOwned>(url: &str, status: StatusCode, body: &[u8]) -> Result<T, String> {
+    let not_fuse = || format!("the server at `{url}` is not the admin port of fuse ({status})");
+    if status.is_success() {
+        return serde_json::from_slice(body).map_err(|_| not_fuse());
+    }
+    let value: Value = serde_json::from_slice(body).map_err(|_| not_fuse())?;
     Err(value.get("error").and_then(Value::as_str).map_or_else(not_fuse, printable))
 }

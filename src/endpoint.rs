@@ -36,14 +36,15 @@ pub(crate) fn new_token() -> Result<Secret, String> {
 
 impl Endpoint {
     /// The endpoint of an admin port that listens at this address.
-    pub(crate) fn new(address: SocketAddr, token: Secret) -> Self {
+    pub(crate) fn new(address: SocketAddr, token: Secret, has_tls: bool) -> Self {
         let ip = match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => "127.0.0.1".to_owned(),
             IpAddr::V6(ip) if ip.is_unspecified() => "[::1]".to_owned(),
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
-        Self { url: format!("http://{ip}:{}", address.port()), token }
+        let scheme = if has_tls { "https" } else { "http" };
+        Self { url: format!("{scheme}://{ip}:{}", address.port()), token }
     }
 
     /// Writes the file, readable by its owner only.
@@ -79,16 +80,18 @@ impl Endpoint {
 pub(crate) struct OwnEndpoint {
     state: PathBuf,
     token: Secret,
+    has_tls: bool,
 }
 
 impl OwnEndpoint {
-    pub(crate) fn new(state: &Path, token: Secret) -> Self {
-        Self { state: state.to_owned(), token }
+    /// The endpoint of a fuse with this state folder, whose admin port may serve HTTPS.
+    pub(crate) fn new(state: &Path, token: Secret, has_tls: bool) -> Self {
+        Self { state: state.to_owned(), token, has_tls }
     }
 
     /// Writes the file for an admin port that listens at this address.
     pub(crate) fn write(&self, address: SocketAddr) -> io::Result<()> {
-        Endpoint::new(address, self.token.clone()).write(&self.state)
+        Endpoint::new(address, self.token.clone(), self.has_tls).write(&self.state)
     }
 }
 
@@ -110,7 +113,7 @@ mod tests {
     fn a_process_removes_only_its_own_file() {
         let state = tempfile::tempdir().unwrap();
         let address = "127.0.0.1:12080".parse().unwrap();
-        let own = |token: &str| OwnEndpoint::new(state.path(), Secret::new(token));
+        let own = |token: &str| OwnEndpoint::new(state.path(), Secret::new(token), false);
         let token = || Endpoint::read(state.path()).unwrap().map(|found| found.token);
         let (former, current) = (own("a"), own("b"));
         former.write(address).unwrap();

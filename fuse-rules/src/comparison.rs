@@ -2,6 +2,8 @@
 
 mod events;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::analysis::{Analysis, Answer, Events, Placed};
@@ -105,7 +107,7 @@ fn owned(name: &&str) -> String {
 }
 
 fn placed<'r>(rules: &'r Rules, name: &str) -> Option<Placed<'r>> {
-    let of = |sensor: &'r Sensor| {
+    let of = |sensor: &'r Arc<Sensor>| {
         let rule = sensor.rules.iter().find(|rule| rule.name == name)?;
         Some(Placed { sensor, rule })
     };

@@ -1,6 +1,7 @@
 //! Counterfactuals as data: the smallest change of an event that makes a rule match.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
@@ -208,7 +209,7 @@ impl Ruleset {
         budget: &WorkBudget,
     ) -> Option<Counterfactual> {
         let typed = self.typed();
-        let of_event = |sensor: &&Sensor| sensor.listens_to(event.source(), event.name());
+        let of_event = |sensor: &&Arc<Sensor>| sensor.listens_to(event.source(), event.name());
         let rules = typed
             .sensors
             .iter()

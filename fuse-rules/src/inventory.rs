@@ -6,7 +6,7 @@ use std::fmt;
 
 pub use crate::plan::BodyField;
 pub use crate::ruleset::{PresetEvent, PresetInfo, PresetSecret, PresetSetting};
-pub use printed::PrintedRule;
+pub use printed::{PrintedRule, RuleDifferences};
 use serde_json::{Map, Value as Json};
 
 use crate::ruleset::Ruleset;

@@ -79,7 +79,7 @@ pub use format::format;
 pub use fuses::Fuses;
 pub use loader::{LoadError, Loader};
 pub use number::{Number, NumberError};
-pub use ruleset::{Examined, Ruleset};
+pub use ruleset::{Examined, LoadCache, Ruleset};
 pub use schema::Registry;
 
 /// Why rules did or did not fire, and the smallest change to an event that makes a rule match.

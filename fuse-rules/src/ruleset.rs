@@ -1,5 +1,6 @@
 //! Loads rule files and checks them.
 
+mod cache;
 mod examined;
 mod preset_info;
 mod presets;
@@ -8,16 +9,19 @@ mod routes;
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashSet;
+
+pub use cache::LoadCache;
 pub use examined::Examined;
 pub use preset_info::{PresetEvent, PresetInfo, PresetSecret, PresetSetting};
 
-use crate::check::{self, ParsedFile};
+use crate::check::{self, CheckedFiles, ParsedFile};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::eval::Plan;
-use crate::loader::{Loader, normalized, resolved};
+use crate::loader::{Loader, resolved};
 use crate::schema::Registry;
 use crate::semantics::DEFAULT_MAX_WORK;
-use crate::span::{FileId, Files};
+use crate::span::{FileId, Files, SourceFile};
 use crate::stdlib;
 use crate::syntax::ast::Use;
 use crate::typed;
@@ -54,6 +58,8 @@ use reader::FileReader;
 #[derive(Debug)]
 pub struct Ruleset {
     rules: typed::Rules,
+    /// The files that the caller named.
+    named: Vec<FileId>,
     detail: Option<Detail>,
     warnings: Diagnostics,
     /// The maximum number of values that a rule may examine of one event.
@@ -65,8 +71,6 @@ pub struct Ruleset {
 struct Detail {
     /// The syntax trees.
     trees: Vec<ParsedFile>,
-    /// The files that the caller named.
-    named: Vec<FileId>,
     registry: Registry,
 }
 
@@ -114,15 +118,31 @@ impl Ruleset {
         registry: &Registry,
         keep: bool,
     ) -> Examined {
-        let mut reader = FileReader::new(loader, registry);
-        for name in names {
-            reader.read(&normalized(name.as_ref()), None);
-        }
-        reader.add_presets();
-        reader.report_cycles();
-        let named = names.iter().filter_map(|name| reader.id(&normalized(name.as_ref()))).collect();
-        let FileReader { files, mut problems, parsed, .. } = reader;
-        let rules = check::check(files, &parsed, registry, loader, keep, &mut problems);
+        let mut reader = FileReader::new(loader, registry, None);
+        reader.read_all(names);
+        let named = reader.named(names);
+        let FileReader { files, problems, parsed, .. } = reader;
+        let mut known = CheckedFiles::default();
+        let (rules, problems) =
+            Self::checked(files, &parsed, registry, loader, keep, &mut known, problems);
+        let rules = rules.map(|rules| {
+            let detail = || Detail { trees: parsed, registry: registry.clone() };
+            Self { detail: keep.then(detail), ..Self::new(rules, named, &problems) }
+        });
+        Examined { rules, problems }
+    }
+
+    /// The rules, or what is known about them if there are errors; and the problems.
+    fn checked(
+        files: Files,
+        parsed: &[ParsedFile],
+        registry: &Registry,
+        loader: &dyn Loader,
+        keep: bool,
+        known: &mut CheckedFiles,
+        mut problems: Vec<Diagnostic>,
+    ) -> (Result<typed::Rules, Box<typed::Rules>>, Diagnostics) {
+        let rules = check::check(files, parsed, registry, loader, keep, known, &mut problems);
         let failed = |problems: &[Diagnostic]| {
             problems.iter().any(|problem| problem.severity == Severity::Error)
         };
@@ -131,18 +151,12 @@ impl Ruleset {
         }
         let failed = failed(&problems);
         let problems = Diagnostics::new(rules.files.clone(), problems);
-        let rules = if failed {
-            Err(Box::new(rules))
-        } else {
-            let detail = || Detail { trees: parsed, named, registry: registry.clone() };
-            Ok(Self {
-                rules,
-                detail: keep.then(detail),
-                warnings: problems.clone(),
-                max_work: DEFAULT_MAX_WORK,
-            })
-        };
-        Examined { rules, problems }
+        (if failed { Err(Box::new(rules)) } else { Ok(rules) }, problems)
+    }
+
+    fn new(rules: typed::Rules, named: Vec<FileId>, warnings: &Diagnostics) -> Self {
+        let (warnings, max_work) = (warnings.clone(), DEFAULT_MAX_WORK);
+        Self { rules, named, detail: None, warnings, max_work }
     }
 
     /// Loads one text that uses no other file.
@@ -218,10 +232,33 @@ impl Ruleset {
         self.detail.as_ref().map_or(&[], |detail| &detail.trees)
     }
 
-    /// The files that the caller named, without the files that they use; empty unless the rules
-    /// were loaded in detail.
+    /// The files that the caller named, without the files that they use.
     pub(crate) fn named(&self) -> &[FileId] {
-        self.detail.as_ref().map_or(&[], |detail| &detail.named)
+        &self.named
+    }
+
+    /// The files that the loader read, and whether the caller named them. With these, the rules can be loaded again.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    ///
+    /// use fuse_rules::{Registry, Ruleset};
+    ///
+    /// let files = BTreeMap::from([
+    ///     ("main.rules", "use \"teams.rules\"\nuse std \"kubernetes\""),
+    ///     ("teams.rules", "const on-call = \"db\""),
+    /// ]);
+    /// let ruleset = Ruleset::load(&["main.rules"], &files, &Registry::new())?;
+    /// let read: Vec<_> = ruleset.loaded_files().map(|(file, named)| (file.name(), named)).collect();
+    /// assert_eq!(read, [("main.rules", true), ("teams.rules", false)]);
+    /// # Ok::<(), fuse_rules::Diagnostics>(())
+    /// ```
+    pub fn loaded_files(&self) -> impl Iterator<Item = (&SourceFile, bool)> {
+        let named: FxHashSet<FileId> = self.named.iter().copied().collect();
+        let files = self.files().ids().map(move |(id, file)| (file, named.contains(&id)));
+        files.filter(|(file, _)| {
+            stdlib::module_of(file.name()).is_none() && !stdlib::is_preset(file.name())
+        })
     }
 
     /// The registry that the rules were checked with, if they were loaded in detail.

@@ -15,7 +15,7 @@ use fuse_rules::{Fuses, Ruleset};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 
-pub use admin::AdminConfig;
+pub use admin::{AdminConfig, AdminToken, TokenReviewConfig};
 pub use file::ConfigFile;
 pub use listen::ListenConfig;
 

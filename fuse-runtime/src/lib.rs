@@ -45,12 +45,14 @@ pub mod store;
 mod supervise;
 mod tasks;
 pub mod testing;
+mod token_review;
 pub mod triggers;
 
-pub use admin::AdminAccess;
+pub use admin::{AdminAccess, AdminRight, AdminRights, AdminTls, ReviewedRights};
 pub use config::{
-    AdminConfig, ClusterConfig, Config, ConfigError, ConfigFile, HeldConfig, LintName,
-    ListenConfig, LocalConfig, RulesConfig, SecretsConfig, StateConfig, SwitchValue, variable,
+    AdminConfig, AdminToken, ClusterConfig, Config, ConfigError, ConfigFile, HeldConfig, LintName,
+    ListenConfig, LocalConfig, RulesConfig, SecretsConfig, StateConfig, SwitchValue,
+    TokenReviewConfig, variable,
 };
 pub use files::{
     Disk, FileStamps, FilesError, TrackedDisk, files_with_ending, read_error, rule_files,
@@ -63,3 +65,4 @@ pub use reload::{
 pub use running::Running;
 pub use runtime::{Runtime, StartError, registry};
 pub use shutdown::Shutdown;
+pub use token_review::{ReviewedUser, TokenReviewError, TokenReviewer};

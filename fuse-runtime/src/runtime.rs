@@ -325,7 +325,8 @@ impl Runtime {
         // Everything is open: from here on, nothing fails.
         host.commit(&mut bound, sources);
         let mut listening = bound.listening();
-        listening.extend(admin_address.map(|address| format!("admin at http://{address}")));
+        let scheme = if self.admin_access.has_tls() { "https" } else { "http" };
+        listening.extend(admin_address.map(|address| format!("admin at {scheme}://{address}")));
         let follower = self.follows.map(|cluster| {
             Arc::new(Follower {
                 cluster,

@@ -33,7 +33,8 @@ use zeroize::Zeroizing;
 
 pub use local::LocalSecrets;
 pub(crate) use local::secret_from_bytes;
-pub(crate) use reader::{ReadSecrets, SecretReader};
+use reader::BegunReads;
+pub(crate) use reader::ReadSecrets;
 pub(crate) use secret_texts::SecretTexts;
 
 /// Where a secret is kept: `env("NAME")`, `file("/path")` or `secret("name", "key")` in rules.
@@ -102,7 +103,7 @@ impl fmt::Debug for Secret {
 }
 
 /// Why a secret cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretError {
     /// There is no such secret.
@@ -138,8 +139,15 @@ pub enum SecretError {
         /// The secret.
         reference: SecretRef,
         /// The cause.
-        source: std::io::Error,
+        source: Arc<std::io::Error>,
     },
+}
+
+impl SecretError {
+    /// Reading a secret failed.
+    pub fn io(reference: &SecretRef, error: std::io::Error) -> Self {
+        Self::Io { reference: reference.clone(), source: Arc::new(error) }
+    }
 }
 
 /// Reads secrets. Object-safe; [`Secrets`] holds one.
@@ -156,12 +164,13 @@ pub trait SecretStore: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct Secrets {
     store: Arc<dyn SecretStore>,
+    begun: Arc<BegunReads>,
 }
 
 impl Secrets {
     /// Reads secrets from a store.
     pub fn new(store: impl SecretStore) -> Self {
-        Self { store: Arc::new(store) }
+        Self { store: Arc::new(store), begun: Arc::default() }
     }
 
     /// Reads environment variables and files of this process, but no named secrets; see [`LocalSecrets`].

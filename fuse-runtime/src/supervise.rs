@@ -179,6 +179,11 @@ impl Supervisor {
         self.sources().iter().filter_map(SourceHealth::problem).collect()
     }
 
+    /// What does not keep sources from working now, in sentences.
+    pub(crate) fn source_warnings(&self) -> Vec<String> {
+        self.sources().iter().flat_map(SourceHealth::warnings).collect()
+    }
+
     fn panicked(&self, name: &'static str) {
         self.metrics.panicked(name);
         tracing::error!(task = name, "a fault inside fuse ended a task; please report it");

@@ -24,9 +24,17 @@ Examples:
   fuse events --since 1h
   fuse events --since 1h --result failed
   fuse events --rule provisioning/create --format json
+  fuse events --payload 72d3162e-cc78
 
-Exit codes: 0 listed, 2 wrong usage, no such server or no such state")]
+Exit codes: 0 listed, 2 wrong usage, no such server, state or event")]
 pub(crate) struct Events {
+    /// Print the headers and the body of the event with this id, instead of a list
+    ///
+    /// A running fuse shows them to holders of a token with the right `payloads`. If several sources have an event
+    /// with this id, `--source` selects one.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["result", "rule", "since", "until", "limit"])]
+    pub(crate) payload: Option<String>,
+
     /// Only events with this result
     ///
     /// An event can have several results. `unmatched`: no rule matched. `pending`: an action is not performed yet.
@@ -160,13 +168,28 @@ pub(crate) struct ServerArgs {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["server", "token_file"])]
     pub(crate) state: Option<PathBuf>,
 
-    /// The file with a token of the admin port [default: the token in FUSE_ADMIN_TOKEN]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
 
     /// The output format; JSON is one object per line
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
+}
+
+/// What a server is shown, and what it must show.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Credentials {
+    /// The file with a token of the admin port [default: the token in FUSE_ADMIN_TOKEN]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// The file with the certificate authorities of the admin port in PEM [default: those of the system]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+
+    /// The file with a client certificate and its key in PEM, if the admin port needs one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_cert: Option<PathBuf>,
 }
 
 /// Which events or dead letters to list, and how many.

@@ -12,7 +12,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use admin::{DeadLetters, Discard, Events, Filter, FuseList, Held, Replay, ServerArgs};
+pub(crate) use admin::{
+    Credentials, DeadLetters, Discard, Events, Filter, FuseList, Held, Replay, ServerArgs,
+};
 pub(crate) use fuzz::Fuzz;
 pub(crate) use lint::{ALL, Levels, Lint, WARNINGS};
 pub(crate) use rules::{Bench, Check, Doc, Explain, ExplainCode, Fmt, InferType, Plan};

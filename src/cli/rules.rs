@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Format, ProblemFormat, RulePaths};
+use super::{Credentials, Format, ProblemFormat, RulePaths};
 
 /// Check rules for mistakes
 ///
@@ -18,8 +18,9 @@ Examples:
   fuse check --format json rules/slo-remediation.rules
   fuse check --cost rules
   fuse check --against deployed/rules rules
+  fuse check --against http://127.0.0.1:12080 rules
 
-Exit codes: 0 no problems, 1 problems, 2 wrong usage or a path that cannot be read or written")]
+Exit codes: 0 no problems, 1 problems, 2 wrong usage, no such server, or a path that cannot be read or written")]
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) rules: RulePaths,
@@ -33,13 +34,16 @@ pub(crate) struct Check {
     #[arg(long)]
     pub(crate) cost: bool,
 
-    /// Compare with the rules of another folder or file: what would a reload change?
+    /// Compare with the rules of another folder or file, or of a running fuse: what would a reload change?
     ///
-    /// Lists the rules that are added, removed or changed, fuses, and what fuse would listen to. A changed
+    /// A URL is the admin port of a running fuse, which shows the texts of its rules to holders of a token. Lists the rules that are added, removed or changed, fuses, and what fuse would listen to. A changed
     /// rule is shown with an event that it decides differently, or as rewritten if it provably decides and
     /// acts alike.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH|URL")]
     pub(crate) against: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
 
     /// Apply all safe fixes, and report the remaining problems
     ///

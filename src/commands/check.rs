@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &Check) -> Ended {
     let found = ruleset.warnings().clone().and(lints.run(&ruleset));
     let exit = problems(&found, arguments.format);
     if let Some(old) = &arguments.against {
-        match against::load(old, &config)? {
+        match against::load(old, &arguments.credentials, &config)? {
             Ok(old) => output::print(&against::report(&ruleset, &old, arguments.format)?),
             Err(diagnostics) => {
                 output::fail(&format!(

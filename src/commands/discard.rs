@@ -3,10 +3,8 @@
 use std::collections::BTreeSet;
 
 use fuse_runtime::backend::{Backend as _, Embedded};
-use fuse_runtime::engine::discarded;
-use fuse_runtime::ledger::{
-    ActionState, DeadLetterKind, DeadLetterQuery, EventOperation, OperationKind,
-};
+use fuse_runtime::engine::{discard_dead_letter, discarded};
+use fuse_runtime::ledger::{ActionState, DeadLetterKind, DeadLetterQuery};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -63,18 +61,9 @@ async fn stopped(backend: &Embedded, arguments: &Discard) -> Result<String, Stri
         ledger.settle(&permit, end).await.map_err(|error| error.to_string())?;
         return Ok(id);
     }
-    let letter = letters.into_iter().find(|letter| letter.id == id);
-    let letter = letter.ok_or_else(|| unknown(&id))?;
-    let record = ledger.event(&letter.event).await.map_err(|error| error.to_string())?;
-    let before = record.map_or(0, |record| record.operations.len());
-    let operation = EventOperation {
-        number: u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1),
-        at,
-        by: LOCAL.to_owned(),
-        letter: Some(id.clone()),
-        kind: OperationKind::Discarded { reason: arguments.reason.clone() },
-    };
-    ledger.operate(&letter.event, operation).await.map_err(|error| error.to_string())?;
+    discard_dead_letter(ledger.as_ref(), at, &id, LOCAL, &arguments.reason)
+        .await
+        .map_err(|error| error.to_string())?;
     Ok(id)
 }
 

@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use fuse_rules::Ruleset;
 use fuse_runtime::Config;
 use fuse_runtime::kubernetes::{
-    Access, Cluster, ClusterSecrets, Finding, Need, Report, RuleNeed, Scope, examine_for, needs,
+    Access, Cluster, ClusterSecrets, ClusterTokens, Finding, Need, Report, RuleNeed, Scope,
+    examine_for, needs,
 };
 use fuse_runtime::secrets::{SecretRef, Secrets};
 
@@ -22,6 +23,7 @@ pub(crate) fn run(arguments: Doctor) -> Ended {
         Err(diagnostics) => return Ok(problems(&diagnostics, arguments.format)),
     };
     let mut needs = needs_of(&ruleset);
+    needs.extend(admin_needs(&config));
     let access = access(arguments.cluster, &config);
     let acting_as = arguments.acting_as;
     let account = acting_as.as_deref().and_then(account_of);
@@ -93,6 +95,12 @@ pub(super) fn secret_needs(ruleset: &Ruleset, config: &Config, namespace: &str) 
         }
     }
     needs
+}
+
+/// What the admin port needs in the cluster: the review of tokens.
+pub(super) fn admin_needs(config: &Config) -> Option<RuleNeed> {
+    let _review = config.admin.token_review.as_ref()?;
+    Some(RuleNeed { rule: "[admin.token_review]".to_owned(), need: ClusterTokens::need() })
 }
 
 /// The needs of the rules in the cluster.

@@ -2,11 +2,11 @@
 
 use fuse_runtime::backend::{Backend as _, Embedded};
 use fuse_runtime::clock::Clock;
-use fuse_runtime::ledger::{EventQuery, EventResult};
+use fuse_runtime::ledger::{EventContent, EventQuery, EventRecord, EventResult};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::target::{Target, cut, formatted, more, pages, seconds, table, text};
+use super::target::{Target, cut, formatted, more, pages, path, seconds, table, text};
 use super::{Ended, async_runtime, counted};
 use crate::cli::{Events, Filter, Format};
 use crate::{Exit, output};
@@ -15,6 +15,12 @@ use crate::{Exit, output};
 const MAX_REASON: usize = 60;
 
 pub(crate) fn list(arguments: &Events) -> Ended {
+    if let Some(id) = &arguments.payload {
+        let content = async_runtime()?.block_on(payload(id, arguments))?;
+        let text = serde_json::to_string_pretty(&content).map_err(|error| error.to_string())?;
+        output::print(&format!("{text}\n"));
+        return Ok(Exit::Clean);
+    }
     let (events, has_more) = async_runtime()?.block_on(events(arguments))?;
     let format = arguments.server.format;
     output::print(&formatted(format, &events, lines));
@@ -24,8 +30,40 @@ pub(crate) fn list(arguments: &Events) -> Ended {
     Ok(Exit::Clean)
 }
 
+/// An event as it arrived.
+async fn payload(id: &str, arguments: &Events) -> Result<EventContent, String> {
+    let Filter { source, event, .. } = &arguments.filter;
+    let source = source.as_ref().map(|source| match event {
+        Some(event) => format!("{source}.{event}"),
+        None => source.clone(),
+    });
+    match Target::new(&arguments.server).await? {
+        Target::Running(server) => {
+            let asked = [("event", Some(id.to_owned())), ("source", source)];
+            server.get(&path("/payload", &asked)).await
+        }
+        Target::Stopped(backend) => {
+            let found = backend.ledger().find(id).await.map_err(|error| error.to_string())?;
+            let is_asked = |record: &&EventRecord| {
+                let key = record.event.key();
+                source
+                    .as_ref()
+                    .is_none_or(|asked| *asked == key.source || *asked == key.full_name())
+            };
+            let mut found = found.iter().filter(is_asked);
+            match (found.next(), found.next()) {
+                (None, _) => Err(format!("there is no event `{id}`")),
+                (Some(_), Some(_)) => Err(format!(
+                    "several sources have an event `{id}`; select one with `--source` and `--event`"
+                )),
+                (Some(record), None) => Ok(EventContent::new(&record.event)),
+            }
+        }
+    }
+}
+
 async fn events(arguments: &Events) -> Result<(Vec<Value>, bool), String> {
-    let Events { result, filter, server } = arguments;
+    let Events { result, filter, server, .. } = arguments;
     match Target::new(server).await? {
         Target::Running(server) => {
             let result = result.map(|result| result.as_str().to_owned());

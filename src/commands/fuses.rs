@@ -11,7 +11,7 @@ use crate::{Exit, output};
 pub(crate) fn list(arguments: &FuseList) -> Ended {
     let fuses = async_runtime()?.block_on(async {
         let server = Target::running(&arguments.server, "list its fuses").await?;
-        let mut answer = server.get("/fuses").await?;
+        let mut answer: Value = server.get("/fuses").await?;
         match answer.get_mut("fuses").map(Value::take) {
             Some(Value::Array(fuses)) => Ok::<_, String>(fuses),
             _ => Ok(Vec::new()),

@@ -27,7 +27,7 @@ pub(crate) fn list(arguments: &Held) -> Ended {
 pub(super) async fn running(server: &Server) -> Result<Vec<Value>, String> {
     let (mut actions, mut after) = (Vec::new(), String::new());
     loop {
-        let mut page = server.get(&format!("/held?limit={PAGE}{after}")).await?;
+        let mut page: Value = server.get(&format!("/held?limit={PAGE}{after}")).await?;
         if let Some(Value::Array(found)) = page.get_mut("actions") {
             actions.append(found);
         }

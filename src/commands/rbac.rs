@@ -3,7 +3,7 @@
 use fuse_runtime::kubernetes::rbac::{Account, roles};
 use serde_json::{Value, json};
 
-use super::doctor::{needs_of, secret_needs};
+use super::doctor::{admin_needs, needs_of, secret_needs};
 use super::{Ended, config, load, problems};
 use crate::cli::{Format, Rbac};
 use crate::{Exit, output};
@@ -16,6 +16,7 @@ pub(crate) fn run(arguments: &Rbac) -> Ended {
     let account: Account = arguments.service_account.parse()?;
     let config = config(arguments.rules.config.clone())?;
     let mut needs = needs_of(&ruleset);
+    needs.extend(admin_needs(&config));
     needs.extend(secret_needs(&ruleset, &config, &account.namespace));
     let roles = roles(&needs, &account);
     match arguments.format {

@@ -12,13 +12,15 @@ use fuse_rules::{Fuses, Ruleset};
 use fuse_runtime::backend::Embedded;
 use fuse_runtime::engine::Policy;
 use fuse_runtime::http::Limits;
-use fuse_runtime::kubernetes::{Cluster, ClusterSecrets, ConnectError, Finding, Report, examine};
+use fuse_runtime::kubernetes::{
+    Cluster, ClusterSecrets, ClusterTokens, ConnectError, Finding, Report, examine,
+};
 use fuse_runtime::secrets::{SecretRef, Secrets};
 use fuse_runtime::store::{SizeLimits, Store};
 use fuse_runtime::triggers::{ActionFiles, Triggers};
-use fuse_runtime::{ReloadError, Reloader, Runtime, variable};
+use fuse_runtime::{AdminRights, AdminToken, ReloadError, Reloader, Runtime, variable};
 
-use super::doctor::needs_of;
+use super::doctor::{admin_needs, needs_of};
 use super::{Ended, async_runtime, sources};
 use crate::cli::Run;
 use crate::endpoint::{self, OwnEndpoint};
@@ -51,10 +53,11 @@ pub(crate) fn run(arguments: Run) -> Ended {
     let admin = arguments.admin.or(config.listen.admin).unwrap_or(ADMIN);
     let mut admin_config = config.admin.clone();
     if let Some(path) = arguments.admin_token_file {
-        admin_config.token = Some(SecretRef::File { path });
+        let rights = AdminRights::default();
+        admin_config.token = Some(AdminToken { place: SecretRef::File { path }, rights });
     }
     let local_token = endpoint::new_token()?;
-    let access = admin_config.access().local_token(local_token.clone());
+    let mut access = admin_config.access().local_token(local_token.clone());
     let out = arguments.out.unwrap_or_else(|| config.local.out.clone());
     // An action that was written to files was not performed on a cluster, so each mode has its own
     // state.
@@ -76,12 +79,18 @@ pub(crate) fn run(arguments: Run) -> Ended {
     if store.is_new() {
         banner.push("the state is new: nothing is remembered from before".to_owned());
     }
-    let needs = needs_of(&ruleset);
+    let mut needs = needs_of(&ruleset);
+    needs.extend(admin_needs(&config));
     let runtime = async_runtime()?;
     let ended = runtime.block_on(async {
         let mut doctor = None;
         let triggers = if arguments.local {
             banner.push(format!("objects are written to {}", out.display()));
+            if admin_config.token_review.is_some() {
+                tracing::warn!(
+                    "`token_review` of `[admin]` has no effect: `--local` has no cluster"
+                );
+            }
             let files = ActionFiles::new(out);
             // Not worth failing for: they are in nobody's way.
             if let Err(error) = files.remove_unfinished() {
@@ -89,10 +98,14 @@ pub(crate) fn run(arguments: Run) -> Ended {
             }
             Triggers::local(files)
         } else {
-            let access = super::access(arguments.cluster, &config);
-            match Cluster::connect(&access).await {
+            let cluster = super::access(arguments.cluster, &config);
+            match Cluster::connect(&cluster).await {
                 Ok(cluster) => {
                     banner.push(format!("objects are submitted to {}", cluster.url()));
+                    if let Some(review) = &admin_config.token_review {
+                        let tokens = ClusterTokens::new(cluster.clone(), &review.audience);
+                        access = access.reviewer(tokens, review.rights());
+                    }
                     doctor = Some(cluster.clone());
                     Triggers::cluster(cluster)
                 }
@@ -139,7 +152,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
             .await
             .map_err(|error| error.to_string())?;
         // Before anything listens, so that anyone who reaches the port finds the token.
-        let endpoint = OwnEndpoint::new(&state, local_token);
+        let endpoint = OwnEndpoint::new(&state, local_token, config.admin.tls.is_some());
         write_endpoint(&endpoint, admin);
         let running = runtime.start(backend).await.map_err(|error| error.to_string())?;
         banner.extend(running.listening().iter().map(|what| format!("listening: {what}")));

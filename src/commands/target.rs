@@ -7,8 +7,8 @@ use fuse_runtime::secrets::Secret;
 use fuse_runtime::store::{FILE_NAME, Store, StoreError};
 use serde_json::Value;
 
-use crate::cli::{Filter, Format, ServerArgs};
-use crate::client::Server;
+use crate::cli::{Credentials, Filter, Format, ServerArgs};
+use crate::client::{Server, Trust};
 use crate::endpoint::Endpoint;
 use crate::output::printable;
 
@@ -29,8 +29,9 @@ pub(super) enum Target {
 
 impl Target {
     pub(super) async fn new(arguments: &ServerArgs) -> Result<Self, String> {
+        let ServerArgs { server, credentials, .. } = arguments;
         let Some(state) = &arguments.state else {
-            return Ok(Self::Running(Server::new(&arguments.server, token(arguments)?)));
+            return Ok(Self::Running(server_at(server, credentials)?));
         };
         if !state.join(FILE_NAME).exists() {
             return Err(format!("there is no state in `{}`", state.display()));
@@ -42,7 +43,10 @@ impl Target {
             }
             // A running fuse has it.
             Err(locked @ StoreError::Locked { .. }) => match read(state)? {
-                Some(Endpoint { url, token }) => Ok(Self::Running(Server::new(&url, Some(token)))),
+                Some(Endpoint { url, token }) => {
+                    let server = Server::new(&url, Some(token), &own(credentials))?;
+                    Ok(Self::Running(server))
+                }
                 None => Err(locked.to_string()),
             },
             Err(error) => Err(error.to_string()),
@@ -60,19 +64,30 @@ impl Target {
     }
 }
 
-/// The token for a server: the given one, or that of a fuse that runs in this folder at this address.
-fn token(arguments: &ServerArgs) -> Result<Option<Secret>, String> {
-    if let Some(path) = &arguments.token_file {
+/// The server at a URL, with the given token, or that of a fuse that runs in this folder at this address.
+pub(super) fn server_at(url: &str, credentials: &Credentials) -> Result<Server, String> {
+    let Credentials { token_file, ca_file, client_cert } = credentials;
+    let trust =
+        Trust { authorities: ca_file.clone(), certificate: client_cert.clone(), any: false };
+    if let Some(path) = token_file {
         let read = std::fs::read_to_string(path);
         let text = read.map_err(|error| fuse_runtime::read_error(path, &error))?;
-        return Ok(Some(Secret::new(text.trim())));
+        return Server::new(url, Some(Secret::new(text.trim())), &trust);
     }
     if let Ok(token) = std::env::var(TOKEN_VARIABLE)
         && !token.trim().is_empty()
     {
-        return Ok(Some(Secret::new(token.trim())));
+        return Server::new(url, Some(Secret::new(token.trim())), &trust);
     }
-    Ok(newest(&DEFAULT_STATES.map(Path::new), arguments.server.trim_end_matches('/')))
+    match newest(&DEFAULT_STATES.map(Path::new), url.trim_end_matches('/')) {
+        Some(token) => Server::new(url, Some(token), &own(credentials)),
+        None => Server::new(url, None, &trust),
+    }
+}
+
+/// What a fuse of this machine, whose address is in its state folder, must show.
+fn own(Credentials { ca_file, client_cert, .. }: &Credentials) -> Trust {
+    Trust { authorities: ca_file.clone(), certificate: client_cert.clone(), any: true }
 }
 
 /// The token of the fuse at this address that was started last. A fuse that was killed leaves its file behind.
@@ -130,7 +145,7 @@ pub(super) async fn pages(
         let mut asked = parameters.clone();
         asked.push(("limit", Some(wanted.min(MAX_PAGE).to_string())));
         asked.push(("after", after));
-        let mut page = server.get(&path(list, &asked)).await?;
+        let mut page: Value = server.get(&path(list, &asked)).await?;
         if let Some(Value::Array(found)) = page.get_mut(field) {
             items.append(found);
         }

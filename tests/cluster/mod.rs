@@ -31,3 +31,5 @@ mod secrets;
 mod steps;
 /// Workflows and jobs, field by field, each once.
 mod submit;
+/// Who may use the admin port, by the cluster.
+mod tokens;

@@ -119,7 +119,7 @@ fn other_addresses_need_a_token() {
     let (code, printed) = inline.command(&["run", "rules", "--local"]);
     assert_eq!(code, Some(2), "{printed}");
     assert!(
-        printed.contains("is not the place of a token") && !printed.contains("s3cr3t"),
+        printed.contains("is not the place of a secret") && !printed.contains("s3cr3t"),
         "{printed}"
     );
 }

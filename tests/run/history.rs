@@ -219,6 +219,8 @@ async fn answers_are_as_the_description_of_the_api_has_them() {
     for path in ["/healthz", "/readyz", "/events", "/dead-letters", "/held", "/rules", "/fuses"] {
         check("get", path, "", Value::Null).await;
     }
+    check("get", "/rules/files", "", Value::Null).await;
+    check("get", "/payload", "?event=1&source=shop.order", Value::Null).await;
     for id in ["1", "1%20(attempt%202)", "2"] {
         check("get", "/decisions", &format!("?event={id}"), Value::Null).await;
     }

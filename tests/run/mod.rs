@@ -2,12 +2,16 @@
 mod acceptance;
 /// Who may use the admin port.
 mod access;
+/// What tokens of the admin port permit, and its certificate.
+mod admin_rights;
 /// Every status that a source answers with, and what stands in the body.
 mod answers;
 /// Who may send events.
 mod auth;
 /// What is decided about bodies as senders really send them.
 mod bodies;
+/// Changes of rules, secrets and certificates while events arrive.
+mod changes_under_load;
 /// Events at certain times.
 mod clock;
 /// Pages of `/decisions`, how large they are at most, and what they do not show.

@@ -86,6 +86,29 @@ async fn a_renewed_certificate_is_used_within_two_seconds_and_refuses_no_request
     assert!(!fuse.log().contains("BEGIN"), "{}", fuse.log());
 }
 
+/// Clients refuse it, but fuse may not know their clocks.
+#[tokio::test]
+async fn an_expired_certificate_is_a_warning() {
+    let authority = Authority::new();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2020, 1, 2);
+    let expired = authority.issue_with(params);
+    let mut fuse = setup("", "").lay_out();
+    keep(&fuse, "v1", &[("tls.crt", &expired.cert), ("tls.key", &expired.key)]);
+    fuse.start_again().await;
+    let warning = format!(
+        "the certificate of port {} expired at 2020-01-02T00:00:00Z: renew it",
+        fuse.port(12_000)
+    );
+    let warnings = async || fuse.admin("/readyz").await.json().get("warnings").cloned();
+    let shown = until("it is a warning", warnings).await;
+    assert_eq!((shown[0].as_str(), not_ready(&fuse).await.as_str()), (Some(&*warning), "[]"));
+    assert!(fuse.log().contains("the certificate has expired: renew it"), "{}", fuse.log());
+    let renewed = authority.issue(&["localhost"]);
+    keep(&fuse, "v2", &[("tls.crt", &renewed.cert), ("tls.key", &renewed.key)]);
+    until("it is renewed", async || warnings().await.is_none().then_some(())).await;
+}
+
 #[tokio::test]
 async fn a_missing_certificate_keeps_only_its_port_from_being_ready() {
     let authority = Authority::new();

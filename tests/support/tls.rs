@@ -71,6 +71,20 @@ impl Secured {
         self.stream.conn.peer_certificates().unwrap()[0].clone().into_owned()
     }
 
+    /// Sends a request, and reads the head and the JSON object after it.
+    pub(crate) fn answer(&mut self, request: &str) -> io::Result<String> {
+        let mut answer = self.ask(request)?;
+        let mut chunk = [0; 4_096];
+        while !answer.ends_with('}') {
+            let length = self.stream.read(&mut chunk)?;
+            if length == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            answer.push_str(std::str::from_utf8(&chunk[..length]).unwrap());
+        }
+        Ok(answer)
+    }
+
     /// Sends a request, and reads the head and as much of the body as arrives with it.
     pub(crate) fn ask(&mut self, request: &str) -> io::Result<String> {
         self.stream.write_all(request.as_bytes())?;

@@ -14,11 +14,13 @@ pub(super) struct IncludedFiles<'a> {
     files: Files,
     loader: &'a dyn Loader,
     read: FxHashMap<String, Result<String, String>>,
+    /// How many fields have included a file.
+    pub(super) included: usize,
 }
 
 impl<'a> IncludedFiles<'a> {
     pub(super) fn new(files: Files, loader: &'a dyn Loader) -> Self {
-        Self { files, loader, read: FxHashMap::default() }
+        Self { files, loader, read: FxHashMap::default(), included: 0 }
     }
 
     /// The name of the file that contains a span.
@@ -35,6 +37,7 @@ impl<'a> IncludedFiles<'a> {
     }
 
     fn read(&mut self, name: String) -> Result<String, String> {
+        self.included += 1;
         if let Some(known) = self.read.get(&name) {
             return known.clone();
         }

@@ -73,7 +73,22 @@ pub(crate) struct ParsedFile {
     pub(crate) uses: Vec<FileId>,
 }
 
-/// Checks all files together. If there are errors, the rules cannot be run, but the result still has everything
+/// The sensors of a file, which were checked without a problem.
+#[derive(Clone, Debug)]
+pub(crate) struct CheckedSensors {
+    sensors: Vec<Arc<typed::Sensor>>,
+    /// How much the conditions that are inlined into them add to their size.
+    inlined: usize,
+    /// Their parts of [`typed::Rules::calls`] and [`typed::Rules::lets`].
+    calls: Arc<FxHashMap<Span, Span>>,
+    lets: Arc<FxHashMap<Span, Arc<str>>>,
+}
+
+/// The sensors of files that need not be checked again.
+pub(crate) type CheckedFiles = FxHashMap<FileId, CheckedSensors>;
+
+/// Checks all files together. Sensors that are in `known` are not checked again, and those of other files are added to
+/// it, unless they have problems or include files. If there are errors, the rules cannot be run, but the result still has everything
 /// that the checker found. With `keep`, it also has what is known about each expression,
 /// and the declaration of each name.
 pub(crate) fn check(
@@ -82,6 +97,7 @@ pub(crate) fn check(
     registry: &Registry,
     loader: &dyn Loader,
     keep: bool,
+    known: &mut CheckedFiles,
     problems: &mut Vec<Diagnostic>,
 ) -> typed::Rules {
     let names = Names::collect(&files, parsed, problems);
@@ -104,6 +120,9 @@ pub(crate) fn check(
         uses_invalid_let: false,
         inline_budget: Some(conditions::MAX_INLINED_SIZE),
     };
+    // The order does not matter for whether all files together stay within it.
+    let inlined = known.values().map(|file| file.inlined).sum();
+    checker.inline_budget = conditions::MAX_INLINED_SIZE.checked_sub(inlined);
     checker.resolve_types();
     checker.define();
     let mut rules = typed::Rules {
@@ -129,7 +148,7 @@ pub(crate) fn check(
     for file in parsed {
         checker.file = file.id;
         checker.defaults = &file.tree.defaults;
-        rules.sensors.extend(file.tree.sensors.iter().map(|sensor| checker.sensor(sensor)));
+        rules.sensors.extend(checker.sensors(file, known));
     }
     // A faulty test must not prevent rules from running, so tests are only checked for tools.
     if keep {
@@ -202,6 +221,35 @@ impl Checker<'_> {
                 }
             }
         }
+    }
+
+    /// The sensors of a file.
+    fn sensors(&mut self, file: &ParsedFile, known: &mut CheckedFiles) -> Vec<Arc<typed::Sensor>> {
+        if let Some(known) = known.get(&file.id) {
+            self.add_uses(known);
+            return known.sensors.clone();
+        }
+        let others = (std::mem::take(&mut self.calls), std::mem::take(&mut self.lets));
+        let (problems, included) = (self.problems.len(), self.included_files.included);
+        let before = self.inline_budget;
+        let sensors = file.tree.sensors.iter();
+        let sensors: Vec<_> = sensors.map(|sensor| Arc::new(self.sensor(sensor))).collect();
+        let inlined =
+            before.unwrap_or_default().saturating_sub(self.inline_budget.unwrap_or_default());
+        let calls = Arc::new(std::mem::replace(&mut self.calls, others.0));
+        let lets = Arc::new(std::mem::replace(&mut self.lets, others.1));
+        let checked = CheckedSensors { sensors: sensors.clone(), inlined, calls, lets };
+        self.add_uses(&checked);
+        if self.problems.len() == problems && self.included_files.included == included {
+            known.insert(file.id, checked);
+        }
+        sensors
+    }
+
+    /// Adds the uses of conditions and `let`s.
+    fn add_uses(&mut self, CheckedSensors { calls, lets, .. }: &CheckedSensors) {
+        self.calls.extend(calls.iter().map(|(call, body)| (*call, *body)));
+        self.lets.extend(lets.iter().map(|(used, name)| (*used, Arc::clone(name))));
     }
 
     fn is_valid(&self, (what, index): DefinitionId) -> bool {

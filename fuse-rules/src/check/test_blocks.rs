@@ -3,6 +3,7 @@
 //! available.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
@@ -31,14 +32,14 @@ pub(super) struct TestableRules<'r> {
 }
 
 impl<'r> TestableRules<'r> {
-    pub(super) fn new(sensors: &'r [Sensor], parsed: &[ParsedFile]) -> Self {
+    pub(super) fn new(sensors: &'r [Arc<Sensor>], parsed: &[ParsedFile]) -> Self {
         let mut sensors_of = parsed.iter().flat_map(|file| &file.tree.sensors);
         let whole =
             !sensors_of.any(|s| s.broken || s.incomplete || s.rules.iter().any(|rule| rule.broken));
         let mut rules = Self { all: BTreeMap::new(), short: FxHashMap::default(), whole };
         for sensor in sensors {
             for rule in &sensor.rules {
-                rules.all.insert(&rule.name, (sensor, rule));
+                rules.all.insert(&rule.name, (&**sensor, rule));
                 let (_, short) = rule.name.rsplit_once('/').unwrap_or(("", &rule.name));
                 rules.short.entry(short).or_default().push(&rule.name);
             }

@@ -79,32 +79,96 @@ impl Ruleset {
 
 fn changed(event: String, old: &EventDecl, new: &EventDecl) -> Option<ReconfiguredEvent> {
     let (was, is) = (configuration(old), configuration(new));
-    let without = |all: &BTreeMap<&str, String>, others: &BTreeMap<&str, String>| -> Vec<String> {
-        let only = all.keys().filter(|name| !others.contains_key(*name));
-        only.map(|name| (*name).to_owned()).collect()
+    let without = |all: &Configuration<'_>, others: &Configuration<'_>| -> Vec<String> {
+        let only = all.keys().filter(|part| !others.contains_key(*part));
+        only.map(|part| part.name().to_owned()).collect()
     };
-    let differs = |(name, text): &(&&str, &String)| was.get(*name).is_some_and(|was| was != *text);
+    let differs =
+        |(part, text): &(&Part<'_>, &String)| was.get(*part).is_some_and(|was| was != *text);
     let changed = ReconfiguredEvent {
         event,
         added: without(&is, &was),
         removed: without(&was, &is),
-        changed: is.iter().filter(differs).map(|(name, _)| (*name).to_owned()).collect(),
+        changed: is.iter().filter(differs).map(|(part, _)| part.name().to_owned()).collect(),
     };
     let is_alike =
         changed.added.is_empty() && changed.removed.is_empty() && changed.changed.is_empty();
     (!is_alike).then_some(changed)
 }
 
-/// What a source does with an event, by the names of the fields, as texts for comparisons.
-fn configuration(event: &EventDecl) -> BTreeMap<&str, String> {
-    let mut texts: BTreeMap<&str, String> =
-        event.fields.iter().map(|(name, value)| (name.as_str(), value.to_string())).collect();
-    texts.extend(event.expressions.iter().map(|(name, value)| (&**name, Shown(value).to_string())));
-    texts.extend(event.decode.iter().map(|decode| ("decode", Shown(decode).to_string())));
+/// A part of the configuration of an event. A field may have the name of a clause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part<'e> {
+    Field(&'e str),
+    Clause(&'static str),
+}
+
+impl<'e> Part<'e> {
+    fn name(self) -> &'e str {
+        match self {
+            Self::Field(name) | Self::Clause(name) => name,
+        }
+    }
+}
+
+/// What a source does with an event, as texts for comparisons.
+type Configuration<'e> = BTreeMap<Part<'e>, String>;
+
+fn configuration(event: &EventDecl) -> Configuration<'_> {
+    let fields = event.fields.iter();
+    let mut texts: Configuration<'_> =
+        fields.map(|(name, value)| (Part::Field(name), value.to_string())).collect();
+    for (name, value) in &event.expressions {
+        texts.insert(Part::Field(name), Shown(value).to_string());
+    }
+    let mut clause = |name, text: String| texts.insert(Part::Clause(name), text);
+    if let Some(decode) = &event.decode {
+        clause("decode", Shown(decode).to_string());
+    }
     if !event.when.is_empty() {
         let all: Vec<String> = event.when.iter().map(|when| Shown(when).to_string()).collect();
-        texts.insert("when", all.join("\n"));
+        clause("when", all.join("\n"));
     }
-    texts.insert("type", event.arrives.to_string());
+    clause("type", event.arrives.to_string());
     texts
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::{BodyShape, Field, FieldType, Schema, SourceSchema};
+    use crate::{Registry, Ruleset};
+
+    fn version(source: &str, event: &str) -> Ruleset {
+        let text = |name| Field::optional(name, FieldType::String, "");
+        let source_schema = Schema::new("queue", "").field(text("type")).field(text("format"));
+        let schema = SourceSchema::new(source_schema, Schema::new("event", ""));
+        let registry = Registry::new()
+            .source(schema.body("format", "text", BodyShape::Text))
+            .trigger(Schema::new("page", ""));
+        let text = format!(
+            "source q queue {{ {source}\n event e {event} }}
+             sensor s on q.e {{ rule r {{ when true  trigger page {{}} }} }}"
+        );
+        Ruleset::parse("a.rules", &text, &registry).unwrap()
+    }
+
+    fn changes(old: &Ruleset, new: &Ruleset) -> Vec<String> {
+        new.changed_events(old).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_field_may_have_the_name_of_a_clause() {
+        let (one, two) = (version("type = \"a\"", ""), version("type = \"b\"", ""));
+        assert_eq!(changes(&one, &two), ["q.e: type changed"]);
+        assert_eq!(changes(&one, &version("", "")), ["q.e: type removed"]);
+        assert_eq!(changes(&one, &one), [""; 0]);
+    }
+
+    #[test]
+    fn another_format_is_another_event_for_the_rules() {
+        let (json, text) = (version("", ""), version("format = \"text\"", ""));
+        let (was, is) = (json.printed_rules(), text.printed_rules());
+        assert_ne!(was["s/r"].events, is["s/r"].events);
+        assert!(text.compared_with(&json).changed[0].is_unknown);
+    }
 }

@@ -130,7 +130,7 @@ impl<'r> Fuzzer<'r> {
                 targets.len() - 1
             });
             if let Some(target) = targets.get_mut(at) {
-                target.rules.extend(sensor.rules.iter().map(|rule| (sensor, rule)));
+                target.rules.extend(sensor.rules.iter().map(|rule| (&**sensor, rule)));
             }
         }
         let mut analysis = Analysis::new(typed);

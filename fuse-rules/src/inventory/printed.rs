@@ -1,11 +1,12 @@
 //! Prints rules by their meaning, to find those that differ between two versions of a rule set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use crate::ruleset::Ruleset;
 use crate::typed::{
-    DefinitionKind, Each, EventDecl, EventName, Expr, Mapped, MappedValue, Rule, Shown,
+    DefinitionKind, Each, EventDecl, EventName, Expr, Mapped, MappedValue, Rule, Sensor, Shown,
 };
 
 /// A rule, printed with everything that its decisions and actions depend on. The texts are for comparisons, not for
@@ -18,6 +19,17 @@ pub struct PrintedRule {
     pub conditions: String,
     /// The fuses that it requires, its `once`, and its triggers.
     pub action: String,
+}
+
+/// The full names of rules that are not the same in two versions of the rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleDifferences {
+    /// Rules that only the new version has.
+    pub added: Vec<String>,
+    /// Rules that only the old version has.
+    pub removed: Vec<String>,
+    /// Rules whose [`PrintedRule`]s differ.
+    pub changed: Vec<String>,
 }
 
 impl Ruleset {
@@ -49,6 +61,35 @@ impl Ruleset {
     /// # Ok::<(), fuse_rules::Diagnostics>(())
     /// ```
     pub fn printed_rules(&self) -> BTreeMap<&str, PrintedRule> {
+        self.printed(self.typed().sensors.iter())
+    }
+
+    /// The rules that differ from those of an older version of these rules. Rules that [`Ruleset::load_with`] did not
+    /// load again are not compared.
+    pub fn different_rules(&self, old: &Self) -> RuleDifferences {
+        let (was, is) = (shared(&old.typed().sensors), shared(&self.typed().sensors));
+        let differs = |others: &BTreeSet<*const Sensor>, sensor: &&Arc<Sensor>| {
+            !others.contains(&Arc::as_ptr(sensor))
+        };
+        let was_printed = old.printed(old.typed().sensors.iter().filter(|one| differs(&is, one)));
+        let is_printed = self.printed(self.typed().sensors.iter().filter(|one| differs(&was, one)));
+        let mut found = RuleDifferences::default();
+        for (name, printed) in &is_printed {
+            match was_printed.get(name) {
+                None => found.added.push((*name).to_owned()),
+                Some(former) if former != printed => found.changed.push((*name).to_owned()),
+                Some(_) => {}
+            }
+        }
+        let removed = was_printed.keys().filter(|name| !is_printed.contains_key(*name));
+        found.removed = removed.map(|name| (*name).to_owned()).collect();
+        found
+    }
+
+    fn printed<'r>(
+        &'r self,
+        sensors: impl Iterator<Item = &'r Arc<Sensor>>,
+    ) -> BTreeMap<&'r str, PrintedRule> {
         let mut events = BTreeMap::new();
         for source in &self.typed().sources {
             for event in &source.events {
@@ -60,7 +101,7 @@ impl Ruleset {
         let tables: Vec<(String, &str)> =
             tables.map(|table| (format!("{}[", table.name), table.text)).collect();
         let mut rules = BTreeMap::new();
-        for sensor in &self.typed().sensors {
+        for sensor in sensors {
             let mut listens = Printer::default();
             for (source, name) in sensor.events.iter().map(EventName::as_pair) {
                 let event = events.get(&(source, name)).map_or("", String::as_str);
@@ -90,9 +131,15 @@ impl Ruleset {
     }
 }
 
+/// Where the sensors are, to find those that two versions of the rules share.
+fn shared(sensors: &[Arc<Sensor>]) -> BTreeSet<*const Sensor> {
+    sensors.iter().map(Arc::as_ptr).collect()
+}
+
 /// What the meaning of a rule depends on in an event that it listens to.
 fn printed_event(event: &EventDecl) -> String {
     let mut printer = Printer::default();
+    printer.part("format", format_args!("{:?} {}", event.shape, event.arrives));
     printer.part("body", format_args!("{}", event.body));
     printer.part("rejects", format_args!("{}", event.rejects()));
     event.when.iter().for_each(|when| printer.expr("when", when));

@@ -1,17 +1,20 @@
 //! Reads files and the files that they use, each once.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
+use super::cache::{FileOutlines, LoadCache};
 use super::presets::PresetFiles;
 use super::target;
 use crate::check::ParsedFile;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::json_schema;
-use crate::loader::{LoadError, Loader};
+use crate::loader::{LoadError, Loader, normalized};
 use crate::schema::Registry;
 use crate::span::{FileId, Files, Span};
 use crate::stdlib;
-use crate::syntax::{self, ast::Text};
+use crate::syntax::{self, ast, ast::Text};
 
 /// Reads files and the files that they use, each once.
 pub(super) struct FileReader<'a> {
@@ -22,12 +25,22 @@ pub(super) struct FileReader<'a> {
     /// The index in `parsed` of each file that was read; `None` if it could not be read.
     seen: FxHashMap<String, Option<usize>>,
     pub(super) parsed: Vec<ParsedFile>,
+    /// What an earlier load knows.
+    cache: Option<&'a LoadCache>,
+    /// What a later load needs of the files that parsed without a problem.
+    pub(super) outlines: FileOutlines,
 }
 
 impl<'a> FileReader<'a> {
-    pub(super) fn new(loader: &'a dyn Loader, registry: &'a Registry) -> Self {
+    pub(super) fn new(
+        loader: &'a dyn Loader,
+        registry: &'a Registry,
+        cache: Option<&'a LoadCache>,
+    ) -> Self {
         Self {
             loader,
+            cache,
+            outlines: FileOutlines::default(),
             presets: PresetFiles::new(registry),
             files: Files::default(),
             problems: Vec::new(),
@@ -36,8 +49,40 @@ impl<'a> FileReader<'a> {
         }
     }
 
+    /// Reads the files that the caller named, and all files that they use.
+    pub(super) fn read_all<S: AsRef<str>>(&mut self, names: &[S]) {
+        for name in names {
+            self.read(&normalized(name.as_ref()), None);
+        }
+        self.add_presets();
+        self.report_cycles();
+    }
+
+    /// The ids of the files that the caller named.
+    pub(super) fn named<S: AsRef<str>>(&self, names: &[S]) -> Vec<FileId> {
+        names.iter().filter_map(|name| self.id(&normalized(name.as_ref()))).collect()
+    }
+
+    /// The tree of a file. If an earlier load parsed the same text, the sensors have only names.
+    fn tree(&mut self, id: FileId, text: &str) -> ast::File {
+        let Some(cache) = self.cache else {
+            return syntax::parse(id, text, &mut self.problems);
+        };
+        if let Some(outline) = cache.outline(id, &self.files) {
+            self.outlines.reused.insert(id);
+            self.outlines.all.insert(id, Arc::clone(outline));
+            return ast::File::clone(outline);
+        }
+        let before = self.problems.len();
+        let tree = syntax::parse(id, text, &mut self.problems);
+        if self.problems.len() == before {
+            self.outlines.all.insert(id, Arc::new(tree.outline()));
+        }
+        tree
+    }
+
     /// Reads a file that the caller named, or that is used at `from`, and all files that it uses.
-    pub(super) fn read(&mut self, name: &str, from: Option<Span>) {
+    fn read(&mut self, name: &str, from: Option<Span>) {
         // A work list instead of recursion, because chains of `use` may be long.
         let mut waiting = vec![(name.to_owned(), from)];
         let first = self.parsed.len();
@@ -54,7 +99,7 @@ impl<'a> FileReader<'a> {
                 }
             };
             let id = self.files.add(name.clone(), text.clone());
-            let mut tree = syntax::parse(id, &text, &mut self.problems);
+            let mut tree = self.tree(id, &text);
             json_schema::resolve_imports(
                 &mut tree,
                 &name,
@@ -82,7 +127,7 @@ impl<'a> FileReader<'a> {
     }
 
     /// Adds the files of the presets that were expanded, once all other files are read.
-    pub(super) fn add_presets(&mut self) {
+    fn add_presets(&mut self) {
         let first = self.parsed.len();
         self.parsed.extend(std::mem::take(&mut self.presets).into_files());
         self.link(first);
@@ -108,7 +153,7 @@ impl<'a> FileReader<'a> {
     }
 
     /// The file of this name, if it was read.
-    pub(super) fn id(&self, name: &str) -> Option<FileId> {
+    fn id(&self, name: &str) -> Option<FileId> {
         let index = self.seen.get(name).copied().flatten()?;
         Some(self.parsed.get(index)?.id)
     }
@@ -139,7 +184,7 @@ impl<'a> FileReader<'a> {
     }
 
     /// Reports every `use` that closes a cycle.
-    pub(super) fn report_cycles(&mut self) {
+    fn report_cycles(&mut self) {
         // 0: not visited, 1: on the stack, 2: done.
         let mut state: Vec<u8> = vec![0; self.parsed.len()];
         let mut closing: Vec<Text> = Vec::new();

@@ -13,7 +13,7 @@ pub(crate) use operators::{ArithOp, CompareOp, QuantifierKind, TextOp};
 pub(crate) use test_blocks::{Expect, Expected, ExpectedRule, RuleRef, Send, Test, TestStep};
 
 /// The declarations of a file, in order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct File {
     pub(crate) uses: Vec<Use>,
     pub(crate) types: Vec<TypeDecl>,
@@ -24,6 +24,32 @@ pub(crate) struct File {
     pub(crate) sources: Vec<Source>,
     pub(crate) sensors: Vec<Sensor>,
     pub(crate) tests: Vec<Test>,
+}
+
+impl File {
+    /// The declarations without the bodies of sensors and tests: what other files, and the names of all files, need.
+    pub(crate) fn outline(&self) -> Self {
+        let named = |sensor: &Sensor| Sensor {
+            doc: None,
+            name: sensor.name.clone(),
+            events: Vec::new(),
+            shared: Shared::default(),
+            rules: Vec::new(),
+            broken: sensor.broken,
+            incomplete: sensor.incomplete,
+        };
+        Self {
+            uses: self.uses.clone(),
+            types: self.types.clone(),
+            consts: self.consts.clone(),
+            conditions: self.conditions.clone(),
+            fuses: self.fuses.clone(),
+            defaults: self.defaults.clone(),
+            sources: self.sources.clone(),
+            sensors: self.sensors.iter().map(named).collect(),
+            tests: Vec::new(),
+        }
+    }
 }
 
 /// A name, or another piece of text with a span.
@@ -41,7 +67,7 @@ pub(crate) struct Use {
 }
 
 /// `type NAME = …`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TypeDecl {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
@@ -49,7 +75,7 @@ pub(crate) struct TypeDecl {
 }
 
 /// The definition of a declared type.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum TypeValue {
     Type(Type),
     /// A JSON Schema file. The loader replaces the name with its type.
@@ -57,7 +83,7 @@ pub(crate) enum TypeValue {
 }
 
 /// `const NAME = …`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Const {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
@@ -65,7 +91,7 @@ pub(crate) struct Const {
 }
 
 /// `condition NAME(…) = …`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Condition {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
@@ -73,7 +99,7 @@ pub(crate) struct Condition {
     pub(crate) body: Expr,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Parameter {
     pub(crate) name: Text,
     pub(crate) ty: Option<Type>,
@@ -114,20 +140,20 @@ pub(crate) struct TypeField {
     pub(crate) ty: Type,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fuse {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
     pub(crate) default_on: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Defaults {
     pub(crate) kind: Text,
     pub(crate) block: Block,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Source {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
@@ -148,7 +174,7 @@ pub(crate) struct EventDecl {
     pub(crate) block: Option<Block>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sensor {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
@@ -163,7 +189,7 @@ pub(crate) struct Sensor {
 }
 
 /// `alertmanager.slo-alerts`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct EventRef {
     pub(crate) source: Text,
     pub(crate) event: Text,
@@ -171,7 +197,7 @@ pub(crate) struct EventRef {
 }
 
 /// The clauses that sensors and rules share.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) requires: Vec<Text>,
     pub(crate) each: Vec<Each>,
@@ -181,14 +207,14 @@ pub(crate) struct Shared {
 }
 
 /// `let NAME = …`. Its position among the other clauses determines which of them see the name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Let {
     pub(crate) name: Text,
     pub(crate) value: Expr,
     pub(crate) span: Span,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Each {
     pub(crate) name: Text,
     pub(crate) list: Expr,
@@ -196,7 +222,7 @@ pub(crate) struct Each {
     pub(crate) span: Span,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Rule {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
@@ -207,7 +233,7 @@ pub(crate) struct Rule {
 }
 
 /// A clause of flow control.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FlowClause {
     pub(crate) flow: Flow,
     pub(crate) keys: Vec<Expr>,
@@ -218,7 +244,7 @@ pub(crate) struct FlowClause {
     pub(crate) span: Span,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Trigger {
     pub(crate) kind: Text,
     pub(crate) block: Block,

@@ -116,7 +116,7 @@ impl<'r> Tests<'r> {
         let mut listening: FxHashMap<_, Vec<_>> = FxHashMap::default();
         for sensor in &ruleset.typed().sensors {
             for event in &sensor.events {
-                listening.entry(event.as_pair()).or_default().push(sensor);
+                listening.entry(event.as_pair()).or_default().push(&**sensor);
             }
         }
         let (plan, visibility) = (ruleset.plan(), Visibility::new(ruleset));

@@ -44,7 +44,8 @@ pub(crate) struct Rules {
     pub(crate) definitions: Vec<Definition>,
     pub(crate) fuses: Vec<Fuse>,
     pub(crate) sources: Vec<Source>,
-    pub(crate) sensors: Vec<Sensor>,
+    /// Shared with the rules of a later load, if their files do not change.
+    pub(crate) sensors: Vec<Arc<Sensor>>,
     /// Empty unless the rules were loaded in detail; only testing needs them.
     pub(crate) tests: Vec<Test>,
     /// What the checker knows about each expression, if it was asked to keep that.

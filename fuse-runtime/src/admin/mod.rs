@@ -6,11 +6,13 @@ pub(crate) mod decisions;
 mod events;
 mod fuses;
 mod held;
+mod payload;
 mod query;
 mod reason;
 mod reload;
 mod replay;
 mod routes;
+mod rule_files;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -39,8 +41,8 @@ use crate::shutdown::Shutdown;
 use crate::supervise::{Down, Supervisor};
 use crate::triggers::{Guarded, Readiness, Triggers};
 
-pub use access::AdminAccess;
-pub(crate) use access::Guard;
+pub use access::{AdminAccess, AdminRight, AdminRights, AdminTls, ReviewedRights};
+pub(crate) use access::{Guard, LOCAL_TOKEN};
 
 /// How long a backend may take to report whether it is ready, and how long an answer waits for its turn.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -81,9 +83,9 @@ pub(crate) async fn serve(
     listener: TcpListener,
     address: SocketAddr,
 ) {
-    let stop = admin.stop.clone();
+    let (stop, tls) = (admin.stop.clone(), PortTls::new(admin.guard.certificate()));
     let app = routes::router(admin);
-    server.serve(listener, address, PortKind::Admin, app, PortTls::default(), stop).await;
+    server.serve(listener, address, PortKind::Admin, app, tls, stop).await;
 }
 
 /// 200, unless a restart of the process may help: its state has failed for long, or a task has ended.
@@ -108,9 +110,12 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let status = if accepting { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut answer =
         json!({ "accepting": accepting, "ready": problems.is_empty(), "not_ready": problems });
-    // Fuse works, but not with the rules that somebody wants.
-    if let (Some(warning), Some(fields)) = (admin.reloader.warning(), answer.as_object_mut()) {
-        fields.insert("warnings".into(), json!([warning]));
+    // Fuse works, but perhaps not with the rules that somebody wants, or not for long.
+    let mut warnings: Vec<String> = admin.reloader.warning().into_iter().collect();
+    warnings.extend(admin.supervisor.source_warnings());
+    warnings.extend(admin.guard.warnings(admin.clock.now()));
+    if let (false, Some(fields)) = (warnings.is_empty(), answer.as_object_mut()) {
+        fields.insert("warnings".into(), json!(warnings));
     }
     (status, Json(answer)).into_response()
 }

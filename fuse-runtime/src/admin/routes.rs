@@ -9,7 +9,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 
 use super::{Admin, access, alive, dead_letters, decisions, events, failed, fuses, held, metrics};
-use super::{ready, reload, replay, rules};
+use super::{payload, ready, reload, replay, rule_files, rules};
 
 /// A path with its method and handler.
 pub(super) struct AdminRoute {
@@ -28,9 +28,11 @@ pub(super) fn routes() -> Vec<AdminRoute> {
         read("/metrics", get(metrics)),
         read("/events", get(events::list)),
         read("/decisions", get(decisions::decisions)),
+        read("/payload", get(payload::show)),
         read("/dead-letters", get(dead_letters::list)),
         read("/held", get(held::list)),
         read("/rules", get(rules::list)),
+        read("/rules/files", get(rule_files::list)),
         read("/fuses", get(fuses::list)),
         change("/-/reload", post(reload::reload)),
         change("/replay", post(replay::replay)),
@@ -82,7 +84,8 @@ mod tests {
             for (method, operation) in operations.as_object().unwrap() {
                 described.insert((method.clone(), path.clone()));
                 let needs_token = operation["security"][0]["token"].is_array();
-                assert_eq!(needs_token, method != "get", "{method} {path}");
+                let is_restricted = access::TOKEN_PATHS.contains(&path.as_str());
+                assert_eq!(needs_token, method != "get" || is_restricted, "{method} {path}");
                 let refused = operation["responses"]["401"].is_object();
                 let is_open = ["/healthz", "/readyz", "/metrics"].contains(&path.as_str());
                 assert_eq!(refused, !is_open, "{method} {path}");

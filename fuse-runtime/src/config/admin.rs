@@ -7,7 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::ConfigError;
-use crate::admin::AdminAccess;
+use crate::admin::{AdminAccess, AdminRights, AdminTls, LOCAL_TOKEN, ReviewedRights};
 use crate::secrets::SecretRef;
 
 /// The name of the token that `token` sets.
@@ -24,22 +24,61 @@ pub struct AdminConfig {
     /// Where the bearer token is kept: `{ file = "/path" }`, `{ env = "NAME" }` or
     /// `{ secret = "NAME", key = "KEY" }`. Its name is `admin`. The default is none.
     #[serde(deserialize_with = "token")]
-    pub token: Option<SecretRef>,
+    pub token: Option<AdminToken>,
     /// Further tokens by name: fuse records the name with what the token is used for.
     #[serde(deserialize_with = "tokens")]
-    pub tokens: BTreeMap<String, SecretRef>,
+    pub tokens: BTreeMap<String, AdminToken>,
     /// Further host names that requests may have in `Host`, without ports.
     #[serde(deserialize_with = "hosts")]
     pub hosts: Vec<String>,
+    /// The certificate with which the port serves HTTPS. The default is none.
+    #[serde(deserialize_with = "tls")]
+    pub tls: Option<AdminTls>,
+    /// Whether the API server of the cluster reviews other tokens, and what they permit. The default is no.
+    pub token_review: Option<TokenReviewConfig>,
+}
+
+/// Where a token is kept, and what it permits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminToken {
+    /// Where it is kept.
+    pub place: SecretRef,
+    /// What it permits: `rights = ["read", "change"]`, unless other rights are set; also `"payloads"`.
+    pub rights: AdminRights,
+}
+
+/// `[admin.token_review]`: the API server of the cluster reviews tokens that are not in the list.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenReviewConfig {
+    /// The audience that tokens must be issued for, as in `fuse`.
+    #[serde(deserialize_with = "audience")]
+    pub audience: String,
+    /// The rights of users, as in `system:serviceaccount:ops:alice`.
+    #[serde(default)]
+    pub users: BTreeMap<String, AdminRights>,
+    /// The rights of the members of groups, as in `system:serviceaccounts:ops`.
+    #[serde(default)]
+    pub groups: BTreeMap<String, AdminRights>,
+}
+
+impl TokenReviewConfig {
+    /// The rights of users and groups.
+    pub fn rights(&self) -> ReviewedRights {
+        ReviewedRights { users: self.users.clone(), groups: self.groups.clone() }
+    }
 }
 
 impl AdminConfig {
-    /// Who may use the admin port.
+    /// Who may use the admin port. A reviewer of tokens needs a cluster, so it is not part of this.
     pub fn access(&self) -> AdminAccess {
         let access = AdminAccess::new().hosts(self.hosts.clone());
+        let access = self.tls.clone().into_iter().fold(access, AdminAccess::tls);
         let token = self.token.iter().map(|token| (DEFAULT_NAME, token));
         let named = self.tokens.iter().map(|(name, token)| (name.as_str(), token));
-        token.chain(named).fold(access, |access, (name, token)| access.token(name, token.clone()))
+        token.chain(named).fold(access, |access, (name, AdminToken { place, rights })| {
+            access.token_with(name, place.clone(), rights.clone())
+        })
     }
 }
 
@@ -51,22 +90,27 @@ struct SecretTable {
     env: Option<String>,
     secret: Option<String>,
     key: Option<String>,
+    /// Only of a token.
+    rights: Option<AdminRights>,
 }
 
 impl SecretTable {
-    fn reference<E: serde::de::Error>(self) -> Result<SecretRef, E> {
-        match self {
-            Self { file: Some(path), env: None, secret: None, key: None } => {
-                Ok(SecretRef::File { path })
-            }
-            Self { file: None, env: Some(name), secret: None, key: None } => {
-                Ok(SecretRef::Env { name })
-            }
-            Self { file: None, env: None, secret: Some(name), key: Some(key) } => {
-                Ok(SecretRef::Secret { name, key })
-            }
-            _ => Err(E::custom(format!("a token is in one place: {PLACES}"))),
+    fn reference<E: serde::de::Error>(self, what: &str) -> Result<SecretRef, E> {
+        let Self { file, env, secret, key, rights } = self;
+        if rights.is_some() {
+            return Err(E::custom(format!("{what} has no `rights`")));
         }
+        match (file, env, secret, key) {
+            (Some(path), None, None, None) => Ok(SecretRef::File { path }),
+            (None, Some(name), None, None) => Ok(SecretRef::Env { name }),
+            (None, None, Some(name), Some(key)) => Ok(SecretRef::Secret { name, key }),
+            _ => Err(E::custom(format!("{what} is in one place: {PLACES}"))),
+        }
+    }
+
+    fn token<E: serde::de::Error>(mut self) -> Result<AdminToken, E> {
+        let rights = self.rights.take().unwrap_or_default();
+        Ok(AdminToken { place: self.reference("a token")?, rights })
     }
 }
 
@@ -79,31 +123,60 @@ pub(super) fn check_inline(text: &str) -> Result<(), ConfigError> {
     };
     let named = admin.get("tokens").and_then(|tokens| tokens.as_table());
     let named = named.into_iter().flatten().map(|(name, value)| (name.as_str(), value));
-    let all = admin.get("token").map(|value| ("token", value)).into_iter().chain(named);
+    let tls = admin.get("tls").and_then(|tls| tls.as_table());
+    let tls = tls.into_iter().flatten().map(|(name, value)| (name.as_str(), value));
+    let token = admin.get("token").map(|value| ("token", value)).into_iter();
+    let all = token.chain(named).chain(tls);
     match all.into_iter().find(|(_, value)| !value.is_table()) {
         None => Ok(()),
         Some((name, _)) => Err(ConfigError::Invalid(format!(
-            "`{name}` in `[admin]` is not the place of a token: {PLACES}"
+            "`{name}` in `[admin]` is not the place of a secret: {PLACES}"
         ))),
     }
 }
 
-fn token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretRef>, D::Error> {
-    SecretTable::deserialize(deserializer)?.reference().map(Some)
+fn token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<AdminToken>, D::Error> {
+    SecretTable::deserialize(deserializer)?.token().map(Some)
+}
+
+/// `[admin.tls]`, as TOML has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsTable {
+    cert: SecretTable,
+    key: SecretTable,
+    client_ca: Option<SecretTable>,
+}
+
+fn tls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<AdminTls>, D::Error> {
+    let TlsTable { cert, key, client_ca } = TlsTable::deserialize(deserializer)?;
+    Ok(Some(AdminTls {
+        cert: cert.reference("`cert`")?,
+        key: key.reference("`key`")?,
+        client_ca: client_ca.map(|table| table.reference("`client_ca`")).transpose()?,
+    }))
+}
+
+fn audience<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let audience = String::deserialize(deserializer)?;
+    match audience.trim().is_empty() {
+        true => Err(D::Error::custom("`audience` is empty; write one such as `fuse`")),
+        false => Ok(audience),
+    }
 }
 
 fn tokens<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<BTreeMap<String, SecretRef>, D::Error> {
+) -> Result<BTreeMap<String, AdminToken>, D::Error> {
     let tables = BTreeMap::<String, SecretTable>::deserialize(deserializer)?;
     let mut tokens = BTreeMap::new();
     for (name, table) in tables {
-        if [DEFAULT_NAME, "local"].contains(&name.as_str()) {
+        if [DEFAULT_NAME, LOCAL_TOKEN].contains(&name.as_str()) {
             return Err(D::Error::custom(format!(
                 "`{name}` is the name of another token; choose a name such as that of its holder"
             )));
         }
-        tokens.insert(name, table.reference()?);
+        tokens.insert(name, table.token()?);
     }
     Ok(tokens)
 }
@@ -147,6 +220,12 @@ mod tests {
             r#"tokens = { local = { env = "A" } }"#,
             r#"hosts = ["a:1"]"#,
             r#"tokens = { alice = "s3cr3t" }"#,
+            r#"token = { file = "/a", rights = ["write"] }"#,
+            r#"tls = { cert = { file = "/a" } }"#,
+            r#"tls = { cert = { file = "/a" }, key = "s3cr3t" }"#,
+            r#"tls = { cert = { file = "/a" }, key = { file = "/b", rights = ["read"] } }"#,
+            r#"token_review = { groups = { ops = ["read"] } }"#,
+            r#"token_review = { audience = " " }"#,
         ];
         let texts = wrong.map(|line| {
             let error = format!("[admin]\n{line}").parse::<Config>().unwrap_err().to_string();

@@ -33,6 +33,8 @@ pub(crate) use body_buffer::BodyBuffer;
 pub use limits::Limits;
 pub(crate) use origin::shorten;
 pub(crate) use request::{BodyError, InWork};
+#[cfg(test)]
+pub(crate) use tls::testing as certificates;
 pub(crate) use tls::{ClientCertificate, PortTls, ServerCertificate, TlsConfig};
 
 use budget::Budget;

@@ -28,6 +28,7 @@ pub mod rbac;
 mod refusal;
 mod secrets;
 mod submit;
+mod tokens;
 mod triggers;
 mod watch;
 
@@ -48,6 +49,7 @@ pub use doctor::{Finding, Report, examine, examine_for};
 pub use kinds::Kind;
 pub use needs::{RuleNeed, needs};
 pub use secrets::ClusterSecrets;
+pub use tokens::ClusterTokens;
 
 pub(crate) use refusal::Refusal;
 pub(crate) use watch::{Followed, Seen};

@@ -87,10 +87,7 @@ impl SecretStore for ClusterSecrets {
             return self.local.read(reference).await;
         };
         let absent = |why: String| SecretError::Absent { reference: reference.clone(), why };
-        let failed = |why: &str| SecretError::Io {
-            reference: reference.clone(),
-            source: std::io::Error::other(why.to_owned()),
-        };
+        let failed = |why: &str| SecretError::io(reference, std::io::Error::other(why.to_owned()));
         let mut content = self.shared.watched(name);
         let known = content.wait_for(|content| !matches!(content, SecretContent::Unknown)).await;
         // The store is still here, so the watch ended because its first answer takes too long.

@@ -5,6 +5,7 @@
 //! before any action is fired. When the event is handled again, after a crash or a reload of the
 //! rules, the engine gets that record and continues from it.
 
+mod content;
 pub(crate) mod dead;
 mod embedded;
 mod error;
@@ -27,6 +28,7 @@ use jiff::Timestamp;
 
 use crate::event::EventKey;
 
+pub use content::EventContent;
 pub(crate) use embedded::EmbeddedLedger;
 pub use error::LedgerError;
 pub use history::{

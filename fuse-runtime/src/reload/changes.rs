@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use fuse_rules::comparison::ReconfiguredEvent;
+use fuse_rules::inventory::RuleDifferences;
 use serde::Serialize;
 
 use crate::generation::Generation;
@@ -58,14 +59,11 @@ impl RuleChanges {
         (old, old_listening): (&Generation, &BTreeSet<String>),
         (new, new_listening): (&Generation, &BTreeSet<String>),
     ) -> Self {
-        let (was, is) = (old.ruleset.printed_rules(), new.ruleset.printed_rules());
-        let names = |names: Vec<&&str>| names.into_iter().map(|name| (*name).to_owned()).collect();
-        let differs =
-            |name: &&&str| was.get(**name).is_some_and(|text| is.get(**name) != Some(text));
+        let RuleDifferences { added, removed, changed } = new.ruleset.different_rules(&old.ruleset);
         Self {
-            added: names(is.keys().filter(|name| !was.contains_key(**name)).collect()),
-            removed: names(was.keys().filter(|name| !is.contains_key(**name)).collect()),
-            changed: names(is.keys().filter(differs).collect()),
+            added,
+            removed,
+            changed,
             events: new.ruleset.changed_events(&old.ruleset),
             fuses: fuse_changes(old, new),
             opened: new_listening.difference(old_listening).cloned().collect(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::reloader::{Reload, ReloadState};
 use super::watch::changed_files;
@@ -72,11 +72,12 @@ impl Reload {
             Cause::Retry => {}
         }
         let number = self.begun.fetch_add(1, Ordering::SeqCst).saturating_add(1);
+        let began = Instant::now();
         let loaded = tokio::task::spawn_blocking(move || loader.load()).await;
         let result = match loaded {
             Ok(LoadAttempt { rules, files, fuses_off }) => {
                 state.files = files;
-                let result = self.apply(&mut state, rules).await;
+                let result = self.apply(&mut state, rules, began).await;
                 if !matches!(result, Ok(_) | Err(ReloadError::Stopping)) {
                     self.switch_off(&mut state, &fuses_off);
                 }

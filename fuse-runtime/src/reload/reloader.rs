@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::MutexGuard;
 
@@ -85,7 +86,7 @@ impl Reloader {
         let reload = Arc::clone(&self.reload);
         let applying = async move {
             let mut state = reload.locked().await?;
-            let result = reload.apply(&mut state, Ok(rules)).await;
+            let result = reload.apply(&mut state, Ok(rules), Instant::now()).await;
             reload.finish(&mut state, result)
         };
         self.reload.in_task(applying).await
@@ -127,13 +128,15 @@ impl Reload {
         }
     }
 
-    /// Checks and prepares everything, and then changes it.
+    /// Checks and prepares everything, and then changes it. Logs how long that takes since the load began.
     pub(super) async fn apply(
         &self,
         state: &mut ReloadState,
         rules: Result<LoadedRules, ReloadError>,
+        began: Instant,
     ) -> Result<ReloadReport, ReloadError> {
         let LoadedRules { ruleset, fuses, at_next_start } = rules?;
+        let loaded = began.elapsed();
         // Off the async threads: compiling takes long if there are many rules.
         let triggers = self.triggers.clone();
         let compiled = tokio::task::spawn_blocking(move || {
@@ -142,6 +145,7 @@ impl Reload {
         });
         let (next, watches) = compiled.await.map_err(|_panic| ReloadError::Panicked)?;
         let next = Arc::new(next);
+        let compiled = began.elapsed();
         if let Some(kind) = unknown_trigger(&next, &self.triggers) {
             return Err(ReloadError::UnknownKind { what: "trigger", kind });
         }
@@ -160,6 +164,9 @@ impl Reload {
         let listening: BTreeSet<String> = state.bound.listening().into_iter().collect();
         self.metrics.rules_loaded(&next, self.clock.now());
         self.followers.follow(watches);
+        let took = began.elapsed();
+        tracing::debug!(?loaded, ?compiled, ?took, "the times of a reload, from its beginning");
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let hash = next.plan_hash.clone();
         // The former generation is dropped there, too.
         let compared = tokio::task::spawn_blocking(move || {
@@ -171,7 +178,7 @@ impl Reload {
             Ok((rules, changes)) => {
                 let is_same = changes.is_empty();
                 let what = if is_same { "loaded again: nothing changed" } else { "reloaded" };
-                tracing::info!(rules, hash, "{what}");
+                tracing::info!(rules, hash, took_ms, "{what}");
                 changes.log();
                 changes
             }

@@ -47,7 +47,7 @@ impl LocalSecrets {
 #[async_trait]
 impl SecretStore for LocalSecrets {
     async fn read(&self, reference: &SecretRef) -> Result<Secret, SecretError> {
-        let failed = |source| SecretError::Io { reference: reference.clone(), source };
+        let failed = |error| SecretError::io(reference, error);
         match reference {
             SecretRef::Env { name } => match std::env::var_os(name) {
                 None => Err(SecretError::Missing(reference.clone())),
@@ -82,7 +82,7 @@ fn not_utf8() -> io::Error {
 }
 
 async fn read_file(path: PathBuf, reference: &SecretRef) -> Result<Secret, SecretError> {
-    let failed = |source| SecretError::Io { reference: reference.clone(), source };
+    let failed = |error| SecretError::io(reference, error);
     let read = move || std::fs::read(Path::new(&path));
     let read = tokio::task::spawn_blocking(read).await;
     match read.map_err(|error| failed(io::Error::other(error)))? {
@@ -101,7 +101,7 @@ pub(crate) fn secret_from_bytes(
 ) -> Result<Secret, SecretError> {
     let bytes = Zeroizing::new(bytes);
     let Ok(text) = std::str::from_utf8(&bytes) else {
-        return Err(SecretError::Io { reference: reference.clone(), source: not_utf8() });
+        return Err(SecretError::io(reference, not_utf8()));
     };
     // Editors and `echo` end a file with a line break that is not part of the secret.
     let without = ["\r\n", "\n"].into_iter().find_map(|end| text.strip_suffix(end));

@@ -76,6 +76,8 @@ struct Problems {
     failed: Option<String>,
     /// What the source itself reported while it served.
     reported: Option<String>,
+    /// What does not keep it from working now.
+    warnings: Vec<String>,
 }
 
 impl SourceHealth {
@@ -100,6 +102,16 @@ impl SourceHealth {
     /// Forgets what the source itself reported.
     pub(crate) fn clear_report(&self) {
         self.problems().reported = None;
+    }
+
+    /// Sets what does not keep the source from working now, in sentences.
+    pub(crate) fn warn(&self, warnings: Vec<String>) {
+        self.problems().warnings = warnings;
+    }
+
+    /// What does not keep the source from working now.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.problems().warnings.clone()
     }
 
     /// The kind of the source.

@@ -4,18 +4,41 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use fuse_rules::Ruleset;
 use fuse_rules::comparison::{ChangedRule, ReconfiguredEvent, RuleComparison};
+use fuse_rules::{LoadError, Ruleset};
 use fuse_runtime::Config;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::super::{LoadDetail, Loaded, load_with};
-use crate::cli::{ProblemFormat, RulePaths};
+use super::super::target::{field, server_at};
+use super::super::{LoadDetail, Loaded, accept, async_runtime, known_kinds, load_with};
+use crate::cli::{Credentials, ProblemFormat, RulePaths};
 
 /// Loads the rules to compare with, like those that are checked.
-pub(super) fn load(path: &Path, config: &Config) -> Loaded {
+pub(super) fn load(path: &Path, credentials: &Credentials, config: &Config) -> Loaded {
+    let url = path.to_str().filter(|url| url.starts_with("http://") || url.starts_with("https://"));
+    if let Some(url) = url {
+        return in_use(url, credentials, config);
+    }
     let paths: Vec<PathBuf> = vec![path.to_owned()];
     load_with(config, &RulePaths { paths, config: None }, LoadDetail::Run)
+}
+
+/// The rules that a running fuse uses.
+fn in_use(url: &str, credentials: &Credentials, config: &Config) -> Loaded {
+    let server = server_at(url, credentials)?;
+    let answer: Value = async_runtime()?.block_on(server.get("/rules/files"))?;
+    let files = answer.get("files").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let text = |file: &'_ Value, name: &str| field(file, name).to_owned();
+    let texts: BTreeMap<String, String> =
+        files.iter().map(|file| (text(file, "name"), text(file, "text"))).collect();
+    let is_named = |file: &&Value| file.get("named") == Some(&Value::Bool(true));
+    let named: Vec<&str> = files.iter().filter(is_named).map(|file| field(file, "name")).collect();
+    let loader = |name: &str| {
+        let text = texts.get(name).cloned();
+        text.ok_or_else(|| LoadError::new("the server does not have it"))
+    };
+    let loaded = Ruleset::load(&named, &loader, &known_kinds());
+    Ok(loaded.and_then(|ruleset| accept(ruleset, config)))
 }
 
 /// The differences in this format. The formats that are only for problems have none.

@@ -28,8 +28,7 @@ pub(super) async fn examine(
         report.checked = report.checked.saturating_add(1);
         let read = tokio::time::timeout(READ_WITHIN, store.read(&reference)).await;
         let read = read.unwrap_or_else(|_elapsed| {
-            let source = std::io::ErrorKind::TimedOut.into();
-            Err(SecretError::Io { reference: reference.clone(), source })
+            Err(SecretError::io(&reference, std::io::ErrorKind::TimedOut.into()))
         });
         let Err(why) = read else { continue };
         let fix = match why {

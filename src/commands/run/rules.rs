@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use fuse_rules::{Fuses, Registry, Ruleset};
+use fuse_rules::{Fuses, LoadCache, Registry, Ruleset};
 use fuse_runtime::{
     ConfigError, ConfigFile, FileStamps, LoadAttempt, LoadedRules, ReloadError, RulesLoader,
     TrackedDisk, rule_files,
@@ -20,6 +21,8 @@ pub(super) struct RunRules {
     kinds: Registry,
     /// Whether the configuration was read from its file at least once.
     has_config: AtomicBool,
+    /// What the last load knows about the files, so that a reload checks only those that changed.
+    cache: Mutex<LoadCache>,
 }
 
 /// What was read, and what the files were then.
@@ -44,6 +47,7 @@ impl RunRules {
             config: rules.config,
             kinds: known_kinds(),
             has_config: AtomicBool::new(false),
+            cache: Mutex::default(),
         }
     }
 
@@ -68,7 +72,12 @@ impl RunRules {
         let config = self.config(disk)?;
         let environment = |name: &str| std::env::var(name).ok();
         *fuses_off = config.config.fuses_off(&environment);
-        let ruleset = Ruleset::load(&rule_files(&self.paths)?, disk, &self.kinds)?;
+        let files = rule_files(&self.paths)?;
+        let ruleset = {
+            // A load changes it at its end only.
+            let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+            Ruleset::load_with(&files, disk, &self.kinds, &mut cache)?
+        };
         let ruleset = accept(ruleset, &config.config)?;
         let fuses = config.config.fuses(&ruleset, &environment)?;
         Ok(Started { config, ruleset, fuses })

@@ -188,7 +188,17 @@ impl ControlPlane {
 
     /// A token of a service account that there is already.
     pub(crate) async fn token_of(&self, namespace: &str, service_account: &str) -> String {
-        self.admin().await.token_of(namespace, service_account).await.unwrap()
+        self.token_for(namespace, service_account, &[]).await
+    }
+
+    /// The same for other audiences than the API server.
+    pub(crate) async fn token_for(
+        &self,
+        namespace: &str,
+        service_account: &str,
+        audiences: &[&str],
+    ) -> String {
+        self.admin().await.token_of(namespace, service_account, audiences).await.unwrap()
     }
 
     /// The CRDs of `tests/cluster/crds`, each replaced by the one of its name in the folder that

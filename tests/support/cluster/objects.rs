@@ -146,12 +146,17 @@ impl Objects {
         Ok(())
     }
 
-    pub(super) async fn token_of(&self, namespace: &str, account: &str) -> Result<String> {
+    pub(super) async fn token_of(
+        &self,
+        namespace: &str,
+        account: &str,
+        audiences: &[&str],
+    ) -> Result<String> {
         let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token");
         let body = json!({
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",
-            "spec": { "expirationSeconds": 3600 },
+            "spec": { "audiences": audiences, "expirationSeconds": 3600 },
         });
         let request = hyper::Request::post(path)
             .header("content-type", "application/json")

@@ -4,7 +4,7 @@ use super::{Block, Expr, Text};
 use crate::span::Span;
 
 /// `test "…" { … }`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Test {
     pub(crate) name: Text,
     pub(crate) steps: Vec<TestStep>,
@@ -15,7 +15,7 @@ pub(crate) struct Test {
 }
 
 /// A step of a test.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum TestStep {
     /// `with fuse NAME on`.
     With {
@@ -29,7 +29,7 @@ pub(crate) enum TestStep {
 }
 
 /// `send SOURCE.EVENT …`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Send {
     pub(crate) source: Text,
     pub(crate) event: Text,
@@ -44,13 +44,13 @@ pub(crate) struct Send {
 }
 
 /// `expect …`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Expect {
     pub(crate) what: Expected,
     pub(crate) span: Span,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Expected {
     NothingElse,
     No(RuleRef),
@@ -58,7 +58,7 @@ pub(crate) enum Expected {
 }
 
 /// The decisions that a test expects of one rule.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ExpectedRule {
     pub(crate) rule: RuleRef,
     pub(crate) outcome: Option<Text>,
@@ -70,7 +70,7 @@ pub(crate) struct ExpectedRule {
 }
 
 /// A rule by its name, or by the names of its sensor and itself.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RuleRef {
     pub(crate) text: String,
     pub(crate) span: Span,

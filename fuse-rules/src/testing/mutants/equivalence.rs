@@ -1,5 +1,7 @@
 //! Detects equivalent mutants: whether any event distinguishes a mutant from the original rules.
 
+use std::sync::Arc;
+
 use super::mutations::{ChangedPart, Mutation};
 use crate::analysis::{Analysis, Answer, Events, Placed, Witness};
 use crate::typed::{self, Rules, Sensor};
@@ -32,7 +34,7 @@ fn sensor_equivalence<'r, 'm: 'r>(
     mutated: &'m Sensor,
     changed: ChangedPart,
 ) -> Equivalence<'m> {
-    let named = |sensor: &&Sensor| sensor.name == mutated.name;
+    let named = |sensor: &&Arc<Sensor>| sensor.name == mutated.name;
     let Some(sensor) = rules.sensors.iter().find(named) else { return Equivalence::Unknown };
     let declared = rules.sources.iter().flat_map(|source| {
         source.events.iter().filter(|event| sensor.listens_to(&source.name, &event.name))

@@ -129,7 +129,7 @@ pub(super) async fn decisions(
     Extension(caller): Extension<Requester>,
     Query(asked): Query<DecisionsQuery>,
 ) -> Response {
-    let question = match Question::new(asked, caller.sees_payloads()) {
+    let question = match Question::new(asked, caller.sees_actions()) {
         Ok(question) => question,
         Err(why) => return failed(StatusCode::BAD_REQUEST, &why),
     };

@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::event::{Envelope, EventKey, Replay, ReplayScope};
 use crate::ledger::dead::letter_id;
 use crate::ledger::transition::DeadEntry;
-use crate::ledger::{DeadLetter, EventRecord, OperationKind};
+use crate::ledger::{DeadLetter, EventRecord, Ledger, OperationKind};
 
 /// How many attempts at an event there may be.
 const MAX_ATTEMPTS: u32 = 1_000;
@@ -23,38 +23,38 @@ pub(super) enum NextAttempt {
     Interrupted(Box<Envelope>),
 }
 
-impl Engine {
-    /// The next replay of an event. A replay that is queued and not on record comes first, so that it is not queued
-    /// again under another id.
-    pub(super) async fn next_attempt(
-        &self,
-        record: &EventRecord,
-    ) -> Result<NextAttempt, ReplayError> {
-        let event = &record.event;
-        let (of, received) = origin(event);
-        let first = event.replay.as_ref().map_or(1, |replay| replay.attempt).saturating_add(1);
-        for attempt in first..first.saturating_add(MAX_ATTEMPTS) {
-            let id = Replay::attempt_id(of, attempt);
-            if is_recorded(record, &id) {
-                continue;
-            }
-            let key = EventKey { id, ..event.key() };
-            let Some(known) = self.ledger.event(&key).await? else {
-                return Ok(NextAttempt::New(attempt));
-            };
-            // Not the replay of an earlier event with the same id, which was pruned, nor of another attempt.
-            let is_own = known
-                .event
-                .replay
-                .as_ref()
-                .is_some_and(|replay| replay.from == event.id && replay.received == received);
-            if is_own {
-                return Ok(NextAttempt::Interrupted(Box::new(known.event)));
-            }
+/// The next replay of an event. A replay that is queued and not on record comes first, so that it is not queued again
+/// under another id.
+pub(super) async fn next_attempt(
+    ledger: &dyn Ledger,
+    record: &EventRecord,
+) -> Result<NextAttempt, ReplayError> {
+    let event = &record.event;
+    let (of, received) = origin(event);
+    let first = event.replay.as_ref().map_or(1, |replay| replay.attempt).saturating_add(1);
+    for attempt in first..first.saturating_add(MAX_ATTEMPTS) {
+        let id = Replay::attempt_id(of, attempt);
+        if is_recorded(record, &id) {
+            continue;
         }
-        Err(ReplayError::TooMany(of.to_owned()))
+        let key = EventKey { id, ..event.key() };
+        let Some(known) = ledger.event(&key).await? else {
+            return Ok(NextAttempt::New(attempt));
+        };
+        // Not the replay of an earlier event with the same id, which was pruned, nor of another attempt.
+        let is_own = known
+            .event
+            .replay
+            .as_ref()
+            .is_some_and(|replay| replay.from == event.id && replay.received == received);
+        if is_own {
+            return Ok(NextAttempt::Interrupted(Box::new(known.event)));
+        }
     }
+    Err(ReplayError::TooMany(of.to_owned()))
+}
 
+impl Engine {
     /// The event that replays the target as this attempt.
     pub(super) fn attempt_at(
         &self,

@@ -5,23 +5,20 @@
 //! between publishing and recording it is completed by asking for it again: both times, it is the same event.
 
 mod attempt;
+mod letters;
 mod report;
 
-use self::attempt::NextAttempt;
+use self::attempt::{NextAttempt, next_attempt};
+pub use self::letters::discard_dead_letter;
+use self::letters::{letter_with, record_replay};
 use self::report::{MAX_DONE_BYTES, MAX_PREVIEW_BYTES, ReplayReport};
 use super::{Engine, Step};
 use crate::bus::{BusError, Published};
 use crate::event::{Envelope, EventKey};
-use crate::ledger::{
-    DeadLetter, DeadLetterQuery, EventOperation, EventRecord, LedgerError, OperationKind,
-};
+use crate::ledger::{DeadLetter, EventRecord, LedgerError, OperationKind};
 
 /// How many characters of the id of a dead letter are needed.
 const MIN_PREFIX: usize = 4;
-/// The length of a complete id.
-const ID_LENGTH: usize = 64;
-/// How often the record of a replay is written while other operations take its number.
-const MAX_RECORDINGS: u32 = 100;
 
 /// What to replay.
 #[derive(Clone, Debug)]
@@ -37,37 +34,66 @@ pub(crate) struct ReplayRequest {
 
 /// Why something cannot be replayed or discarded.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ReplayError {
+#[non_exhaustive]
+pub enum ReplayError {
+    /// Nothing has this id.
     #[error(
         "no event and no dead letter has the id `{0}`; `fuse events` and `fuse dead-letters` list them"
     )]
     Unknown(String),
+    /// The ids of several dead letters start like this.
     #[error("several dead letters have ids that start with `{0}`; give more of the id")]
     Ambiguous(String),
+    /// The beginning of an id is too short.
     #[error("`{0}` is too short for the beginning of an id; give at least {MIN_PREFIX} characters")]
     TooShort(String),
+    /// The dead letter is being replayed.
     #[error("dead letter `{letter}` is replayed as `{replay}`, so it is not discarded")]
-    Replayed { letter: String, replay: String },
+    Replayed {
+        /// The dead letter's id.
+        letter: String,
+        /// The id of the event that replays it.
+        replay: String,
+    },
+    /// There are too many attempts at an event.
     #[error("there are too many attempts at event `{0}`")]
     TooMany(String),
+    /// Deciding the event was interrupted.
     #[error("deciding was interrupted: {0}")]
     Interrupted(String),
+    /// Several events have the id.
     #[error("several sources have an event `{id}`: {events}; select one with `--source`")]
-    SeveralEvents { id: String, events: String },
+    SeveralEvents {
+        /// The id.
+        id: String,
+        /// The events' sources and names, for people.
+        events: String,
+    },
+    /// The event is not decided yet.
     #[error("event `{0}` is not decided yet")]
     Undecided(String),
+    /// Actions of the event are not performed yet.
     #[error(
         "event `{0}` has actions that are not performed yet; wait until they are, or discard them, before all of the event is replayed"
     )]
     Unsettled(String),
+    /// The source rejected the event.
     #[error(
         "event `{id}` never reached the rules, because its source rejected it: {why}; correct the source, and send the event again"
     )]
-    RejectedBySource { id: String, why: String },
+    RejectedBySource {
+        /// The event's id.
+        id: String,
+        /// Why.
+        why: String,
+    },
+    /// The replay would do nothing.
     #[error("nothing would be done, so nothing is replayed: {0}")]
     Nothing(String),
+    /// The bus does not accept the replay.
     #[error("the replay cannot be queued: {0}")]
     Bus(#[from] BusError),
+    /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
 }
@@ -93,7 +119,7 @@ impl Engine {
         request: &ReplayRequest,
     ) -> Result<ReplayReport, ReplayError> {
         let target = self.target(request).await?;
-        let event = match self.next_attempt(&target.record).await? {
+        let event = match next_attempt(self.ledger.as_ref(), &target.record).await? {
             NextAttempt::New(attempt) => self.attempt_at(request, &target, attempt),
             NextAttempt::Interrupted(event) if target.is_replayed_by(&event) => *event,
             // It is recorded first.
@@ -112,7 +138,7 @@ impl Engine {
     ) -> Result<ReplayReport, ReplayError> {
         let (target, mut event) = loop {
             let target = self.target(request).await?;
-            let event = match self.next_attempt(&target.record).await? {
+            let event = match next_attempt(self.ledger.as_ref(), &target.record).await? {
                 NextAttempt::New(attempt) => {
                     let event = self.attempt_at(request, &target, attempt);
                     break (target, event);
@@ -145,42 +171,8 @@ impl Engine {
         Ok(report)
     }
 
-    /// Records a replay that is queued. It is performed whatever else people do about the event, so it is recorded
-    /// after that.
     async fn record_replay(&self, key: &EventKey, event: &Envelope) -> Result<(), ReplayError> {
-        let Some(replay) = &event.replay else { return Ok(()) };
-        let at = self.clock.now();
-        let mut recorded = Err(LedgerError::Outdated(key.clone()));
-        for _ in 0..MAX_RECORDINGS {
-            let record = self.ledger.event(key).await?;
-            let record = record.ok_or_else(|| LedgerError::UnknownEvent(key.clone()))?;
-            let operation = EventOperation {
-                number: next_number(&record),
-                at,
-                by: replay.by.clone(),
-                letter: replay.letter.clone(),
-                kind: OperationKind::Replayed {
-                    event: event.id.clone(),
-                    keeps: replay.keeps.clone(),
-                },
-            };
-            recorded = self.ledger.operate(key, operation).await;
-            if !matches!(recorded, Err(LedgerError::Outdated(_))) {
-                break;
-            }
-        }
-        recorded?;
-        let (by, letter) = (&replay.by, replay.letter.as_deref().unwrap_or_default());
-        tracing::info!(
-            source = key.source,
-            name = key.name,
-            event = key.id,
-            replay = event.id,
-            letter,
-            by,
-            "replayed"
-        );
-        Ok(())
+        record_replay(self.ledger.as_ref(), self.clock.now(), key, event).await
     }
 
     /// Discards a dead letter and removes it from the list.
@@ -190,33 +182,7 @@ impl Engine {
         by: &str,
         reason: &str,
     ) -> Result<DeadLetter, ReplayError> {
-        if id.len() < MIN_PREFIX {
-            return Err(ReplayError::TooShort(id.to_owned()));
-        }
-        let letter = self.letter(id, None).await?;
-        let letter = letter.ok_or_else(|| LedgerError::UnknownDeadLetter(id.to_owned()))?;
-        let record = self.ledger.event(&letter.event).await?;
-        let mut record = record.ok_or_else(|| LedgerError::UnknownEvent(letter.event.clone()))?;
-        // A replay of it may be queued although the request for that was interrupted.
-        while let NextAttempt::Interrupted(event) = self.next_attempt(&record).await? {
-            self.record_replay(&letter.event, &event).await?;
-            let known = self.ledger.event(&letter.event).await?;
-            record = known.ok_or_else(|| LedgerError::UnknownEvent(letter.event.clone()))?;
-            if record.operations.iter().any(|operation| operation.is_about(&letter.id)) {
-                let (letter, replay) = (letter.id, event.id);
-                return Err(ReplayError::Replayed { letter, replay });
-            }
-        }
-        let operation = EventOperation {
-            number: next_number(&record),
-            at: self.clock.now(),
-            by: by.to_owned(),
-            letter: Some(letter.id.clone()),
-            kind: OperationKind::Discarded { reason: reason.to_owned() },
-        };
-        self.ledger.operate(&letter.event, operation).await?;
-        tracing::info!(event = letter.event.id, letter = letter.id, by, "dead letter discarded");
-        Ok(letter)
+        discard_dead_letter(self.ledger.as_ref(), self.clock.now(), id, by, reason).await
     }
 
     /// The event with the id of a request, or the dead letter whose id starts with it.
@@ -234,7 +200,7 @@ impl Engine {
         let target = match found.pop() {
             Some(record) => Target { record, letter: None },
             None => {
-                let letter = self.letter(id, source).await?;
+                let letter = letter_with(self.ledger.as_ref(), id, source).await?;
                 let letter = letter.ok_or_else(|| ReplayError::Unknown(id.clone()))?;
                 let record = self.ledger.event(&letter.event).await?;
                 let record = record.ok_or_else(|| ReplayError::Unknown(id.clone()))?;
@@ -269,38 +235,4 @@ impl Engine {
         }
         Ok(())
     }
-
-    /// The dead letter whose id starts like this.
-    async fn letter(
-        &self,
-        id: &str,
-        source: Option<&str>,
-    ) -> Result<Option<DeadLetter>, ReplayError> {
-        if id.len() < MIN_PREFIX {
-            return Ok(None);
-        }
-        let mut query = DeadLetterQuery { id: Some(id.to_owned()), ..DeadLetterQuery::newest(2) };
-        if let Some((source, name)) = source.map(|s| s.split_once('.').unwrap_or((s, ""))) {
-            query.source = Some(source.to_owned());
-            query.name = (!name.is_empty()).then(|| name.to_owned());
-        }
-        let mut found = Vec::new();
-        loop {
-            let page = self.ledger.dead_letters(&query).await?;
-            found.extend(page.letters);
-            if found.len() > 1 {
-                return Err(ReplayError::Ambiguous(id.to_owned()));
-            }
-            match page.next {
-                // There are no others.
-                Some(_) if id.len() == ID_LENGTH && !found.is_empty() => return Ok(found.pop()),
-                Some(next) => query.after = Some(next),
-                None => return Ok(found.pop()),
-            }
-        }
-    }
-}
-
-fn next_number(record: &EventRecord) -> u32 {
-    u32::try_from(record.operations.len()).unwrap_or(u32::MAX).saturating_add(1)
 }

@@ -122,7 +122,9 @@ async fn an_interrupted_replay_is_completed_whatever_else_was_done() {
     give_up(&running, &other.actions[1].id).await;
     plant.backend.set("pair", Mood::Works);
     interrupt(&letter).await;
-    let refused = running.engine.discard_letter(&letter, "ops", "").await;
+    // Also with the ledger alone, as `fuse discard` does while nothing runs.
+    let (ledger, now) = (running.ledger().as_ref(), jiff::Timestamp::now());
+    let refused = crate::engine::discard_dead_letter(ledger, now, &letter, "ops", "").await;
     assert!(matches!(refused, Err(ReplayError::Replayed { .. })), "{refused:?}");
     until("done", async || done(&plant) == pair(&[0, 0])).await;
     assert!(running.stop().await);

@@ -1,13 +1,19 @@
 //! The certificate of a port, and how it changes while the port is served.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use rustls::ServerConfig;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::pem::{PemTexts, server_config};
-use crate::secrets::{ReadSecrets, Secret, SecretReader, SecretRef, Secrets};
+use super::pem::{PemTexts, expires_at, server_config};
+use crate::secrets::{ReadSecrets, Secret, SecretRef, Secrets};
+
+/// How long before a certificate expires fuse warns.
+const WARN_WITHIN: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Where the certificate of a port, its key, and the authorities of clients are kept, each in PEM.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -32,8 +38,9 @@ pub(crate) struct ServerCertificate {
     /// What it is for, as in `port 12000`.
     place: String,
     config: TlsConfig,
-    reader: SecretReader,
     state: Mutex<CertificateState>,
+    /// Whether connections use it. A reload prepares it before, and may fail.
+    is_served: AtomicBool,
 }
 
 /// The certificate as of the last refresh.
@@ -42,8 +49,40 @@ struct CertificateState {
     in_use: Option<Arc<ServerConfig>>,
     /// A hash of the texts of `in_use`.
     hash: Option<[u8; 32]>,
+    /// When `in_use` expires.
+    expires: Option<Timestamp>,
+    /// How much of its life was left when that was last logged.
+    logged: Life,
     /// Why the texts that were read last cannot be used.
     problem: Option<String>,
+}
+
+/// How much of the life of a certificate is left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Life {
+    #[default]
+    Long,
+    /// It expires soon.
+    Short,
+    /// It has expired.
+    Over,
+}
+
+impl Life {
+    fn new(expires: Timestamp, now: Timestamp) -> Self {
+        match expires.duration_since(now) {
+            left if left.is_negative() || left.is_zero() => Self::Over,
+            left if left.unsigned_abs() <= WARN_WITHIN => Self::Short,
+            _ => Self::Long,
+        }
+    }
+}
+
+/// A certificate that was loaded.
+struct Loaded {
+    hash: [u8; 32],
+    config: ServerConfig,
+    expires: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for ServerCertificate {
@@ -55,7 +94,7 @@ impl std::fmt::Debug for ServerCertificate {
 impl ServerCertificate {
     /// Not ready until the first [`ServerCertificate::refresh`].
     pub(crate) fn new(place: String, config: TlsConfig) -> Self {
-        Self { place, config, reader: SecretReader::default(), state: Mutex::default() }
+        Self { place, config, state: Mutex::default(), is_served: AtomicBool::new(false) }
     }
 
     /// Whether this is the certificate of this place with these files.
@@ -72,9 +111,24 @@ impl ServerCertificate {
         self.state().in_use.clone()
     }
 
+    /// Whether connections can be accepted with it.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.state().in_use.is_some()
+    }
+
+    /// From now on, connections use it. Logs what is wrong with it.
+    pub(crate) fn serve(&self) {
+        if !self.is_served.swap(true, Ordering::Relaxed) {
+            let state = self.state();
+            if let Some(why) = &state.problem {
+                self.log_problem(&state, why);
+            }
+        }
+    }
+
     /// Reads the files again. If they cannot be used, what is in use stays.
     pub(crate) async fn refresh(&self, secrets: &Secrets) {
-        let (read, problems) = self.reader.read(self.config.references().collect(), secrets).await;
+        let (read, problems) = secrets.read_all(self.config.references().collect()).await;
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let result = match problems.is_empty() {
             true => self.load(&read),
@@ -84,7 +138,7 @@ impl ServerCertificate {
     }
 
     /// The configuration with these texts, or `None` if they are in use.
-    fn load(&self, read: &ReadSecrets) -> Result<Option<([u8; 32], ServerConfig)>, String> {
+    fn load(&self, read: &ReadSecrets) -> Result<Option<Loaded>, String> {
         let text = |reference: &SecretRef| read.get(reference).map_or("", Secret::expose);
         let texts = PemTexts {
             cert: text(&self.config.cert),
@@ -95,46 +149,68 @@ impl ServerCertificate {
         if self.state().hash == Some(hash) {
             return Ok(None);
         }
-        server_config(&texts).map(|config| Some((hash, config))).map_err(|error| error.to_string())
+        let config = server_config(&texts).map_err(|error| error.to_string())?;
+        Ok(Some(Loaded { hash, config, expires: expires_at(texts.cert) }))
     }
 
-    fn apply(&self, result: Result<Option<([u8; 32], ServerConfig)>, String>) {
+    fn apply(&self, result: Result<Option<Loaded>, String>) {
         let place = self.place.as_str();
+        let is_served = self.is_served.load(Ordering::Relaxed);
         let mut state = self.state();
         let had_problem = state.problem.take();
         match result {
-            Ok(Some((hash, config))) => {
+            Ok(Some(Loaded { hash, config, expires })) => {
                 let is_first = state.in_use.is_none();
                 state.in_use = Some(Arc::new(config));
                 state.hash = Some(hash);
-                if !is_first {
+                state.expires = expires;
+                state.logged = Life::Long;
+                if !is_served {
+                    // Nothing was logged about it before.
+                } else if !is_first {
                     tracing::info!(place, "new connections use the new certificate");
                 } else if had_problem.is_some() {
                     tracing::info!(place, "the certificate can be used: connections are accepted");
                 }
             }
-            Ok(None) if had_problem.is_some() => {
+            Ok(None) if had_problem.is_some() && is_served => {
                 tracing::info!(place, "the certificate can be used again, and is the same");
             }
             Ok(None) => {}
             Err(why) => {
-                if had_problem.as_ref() != Some(&why) {
-                    match state.in_use {
-                        Some(_) => tracing::warn!(
-                            place,
-                            why,
-                            "the certificate cannot be used: the former one stays in use"
-                        ),
-                        None => tracing::warn!(
-                            place,
-                            why,
-                            "the certificate cannot be used: connections are refused"
-                        ),
-                    }
+                if had_problem.as_ref() != Some(&why) && is_served {
+                    self.log_problem(&state, &why);
                 }
                 state.problem = Some(why);
             }
         }
+    }
+
+    fn log_problem(&self, state: &CertificateState, why: &str) {
+        let place = self.place.as_str();
+        let what = match state.in_use {
+            Some(_) => "the certificate cannot be used: the former one stays in use",
+            None => "the certificate cannot be used: connections are refused",
+        };
+        tracing::warn!(place, why, "{what}");
+    }
+
+    /// That the certificate in use has expired or expires within a week, in a sentence. Also logs it, once each.
+    pub(crate) fn expiry_warning(&self, now: Timestamp) -> Option<String> {
+        let mut state = self.state();
+        let (expires, place) = (state.expires?, self.place.as_str());
+        let life = Life::new(expires, now);
+        let is_new = std::mem::replace(&mut state.logged, life) != life;
+        let what = match life {
+            Life::Long => return None,
+            Life::Short => "expires soon",
+            Life::Over => "has expired",
+        };
+        if is_new {
+            tracing::warn!(place, %expires, "the certificate {what}: renew it");
+        }
+        let verb = if life == Life::Over { "expired" } else { "expires" };
+        Some(format!("the certificate of {place} {verb} at {expires}: renew it"))
     }
 
     /// What is wrong with the files now, in a sentence.

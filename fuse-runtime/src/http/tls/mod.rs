@@ -6,7 +6,7 @@ mod handshake;
 mod pem;
 mod stream;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -76,6 +77,15 @@ pub(super) fn server_config(texts: &PemTexts<'_>) -> Result<ServerConfig, PemErr
         config.send_tls13_tickets = 0;
     }
     Ok(config)
+}
+
+/// When the first of these certificates expires: clients refuse a chain with an expired certificate.
+pub(super) fn expires_at(text: &str) -> Option<Timestamp> {
+    let ends = certificates(text, "`cert`").ok()?.into_iter().filter_map(|der| {
+        let (_, certificate) = x509_parser::parse_x509_certificate(&der).ok()?;
+        Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
+    });
+    ends.min()
 }
 
 fn certificates(text: &str, what: &'static str) -> Result<Vec<CertificateDer<'static>>, PemError> {

@@ -1,11 +1,14 @@
 //! Certificates for tests. `tests/support/tls.rs` includes this file.
 
+use std::sync::Arc;
+
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::CertificateDer;
 
 /// An authority that issues certificates.
+#[derive(Clone)]
 pub(crate) struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
+    issuer: Arc<CertifiedIssuer<'static, KeyPair>>,
 }
 
 /// A certificate and its key, in PEM.
@@ -21,7 +24,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap());
-        Self { issuer: issuer.unwrap() }
+        Self { issuer: Arc::new(issuer.unwrap()) }
     }
 
     pub(crate) fn pem(&self) -> String {
@@ -40,7 +43,7 @@ impl Authority {
 
     pub(crate) fn issue_with(&self, params: CertificateParams) -> Issued {
         let key = KeyPair::generate().unwrap();
-        let cert = params.signed_by(&key, &self.issuer).unwrap();
+        let cert = params.signed_by(&key, &*self.issuer).unwrap();
         Issued { cert: cert.pem(), key: key.serialize_pem(), der: cert.der().clone() }
     }
 }

@@ -91,6 +91,40 @@ async fn files_that_cannot_be_used_leave_the_former_certificate() {
     insta::assert_snapshot!(seen.join("\n"));
 }
 
+#[tokio::test]
+async fn a_certificate_that_expires_is_a_warning() {
+    let (authority, files) = (Authority::new(), Files::default());
+    let certificate = certificate(false);
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2030, 6, 10);
+    files.keep(&authority.issue_with(params));
+    let at = |text: &str| text.parse().unwrap();
+    assert_eq!(certificate.expiry_warning(at("2040-01-01T00:00:00Z")), None, "nothing is read");
+    certificate.refresh(&Secrets::new(files.clone())).await;
+    let warning = |verb: &str| {
+        Some(format!("the certificate of port 1 {verb} at 2030-06-10T00:00:00Z: renew it"))
+    };
+    for (now, expected) in [
+        ("2030-06-02T23:59:59Z", None),
+        ("2030-06-03T00:00:00Z", warning("expires")),
+        ("2030-06-09T23:59:59Z", warning("expires")),
+        ("2030-06-10T00:00:00Z", warning("expired")),
+        ("2031-01-01T00:00:00Z", warning("expired")),
+    ] {
+        assert_eq!(certificate.expiry_warning(at(now)), expected, "{now}");
+    }
+    // Of the chain, the certificate that expires first counts.
+    let chain = authority.issue(&["localhost"]);
+    let old = files.0.lock().unwrap()["CERT"].clone();
+    files.keep(&chain);
+    files.set("CERT", &(chain.cert.clone() + &old));
+    certificate.refresh(&Secrets::new(files.clone())).await;
+    assert_eq!(certificate.expiry_warning(at("2030-06-10T00:00:00Z")), warning("expired"));
+    files.keep(&chain);
+    certificate.refresh(&Secrets::new(files)).await;
+    assert_eq!(certificate.expiry_warning(at("2030-06-10T00:00:00Z")), None, "it is renewed");
+}
+
 #[test]
 fn a_client_has_the_names_of_its_certificate() {
     let authority = Authority::new();

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 
+use tokio::sync::watch;
+
 use super::auth::SourceAuth;
+use super::ports::PortTable;
 use crate::http::ServerCertificate;
 use crate::secrets::Secrets;
 use crate::sources::SourceContext;
@@ -21,10 +24,6 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    pub(super) fn is_empty(&self) -> bool {
-        self.auths.is_empty() && self.certificates.is_empty()
-    }
-
     /// Those that are not among the former ones.
     pub(super) fn without(&self, former: &Self) -> Self {
         Self {
@@ -46,23 +45,39 @@ impl Credentials {
         auths.chain(self.certificates.iter().filter_map(|one| one.problem())).collect()
     }
 
-    /// Reads them again until the shutdown, and reports those that cannot be used.
-    pub(super) async fn keep_fresh(self, context: SourceContext) {
-        let mut was_failing = false;
-        loop {
-            let problems = self.problems();
-            if !problems.is_empty() {
-                context.health().failing(problems.join("; "));
-            } else if was_failing {
-                context.health().ok();
-            }
-            was_failing = !problems.is_empty();
-            tokio::select! {
-                () = context.shutdown().requested() => return,
-                () = tokio::time::sleep(REFRESH_AFTER) => {}
-            }
-            self.refresh(context.secrets()).await;
+    /// From now on, they are in use.
+    pub(super) fn serve(&self) {
+        self.auths.iter().for_each(|auth| auth.serve());
+        self.certificates.iter().for_each(|one| one.serve());
+    }
+
+    /// Reports those that cannot be used, and certificates that expire.
+    pub(super) fn report(&self, context: &SourceContext) {
+        let (health, now) = (context.health(), context.intake().now());
+        let problems = self.problems();
+        match problems.is_empty() {
+            true => health.clear_report(),
+            false => health.failing(problems.join("; ")),
         }
+        let expiring = self.certificates.iter().filter_map(|one| one.expiry_warning(now));
+        health.warn(expiring.collect());
+    }
+}
+
+/// Reads the secrets and certificates in use again until the shutdown, and reports those that cannot be used.
+pub(super) async fn keep_fresh(table: watch::Receiver<PortTable>, context: SourceContext) {
+    let in_use = || table.borrow().credentials.clone();
+    let refreshing = async {
+        loop {
+            tokio::time::sleep(REFRESH_AFTER).await;
+            in_use().refresh(context.secrets()).await;
+            // A reload may have changed which ones are in use.
+            in_use().report(&context);
+        }
+    };
+    tokio::select! {
+        () = context.shutdown().requested() => {}
+        () = refreshing => {}
     }
 }
 

@@ -35,7 +35,7 @@ use crate::log_limit::LogLimit;
 use auth::{AuthConfig, SourceAuth, auth_field, present, verify_event};
 use credentials::Credentials;
 use handshake::{Handshake, handshake_field};
-use ports::{Listening, PortRoutes, Ports};
+use ports::{Kept, Listening, PortRoutes, Ports};
 pub use preview::{hidden_headers, hidden_parameters, within_body_limit};
 use rate::{RateConfig, RateLimit, rate_field};
 use reply::{is_present, reply_field};
@@ -123,27 +123,25 @@ impl Source for Webhook {
         events: Vec<EventBinding>,
         context: &SourceContext,
     ) -> Result<Box<dyn BoundSource>, SourceError> {
-        let (ports, none) = (Ports::new(*self), Credentials::default());
-        let routes = self.routes(events, context, &none, &none).await?;
+        let ports = Ports::new(*self);
+        let routes = self.routes(events, context, &Kept::default()).await?;
         ports.open(routes).await?.commit_now();
         Ok(Box::new(Listening { ports }))
     }
 }
 
 impl Webhook {
-    /// The routes of each port. A source whose `auth` does not change keeps its secrets and their state, and so does a
-    /// port its certificate. Those that were prepared before and are not in use are kept, too, and read again.
+    /// The routes of each port. A source whose `auth` does not change keeps its secrets and their state, one whose
+    /// `rate` does not change keeps its counters, and a port keeps its certificate.
     async fn routes(
         &self,
         events: Vec<EventBinding>,
         context: &SourceContext,
-        former: &Credentials,
-        prepared: &Credentials,
+        kept: &Kept,
     ) -> Result<PortRoutes, SourceError> {
         let mut auths: BTreeMap<String, Arc<SourceAuth>> = BTreeMap::new();
         let mut certificates = PortCertificates::new();
-        let known_certificates =
-            [former.certificates.as_slice(), prepared.certificates.as_slice()].concat();
+        let former = &kept.credentials;
         let mut rates: BTreeMap<String, Arc<RateLimit>> = BTreeMap::new();
         let mut open = BTreeSet::new();
         let mut by_port: BTreeMap<u16, Vec<Route>> = BTreeMap::new();
@@ -159,9 +157,8 @@ impl Webhook {
                 }
                 (Some(_), Some(known)) => Some(Arc::clone(known)),
                 (Some(auth), None) => {
-                    let mut known = former.auths.iter().chain(&prepared.auths);
-                    let kept = known.find(|known| known.is_for(&source, written));
-                    let auth = kept.map_or_else(
+                    let known = former.auths.iter().find(|known| known.is_for(&source, written));
+                    let auth = known.map_or_else(
                         || Arc::new(SourceAuth::new(&source, auth, written.cloned())),
                         Arc::clone,
                     );
@@ -170,8 +167,11 @@ impl Webhook {
                 }
             };
             let rate = config.rate.take().map(|rate| {
-                let new = || Arc::new(RateLimit::new(rate, Instant::now()));
-                Arc::clone(rates.entry(source.clone()).or_insert_with(new))
+                let limit = || match kept.rates.get(&source) {
+                    Some(known) if known.is_for(rate) => Arc::clone(known),
+                    _ => Arc::new(RateLimit::new(rate, Instant::now())),
+                };
+                Arc::clone(rates.entry(source.clone()).or_insert_with(limit))
             });
             let path = PathPattern::parse(&config.path).map_err(|why| {
                 SourceError::with_source(format!("cannot listen on `{}`", config.path), why)
@@ -180,7 +180,7 @@ impl Webhook {
                 &mut certificates,
                 config.port,
                 config.tls.take(),
-                &known_certificates,
+                &former.certificates,
             )?;
             by_port.entry(config.port).or_default().push(Route {
                 source,

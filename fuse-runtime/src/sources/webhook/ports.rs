@@ -3,20 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use super::auth::SourceAuth;
-use super::credentials::Credentials;
+use super::credentials::{Credentials, keep_fresh};
+use super::rate::RateLimit;
 use super::request::{WebhookPort, receive};
 use super::{Route, Webhook};
-use crate::http::{PortKind, PortTls};
+use crate::http::{PortKind, PortTls, ServerCertificate};
 use crate::secrets::Secrets;
 use crate::sources::{
     BoundSource, EventBinding, PreparedEvents, Rebind, SourceContext, SourceError,
@@ -26,7 +27,8 @@ use crate::sources::{
 /// the port.
 const LISTEN_TRIES: u32 = 20;
 const LISTEN_PAUSE: Duration = Duration::from_millis(10);
-/// How often the secrets of a changed `auth` are read again before a reload fails. Each read takes at most a second.
+/// How often the secrets of a changed `auth` or `tls` are read again before a reload fails. Each read takes at most a
+/// second.
 const READY_TRIES: u32 = 3;
 
 /// An open port. It stays the same while a reload changes its routes.
@@ -60,9 +62,9 @@ impl CurrentRoutes {
 
 /// All open ports, with the secrets of their sources and their certificates.
 #[derive(Clone, Default)]
-struct PortTable {
+pub(super) struct PortTable {
     ports: BTreeMap<SocketAddr, Arc<OpenPort>>,
-    credentials: Credentials,
+    pub(super) credentials: Credentials,
 }
 
 impl PortTable {
@@ -85,6 +87,14 @@ fn auths_of(port: &WebhookPort) -> BTreeMap<String, Arc<SourceAuth>> {
     port.routes.iter().filter_map(auth).collect()
 }
 
+/// What unchanged sources and ports keep when the routes change.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) credentials: Credentials,
+    /// The limits of sources, by the names of the sources.
+    pub(super) rates: BTreeMap<String, Arc<RateLimit>>,
+}
+
 /// The routes of each port, before they are served.
 #[derive(Default)]
 pub(super) struct PortRoutes {
@@ -97,24 +107,21 @@ pub(super) struct PortRoutes {
 pub(super) struct Ports {
     webhook: Webhook,
     table: watch::Sender<PortTable>,
-    /// The secrets and certificates of the sources that were last prepared, in use or not. If that reload fails and is
-    /// repeated, a read that hangs is not started a second time.
-    prepared: Arc<Mutex<Credentials>>,
 }
 
 impl Ports {
     pub(super) fn new(webhook: Webhook) -> Self {
-        let table = watch::Sender::new(PortTable::default());
-        Self { webhook, table, prepared: Arc::default() }
+        Self { webhook, table: watch::Sender::new(PortTable::default()) }
     }
 
-    fn prepared(&self) -> MutexGuard<'_, Credentials> {
-        self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The secrets and certificates of the sources that are served.
-    pub(super) fn credentials(&self) -> Credentials {
-        self.table.borrow().credentials.clone()
+    /// What sources and ports that are served now keep if they do not change.
+    fn kept(&self) -> Kept {
+        let table = self.table.borrow();
+        let routes: Vec<Arc<WebhookPort>> =
+            table.ports.values().map(|port| port.current_routes()).collect();
+        let routes = routes.iter().flat_map(|port| &port.routes);
+        let rate = |route: &Route| Some((route.source.clone(), Arc::clone(route.rate.as_ref()?)));
+        Kept { credentials: table.credentials.clone(), rates: routes.filter_map(rate).collect() }
     }
 
     /// The changed `auth` of the sources that are ready now.
@@ -127,10 +134,30 @@ impl Ports {
         changed.map(|(_, auth)| auth).collect()
     }
 
-    /// Waits until every source that is ready now would also be ready with its changed `auth`.
+    /// The changed certificates of the ports that accept connections now.
+    fn changed_certificates(
+        &self,
+        next: &PortRoutes,
+        former: &Credentials,
+    ) -> Vec<Arc<ServerCertificate>> {
+        let table = self.table.borrow();
+        let accepts = |address: &SocketAddr| {
+            table
+                .ports
+                .get(address)
+                .is_some_and(|port| port.tls.get().is_none_or(|one| one.is_ready()))
+        };
+        let accepting = next.ports.iter().filter(|(address, _)| accepts(address));
+        let certificates = accepting.filter_map(|(_, routes)| routes.certificate.clone());
+        certificates
+            .filter(|one| !former.certificates.iter().any(|old| Arc::ptr_eq(old, one)))
+            .collect()
+    }
+
+    /// Waits until every source and port that works now would also work with its changed `auth` or `tls`.
     ///
     /// # Errors
-    /// The secrets of one of them cannot be read.
+    /// The secrets of one of them cannot be read or used.
     async fn wait_until_ready(
         &self,
         next: &PortRoutes,
@@ -138,15 +165,21 @@ impl Ports {
         secrets: &Secrets,
     ) -> Result<(), SourceError> {
         let auths = self.changed_auths(next, former);
-        let mut unready = Credentials { auths, certificates: Vec::new() };
+        let certificates = self.changed_certificates(next, former);
+        let mut unready = Credentials { auths, certificates };
         let mut tries = 0;
         loop {
             unready.auths.retain(|auth| auth.state().checks().is_none());
-            let Some(auth) = unready.auths.first() else { return Ok(()) };
+            unready.certificates.retain(|one| !one.is_ready());
+            let (block, problem) = match (unready.auths.first(), unready.certificates.first()) {
+                (Some(auth), _) => ("auth", auth.problem()),
+                (None, Some(certificate)) => ("tls", certificate.problem()),
+                (None, None) => return Ok(()),
+            };
             if tries == READY_TRIES {
-                let problem = auth.problem().unwrap_or_default();
+                let problem = problem.unwrap_or_default();
                 return Err(SourceError::new(format!(
-                    "the changed `auth` is not used, because with it {problem}"
+                    "the changed `{block}` is not used, because with it {problem}"
                 )));
             }
             tries += 1;
@@ -205,6 +238,7 @@ impl PreparedPorts {
             };
             next.ports.insert(address, port);
         }
+        next.credentials.serve();
         all.table.send_replace(next);
     }
 }
@@ -226,10 +260,9 @@ impl Rebind for Ports {
         events: Vec<EventBinding>,
         context: &SourceContext,
     ) -> Result<Box<dyn PreparedEvents>, SourceError> {
-        let (former, prepared) = (self.credentials(), self.prepared().clone());
-        let routes = self.webhook.routes(events, context, &former, &prepared).await?;
-        *self.prepared() = routes.credentials.clone();
-        self.wait_until_ready(&routes, &former, context.secrets()).await?;
+        let kept = self.kept();
+        let routes = self.webhook.routes(events, context, &kept).await?;
+        self.wait_until_ready(&routes, &kept.credentials, context.secrets()).await?;
         Ok(Box::new(self.open(routes).await?))
     }
 }
@@ -252,6 +285,8 @@ impl BoundSource for Listening {
     async fn serve(&mut self, context: &SourceContext) -> Result<(), SourceError> {
         let mut changes = self.ports.table.subscribe();
         let mut serving = Serving::default();
+        // One task for all reloads: they may follow each other faster than it reads.
+        serving.tasks.spawn(keep_fresh(self.ports.table.subscribe(), context.clone()));
         while !context.shutdown().is_requested() {
             let table = changes.borrow_and_update().clone();
             serving.change_to(table, context).await?;
@@ -262,8 +297,7 @@ impl BoundSource for Listening {
                 () = context.shutdown().requested() => {}
             }
         }
-        serving.refreshing.take().inspect(AbortHandle::abort);
-        // A panic in one task is passed on here, and ends the others. An aborted task has not panicked.
+        // A panic in one task is passed on here, and ends the others.
         while let Some(ended) = serving.tasks.join_next().await {
             if let Err(error) = ended
                 && error.is_panic()
@@ -280,8 +314,6 @@ impl BoundSource for Listening {
 struct Serving {
     tasks: JoinSet<()>,
     ports: BTreeMap<SocketAddr, (Arc<OpenPort>, watch::Sender<bool>)>,
-    /// The task that reads the secrets and certificates again.
-    refreshing: Option<AbortHandle>,
 }
 
 impl Serving {
@@ -315,13 +347,7 @@ impl Serving {
         }
         // Dropping the sender stops the port; its requests in progress are answered.
         self.ports.retain(|address, _| table.ports.contains_key(address));
-        self.refreshing.take().inspect(AbortHandle::abort);
-        // The new task reports the problems that remain.
-        context.health().clear_report();
-        if !table.credentials.is_empty() {
-            let refreshing = table.credentials.keep_fresh(context.clone());
-            self.refreshing = Some(self.tasks.spawn(refreshing));
-        }
+        table.credentials.report(context);
         Ok(())
     }
 

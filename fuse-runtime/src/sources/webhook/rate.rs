@@ -70,6 +70,7 @@ pub(super) struct RateConfig {
 /// Limits the requests to one source.
 #[derive(Debug)]
 pub(super) struct RateLimit {
+    config: RateConfig,
     per_source: Option<Mutex<Bucket>>,
     per_peer: Option<Mutex<PeerBuckets>>,
 }
@@ -92,7 +93,12 @@ impl RateLimit {
         let refill = |rate: u32| Refill::new(rate, config.burst);
         let per_source = config.per_source.map(|rate| Mutex::new(Bucket::full(refill(rate), now)));
         let per_peer = config.per_peer.map(|rate| Mutex::new(PeerBuckets::new(refill(rate), now)));
-        Self { per_source, per_peer }
+        Self { config, per_source, per_peer }
+    }
+
+    /// Whether this is what these limits need.
+    pub(super) fn is_for(&self, config: RateConfig) -> bool {
+        self.config == config
     }
 
     /// Counts a request of a peer, before it is authenticated.

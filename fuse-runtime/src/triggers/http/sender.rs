@@ -15,24 +15,23 @@ use super::client::{ClientPem, HttpClients};
 use super::fields::{AuthFields, TlsFields};
 use super::signing::sign;
 use crate::error_causes::with_causes;
-use crate::secrets::{ReadSecrets, Secret, SecretReader, SecretRef, Secrets};
+use crate::secrets::{ReadSecrets, Secret, SecretRef, Secrets};
 use crate::triggers::{Failure, Readiness};
 
 /// Sends the requests of all HTTP triggers.
 pub(super) struct HttpSender {
     secrets: Secrets,
-    reader: SecretReader,
     clients: HttpClients,
 }
 
 impl HttpSender {
     pub(super) fn new(secrets: Secrets, addresses: HttpAddresses) -> Self {
-        Self { secrets, reader: SecretReader::default(), clients: HttpClients::new(addresses) }
+        Self { secrets, clients: HttpClients::new(addresses) }
     }
 
     /// The secrets of a request, or why it cannot be sent.
     async fn secrets(&self, call: &HttpCall) -> Result<ReadSecrets, String> {
-        let (read, problems) = self.reader.read(call.secrets(), &self.secrets).await;
+        let (read, problems) = self.secrets.read_all(call.secrets()).await;
         match problems.is_empty() {
             true => Ok(read),
             false => Err(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),

@@ -1,12 +1,13 @@
 //! Keeps the secrets of sources in memory, and reads them again.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{AuthConfig, Checks};
-use crate::secrets::{SecretError, SecretReader, Secrets};
+use crate::secrets::{SecretError, Secrets};
 
 /// How long the checks stay in use while a secret cannot be read, unless it is missing or empty.
 const KEEP_CHECKS_FOR: Duration = Duration::from_secs(10);
@@ -17,8 +18,9 @@ pub(in super::super) struct SourceAuth {
     /// The block as it is written, with defaults.
     written: Option<serde_json::Value>,
     config: AuthConfig,
-    reader: SecretReader,
     state: RwLock<Arc<AuthState>>,
+    /// Whether requests are checked by it. A reload prepares it before, and may fail.
+    is_served: AtomicBool,
 }
 
 /// The checks of a source as of the last refresh.
@@ -76,8 +78,8 @@ impl SourceAuth {
             source: source.to_owned(),
             written,
             config,
-            reader: SecretReader::default(),
             state: RwLock::new(Arc::new(state)),
+            is_served: AtomicBool::new(false),
         }
     }
 
@@ -101,10 +103,27 @@ impl SourceAuth {
 
     /// Reads the secrets again, and logs what changes for the source.
     pub(in super::super) async fn refresh(&self, secrets: &Secrets) {
-        let (read, mut problems) = self.reader.read(self.config.references(), secrets).await;
+        let (read, mut problems) = secrets.read_all(self.config.references()).await;
         let checks = self.config.checks(&read, &mut problems);
         let old = self.state();
         let new = old.next(checks, &problems);
+        if self.is_served.load(Ordering::Relaxed) {
+            self.log(&old, &new);
+        }
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+    }
+
+    /// From now on, requests are checked by it. Logs what is wrong with it.
+    pub(in super::super) fn serve(&self) {
+        if !self.is_served.swap(true, Ordering::Relaxed) {
+            let new = self.state();
+            let (checks, sound_at) = (new.checks.clone(), new.sound_at);
+            let sound = AuthState { checks, problems: Vec::new(), sound_at };
+            self.log(&sound, &new);
+        }
+    }
+
+    fn log(&self, old: &AuthState, new: &AuthState) {
         let (source, why) = (self.source.as_str(), new.problems.join("; "));
         if old.problems == new.problems && old.checks.is_some() == new.checks.is_some() {
             // Nothing changes.
@@ -115,7 +134,6 @@ impl SourceAuth {
         } else if !old.problems.is_empty() {
             tracing::info!(source, "the source is ready: all secrets can be read");
         }
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
     }
 
     /// Which secrets of the source cannot be used, in a sentence.

@@ -43,8 +43,7 @@ fn some_checks(auth: &str, secrets: &[(&str, &str)]) -> Option<Checks> {
     };
     let secrets = Secrets::from_map(secrets.iter().map(named).collect::<BTreeMap<_, _>>());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let reader = crate::secrets::SecretReader::default();
-    let (read, mut problems) = runtime.block_on(reader.read(config.references(), &secrets));
+    let (read, mut problems) = runtime.block_on(secrets.read_all(config.references()));
     config.checks(&read, &mut problems)
 }
 

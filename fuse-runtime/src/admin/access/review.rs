@@ -1,0 +1,188 @@
+//! Reviews bearer tokens that are not in the list, such as those of Kubernetes service accounts.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::AdminRights;
+use crate::secrets::Secret;
+use crate::token_review::{ReviewedUser, TokenReviewError, TokenReviewer};
+
+/// How long a result is used. A token that is revoked works for no longer.
+const KEEP_FOR: Duration = Duration::from_secs(10);
+/// How many results are kept.
+const MAX_KEPT: usize = 1_000;
+/// How many reviews run at the same time, and how long one may take, including its wait for a turn.
+const MAX_REVIEWS: usize = 4;
+const REVIEW_WITHIN: Duration = Duration::from_secs(5);
+/// The largest token that is reviewed.
+const MAX_TOKEN_BYTES: usize = 16 << 10;
+
+/// The rights of users and groups whose tokens are reviewed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReviewedRights {
+    /// By the names of users.
+    pub users: BTreeMap<String, AdminRights>,
+    /// By the names of groups.
+    pub groups: BTreeMap<String, AdminRights>,
+}
+
+impl ReviewedRights {
+    /// What a user and the user's groups permit.
+    fn of(&self, user: &ReviewedUser) -> AdminRights {
+        let mut rights = AdminRights::new([]);
+        let groups = user.groups.iter().filter_map(|group| self.groups.get(group));
+        self.users.get(&user.name).into_iter().chain(groups).for_each(|own| rights.extend(own));
+        rights
+    }
+}
+
+/// A result that is kept: the user's name and rights, if the token is valid.
+type Holder = Option<(String, AdminRights)>;
+
+/// Results, with their times.
+type KeptResults = BTreeMap<[u8; 32], (Instant, Holder)>;
+
+/// Reviews tokens, and keeps the results for a short time.
+#[derive(Clone)]
+pub(super) struct Reviews {
+    reviewer: Arc<dyn TokenReviewer>,
+    rights: ReviewedRights,
+    /// By the hashes of tokens.
+    kept: Arc<Mutex<KeptResults>>,
+    turns: Arc<Semaphore>,
+}
+
+impl fmt::Debug for Reviews {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reviews").field("rights", &self.rights).finish_non_exhaustive()
+    }
+}
+
+impl Reviews {
+    pub(super) fn new(reviewer: impl TokenReviewer, rights: ReviewedRights) -> Self {
+        let turns = Arc::new(Semaphore::new(MAX_REVIEWS));
+        Self { reviewer: Arc::new(reviewer), rights, kept: Arc::default(), turns }
+    }
+
+    /// Whose token it is, and what it permits.
+    ///
+    /// # Errors
+    /// It is not known whether the token is valid.
+    pub(super) async fn holder(&self, token: &[u8]) -> Result<Holder, TokenReviewError> {
+        let Ok(text) = std::str::from_utf8(token) else { return Ok(None) };
+        if text.is_empty() || text.len() > MAX_TOKEN_BYTES {
+            return Ok(None);
+        }
+        let hash: [u8; 32] = Sha256::digest(token).into();
+        if let Some(known) = self.known(&hash) {
+            return Ok(known);
+        }
+        let review = async {
+            let _turn = self.turns.acquire().await;
+            self.reviewer.review(&Secret::new(text)).await
+        };
+        let late = |_| {
+            let within = REVIEW_WITHIN.as_secs();
+            TokenReviewError(format!("there is no answer within {within} s"))
+        };
+        let user = tokio::time::timeout(REVIEW_WITHIN, review).await.map_err(late)??;
+        let holder = user.map(|user| {
+            let rights = self.rights.of(&user);
+            (user.name, rights)
+        });
+        self.keep(hash, holder.clone());
+        Ok(holder)
+    }
+
+    fn known(&self, hash: &[u8; 32]) -> Option<Holder> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, holder) = kept.get(hash)?;
+        (at.elapsed() < KEEP_FOR).then(|| holder.clone())
+    }
+
+    fn keep(&self, hash: [u8; 32], holder: Holder) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MAX_KEPT {
+            kept.retain(|_, (at, _)| at.elapsed() < KEEP_FOR);
+        }
+        // Somebody sends many tokens: those that are valid are reviewed again.
+        if kept.len() >= MAX_KEPT {
+            kept.clear();
+        }
+        kept.insert(hash, (Instant::now(), holder));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::admin::AdminRight;
+
+    /// The tokens `alice` and `bob` are valid, and `hangs` gets no answer.
+    #[derive(Clone, Default)]
+    struct Known(Arc<AtomicUsize>);
+
+    #[async_trait]
+    impl TokenReviewer for Known {
+        async fn review(&self, token: &Secret) -> Result<Option<ReviewedUser>, TokenReviewError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            let user = |groups: &[&str]| {
+                let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+                Ok(Some(ReviewedUser { name: token.expose().to_owned(), groups }))
+            };
+            match token.expose() {
+                "alice" => user(&["ops", "all"]),
+                "bob" => user(&[]),
+                "hangs" => std::future::pending().await,
+                _ => Ok(None),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn results_are_kept_for_a_short_time_and_have_the_rights_of_user_and_groups() {
+        let reviewer = Known::default();
+        let asked = || reviewer.0.load(Ordering::SeqCst);
+        let rights = ReviewedRights {
+            users: [("alice".to_owned(), AdminRights::new([AdminRight::Payloads]))].into(),
+            groups: [
+                ("ops".to_owned(), AdminRights::new([AdminRight::Read])),
+                ("others".to_owned(), AdminRights::new([AdminRight::Change])),
+            ]
+            .into(),
+        };
+        let reviews = Reviews::new(reviewer.clone(), rights);
+        let alice = AdminRights::new([AdminRight::Read, AdminRight::Payloads]);
+        for _ in 0..3 {
+            let holder = reviews.holder(b"alice").await.unwrap();
+            assert_eq!(holder, Some(("alice".to_owned(), alice.clone())));
+            assert_eq!(reviews.holder(b"eve").await, Ok(None));
+        }
+        assert_eq!(asked(), 2);
+        let (_, bob) = reviews.holder(b"bob").await.unwrap().unwrap();
+        assert!(bob.is_empty());
+        tokio::time::advance(KEEP_FOR).await;
+        reviews.holder(b"alice").await.unwrap();
+        assert_eq!(asked(), 4);
+        assert_eq!(reviews.holder(&[b'x'; MAX_TOKEN_BYTES + 1]).await, Ok(None));
+        assert_eq!(reviews.holder(&[0xff]).await, Ok(None));
+        assert_eq!(asked(), 4, "these cannot be tokens");
+        let error = reviews.holder(b"hangs").await.unwrap_err().to_string();
+        assert_eq!(error, "the token cannot be reviewed: there is no answer within 5 s");
+        // Guesses do not fill the memory.
+        for n in 0..2 * MAX_KEPT {
+            reviews.holder(n.to_string().as_bytes()).await.unwrap();
+        }
+        assert!(reviews.kept.lock().unwrap().len() <= MAX_KEPT);
+    }
+}
