@@ -277,15 +277,27 @@ impl std::str::FromStr for Config {
 /// The message of an error with its place. It does not quote the line, as the error does: the line may contain a token
 /// that does not belong there, and the message is logged, and shown by `/readyz`.
 fn in_place(text: &str, error: &toml::de::Error) -> String {
-    let message = error.message().trim();
+    let message = without_value(error.message().trim());
     match error.span().and_then(|span| text.get(..span.start)) {
         Some(before) => {
             let line = before.matches('\n').count() + 1;
             let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
             format!("line {line}, column {column}: {message}")
         }
-        None => message.to_owned(),
+        None => message,
     }
+}
+
+/// A message without the text that is in place of another type: it may be a secret.
+fn without_value(message: &str) -> String {
+    for kind in ["invalid type: string ", "invalid value: string "] {
+        if let Some(rest) = message.strip_prefix(kind)
+            && let Some((_, expected)) = rest.rsplit_once(", expected ")
+        {
+            return format!("{}, expected {expected}", kind.trim_end());
+        }
+    }
+    message.to_owned()
 }
 
 impl Config {

@@ -80,9 +80,20 @@ pub(super) fn server_at(url: &str, credentials: &Credentials) -> Result<Server, 
         return Server::new(url, Some(Secret::new(token.trim())), &trust);
     }
     match newest(&DEFAULT_STATES.map(Path::new), url.trim_end_matches('/')) {
-        Some(token) => Server::new(url, Some(token), &own(credentials)),
+        // A file in the folder must not make another machine trusted.
+        Some(token) if is_loopback(url) => Server::new(url, Some(token), &own(credentials)),
+        Some(token) => Server::new(url, Some(token), &trust),
         None => Server::new(url, None, &trust),
     }
+}
+
+/// Whether the host of a URL is this machine.
+fn is_loopback(url: &str) -> bool {
+    let host = url.parse::<http::Uri>().ok().and_then(|url| url.host().map(str::to_owned));
+    host.is_some_and(|host| {
+        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    })
 }
 
 /// What a fuse of this machine, whose address is in its state folder, must show.

@@ -251,6 +251,11 @@ mod tests {
             "[admin]\ntoken = \"s3cr3t\"\ntoken = \"s3cr3t\"",
             "[[admin]]\ntoken = \"s3cr3t\"",
             "[admn]\ntoken = \"s3cr3t\"",
+            "admin = \"s3cr3t\"",
+            "[admin]\ntokens = \"s3cr3t\"",
+            "[admin]\ntls = \"s3cr3t\"",
+            "[admin]\ntoken_review = \"s3cr3t\"",
+            "[admin]\ntoken = { file = \"/a\", rights = \"s3cr3t\" }",
         ];
         for text in wrong {
             let error = text.parse::<Config>().unwrap_err().to_string();

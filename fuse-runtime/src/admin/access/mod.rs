@@ -321,8 +321,13 @@ impl Guard {
             (None, Some(reviews)) => {
                 let reviewed = reviews.holder(token).await;
                 let unavailable = |error: TokenReviewError| {
-                    tracing::warn!(%error, "a token of a request to the admin port is not known");
-                    (StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+                    static LIMIT: LogLimit = LogLimit::new();
+                    if let Some(left_out) = LIMIT.pass() {
+                        tracing::warn!(%error, left_out, "a token of a request to the admin port is not known");
+                    }
+                    // The reason may name what only the cluster should know.
+                    let why = "the token cannot be reviewed now; the log of fuse has the reason";
+                    (StatusCode::SERVICE_UNAVAILABLE, why.to_owned())
                 };
                 reviewed.map_err(unavailable)?.ok_or_else(wrong)?
             }

@@ -15,11 +15,13 @@ use crate::token_review::{ReviewedUser, TokenReviewError, TokenReviewer};
 
 /// How long a result is used. A token that is revoked works for no longer.
 const KEEP_FOR: Duration = Duration::from_secs(10);
-/// How many results are kept.
+/// How many results of valid tokens are kept, and how many of others.
 const MAX_KEPT: usize = 1_000;
 /// How many reviews run at the same time, and how long one may take, including its wait for a turn.
 const MAX_REVIEWS: usize = 4;
 const REVIEW_WITHIN: Duration = Duration::from_secs(5);
+/// How many requests may wait for a review. Each counts among the requests of all ports.
+const MAX_WAITING: usize = 32;
 /// The largest token that is reviewed.
 const MAX_TOKEN_BYTES: usize = 16 << 10;
 
@@ -45,17 +47,23 @@ impl ReviewedRights {
 /// A result that is kept: the user's name and rights, if the token is valid.
 type Holder = Option<(String, AdminRights)>;
 
-/// Results, with their times.
-type KeptResults = BTreeMap<[u8; 32], (Instant, Holder)>;
+/// Results, with the times at which their reviews began.
+#[derive(Default)]
+struct KeptResults {
+    /// By the hashes of tokens.
+    valid: BTreeMap<[u8; 32], (Instant, Holder)>,
+    /// Apart from the others, so that guesses do not displace tokens that are valid.
+    invalid: BTreeMap<[u8; 32], (Instant, Holder)>,
+}
 
 /// Reviews tokens, and keeps the results for a short time.
 #[derive(Clone)]
 pub(super) struct Reviews {
     reviewer: Arc<dyn TokenReviewer>,
     rights: ReviewedRights,
-    /// By the hashes of tokens.
     kept: Arc<Mutex<KeptResults>>,
     turns: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Reviews {
@@ -67,7 +75,8 @@ impl fmt::Debug for Reviews {
 impl Reviews {
     pub(super) fn new(reviewer: impl TokenReviewer, rights: ReviewedRights) -> Self {
         let turns = Arc::new(Semaphore::new(MAX_REVIEWS));
-        Self { reviewer: Arc::new(reviewer), rights, kept: Arc::default(), turns }
+        let waiting = Arc::new(Semaphore::new(MAX_WAITING));
+        Self { reviewer: Arc::new(reviewer), rights, kept: Arc::default(), turns, waiting }
     }
 
     /// Whose token it is, and what it permits.
@@ -83,40 +92,65 @@ impl Reviews {
         if let Some(known) = self.known(&hash) {
             return Ok(known);
         }
+        let Ok(_place) = self.waiting.try_acquire() else {
+            return Err(TokenReviewError("too many tokens wait for a review".to_owned()));
+        };
         let review = async {
             let _turn = self.turns.acquire().await;
-            self.reviewer.review(&Secret::new(text)).await
+            // While this one waited, the same token may have been reviewed.
+            if let Some(known) = self.known(&hash) {
+                return Ok(Review::Known(known));
+            }
+            let began = Instant::now();
+            let user = self.reviewer.review(&Secret::new(text)).await?;
+            Ok(Review::New(began, user))
         };
         let late = |_| {
             let within = REVIEW_WITHIN.as_secs();
             TokenReviewError(format!("there is no answer within {within} s"))
         };
-        let user = tokio::time::timeout(REVIEW_WITHIN, review).await.map_err(late)??;
+        let (began, user) =
+            match tokio::time::timeout(REVIEW_WITHIN, review).await.map_err(late)?? {
+                Review::Known(holder) => return Ok(holder),
+                Review::New(began, user) => (began, user),
+            };
         let holder = user.map(|user| {
             let rights = self.rights.of(&user);
             (user.name, rights)
         });
-        self.keep(hash, holder.clone());
+        self.keep(hash, began, holder.clone());
         Ok(holder)
     }
 
     fn known(&self, hash: &[u8; 32]) -> Option<Holder> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, holder) = kept.get(hash)?;
+        let (at, holder) = kept.valid.get(hash).or_else(|| kept.invalid.get(hash))?;
         (at.elapsed() < KEEP_FOR).then(|| holder.clone())
     }
 
-    fn keep(&self, hash: [u8; 32], holder: Holder) {
+    fn keep(&self, hash: [u8; 32], began: Instant, holder: Holder) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let KeptResults { valid, invalid } = &mut *kept;
+        // A token whose validity has changed is in one of them.
+        valid.remove(&hash);
+        invalid.remove(&hash);
+        let kept = if holder.is_some() { valid } else { invalid };
         if kept.len() >= MAX_KEPT {
             kept.retain(|_, (at, _)| at.elapsed() < KEEP_FOR);
         }
-        // Somebody sends many tokens: those that are valid are reviewed again.
         if kept.len() >= MAX_KEPT {
             kept.clear();
         }
-        kept.insert(hash, (Instant::now(), holder));
+        kept.insert(hash, (began, holder));
     }
+}
+
+/// The result of a review.
+enum Review {
+    /// Another request has had the token reviewed.
+    Known(Holder),
+    /// When it began, and the user of a valid token.
+    New(Instant, Option<ReviewedUser>),
 }
 
 #[cfg(test)]
@@ -183,6 +217,27 @@ mod tests {
         for n in 0..2 * MAX_KEPT {
             reviews.holder(n.to_string().as_bytes()).await.unwrap();
         }
-        assert!(reviews.kept.lock().unwrap().len() <= MAX_KEPT);
+        assert!(reviews.kept.lock().unwrap().invalid.len() <= MAX_KEPT);
+        // Nor do they displace a token that is valid.
+        let before = asked();
+        reviews.holder(b"alice").await.unwrap();
+        assert_eq!(asked(), before);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_requests_wait_for_a_review_and_a_token_is_reviewed_once() {
+        let reviewer = Known::default();
+        let reviews = Reviews::new(reviewer.clone(), ReviewedRights::default());
+        let all = (0..2 * MAX_WAITING).map(|_| reviews.holder(b"hangs"));
+        let began = Instant::now();
+        let errors = futures_util::future::join_all(all).await;
+        let texts = errors.into_iter().map(|error| error.unwrap_err().to_string());
+        let refused = texts.filter(|text| text.contains("too many tokens wait")).count();
+        assert_eq!(refused, MAX_WAITING, "the others waited");
+        assert_eq!(began.elapsed(), REVIEW_WITHIN);
+        let asked = reviewer.0.load(Ordering::SeqCst);
+        futures_util::future::join_all((0..MAX_WAITING).map(|_| reviews.holder(b"alice"))).await;
+        let more = reviewer.0.load(Ordering::SeqCst) - asked;
+        assert!(more <= MAX_REVIEWS, "{more}");
     }
 }

@@ -26,6 +26,9 @@ const MAX_CATCH_UP: u64 = 24 * 60 * 60 * 1000;
 /// The default of `catch-up`, in milliseconds.
 const DEFAULT_CATCH_UP: i64 = 60 * 1000;
 
+/// How late an event may be while fuse runs, whatever `catch-up` is: the machine may be busy.
+const MIN_LATE: Duration = Duration::from_secs(60);
+
 /// The most events that are sent late at once.
 const MAX_LATE: usize = 1000;
 
@@ -163,7 +166,11 @@ impl Clocked {
 
     /// The times that are due and have no event yet, in order, without those that are too late.
     fn due(&mut self, now: Timestamp) -> Vec<Timestamp> {
-        let too_late = before(now, self.catch_up);
+        if now < self.done_until {
+            // Somebody set the clock back. Events that are sent again are known by their ids.
+            self.done_until = before(now, self.catch_up);
+        }
+        let too_late = before(now, self.catch_up.max(MIN_LATE));
         if self.next().is_some_and(|next| next < too_late) {
             let event = self.binding.full_name();
             tracing::warn!(event, "times are missed: they are longer ago than `catch-up`");
@@ -173,8 +180,11 @@ impl Clocked {
         let mut due = Vec::new();
         let mut at = self.done_until;
         while let Some(next) = self.schedule.next_after(at).filter(|next| *next <= now) {
-            if self.missed == Missed::Last || due.len() >= MAX_LATE {
+            if self.missed == Missed::Last {
                 due.clear();
+            } else if due.len() >= MAX_LATE {
+                // The others follow at once.
+                break;
             }
             due.push(next);
             at = next;

@@ -13,9 +13,6 @@ use serde::Deserialize;
 const MIN_EVERY: i64 = 1000;
 const MAX_EVERY: i64 = 366 * 24 * 60 * 60 * 1000;
 
-/// How many times without an event are skipped in search of the next one.
-const MAX_SKIPPED: usize = 10_000;
-
 /// The fields that determine the times.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct ScheduleFields {
@@ -87,12 +84,15 @@ impl Schedule {
 
     /// The first time after another.
     pub(super) fn next_after(&self, time: Timestamp) -> Option<Timestamp> {
-        let mut at = time;
-        for _ in 0..MAX_SKIPPED {
-            at = self.regular_after(at)?;
-            if self.except.is_empty() || !self.except.contains(&self.zone.to_datetime(at).date()) {
-                return Some(at);
+        let mut next = self.regular_after(time)?;
+        // Each turn leaves one of the dates behind.
+        for _ in 0..=self.except.len() {
+            let date = self.zone.to_datetime(next).date();
+            if !self.except.contains(&date) {
+                return Some(next);
             }
+            let tomorrow = date.tomorrow().ok()?.to_zoned(self.zone.clone()).ok()?.timestamp();
+            next = self.regular_after(tomorrow.checked_sub(SignedDuration::from_nanos(1)).ok()?)?;
         }
         None
     }
@@ -226,6 +226,14 @@ mod tests {
         };
         let schedule = schedule(fields).unwrap();
         assert_eq!(next(&schedule, "2026-12-23T16:00:00Z", 1), ["2026-12-27T00:00:00+09:00"]);
+        // However many times a date has.
+        let fields = ScheduleFields {
+            every: Some(1_000),
+            except: (1..=28).map(|day| format!("2026-02-{day:02}")).collect(),
+            ..ScheduleFields::default()
+        };
+        let schedule = super::tests::schedule(fields).unwrap();
+        assert_eq!(next(&schedule, "2026-01-31T23:59:59Z", 1), ["2026-03-01T00:00:00+00:00"]);
     }
 
     #[test]

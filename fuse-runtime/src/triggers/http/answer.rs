@@ -9,20 +9,33 @@ use crate::triggers::Failure;
 /// The most bytes of a body that are read.
 pub(super) const MAX_BODY: usize = 64 << 10;
 
-/// An answer, with the start of its body.
+/// An answer, with the start of its body. Neither contains a secret of the request: servers repeat URLs.
 pub(super) struct HttpAnswer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+    pub(super) body: String,
+    /// Where it redirects to.
+    pub(super) location: Option<String>,
 }
 
 impl HttpAnswer {
-    pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
+    /// An answer, with these texts replaced.
+    pub(super) fn new(
+        status: StatusCode,
+        headers: HeaderMap,
+        body: &[u8],
+        hidden: &[&str],
+    ) -> Self {
+        let hide = |text: &str| {
+            let texts = hidden.iter().filter(|text| text.len() > 1);
+            texts.fold(text.to_owned(), |shown, text| shown.replace(text, "[hidden]"))
+        };
+        let location = headers.get(header::LOCATION).and_then(|to| to.to_str().ok()).map(hide);
+        Self { status, body: hide(&String::from_utf8_lossy(body)), headers, location }
     }
 
     pub(super) fn json(&self) -> Option<Value> {
-        serde_json::from_slice(&self.body).ok()
+        serde_json::from_str(&self.body).ok()
     }
 
     /// Whether the action was performed, if this is so for these statuses, or for 2xx if there are none.
@@ -35,12 +48,11 @@ impl HttpAnswer {
             return Err(Failure::Permanent(format!("{status}, which is not in `success`")));
         }
         if status.is_redirection() {
-            let to = headers.get(header::LOCATION).and_then(|to| to.to_str().ok());
-            let to = to.map(|to| format!(" to {to}")).unwrap_or_default();
+            let to = self.location.as_ref().map(|to| format!(" to {to}")).unwrap_or_default();
             return Err(Failure::Permanent(format!(
                 "{status}: fuse does not follow redirects{to}"
             )));
         }
-        http_outcome(*status, headers, &self.text())
+        http_outcome(*status, headers, &self.body)
     }
 }

@@ -181,9 +181,11 @@ pub(super) fn extended(
         .map_err(|error| RenderError::new(format!("`{url}` is not a URL: {error}")))?;
     if !path.is_empty() {
         for segment in path {
-            if segment.is_empty() || matches!(segment.as_str(), "." | "..") {
+            // A URL leaves out tabs and line breaks, after which the rest could be `..`.
+            let has_control = segment.chars().any(char::is_control);
+            if segment.is_empty() || matches!(segment.as_str(), "." | "..") || has_control {
                 return Err(RenderError::new(format!(
-                    "`path` has the part \"{segment}\", which would lead to another path"
+                    "`path` has the part {segment:?}, which would lead to another path"
                 )));
             }
         }

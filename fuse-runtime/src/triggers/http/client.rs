@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use reqwest::Client;
 use reqwest::redirect::Policy;
@@ -16,6 +17,9 @@ use crate::error_causes::with_causes;
 
 /// The most clients that are kept. Rules have few certificates, but these are renewed.
 const MAX_CLIENTS: usize = 32;
+
+/// How long a connection may take. Without one, the server certainly got nothing.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The texts of certificates, in PEM.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
@@ -63,6 +67,7 @@ impl HttpClients {
         Client::builder()
             .tls_backend_preconfigured(tls(pem)?)
             .redirect(Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
             .dns_resolver(Arc::new(AllowedResolver(Arc::clone(&self.addresses))))
             .user_agent(concat!("fuse/", env!("CARGO_PKG_VERSION")))
             .build()

@@ -10,6 +10,7 @@ mod client;
 mod fields;
 mod outcome;
 mod pagerduty;
+mod refusals;
 mod request;
 mod sender;
 mod signing;

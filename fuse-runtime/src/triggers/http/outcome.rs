@@ -62,19 +62,22 @@ pub(crate) fn failure(status: u16, reason: String, after: Option<Duration>) -> F
     }
 }
 
-/// How long the server asks to wait (`Retry-After`): in seconds, or until a time. The time is compared with the
-/// server's own clock, where it sends a `Date`.
+/// The longest wait that a server can ask for.
+const MAX_WAIT: Duration = Duration::from_secs(60 * 60);
+
+/// How long the server asks to wait (`Retry-After`): in seconds, or until a time, but at most an hour. The time is
+/// compared with the server's own clock, where it sends a `Date`.
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let asked = text(header::RETRY_AFTER)?;
     if let Ok(seconds) = asked.parse() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(MAX_WAIT));
     }
     let time = |text: &str| Some(rfc2822::parse(text).ok()?.timestamp());
     let until = time(asked)?;
     let now = text(header::DATE).and_then(time).unwrap_or_else(Timestamp::now);
     // A time in the past asks for no wait.
-    Some(until.duration_since(now).try_into().unwrap_or_default())
+    Some(Duration::try_from(until.duration_since(now)).unwrap_or_default().min(MAX_WAIT))
 }
 
 #[cfg(test)]
@@ -96,6 +99,8 @@ mod tests {
         for (text, seconds) in [
             ("120", Some(120)),
             (" 0 ", Some(0)),
+            ("9999999999", Some(3600)),
+            ("Mon, 07 Nov 1994 08:49:37 GMT", Some(3600)),
             ("Sun, 06 Nov 1994 08:51:37 GMT", Some(120)),
             ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
             ("soon", None),

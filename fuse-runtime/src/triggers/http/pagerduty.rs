@@ -171,7 +171,8 @@ impl Trigger for PagerDuty {
             "resolve" => "resolved an alert of PagerDuty",
             _ => "triggered an alert of PagerDuty",
         };
-        self.sender.send(&fields.call(&request.id)?, &request.id).await?.outcome(&[])?;
+        let call = fields.call(&request.id)?;
+        self.sender.perform(&call, &request.id, |answer| answer.outcome(&[])).await?;
         Ok(Done::new(done))
     }
 

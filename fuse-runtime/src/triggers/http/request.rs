@@ -1,5 +1,6 @@
 //! The trigger `http`: any HTTP request.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::answer::HttpAnswer;
 use super::call::{CallBody, CallUrl, DEFAULT_TIMEOUT, HttpCall, extended};
 use super::fields::{
     AuthFields, TlsFields, auth_field, check_headers, headers, secrets, text, texts, tls_field,
@@ -148,13 +150,14 @@ fn check(block: &TriggerInfo) -> Result<(), String> {
 }
 
 /// Whether a URL is of this machine, or of a Kubernetes Service: its traffic stays inside.
-fn is_local(url: &Url) -> bool {
+pub(super) fn is_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
-    let is_address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    is_address.is_ok_and(|address| address.is_loopback())
-        || host == "localhost"
-        || !host.contains('.')
-        || [".svc", ".cluster.local"].iter().any(|end| host.ends_with(end))
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => {
+            !host.contains('.') || [".svc", ".cluster.local"].iter().any(|end| host.ends_with(end))
+        }
+    }
 }
 
 #[async_trait]
@@ -206,8 +209,8 @@ impl Trigger for Http {
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
         let fields: HttpFields = read_fields(request)?;
         let call = fields.call()?;
-        let answer = self.sender.send(&call, &request.id).await?;
-        answer.outcome(&fields.success)?;
+        let outcome = |answer: &HttpAnswer| answer.outcome(&fields.success);
+        let answer = self.sender.perform(&call, &request.id, outcome).await?;
         let place = match &call.url {
             CallUrl::Known(url) => format!("{}{}", url.origin().ascii_serialization(), url.path()),
             CallUrl::Secret(reference) => format!("the URL in {reference}"),

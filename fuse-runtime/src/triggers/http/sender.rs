@@ -13,6 +13,8 @@ use super::answer::{HttpAnswer, MAX_BODY};
 use super::call::{CallBody, CallUrl, HttpCall};
 use super::client::{ClientPem, HttpClients};
 use super::fields::{AuthFields, TlsFields};
+use super::refusals::{CallTarget, Refusals};
+use super::request::is_local;
 use super::signing::sign;
 use crate::error_causes::with_causes;
 use crate::secrets::{ReadSecrets, Secret, SecretRef, Secrets};
@@ -22,41 +24,72 @@ use crate::triggers::{Failure, Readiness};
 pub(super) struct HttpSender {
     secrets: Secrets,
     clients: HttpClients,
+    refusals: Refusals,
 }
 
 impl HttpSender {
     pub(super) fn new(secrets: Secrets, addresses: HttpAddresses) -> Self {
-        Self { secrets, clients: HttpClients::new(addresses) }
+        Self { secrets, clients: HttpClients::new(addresses), refusals: Refusals::default() }
     }
 
-    /// The secrets of a request, or why it cannot be sent.
-    async fn secrets(&self, call: &HttpCall) -> Result<ReadSecrets, String> {
+    /// The secrets of a request and its URL, or why it cannot be sent.
+    async fn target(&self, call: &HttpCall) -> Result<(ReadSecrets, Url), String> {
         let (read, problems) = self.secrets.read_all(call.secrets()).await;
-        match problems.is_empty() {
-            true => Ok(read),
-            false => Err(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+        if !problems.is_empty() {
+            return Err(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+        }
+        let reference = match &call.url {
+            CallUrl::Known(url) => return Ok((read, url.clone())),
+            CallUrl::Secret(reference) => reference,
+        };
+        let text = read.get(reference).map_or("", Secret::expose).trim();
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let url = url.ok_or_else(|| format!("{reference} is not a URL"))?;
+        match url.scheme() == "http" && !is_local(&url) {
+            true => {
+                Err(format!("{reference} is a URL without `https://`, which others could read"))
+            }
+            false => Ok((read, url)),
         }
     }
 
     /// Whether a request could be sent.
     pub(super) async fn readiness(&self, call: &HttpCall) -> Readiness {
-        match self.secrets(call).await {
-            Ok(_) => Readiness::Ready,
-            Err(why) => Readiness::NotReady(why),
-        }
+        let refused = match self.target(call).await {
+            Ok((secrets, url)) => self.refusals.reason(CallTarget::new(call, &url, &secrets)),
+            Err(why) => Some(why),
+        };
+        refused.map_or(Readiness::Ready, Readiness::NotReady)
     }
 
-    /// Sends a request. Each attempt of an action has the same `Idempotency-Key`.
-    pub(super) async fn send(&self, call: &HttpCall, action: &str) -> Result<HttpAnswer, Failure> {
-        let secrets = self.secrets(call).await.map_err(Failure::NotReady)?;
+    /// Sends a request, unless its server refused the same credentials a short time ago. Each attempt of an action has
+    /// the same `Idempotency-Key`. `outcome` is what the answer means.
+    pub(super) async fn perform(
+        &self,
+        call: &HttpCall,
+        action: &str,
+        outcome: impl FnOnce(&HttpAnswer) -> Result<(), Failure>,
+    ) -> Result<HttpAnswer, Failure> {
+        let (secrets, url) = self.target(call).await.map_err(Failure::NotReady)?;
+        let target = CallTarget::new(call, &url, &secrets);
+        self.refusals.take_turn(target).map_err(Failure::NotReady)?;
+        let answer = self.send(call, action, &secrets, url).await?;
+        let outcome = outcome(&answer);
+        match &outcome {
+            Err(Failure::NotReady(why)) => self.refusals.refused(target, why),
+            _ => self.refusals.accepted(target),
+        }
+        outcome.map(|()| answer)
+    }
+
+    async fn send(
+        &self,
+        call: &HttpCall,
+        action: &str,
+        secrets: &ReadSecrets,
+        url: Url,
+    ) -> Result<HttpAnswer, Failure> {
         let secret = |reference: &SecretRef| secrets.get(reference).map_or("", Secret::expose);
-        let url = match &call.url {
-            CallUrl::Known(url) => url.clone(),
-            CallUrl::Secret(reference) => Url::parse(secret(reference).trim())
-                .ok()
-                .filter(|url| matches!(url.scheme(), "http" | "https"))
-                .ok_or_else(|| Failure::NotReady(format!("{reference} is not a URL")))?,
-        };
         self.allows(&url)?;
         let TlsFields { ca, cert, key } = &call.tls;
         let text = |reference: &Option<SecretRef>| reference.as_ref().map(|r| secret(r).to_owned());
@@ -96,10 +129,16 @@ impl HttpSender {
             })?;
             headers.insert(name, value);
         }
+        let hidden_url = matches!(call.url, CallUrl::Secret(_)).then(|| url.clone());
         let mut request =
             client.request(call.method.clone(), url).headers(headers).timeout(call.timeout);
         if let Some(token) = bearer {
-            request = request.bearer_auth(secret(token).trim());
+            let value = HeaderValue::from_str(&format!("Bearer {}", secret(token).trim()));
+            let mut value = value.map_err(|_| {
+                Failure::NotReady(format!("{token} cannot be the value of a header"))
+            })?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
         }
         if let Some(basic) = basic {
             request = request.basic_auth(&basic.username, Some(secret(&basic.password).trim()));
@@ -118,7 +157,14 @@ impl HttpSender {
                 break;
             }
         }
-        Ok(HttpAnswer { status, headers, body })
+        let mut hidden: Vec<&str> = secrets.values().map(|secret| secret.expose().trim()).collect();
+        if let Some(url) = &hidden_url {
+            hidden.extend([url.as_str(), url.path()]);
+            hidden.extend(url.query());
+        }
+        // A longer text is replaced before a part of it.
+        hidden.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        Ok(HttpAnswer::new(status, headers, &body, &hidden))
     }
 
     /// Refuses an address in the URL; those of a name are checked when it is resolved.

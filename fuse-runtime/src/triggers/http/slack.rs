@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use fuse_rules::schema::{Field, FieldType, Schema, Templates, TriggerInfo};
+use http::StatusCode;
 use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -21,7 +22,7 @@ use crate::triggers::{ActionRequest, Done, Failure, Probe, Readiness, RenderErro
 const POST_MESSAGE: &str = "https://slack.com/api/chat.postMessage";
 
 /// Errors that a person has to fix at Slack or in the secret.
-const NOT_READY: [&str; 12] = [
+const NOT_READY: [&str; 13] = [
     "account_inactive",
     "channel_not_found",
     "ekm_access_denied",
@@ -33,12 +34,19 @@ const NOT_READY: [&str; 12] = [
     "not_allowed_token_type",
     "not_authed",
     "not_in_channel",
+    "token_expired",
     "token_revoked",
 ];
 
 /// Errors after which Slack may accept the message later.
-const RETRYABLE: [&str; 5] =
-    ["fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"];
+const RETRYABLE: [&str; 6] = [
+    "fatal_error",
+    "internal_error",
+    "rate_limited",
+    "ratelimited",
+    "request_timeout",
+    "service_unavailable",
+];
 
 /// Posts messages to Slack.
 #[derive(Clone)]
@@ -81,13 +89,29 @@ impl SlackFields {
     }
 }
 
-/// What an answer means. `chat.postMessage` answers 200 to everything, with `ok`.
-fn outcome(answer: &HttpAnswer) -> Result<(), Failure> {
+/// What the answer of a webhook means. One that is removed, or whose channel is archived, answers 404 or 410.
+fn webhook_outcome(answer: &HttpAnswer) -> Result<(), Failure> {
+    match answer.status {
+        StatusCode::NOT_FOUND | StatusCode::GONE => Err(Failure::NotReady(format!(
+            "Slack answers {}: {}",
+            answer.status,
+            answer.body.trim()
+        ))),
+        _ => answer.outcome(&[]),
+    }
+}
+
+/// What the answer of `chat.postMessage` means: it answers 200 to everything, with `ok`.
+fn method_outcome(answer: &HttpAnswer) -> Result<(), Failure> {
     answer.outcome(&[])?;
-    // A webhook answers with the text `ok`.
-    let Some(said) = answer.json() else { return Ok(()) };
-    if said.get("ok") != Some(&Value::Bool(false)) {
-        return Ok(());
+    let said = answer.json().unwrap_or_default();
+    match said.get("ok") {
+        Some(Value::Bool(true)) => return Ok(()),
+        Some(Value::Bool(false)) => {}
+        _ => {
+            let reason = "the answer of Slack is not complete".to_owned();
+            return Err(Failure::Retryable { reason, maybe_applied: true, after: None });
+        }
     }
     let error = said.get("error").and_then(Value::as_str).unwrap_or("an error without a name");
     let reason = match said.get("needed").and_then(Value::as_str) {
@@ -158,9 +182,9 @@ impl Trigger for Slack {
 
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
         let fields: SlackFields = read_fields(request)?;
-        let channel = fields.channel.clone();
-        let answer = self.sender.send(&fields.call()?, &request.id).await?;
-        outcome(&answer)?;
+        let (channel, is_webhook) = (fields.channel.clone(), fields.webhook.is_some());
+        let outcome = if is_webhook { webhook_outcome } else { method_outcome };
+        self.sender.perform(&fields.call()?, &request.id, outcome).await?;
         Ok(Done::new(match channel {
             Some(channel) => format!("posted a message to the channel {channel} of Slack"),
             None => "posted a message to Slack".to_owned(),
@@ -186,19 +210,37 @@ impl Trigger for Slack {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, StatusCode};
+    use http::HeaderMap;
 
     use super::*;
 
+    fn answer(status: u16, body: &str) -> HttpAnswer {
+        let status = StatusCode::from_u16(status).unwrap();
+        HttpAnswer::new(status, HeaderMap::new(), body.as_bytes(), &[])
+    }
+
     fn answered(body: &str) -> Result<(), Failure> {
-        let (status, headers) = (StatusCode::OK, HeaderMap::new());
-        outcome(&HttpAnswer { status, headers, body: body.as_bytes().to_vec() })
+        method_outcome(&answer(200, body))
+    }
+
+    #[test]
+    fn a_webhook_that_is_gone_waits_for_a_person() {
+        assert_eq!(webhook_outcome(&answer(200, "ok")), Ok(()));
+        let why = "Slack answers 404 Not Found: no_service".to_owned();
+        assert_eq!(webhook_outcome(&answer(404, "no_service")), Err(Failure::NotReady(why)));
+        assert!(matches!(
+            webhook_outcome(&answer(400, "invalid_payload")),
+            Err(Failure::Permanent(_))
+        ));
     }
 
     #[test]
     fn an_answer_with_an_error_is_a_failure() {
         assert_eq!(answered(r#"{"ok": true, "ts": "1.2"}"#), Ok(()));
-        assert_eq!(answered("ok"), Ok(()));
+        for broken in ["", "<html>", r#"{"ok": tr"#] {
+            let outcome = answered(broken);
+            assert!(matches!(outcome, Err(Failure::Retryable { maybe_applied: true, .. })));
+        }
         let scope = r#"{"ok": false, "error": "missing_scope", "needed": "chat:write"}"#;
         let why = "Slack answers `missing_scope`: the token needs the scope `chat:write`";
         assert_eq!(answered(scope), Err(Failure::NotReady(why.into())));

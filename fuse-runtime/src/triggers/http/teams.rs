@@ -104,7 +104,7 @@ impl Trigger for Teams {
 
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
         let call = read_fields::<TeamsFields>(request)?.call();
-        self.sender.send(&call, &request.id).await?.outcome(&[])?;
+        self.sender.perform(&call, &request.id, |answer| answer.outcome(&[])).await?;
         Ok(Done::new("posted a card to Microsoft Teams"))
     }
 

@@ -63,6 +63,7 @@ fn secrets() -> Secrets {
         ("TOKEN", "s3cr3t"),
         ("SIGN", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
         ("NO_URL", "not a URL"),
+        ("URL", "https://chat.example/hooks/1"),
     ];
     Secrets::from_map(values.into_iter().map(|(name, value)| (env(name), value.into())).collect())
 }
@@ -248,6 +249,62 @@ async fn addresses_that_are_denied_get_no_request() {
 }
 
 #[tokio::test]
+async fn refused_credentials_are_tried_again_by_one_action_at_a_time() {
+    let server = Server::start(|| answer(401, "bad token")).await;
+    let triggers = triggers(HttpAddresses::default());
+    let http = triggers.get("http").unwrap();
+    let with = |secret: &str| {
+        let auth = json!({ "bearer": { "env": { "name": secret } } });
+        request("http", json!({ "url": server.url, "method": "POST", "auth": auth }))
+    };
+    let why = Failure::NotReady("401 Unauthorized: bad token".into());
+    for _ in 0..10 {
+        assert_eq!(http.fire(&with("TOKEN")).await, Err(why.clone()));
+    }
+    assert_eq!(
+        http.readiness_for(&with("TOKEN")).await,
+        Readiness::NotReady("401 Unauthorized: bad token".into())
+    );
+    assert_eq!(server.arrived().len(), 1, "the others wait");
+    // Another secret is tried at once.
+    assert_eq!(http.readiness_for(&with("SIGN")).await, Readiness::Ready);
+    assert_eq!(http.fire(&with("SIGN")).await, Err(why.clone()));
+    assert_eq!(server.arrived().len(), 1);
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(31)).await;
+    tokio::time::resume();
+    assert_eq!(http.readiness_for(&with("TOKEN")).await, Readiness::Ready);
+    for _ in 0..10 {
+        assert_eq!(http.fire(&with("TOKEN")).await, Err(why.clone()));
+    }
+    assert_eq!(server.arrived().len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_server_repeats_of_a_secret_is_hidden() {
+    let server = Server::start(|| {
+        let answer = Response::builder().status(301).header("location", "https://h/hooks/s3cr3t?a");
+        Some(answer.body("Cannot POST /hooks/s3cr3t".to_owned().into()).unwrap())
+    })
+    .await;
+    let url = SecretRef::Env { name: "URL".into() };
+    let secrets = [(url.clone(), format!("{}/hooks/s3cr3t", server.url))].into();
+    let triggers = Triggers::new().with_http(Secrets::from_map(secrets), HttpAddresses::default());
+    let fields = json!({ "url-from": url, "method": "POST" });
+    let why = triggers.get("http").unwrap().fire(&request("http", fields)).await.unwrap_err();
+    assert_eq!(
+        why.to_string(),
+        "301 Moved Permanently: fuse does not follow redirects to https://h[hidden]?a"
+    );
+    let plain = SecretRef::Env { name: "PLAIN".into() };
+    let secrets = [(plain.clone(), "http://chat.example/hooks/s3cr3t".to_owned())].into();
+    let triggers = Triggers::new().with_http(Secrets::from_map(secrets), HttpAddresses::default());
+    let fields = json!({ "webhook": plain, "text": "x" });
+    let why = triggers.get("slack").unwrap().fire(&request("slack", fields)).await.unwrap_err();
+    assert!(matches!(&why, Failure::NotReady(why) if why.contains("without `https://`")), "{why}");
+}
+
+#[tokio::test]
 async fn a_missing_secret_holds_the_action() {
     let triggers = triggers(HttpAddresses::default());
     let http = triggers.get("http").unwrap();
@@ -257,7 +314,7 @@ async fn a_missing_secret_holds_the_action() {
     let why = "environment variable `NO_SUCH` is not set".to_owned();
     assert_eq!(http.fire(&with("NO_SUCH")).await, Err(Failure::NotReady(why.clone())));
     assert_eq!(http.readiness_for(&with("NO_SUCH")).await, Readiness::NotReady(why));
-    assert_eq!(http.readiness_for(&with("TOKEN")).await, Readiness::Ready);
+    assert_eq!(http.readiness_for(&with("URL")).await, Readiness::Ready);
     let why = "environment variable `NO_URL` is not a URL".to_owned();
     assert_eq!(http.fire(&with("NO_URL")).await, Err(Failure::NotReady(why)));
 }
@@ -317,7 +374,10 @@ async fn a_secret_of_the_body_is_sent() {
         )
     };
     let sender = HttpSender::new(secrets(), HttpAddresses::default());
-    sender.send(&call, "1").await.unwrap_or_else(|why| panic!("{why}"));
+    sender
+        .perform(&call, "1", |answer| answer.outcome(&[]))
+        .await
+        .unwrap_or_else(|why| panic!("{why}"));
     assert_eq!(server.arrived()[0].1, r#"{"event_action":"resolve","routing_key":"s3cr3t"}"#);
 }
 
@@ -325,7 +385,7 @@ async fn a_secret_of_the_body_is_sent() {
 fn text_of_an_event_cannot_lead_elsewhere() {
     let triggers = triggers(HttpAddresses::default());
     let http = triggers.get("http").unwrap();
-    for path in ["..", ".", ""] {
+    for path in ["..", ".", "", "\t..", ".\n.", "\t.", "\n", ".\r", "a\u{0}"] {
         let fields = json!({ "url": "https://a/v1", "method": "POST", "path": [path] });
         assert!(http.render(&request("http", fields)).is_err(), "{path:?}");
     }
@@ -373,6 +433,7 @@ fn what_cannot_work_is_an_error_when_rules_are_loaded() {
         r#"trigger http { url = "https://a", json = {}, text = "x" }"#,
         r#"trigger http { url = "https://a", method = "GET", text = "x" }"#,
         r#"trigger http { url = "http://a.example", auth { bearer = env("T") } }"#,
+        r#"trigger http { url = "http://[2001:db8::1]/", auth { bearer = env("T") } }"#,
         r#"trigger http { url-from = env("U"), path = ["a"] }"#,
         r#"trigger http { url = "https://a", headers { Authorization = "x" } }"#,
         r#"trigger http { url = "https://a", headers { Idempotency-Key = "x" } }"#,

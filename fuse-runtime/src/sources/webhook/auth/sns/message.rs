@@ -78,6 +78,16 @@ impl SnsMessage {
             "2" => SignatureHash::Sha256,
             _ => return false,
         };
+        // With a line break, a part of one field could be taken for another one in the signed text.
+        let lines = [
+            Some(&self.message_id),
+            self.subject.as_ref(),
+            self.token.as_ref(),
+            self.subscribe_url.as_ref(),
+        ];
+        if lines.into_iter().flatten().any(|text| text.chars().any(char::is_control)) {
+            return false;
+        }
         let signature = data_encoding::BASE64.decode(self.signature.as_bytes());
         signature.is_ok_and(|signature| {
             certificate.has_signed(hash, self.signed_text().as_bytes(), &signature)

@@ -68,6 +68,10 @@ impl Sns {
                 "the subscription has raw message delivery, which has no signature",
             ));
         }
+        // The signature is of the bytes as they arrive, and rules would see others.
+        if head.headers.contains_key("content-encoding") {
+            return Err(Denied::Credentials("SNS does not compress messages"));
+        }
         let topic = only(head.headers, "x-amz-sns-topic-arn")?;
         // Neither is signed. This only saves work.
         match self.config.topics.iter().any(|known| known.arn().as_bytes() == topic) {

@@ -68,6 +68,20 @@ async fn a_message_with_any_signed_text_changed_is_refused() {
 }
 
 #[tokio::test]
+async fn a_field_cannot_be_moved_into_another_one() {
+    let config = known();
+    let mut message = messages().remove(0);
+    let subject = message.as_object_mut().unwrap().remove("Subject").unwrap();
+    let id = format!(
+        "{}\nSubject\n{}",
+        message["MessageId"].as_str().unwrap(),
+        subject.as_str().unwrap()
+    );
+    message["MessageId"] = id.into();
+    assert!(check(&config, NOW, message.to_string().as_bytes()).await.is_err());
+}
+
+#[tokio::test]
 async fn a_field_that_is_repeated_is_refused() {
     let config = known();
     let body = messages()[0].to_string();
