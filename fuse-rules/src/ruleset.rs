@@ -245,7 +245,7 @@ impl Ruleset {
     /// use fuse_rules::{Registry, Ruleset};
     ///
     /// let files = BTreeMap::from([
-    ///     ("main.rules", "use \"teams.rules\"\nuse std \"kubernetes\""),
+    ///     ("main.rules", "use \"teams.rules\"\nuse std \"github\""),
     ///     ("teams.rules", "const on-call = \"db\""),
     /// ]);
     /// let ruleset = Ruleset::load(&["main.rules"], &files, &Registry::new())?;
