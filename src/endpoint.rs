@@ -2,7 +2,7 @@
 //! user of fuse can read it, and each start writes another token.
 
 use std::io::{self, Write as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -38,13 +38,12 @@ impl Endpoint {
     /// The endpoint of an admin port that listens at this address.
     pub(crate) fn new(address: SocketAddr, token: Secret, has_tls: bool) -> Self {
         let ip = match address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => "127.0.0.1".to_owned(),
-            IpAddr::V6(ip) if ip.is_unspecified() => "[::1]".to_owned(),
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("[{ip}]"),
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
         };
         let scheme = if has_tls { "https" } else { "http" };
-        Self { url: format!("{scheme}://{ip}:{}", address.port()), token }
+        Self { url: format!("{scheme}://{}", SocketAddr::new(ip, address.port())), token }
     }
 
     /// Writes the file, readable by its owner only.

@@ -162,6 +162,11 @@ impl EventKey {
         format!("{}.{}", self.source, self.name)
     }
 
+    /// Whether this is an event of a source, given as `SOURCE` or `SOURCE.EVENT`.
+    pub fn is_from(&self, source: &str) -> bool {
+        self.source == source || self.full_name() == source
+    }
+
     /// The key as one text, `source.name/id`. Two different keys never give the same text: in the
     /// source and the name a `%` is written `%25`, a `/` `%2F` and a `.` `%2E`; the id is
     /// unchanged.

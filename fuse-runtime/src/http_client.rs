@@ -1,4 +1,4 @@
-//! Requests that fuse itself sends over HTTPS, except for those to the Kubernetes API.
+//! Requests that fuse itself sends, except for those to the Kubernetes API: their TLS, and small downloads.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,14 +6,51 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
-use rustls::ClientConfig;
 use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
 use crate::error_causes::with_causes;
+use crate::http::{PemError, certificates};
 
 /// How long a request may take, with its answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The certificates for a request, in PEM.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct ClientPem {
+    /// The authorities of the server; those of the system if `None`.
+    pub(crate) ca: Option<String>,
+    /// The certificate of the client, and its key.
+    pub(crate) cert: Option<String>,
+    pub(crate) key: Option<String>,
+}
+
+/// The TLS of requests with these certificates.
+pub(crate) fn client_tls(pem: &ClientPem) -> Result<ClientConfig, PemError> {
+    let unusable = |what| move |source| PemError::Unusable { what, source };
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(unusable("TLS"))?;
+    let builder = match &pem.ca {
+        None => builder.with_platform_verifier().map_err(unusable("TLS"))?,
+        Some(ca) => {
+            let mut roots = RootCertStore::empty();
+            for root in certificates(ca, "`ca`")? {
+                roots.add(root).map_err(unusable("`ca`"))?;
+            }
+            builder.with_root_certificates(roots)
+        }
+    };
+    let (Some(cert), Some(key)) = (&pem.cert, &pem.key) else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| PemError::NoKey)?;
+    let config = builder.with_client_auth_cert(certificates(cert, "`cert`")?, key);
+    config.map_err(unusable("the client's certificate"))
+}
 
 /// A client that follows no redirects. It trusts the certificate authorities of the system, or those in the file
 /// `SSL_CERT_FILE`, and uses the proxy in `HTTPS_PROXY`.
@@ -25,10 +62,13 @@ pub(crate) struct HttpClient {
 /// Why a request has no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpClientError {
-    /// There is no TLS, for example because the system has no certificate authorities.
-    #[error("cannot use TLS: {0}")]
-    Tls(String),
-    /// There is no answer.
+    /// The certificates cannot be used, or the system has no certificate authorities.
+    #[error(transparent)]
+    Certificates(#[from] PemError),
+    /// The client cannot be made for another reason.
+    #[error("cannot send requests: {0}")]
+    Client(String),
+    /// The server does not answer.
     #[error("{host} does not answer: {reason}")]
     NoAnswer {
         /// The host of the URL.
@@ -56,19 +96,13 @@ pub(crate) enum HttpClientError {
 
 impl HttpClient {
     pub(crate) fn new() -> Result<Self, HttpClientError> {
-        let tls = |error: rustls::Error| HttpClientError::Tls(with_causes(&error));
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .and_then(|builder| builder.with_platform_verifier())
-            .map_err(tls)?
-            .with_no_client_auth();
         let client = Client::builder()
-            .tls_backend_preconfigured(config)
+            .tls_backend_preconfigured(client_tls(&ClientPem::default())?)
             .https_only(true)
             .redirect(Policy::none())
             .timeout(TIMEOUT)
             .build()
-            .map_err(|error| HttpClientError::Tls(with_causes(&error)))?;
+            .map_err(|error| HttpClientError::Client(with_causes(&error)))?;
         Ok(Self { client })
     }
 

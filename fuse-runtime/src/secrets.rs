@@ -17,6 +17,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod base64;
 mod local;
 mod reader;
 mod secret_texts;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
+pub(crate) use base64::secret_from_base64;
 pub use local::LocalSecrets;
 pub(crate) use local::secret_from_bytes;
 use reader::BegunReads;

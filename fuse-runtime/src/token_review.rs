@@ -1,10 +1,10 @@
-//! Whose bearer tokens are valid, if something else than fuse issued them.
+//! Reviews bearer tokens that something other than fuse issued.
 
 use async_trait::async_trait;
 
 use crate::secrets::Secret;
 
-/// Whose token it is.
+/// The user that a token belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReviewedUser {
     /// The user's name, as in `system:serviceaccount:ops:alice`.
@@ -18,10 +18,10 @@ pub struct ReviewedUser {
 #[error("the token cannot be reviewed: {0}")]
 pub struct TokenReviewError(pub String);
 
-/// Knows whose bearer tokens are valid. `kubernetes::ClusterTokens` asks the API server.
+/// Finds out who a bearer token belongs to. `kubernetes::ClusterTokens` asks the API server.
 #[async_trait]
 pub trait TokenReviewer: Send + Sync + 'static {
-    /// Whose token it is; `None` if it is not valid for this port.
+    /// The user that a token belongs to; `None` if the token is not valid for this port.
     ///
     /// # Errors
     /// It is not known whether the token is valid.

@@ -176,7 +176,7 @@ pub(crate) struct ServerArgs {
     pub(crate) format: Format,
 }
 
-/// What a server is shown, and what it must show.
+/// The token and the certificate to send to a server, and the authorities of the server's certificate.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Credentials {
     /// The file with a token of the admin port [default: the token in FUSE_ADMIN_TOKEN]

@@ -36,7 +36,8 @@ pub(crate) struct Check {
 
     /// Compare with the rules of another folder or file, or of a running fuse: what would a reload change?
     ///
-    /// A URL is the admin port of a running fuse, which shows the texts of its rules to holders of a token. Lists the rules that are added, removed or changed, fuses, and what fuse would listen to. A changed
+    /// A URL is the admin port of a running fuse, which shows the texts of its rules to holders of a token.
+    /// Lists the rules that are added, removed or changed, fuses, and what fuse would listen to. A changed
     /// rule is shown with an event that it decides differently, or as rewritten if it provably decides and
     /// acts alike.
     #[arg(long, value_name = "PATH|URL")]

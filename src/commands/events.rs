@@ -18,7 +18,7 @@ pub(crate) fn list(arguments: &Events) -> Ended {
     if let Some(id) = &arguments.payload {
         let content = async_runtime()?.block_on(payload(id, arguments))?;
         let text = serde_json::to_string_pretty(&content).map_err(|error| error.to_string())?;
-        output::print(&format!("{text}\n"));
+        output::print_json(&format!("{text}\n"));
         return Ok(Exit::Clean);
     }
     let (events, has_more) = async_runtime()?.block_on(events(arguments))?;
@@ -45,14 +45,11 @@ async fn payload(id: &str, arguments: &Events) -> Result<EventContent, String> {
         Target::Stopped(backend) => {
             let found = backend.ledger().find(id).await.map_err(|error| error.to_string())?;
             let is_asked = |record: &&EventRecord| {
-                let key = record.event.key();
-                source
-                    .as_ref()
-                    .is_none_or(|asked| *asked == key.source || *asked == key.full_name())
+                source.as_ref().is_none_or(|source| record.event.key().is_from(source))
             };
             let mut found = found.iter().filter(is_asked);
             match (found.next(), found.next()) {
-                (None, _) => Err(format!("there is no event `{id}`")),
+                (None, _) => Err(format!("no event has the id `{id}`")),
                 (Some(_), Some(_)) => Err(format!(
                     "several sources have an event `{id}`; select one with `--source` and `--event`"
                 )),

@@ -6,7 +6,7 @@ use super::dead_letters::element;
 use super::target::{Target, text};
 use super::{Ended, async_runtime};
 use crate::cli::{Format, Replay};
-use crate::output::printable;
+use crate::output::{printable, printable_json};
 use crate::{Exit, output};
 
 pub(crate) fn run(arguments: &Replay) -> Ended {
@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &Replay) -> Ended {
         server.post("/replay", body).await
     })?;
     output::print(&match arguments.server.format {
-        Format::Json => format!("{report}\n"),
+        Format::Json => printable_json(&format!("{report}\n")),
         Format::Text => lines(&report),
     });
     Ok(if acts(&report) { Exit::Clean } else { Exit::Usage })

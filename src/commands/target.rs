@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::cli::{Credentials, Filter, Format, ServerArgs};
 use crate::client::{Server, Trust};
 use crate::endpoint::Endpoint;
-use crate::output::printable;
+use crate::output::{printable, printable_json};
 
 /// The environment variable with a token of the admin port.
 const TOKEN_VARIABLE: &str = "FUSE_ADMIN_TOKEN";
@@ -34,7 +34,7 @@ impl Target {
             return Ok(Self::Running(server_at(server, credentials)?));
         };
         if !state.join(FILE_NAME).exists() {
-            return Err(format!("there is no state in `{}`", state.display()));
+            return Err(format!("`{}` contains no state of fuse", state.display()));
         }
         match Store::open(state) {
             Ok(store) => {
@@ -64,7 +64,7 @@ impl Target {
     }
 }
 
-/// The server at a URL, with the given token, or that of a fuse that runs in this folder at this address.
+/// The server at a URL, with the given token, or with that of a fuse that runs in this folder at this address.
 pub(super) fn server_at(url: &str, credentials: &Credentials) -> Result<Server, String> {
     let Credentials { token_file, ca_file, client_cert } = credentials;
     let trust =
@@ -96,7 +96,7 @@ fn is_loopback(url: &str) -> bool {
     })
 }
 
-/// What a fuse of this machine, whose address is in its state folder, must show.
+/// Trusts any certificate: the address is from the state folder of a fuse on this machine.
 fn own(Credentials { ca_file, client_cert, .. }: &Credentials) -> Trust {
     Trust { authorities: ca_file.clone(), certificate: client_cert.clone(), any: true }
 }
@@ -174,7 +174,7 @@ pub(super) fn formatted(
     text: impl Fn(&[Value]) -> String,
 ) -> String {
     match format {
-        Format::Json => items.iter().map(|item| format!("{item}\n")).collect(),
+        Format::Json => items.iter().map(|item| printable_json(&format!("{item}\n"))).collect(),
         Format::Text => text(items),
     }
 }

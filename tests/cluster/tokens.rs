@@ -95,7 +95,8 @@ users = {{ "system:serviceaccount:{own}:alice" = ["change", "payloads"] }}
         assert_eq!(found, [read, change, payload], "{who}");
     }
     let why = ask(Method::POST, "/replay", &reader).await.error(403);
-    assert!(why.starts_with(&format!("`system:serviceaccount:{own}:reader` may not")), "{why}");
+    let name = format!("`user:system:serviceaccount:{own}:reader`");
+    assert!(why.starts_with(&format!("{name} may not")), "{why}");
     let log = fuse.log();
     for token in [&alice, &reader, &eve, &elsewhere] {
         assert!(!log.contains(token.as_str()), "{log}");

@@ -86,7 +86,7 @@ fn rules(server: &Server, fields: &str) -> Setup {
             trigger http {{
               url = "{url}"
               path = ["apps", body.app]
-              auth {{ bearer = env("TICKETS_TOKEN") }}
+              auth {{ bearer {{ token = env("TICKETS_TOKEN") }} }}
               json = {{ app = body.app }}
               {fields}
             }}

@@ -181,7 +181,7 @@ async fn a_fuse_is_switched_off_although_the_rules_are_broken() {
     until_message(&fuse, "version two").await;
 }
 
-/// 500 events a second while rules, a port and a route change: every event is accepted, nothing grows, and what was
+/// 500 events per second while rules, a port and a route change: every event is accepted, nothing grows, and what was
 /// accepted before a crash in the middle of a reload is decided after it.
 #[tokio::test]
 async fn reloads_under_load_lose_nothing() {
@@ -201,7 +201,7 @@ async fn reloads_under_load_lose_nothing() {
     let url = fuse.url(DOOR.0, DOOR.1);
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut sending = tokio::task::JoinSet::new();
-    // Together 500 events a second, unless the machine is too busy.
+    // Together 500 events per second, unless the machine is too busy.
     for _ in 0..SENDERS {
         let (url, stopped) = (url.clone(), stopped.clone());
         sending.spawn(async move {

@@ -1,4 +1,4 @@
-//! Clauses of flow control: their keys and parameters.
+//! Checks the keys and parameters of clauses of flow control.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::value::Kinds;
 const MAX_LIMIT: u32 = 10_000;
 
 impl Checker<'_> {
-    /// The clauses of a sensor or of a rule.
+    /// Checks the clauses of a sensor or of a rule.
     pub(super) fn flow(
         &mut self,
         clauses: &[ast::FlowClause],
@@ -103,8 +103,8 @@ impl Checker<'_> {
     }
 }
 
-/// The clauses that a rule has to pass, in their order: those of its sensor, and its own. Several clauses of one kind with
-/// the same keys are numbered, because each has a state of its own.
+/// The clauses that a rule has to pass, in their order: by kind, and those of its sensor before its own. Several clauses of
+/// one kind with the same keys are numbered, because each has a state of its own.
 pub(super) fn joined(of_sensor: Vec<FlowClause>, own: Vec<FlowClause>) -> Vec<FlowClause> {
     let mut all = of_sensor;
     all.extend(own);

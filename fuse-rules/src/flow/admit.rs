@@ -1,12 +1,12 @@
-//! Passing an occurrence through the clauses of its rule: the only place where flow control is applied.
+//! Passes occurrences through the clauses of their rules. Flow control is applied only here.
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{FlowRequest, FlowState, Owner};
 
-/// A rule whose conditions are true, for one element of one event, and what it has to pass.
+/// A rule whose conditions are true, for one element of one event, and the clauses that it has to pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Occurrence {
     /// The rule's full name, `sensor/rule`.
@@ -26,8 +26,8 @@ impl Occurrence {
     }
 }
 
-/// The time of a decision. Windows use the steady time, which no change of the time of day shortens. Reasons show the
-/// time of day.
+/// The time of a decision. Windows use the steady time, so setting the clock does not change their length. Reasons show
+/// the time of day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowTime {
     /// The steady time.
@@ -43,13 +43,18 @@ impl From<Timestamp> for FlowTime {
 }
 
 impl FlowTime {
-    /// An instant in the steady time as the time of day.
-    pub(super) fn shown(self, at: Timestamp) -> Timestamp {
+    /// Converts an instant from the steady time to the time of day.
+    pub(super) fn to_wall(self, at: Timestamp) -> Timestamp {
         at.checked_add(self.wall.duration_since(self.steady)).unwrap_or(at)
     }
 }
 
-/// The answer of one clause: `Err` tells why it does not let the occurrence through.
+/// The end of a window. One that would end after the last representable timestamp ends there.
+pub(super) fn window_end(start: Timestamp, window: SignedDuration) -> Timestamp {
+    start.checked_add(window).unwrap_or(Timestamp::MAX)
+}
+
+/// The answer of one clause: `Err` contains the reason why it suppresses the occurrence.
 pub(super) type ClauseAnswer = Result<(), String>;
 
 /// The answer to an occurrence.
@@ -71,9 +76,9 @@ pub enum Admission {
 pub struct FlowStates(BTreeMap<String, FlowState>);
 
 impl FlowStates {
-    /// Passes an occurrence through its clauses in their order. The first clause that does not let it through decides.
+    /// Passes an occurrence through its clauses in their order. The first clause that suppresses it decides.
     ///
-    /// A place is taken only by what passes all clauses: if a clause suppresses the occurrence, the states of those
+    /// An occurrence takes a place only if it passes all clauses: if one of them suppresses it, the states of those
     /// before it do not change.
     pub fn admit(&mut self, occurrence: &Occurrence, time: FlowTime) -> Admission {
         let mut passed = Vec::with_capacity(occurrence.requests.len());

@@ -8,8 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::admit::ClauseAnswer;
-use super::once::after;
+use super::admit::{ClauseAnswer, window_end};
 use super::{FlowTime, Owner};
 use crate::literals::duration_text;
 
@@ -38,7 +37,11 @@ impl Place {
     /// no longer than its window.
     fn corrected(self, now: Timestamp) -> Self {
         let Self(owner, since, until) = self;
-        if since <= now { self } else { Self(owner, now, after(now, until.duration_since(since))) }
+        if since <= now {
+            self
+        } else {
+            Self(owner, now, window_end(now, until.duration_since(since)))
+        }
     }
 }
 
@@ -64,7 +67,7 @@ pub(super) fn step(
     }
     let count = count as usize;
     if taken.len() < count {
-        taken.push(Place(owner, now, after(now, per)));
+        taken.push(Place(owner, now, window_end(now, per)));
         return (Places(taken), Ok(()));
     }
     // If the number was lowered, several places have to become free.
@@ -75,7 +78,7 @@ pub(super) fn step(
         "is reached: {} of {count} within {}; free again at {}",
         taken.len(),
         duration_text(per),
-        time.shown(free)
+        time.to_wall(free)
     );
     (Places(taken), Err(why))
 }

@@ -1,9 +1,9 @@
-//! Flow control: what a rule has to pass between "its conditions are true" and "its action is performed".
+//! Flow control decides whether a rule whose conditions are true may act.
 //!
-//! Each clause is a small state machine: `step(state, owner, time) -> (state, answer)`. It is total and pure,
-//! time is injected, and asking again as the same [`Owner`] gives the same answer and changes nothing, because a
-//! crash may repeat the question. Whoever keeps the states (the ledger, a test, an explanation) calls
-//! [`FlowStates::admit`], so that they all decide alike and give the same reasons.
+//! Each clause is a small state machine: `step(state, owner, time) -> (state, answer)`. It is total and pure, and time is
+//! injected. A crash may repeat a question: if the same [`Owner`] asks again at the same time, the answer is the same and
+//! the state does not change. The ledger, `fuse test` and `fuse explain` all call [`FlowStates::admit`], so they make the
+//! same decisions and give the same reasons.
 //!
 //! ```
 //! use fuse_rules::flow::{Admission, Flow, FlowRequest, FlowStates, Occurrence, Owner};
@@ -44,7 +44,8 @@
 //! 3. The grammar, the tree (`syntax/clauses.rs`) and the checks of the parameters (`check/flow.rs`); `grammar/README.md`
 //!    lists the rest of the steps for syntax.
 //! 4. Its row in the table of `tests/laws.rs`, which compares it with a list of everything it admitted.
-//! 5. A mutation of its parameters (`testing/mutants/flow.rs`), and its section in `docs/language.md`.
+//! 5. A mutation of its parameters (`testing/mutants/flow.rs`), its arms in the lints `constant-key` and
+//!    `limit-never-reached`, and its section in `docs/language.md`.
 //!
 //! The plan, the evaluators, the ledgers and the commands need no change.
 
@@ -97,8 +98,8 @@ impl Flow {
     /// The position among the clauses of a rule: an occurrence passes those with the lowest rank first.
     pub(crate) const fn rank(self) -> u8 {
         match self {
-            Self::Once { .. } => 4,
-            Self::Limit { .. } => 7,
+            Self::Once { .. } => 0,
+            Self::Limit { .. } => 1,
         }
     }
 
@@ -137,8 +138,8 @@ impl Flow {
         }
     }
 
-    /// By what a clause with these keys is recognized after a change of the rules: its word and its keys. It keeps its
-    /// state if its other parameters change.
+    /// Identifies a clause with these keys when the rules change: its word and its keys. The clause keeps its state if
+    /// its other parameters change.
     pub(crate) fn identity(self, keys: &[String]) -> String {
         let keys = keys.join(", ");
         match self {
@@ -151,7 +152,7 @@ impl Flow {
 /// A clause that an occurrence has to pass, with the values of its keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowRequest {
-    /// By what the clause is recognized among those of its rule: its word and its keys as in the rules.
+    /// Identifies the clause among those of its rule: its word and its keys as in the rules.
     pub clause: String,
     /// The clause.
     pub flow: Flow,

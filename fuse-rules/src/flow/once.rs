@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::admit::ClauseAnswer;
+use super::admit::{ClauseAnswer, window_end};
 use super::{FlowTime, Owner};
 
 /// Who holds a key, and for how long.
@@ -29,13 +29,8 @@ impl Claim {
             return self;
         }
         let window = self.until.duration_since(self.since);
-        Self { since: now, until: after(now, window), ..self }
+        Self { since: now, until: window_end(now, window), ..self }
     }
-}
-
-/// The end of a window. One that would end after the last representable timestamp ends there.
-pub(super) fn after(start: Timestamp, window: SignedDuration) -> Timestamp {
-    start.checked_add(window).unwrap_or(Timestamp::MAX)
 }
 
 pub(super) fn step(
@@ -49,13 +44,13 @@ pub(super) fn step(
     match held {
         Some(claim) if claim.owner.id == owner.id => (claim, Ok(())),
         Some(claim) => {
-            let (since, until) = (time.shown(claim.since), time.shown(claim.until));
+            let (since, until) = (time.to_wall(claim.since), time.to_wall(claim.until));
             let why =
                 format!("already fired at {since} for {}; free again at {until}", claim.owner.name);
             (claim, Err(why))
         }
         None => {
-            let claim = Claim { owner: owner.clone(), since: now, until: after(now, within) };
+            let claim = Claim { owner: owner.clone(), since: now, until: window_end(now, within) };
             (claim, Ok(()))
         }
     }

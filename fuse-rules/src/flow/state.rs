@@ -1,4 +1,4 @@
-//! The states of all clauses, for those who store them.
+//! The states of all clauses, which can be stored.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,8 @@ pub enum FlowState {
 }
 
 impl FlowState {
-    /// The instant from which (inclusive) the state can be forgotten: without it, the clause decides alike.
+    /// The instant from which (inclusive) the state can be forgotten, because the clause makes the same decisions without
+    /// it.
     pub fn end(&self) -> Timestamp {
         match self {
             Self::Once(claim) => claim.until,
@@ -29,8 +30,8 @@ impl FlowState {
 }
 
 impl Flow {
-    /// Asks to pass the clause in this state, or in the first one. Returns the next state and the answer. The state of
-    /// another kind of clause counts as none.
+    /// Asks to pass the clause in this state; `None` is the initial state. Returns the next state and the answer. The state
+    /// of another kind of clause counts as none.
     pub(super) fn step(
         self,
         state: Option<&FlowState>,

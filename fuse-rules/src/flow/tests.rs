@@ -88,7 +88,7 @@ fn reasons_show_the_time_of_day() {
 }
 
 #[test]
-fn a_limit_tells_when_a_place_is_free() {
+fn a_limit_reports_when_a_place_is_free() {
     let mut states = FlowStates::default();
     let mut at_most = |count, owner: &str, second| match ask(
         &mut states,
@@ -109,12 +109,12 @@ fn a_limit_tells_when_a_place_is_free() {
     let why =
         "`limit 2 per 1m per 1` is reached: 3 of 2 within 1m; free again at 1970-01-01T00:01:10Z";
     assert_eq!(at_most(2, "d", 59), why);
-    // The owner of a place keeps it all the same.
+    // The owner of a place still keeps it.
     assert_eq!(at_most(2, "a", 59), "");
     assert_eq!(at_most(3, "d", 60), "");
 }
 
-/// What a later clause suppresses takes no place in the earlier ones.
+/// An action that a later clause suppresses takes no place in the earlier ones.
 #[test]
 fn an_action_that_is_suppressed_uses_up_nothing() {
     let mut states = FlowStates::default();

@@ -13,7 +13,7 @@ use crate::schema::Registry;
 use crate::span::{FileId, Files};
 use crate::syntax::{self, ast};
 
-/// What the last load without a problem knows about the files, for [`Ruleset::load_with`]. It shares nearly all of its
+/// What the last load without problems found in the files, for [`Ruleset::load_with`]. It shares nearly all of its
 /// memory with the rules that were loaded.
 #[derive(Debug, Default)]
 pub struct LoadCache {
@@ -103,7 +103,8 @@ impl LoadCache {
 
 impl Ruleset {
     /// Loads files like [`Ruleset::load`], with the same result. If the cache knows them from the last load, only files
-    /// that changed, and files that use these, are parsed and checked. A load with problems does not change the cache.
+    /// that changed, and files that use these, are parsed and checked. A load with errors or warnings does not change the
+    /// cache, and is done again without it.
     ///
     /// All loads with one cache need the same registry.
     ///

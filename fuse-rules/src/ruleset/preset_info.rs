@@ -42,7 +42,7 @@ pub struct PresetSecret {
 pub struct PresetSetting {
     /// Its name, as in `topics`.
     pub name: String,
-    /// An example of its value, as rules have it.
+    /// An example of its value, as written in rules.
     pub example: String,
 }
 

@@ -284,7 +284,7 @@ pub(super) struct Placeholder {
     pub(super) name: String,
     /// The field that it becomes, with the blocks around it.
     pub(super) path: Vec<String>,
-    /// An example as rules have it; `None` for a secret.
+    /// An example as written in rules; `None` for a secret.
     pub(super) example: Option<String>,
 }
 

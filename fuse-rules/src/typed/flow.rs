@@ -9,7 +9,7 @@ use crate::span::Span;
 pub(crate) struct FlowClause<P: Reference = Path> {
     pub(crate) flow: Flow,
     pub(crate) keys: Vec<Expr<P>>,
-    /// By what the clause is recognized among those of its rule; see [`FlowRequest::clause`](crate::flow::FlowRequest).
+    /// Identifies the clause among those of its rule; see [`FlowRequest::clause`](crate::flow::FlowRequest).
     pub(crate) identity: String,
     pub(crate) span: Span,
 }
@@ -29,7 +29,7 @@ impl Rule {
 }
 
 impl Sensor {
-    /// Whether a clause of flow control of one of its rules is its own, which all its rules have.
+    /// Whether a clause of one of its rules is written in the sensor, so that all of its rules have it.
     pub(crate) fn shares(&self, clause: &FlowClause) -> bool {
         self.flow.iter().any(|own| own.span == clause.span)
     }

@@ -4,6 +4,7 @@ mod access;
 mod dead_letters;
 pub(crate) mod decisions;
 mod events;
+mod find_event;
 mod fuses;
 mod held;
 mod payload;
@@ -42,7 +43,7 @@ use crate::supervise::{Down, Supervisor};
 use crate::triggers::{Guarded, Readiness, Triggers};
 
 pub use access::{AdminAccess, AdminRight, AdminRights, AdminTls, ReviewedRights};
-pub(crate) use access::{Guard, LOCAL_TOKEN};
+pub(crate) use access::{Guard, LOCAL_TOKEN, USER_PREFIX};
 
 /// How long a backend may take to report whether it is ready, and how long an answer waits for its turn.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(1);

@@ -8,8 +8,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::access::Requester;
+use super::find_event::find_event;
 use super::query::Params;
-use super::{Admin, failed, ledger_failed};
+use super::{Admin, decisions, failed};
 use crate::ledger::EventContent;
 
 const PARAMS: [&str; 2] = ["event", "source"];
@@ -24,37 +25,21 @@ pub(super) async fn show(
         Err(error) => return error.answer(),
     };
     let Some(id) = params.text("event") else {
-        return failed(StatusCode::BAD_REQUEST, "`event` is missing: the id of an event");
+        return failed(StatusCode::BAD_REQUEST, "say which event, as in /payload?event=ID");
     };
-    let mut found = match admin.ledger.find(&id).await {
-        Ok(found) => found,
-        Err(error) => return ledger_failed(&error),
+    // The body takes memory, as an explanation does.
+    let Some(_turn) = decisions::turn(&admin.explaining).await else { return decisions::busy() };
+    let record = match find_event(&admin, &id, params.text("source").as_deref()).await {
+        Ok(record) => record,
+        Err(error) => return error.answer(),
     };
-    if let Some(source) = params.text("source") {
-        found.retain(|record| {
-            record.event.source == source || record.event.key().full_name() == source
-        });
-    }
-    if found.len() > 1 {
-        let events: Vec<_> = found.iter().map(|one| one.event.key().full_name()).collect();
-        let why = format!(
-            "several sources have an event `{id}`: {}; add &source=NAME or &source=NAME.EVENT",
-            events.join(", ")
-        );
-        return failed(StatusCode::CONFLICT, &why);
-    }
-    match found.pop() {
-        None => failed(StatusCode::NOT_FOUND, &format!("there is no event `{id}`")),
-        Some(record) => {
-            let (event, by) = (&record.event, caller.name());
-            tracing::info!(
-                source = event.source,
-                name = event.name,
-                event = event.id,
-                by,
-                "the body of an event was read"
-            );
-            Json(EventContent::new(event)).into_response()
-        }
-    }
+    let (event, by) = (&record.event, caller.name());
+    tracing::info!(
+        source = event.source,
+        name = event.name,
+        event = event.id,
+        by,
+        "the body of an event was read"
+    );
+    Json(EventContent::new(event)).into_response()
 }

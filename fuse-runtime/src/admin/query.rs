@@ -32,7 +32,7 @@ impl Params {
             if !known.contains(&&*name) {
                 let known = known.join("`, `");
                 return Err(QueryError(format!(
-                    "there is no parameter `{}`; there are `{known}`",
+                    "unknown parameter `{}`; the parameters are `{known}`",
                     crate::http::shorten(&name)
                 )));
             }

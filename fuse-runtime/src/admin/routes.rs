@@ -89,7 +89,7 @@ mod tests {
                 let refused = operation["responses"]["401"].is_object();
                 let is_open = ["/healthz", "/readyz", "/metrics"].contains(&path.as_str());
                 assert_eq!(refused, !is_open, "{method} {path}");
-                for status in ["421", "503"] {
+                for status in ["403", "421", "503"] {
                     let is_described = operation["responses"][status].is_object();
                     assert!(is_open || is_described, "{method} {path} {status}");
                 }

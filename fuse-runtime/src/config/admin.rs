@@ -7,13 +7,13 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::ConfigError;
-use crate::admin::{AdminAccess, AdminRights, AdminTls, LOCAL_TOKEN, ReviewedRights};
+use crate::admin::{AdminAccess, AdminRights, AdminTls, LOCAL_TOKEN, ReviewedRights, USER_PREFIX};
 use crate::secrets::SecretRef;
 
 /// The name of the token that `token` sets.
 const DEFAULT_NAME: &str = "admin";
 
-/// The places of a token.
+/// The places of a secret.
 const PLACES: &str =
     "write `{ file = \"/path\" }`, `{ env = \"NAME\" }` or `{ secret = \"NAME\", key = \"KEY\" }`";
 
@@ -176,6 +176,11 @@ fn tokens<'de, D: Deserializer<'de>>(
                 "`{name}` is the name of another token; choose a name such as that of its holder"
             )));
         }
+        if name.starts_with(USER_PREFIX) {
+            return Err(D::Error::custom(format!(
+                "`{name}` begins with `{USER_PREFIX}`, as the names of reviewed users do; choose another name"
+            )));
+        }
         tokens.insert(name, table.token()?);
     }
     Ok(tokens)
@@ -218,6 +223,7 @@ mod tests {
             r#"token = { file = "/a", env = "B" }"#,
             r#"token = { secret = "a" }"#,
             r#"tokens = { local = { env = "A" } }"#,
+            r#"tokens = { "user:eve" = { env = "A" } }"#,
             r#"hosts = ["a:1"]"#,
             r#"tokens = { alice = "s3cr3t" }"#,
             r#"token = { file = "/a", rights = ["write"] }"#,

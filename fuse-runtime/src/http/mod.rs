@@ -35,7 +35,9 @@ pub(crate) use origin::shorten;
 pub(crate) use request::{BodyError, InWork};
 #[cfg(test)]
 pub(crate) use tls::testing as certificates;
-pub(crate) use tls::{ClientCertificate, PortTls, ServerCertificate, TlsConfig};
+pub(crate) use tls::{
+    ClientCertificate, PemError, PortTls, ServerCertificate, TlsConfig, certificates,
+};
 
 use budget::Budget;
 use close_reason::CloseReason;

@@ -1,4 +1,4 @@
-//! Asks the API server whose a bearer token is.
+//! Asks the API server who a bearer token belongs to.
 
 use async_trait::async_trait;
 use http::Request;

@@ -1,5 +1,5 @@
-//! Passing the occurrences of a verdict through flow control. Nothing here does I/O: the caller reads the states of
-//! the keys that the verdict asks for, and writes those that changed together with the decision.
+//! Passes the occurrences of a verdict through flow control. This module does no I/O: the caller reads the states of the
+//! keys that the verdict asks for, and writes those that changed together with the decision.
 
 use fuse_rules::flow::{Admission, FlowStates, FlowTime};
 use fuse_rules::{Action, Outcome};
@@ -36,7 +36,7 @@ pub(super) fn apply(verdict: &Verdict, states: &mut FlowStates) -> Applied {
             decision.reason.clone_from(&reason);
             decision.action = None;
         }
-        // A rule with several triggers has more actions than its decision names.
+        // A rule with several triggers has several actions.
         actions.retain(|(_, action)| {
             action.rule != occurrence.rule || action.element != occurrence.element
         });

@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     for explained in &mut explanation.decisions {
         reject_unrenderable(&mut explained.decision, &triggers, &objects.event);
     }
-    pass(&mut explanation, event.received_at());
+    apply_flow_control(&mut explanation, event.received_at());
     asked.sort(&mut explanation.decisions);
     let closest = ruleset.would_match(&event, &explanation.decisions).rules;
     output::print(&match arguments.format {
@@ -90,7 +90,7 @@ fn taken<'e>(
 }
 
 /// Passes the decisions through flow control, as the ledger would if it had no earlier event.
-fn pass(explanation: &mut Explanation, now: jiff::Timestamp) {
+fn apply_flow_control(explanation: &mut Explanation, now: jiff::Timestamp) {
     let mut states = FlowStates::default();
     for explained in &mut explanation.decisions {
         explained.decision.pass(&mut states, "this", "this event", now.into());

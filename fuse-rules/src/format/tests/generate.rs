@@ -176,6 +176,20 @@ impl Generator<'_> {
 
     fn shared(&mut self) {
         match self.choose(6) {
+            0 => {
+                self.t("when");
+                self.expr();
+            }
+            1 => {
+                self.t("requires");
+                self.several(Self::name);
+            }
+            3 => {
+                self.t("let");
+                self.name();
+                self.t("=");
+                self.value();
+            }
             4 => {
                 self.all(&["once", "per"]);
                 self.several(Self::expr);
@@ -187,20 +201,6 @@ impl Generator<'_> {
                     self.t("per");
                     self.several(Self::expr);
                 }
-            }
-            0 => {
-                self.t("when");
-                self.expr();
-            }
-            3 => {
-                self.t("let");
-                self.name();
-                self.t("=");
-                self.value();
-            }
-            1 => {
-                self.t("requires");
-                self.several(Self::name);
             }
             _ => {
                 self.all(&["each", "x", "in"]);

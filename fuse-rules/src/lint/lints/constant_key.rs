@@ -32,7 +32,7 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
                 continue;
             };
             let by_id = clause.keys.iter().any(reads_id);
-            let Some((message, help)) = told(clause.flow, by_id, by_element) else { continue };
+            let Some((message, help)) = finding(clause.flow, by_id, by_element) else { continue };
             out.add(first.span, message, |problem| {
                 problem.label("does not distinguish events").help(help)
             });
@@ -41,7 +41,7 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
 }
 
 /// The message and the help about a clause whose keys do not depend on the content of the event.
-fn told(flow: Flow, by_id: bool, by_element: bool) -> Option<(&'static str, &'static str)> {
+fn finding(flow: Flow, by_id: bool, by_element: bool) -> Option<(&'static str, &'static str)> {
     let once =
         "use a key that identifies what must not happen twice, as in `once per body.app within 1h`";
     let limit =

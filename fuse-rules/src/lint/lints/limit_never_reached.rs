@@ -43,8 +43,10 @@ struct Stricter<'r> {
     at_most: u128,
 }
 
+/// The first clause of a rule that keeps this limit from ever being the one that suppresses an action.
 fn stricter<'r>(rule: &'r Rule, clause: &FlowClause) -> Option<Stricter<'r>> {
     let Flow::Limit { count, per } = clause.flow else { return None };
+    let count = u128::from(count);
     let at = rule.flow.iter().position(|own| own.span == clause.span)?;
     let keys = texts(clause);
     let mut others = rule.flow.iter().enumerate().filter(|(other, _)| *other != at);
@@ -53,15 +55,14 @@ fn stricter<'r>(rule: &'r Rule, clause: &FlowClause) -> Option<Stricter<'r>> {
             Flow::Once { within } => (1, within),
             Flow::Limit { count, per } => (count, per),
         };
-        // What shares all keys of the limit also shares those of the other clause.
+        // Actions that share all keys of the limit also share those of the other clause.
         let is_coarser = texts(stricter).iter().all(|key| keys.contains(key));
         let windows =
             per.as_nanos().unsigned_abs().div_ceil(window.as_nanos().unsigned_abs().max(1));
         let at_most = windows.saturating_mul(most.into());
-        // Of two limits that are alike, the second one is never reached.
-        let is_first = other < at || stricter.flow != clause.flow;
-        (is_coarser && is_first && at_most <= count.into())
-            .then_some(Stricter { clause: stricter, at_most })
+        // If both are full at the same time, the first one decides.
+        let is_stricter = at_most < count || at_most == count && other < at;
+        (is_coarser && is_stricter).then_some(Stricter { clause: stricter, at_most })
     })
 }
 

@@ -1,24 +1,29 @@
 //! Mutations of flow control: clauses and keys are removed, and parameters are changed.
 
+use super::operators::ConditionMutator;
 use crate::flow::Flow;
 use crate::literals::duration_text;
 use crate::span::Span;
 use crate::typed::{FlowClause, Rule, Sensor};
 
-/// How a mutation finds the source text of a key.
-type Text<'t> = &'t dyn Fn(Span) -> String;
-
 /// The mutations of a rule's own clauses: the mutated rule, the change, and its span.
-pub(super) fn of_rule(sensor: &Sensor, rule: &Rule, text: Text<'_>) -> Vec<(Rule, String, Span)> {
+pub(super) fn of_rule(
+    sensor: &Sensor,
+    rule: &Rule,
+    mutator: ConditionMutator<'_>,
+) -> Vec<(Rule, String, Span)> {
     let own = rule.flow.iter().filter(|clause| !sensor.shares(clause));
-    own.flat_map(|clause| variants(clause, text))
+    own.flat_map(|clause| variants(clause, mutator))
         .map(|(clause, changed, what, span)| (replaced(rule, clause, changed), what, span))
         .collect()
 }
 
 /// The mutations of a sensor's clauses, each with all rules of the sensor.
-pub(super) fn of_sensor(sensor: &Sensor, text: Text<'_>) -> Vec<(Vec<Rule>, String, Span)> {
-    let all = sensor.flow.iter().flat_map(|clause| variants(clause, text));
+pub(super) fn of_sensor(
+    sensor: &Sensor,
+    mutator: ConditionMutator<'_>,
+) -> Vec<(Vec<Rule>, String, Span)> {
+    let all = sensor.flow.iter().flat_map(|clause| variants(clause, mutator));
     all.map(|(clause, changed, what, span)| {
         let rules = sensor.rules.iter().map(|rule| replaced(rule, clause, changed.clone()));
         (rules.collect(), what, span)
@@ -41,21 +46,21 @@ fn replaced(rule: &Rule, clause: &FlowClause, by: Option<FlowClause>) -> Rule {
     rule
 }
 
-/// What a clause may become.
+/// The mutations of a clause: the clause, what replaces it (`None` if it is removed), the change, and its span.
 fn variants<'c>(
     clause: &'c FlowClause,
-    text: Text<'_>,
+    mutator: ConditionMutator<'_>,
 ) -> Vec<(&'c FlowClause, Option<FlowClause>, String, Span)> {
     let removed = format!("`{}` is removed", clause.flow.word());
     let mut all = vec![(clause, None, removed, clause.span)];
     for (i, key) in clause.keys.iter().enumerate() {
-        // Without a key, `once` would be another clause.
+        // `once` needs a key.
         if clause.keys.len() == 1 && clause.flow.is_once() {
             continue;
         }
         let mut fewer = clause.clone();
         fewer.keys.remove(i);
-        let what = format!("the key `{}` is removed", text(key.span));
+        let what = format!("the key `{}` is removed", mutator.text(key.span));
         all.push((clause, Some(fewer), what, key.span));
     }
     for (flow, what) in parameters(clause.flow) {

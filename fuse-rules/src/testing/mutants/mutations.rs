@@ -141,8 +141,7 @@ impl Planner<'_> {
             self.add(changed, what, clause.span, ChangedPart::Condition);
             self.condition(clause, Place { sensor: at, rule: None });
         }
-        let mutator = self.mutator;
-        for (rules, what, span) in flow::of_sensor(sensor, &|span| mutator.text(span).to_owned()) {
+        for (rules, what, span) in flow::of_sensor(sensor, self.mutator) {
             let changed = Sensor { rules, ..without_rules(sensor) };
             self.add(changed, what, span, ChangedPart::Action);
         }
@@ -170,7 +169,7 @@ impl Planner<'_> {
             let what = format!("`requires {name}` is removed");
             mutated.push((Rule { requires, ..rule.clone() }, what, rule.span));
         }
-        mutated.extend(flow::of_rule(sensor, rule, &|span| self.mutator.text(span).to_owned()));
+        mutated.extend(flow::of_rule(sensor, rule, self.mutator));
         for (i, trigger) in rule.triggers.iter().enumerate() {
             let Some(block) = self.blocks.get(&trigger.span).copied() else { continue };
             for (fields, what, span) in without_one(&trigger.fields, block) {

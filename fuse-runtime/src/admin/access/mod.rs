@@ -21,9 +21,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use futures_util::future::join;
 
 use super::failed;
 use crate::http::{ClientCertificate, Peer, ServerCertificate, TlsConfig, shorten};
@@ -34,6 +35,7 @@ use crate::token_review::{TokenReviewError, TokenReviewer};
 use headers::{BearerToken, bearer, host, in_url, is_ip, is_local, is_loopback};
 pub use review::ReviewedRights;
 use review::Reviews;
+pub(crate) use review::USER_PREFIX;
 #[cfg(test)]
 pub(super) use rights::TOKEN_PATHS;
 pub use rights::{AdminRight, AdminRights};
@@ -113,7 +115,8 @@ impl AdminAccess {
         Self { tls: Some(tls), ..self }
     }
 
-    /// Reviews bearer tokens that are not in the list. The result is used for 10 seconds.
+    /// Reviews bearer tokens that are not in the list. The result is used for 10 seconds. The name that is recorded is
+    /// `user:` and the name of the user.
     #[must_use]
     pub fn reviewer(self, reviewer: impl TokenReviewer, rights: ReviewedRights) -> Self {
         Self { reviews: Some(Reviews::new(reviewer, rights)), ..self }
@@ -136,7 +139,7 @@ impl AdminAccess {
 pub(super) enum Requester {
     /// A program on this machine without a token, which reads.
     Local,
-    /// The holder of the token with this name.
+    /// The holder of the token with this name, or a user whose token was reviewed.
     Token(String),
 }
 
@@ -205,11 +208,14 @@ impl Guard {
 
     /// Reads the tokens and the certificate again.
     pub(crate) async fn refresh(&self, secrets: &Secrets) {
-        if let Some(certificate) = &self.certificate {
-            certificate.refresh(secrets).await;
-        }
+        let certificate = async {
+            if let Some(certificate) = &self.certificate {
+                certificate.refresh(secrets).await;
+            }
+        };
         let references = self.access.tokens.values().map(|(reference, _)| reference).collect();
-        let (read, problems) = secrets.read_all(references).await;
+        // At the same time, because either may take a second.
+        let ((), (read, problems)) = join(certificate, secrets.read_all(references)).await;
         let new = self.tokens_from(&read, problems.iter().map(ToString::to_string).collect());
         let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
         if tokens.problems != new.problems {
@@ -255,7 +261,7 @@ impl Guard {
         problems.chain(certificate).collect()
     }
 
-    /// What does not keep the port from working now.
+    /// That the certificate has expired or expires soon.
     pub(super) fn warnings(&self, now: jiff::Timestamp) -> Option<String> {
         self.certificate.as_ref()?.expiry_warning(now)
     }
@@ -277,7 +283,6 @@ impl Guard {
         {
             return refused("the admin port needs a certificate of the client");
         }
-        let is_read = [Method::GET, Method::HEAD].contains(method);
         let is_open = needed == AdminRight::Read && !rights::TOKEN_PATHS.contains(&path);
         match bearer(headers) {
             BearerToken::Token(token) => Ok(Examined::Token(token.to_vec(), needed)),
@@ -285,7 +290,7 @@ impl Guard {
             BearerToken::Malformed => {
                 refused("the request does not have one `Authorization: Bearer TOKEN` header")
             }
-            BearerToken::None if is_read && is_open => refused(
+            BearerToken::None if is_open => refused(
                 "reading from another machine needs a token: send `Authorization: Bearer TOKEN` with a token of \
                  `[admin]` in fuse.toml, or set FUSE_ADMIN_TOKEN or `--token-file` for fuse commands",
             ),
@@ -323,7 +328,7 @@ impl Guard {
                 let unavailable = |error: TokenReviewError| {
                     static LIMIT: LogLimit = LogLimit::new();
                     if let Some(left_out) = LIMIT.pass() {
-                        tracing::warn!(%error, left_out, "a token of a request to the admin port is not known");
+                        tracing::warn!(%error, left_out, "cannot review the token of a request to the admin port");
                     }
                     // The reason may name what only the cluster should know.
                     let why = "the token cannot be reviewed now; the log of fuse has the reason";

@@ -13,6 +13,9 @@ use super::AdminRights;
 use crate::secrets::Secret;
 use crate::token_review::{ReviewedUser, TokenReviewError, TokenReviewer};
 
+/// How the recorded names of users begin, so that a user is never taken for a token of the list.
+pub(crate) const USER_PREFIX: &str = "user:";
+
 /// How long a result is used. A token that is revoked works for no longer.
 const KEEP_FOR: Duration = Duration::from_secs(10);
 /// How many results of valid tokens are kept, and how many of others.
@@ -35,8 +38,8 @@ pub struct ReviewedRights {
 }
 
 impl ReviewedRights {
-    /// What a user and the user's groups permit.
-    fn of(&self, user: &ReviewedUser) -> AdminRights {
+    /// The rights of a user: its own, and those of its groups.
+    fn for_user(&self, user: &ReviewedUser) -> AdminRights {
         let mut rights = AdminRights::new([]);
         let groups = user.groups.iter().filter_map(|group| self.groups.get(group));
         self.users.get(&user.name).into_iter().chain(groups).for_each(|own| rights.extend(own));
@@ -44,7 +47,7 @@ impl ReviewedRights {
     }
 }
 
-/// A result that is kept: the user's name and rights, if the token is valid.
+/// A result that is kept: the name to record and the rights, if the token is valid.
 type Holder = Option<(String, AdminRights)>;
 
 /// Results, with the times at which their reviews began.
@@ -79,7 +82,7 @@ impl Reviews {
         Self { reviewer: Arc::new(reviewer), rights, kept: Arc::default(), turns, waiting }
     }
 
-    /// Whose token it is, and what it permits.
+    /// The name to record for the holder of a token, and what the token permits.
     ///
     /// # Errors
     /// It is not known whether the token is valid.
@@ -107,7 +110,7 @@ impl Reviews {
         };
         let late = |_| {
             let within = REVIEW_WITHIN.as_secs();
-            TokenReviewError(format!("there is no answer within {within} s"))
+            TokenReviewError(format!("no answer within {within} s"))
         };
         let (began, user) =
             match tokio::time::timeout(REVIEW_WITHIN, review).await.map_err(late)?? {
@@ -115,8 +118,8 @@ impl Reviews {
                 Review::New(began, user) => (began, user),
             };
         let holder = user.map(|user| {
-            let rights = self.rights.of(&user);
-            (user.name, rights)
+            let rights = self.rights.for_user(&user);
+            (format!("{USER_PREFIX}{}", user.name), rights)
         });
         self.keep(hash, began, holder.clone());
         Ok(holder)
@@ -199,7 +202,7 @@ mod tests {
         let alice = AdminRights::new([AdminRight::Read, AdminRight::Payloads]);
         for _ in 0..3 {
             let holder = reviews.holder(b"alice").await.unwrap();
-            assert_eq!(holder, Some(("alice".to_owned(), alice.clone())));
+            assert_eq!(holder, Some(("user:alice".to_owned(), alice.clone())));
             assert_eq!(reviews.holder(b"eve").await, Ok(None));
         }
         assert_eq!(asked(), 2);
@@ -212,7 +215,7 @@ mod tests {
         assert_eq!(reviews.holder(&[0xff]).await, Ok(None));
         assert_eq!(asked(), 4, "these cannot be tokens");
         let error = reviews.holder(b"hangs").await.unwrap_err().to_string();
-        assert_eq!(error, "the token cannot be reviewed: there is no answer within 5 s");
+        assert_eq!(error, "the token cannot be reviewed: no answer within 5 s");
         // Guesses do not fill the memory.
         for n in 0..2 * MAX_KEPT {
             reviews.holder(n.to_string().as_bytes()).await.unwrap();

@@ -58,12 +58,12 @@ impl AdminRights {
         Self::new([AdminRight::Read, AdminRight::Change, AdminRight::Payloads])
     }
 
-    /// Whether there is no right.
+    /// Whether it permits nothing.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether this is one of the rights.
+    /// Whether it has this right.
     pub fn permits(&self, right: AdminRight) -> bool {
         self.0.contains(&right)
     }

@@ -1,8 +1,11 @@
 //! Which requests are admitted.
 
+use async_trait::async_trait;
+
 use super::headers::FORWARDED;
 use super::rights::OPEN_PATHS;
 use super::*;
+use crate::token_review::ReviewedUser;
 
 fn guard(access: AdminAccess, address: &str) -> Guard {
     Guard::new(access, address.parse().unwrap())
@@ -158,4 +161,36 @@ async fn a_token_permits_what_its_rights_say() {
         ("/replay", [401, 403, 200, 200, 200]),
     ];
     assert_eq!(seen, expected.map(|(path, statuses)| (path.to_owned(), statuses.to_vec())));
+}
+
+/// Each token belongs to the user of its name, and `down` gets no answer.
+struct Everyone;
+
+#[async_trait]
+impl TokenReviewer for Everyone {
+    async fn review(&self, token: &Secret) -> Result<Option<ReviewedUser>, TokenReviewError> {
+        match token.expose() {
+            "down" => Err(TokenReviewError("the cluster is down".to_owned())),
+            name => Ok(Some(ReviewedUser { name: name.to_owned(), groups: Vec::new() })),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reviewed_user_is_not_recorded_as_a_token_of_the_list() {
+    let reference = SecretRef::Env { name: "T".into() };
+    let secrets = Secrets::from_map([(reference.clone(), "s3cr3t".to_owned())].into());
+    let users = [("ops".to_owned(), AdminRights::default())].into();
+    let rights = ReviewedRights { users, groups: BTreeMap::new() };
+    let access = AdminAccess::new().token("ops", reference).reviewer(Everyone, rights);
+    let guard = guard(access, "0.0.0.0:12080");
+    guard.refresh(&secrets).await;
+    let holder = async |token: &str| {
+        let holder = guard.holder(token.as_bytes(), AdminRight::Change).await;
+        holder.map_err(|(status, _)| status.as_u16())
+    };
+    assert_eq!(holder("s3cr3t").await, Ok("ops".to_owned()));
+    assert_eq!(holder("ops").await, Ok("user:ops".to_owned()));
+    assert_eq!(holder("eve").await, Err(403));
+    assert_eq!(holder("down").await, Err(503));
 }

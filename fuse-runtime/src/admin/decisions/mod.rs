@@ -20,6 +20,7 @@ use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::access::Requester;
+use super::find_event::find_event;
 use super::{Admin, READINESS_TIMEOUT, failed};
 use crate::ledger::EventRecord;
 
@@ -135,27 +136,10 @@ pub(super) async fn decisions(
     };
     // Reading the record takes memory, too.
     let Some(turn) = turn(&admin.explaining).await else { return busy() };
-    let id = &question.event;
-    let mut found = match admin.ledger.find(id).await {
-        Ok(found) => found,
-        Err(error) => return failed(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
-    };
-    if let Some(source) = &question.source {
-        found.retain(|record| {
-            record.event.source == *source || record.event.key().full_name() == *source
-        });
-    }
-    if found.len() > 1 {
-        let events: Vec<_> = found.iter().map(|r| r.event.key().full_name()).collect();
-        let why = format!(
-            "several sources have an event `{id}`: {}; add &source=NAME or &source=NAME.EVENT",
-            events.join(", ")
-        );
-        return failed(StatusCode::CONFLICT, &why);
-    }
-    match found.pop() {
-        None => failed(StatusCode::NOT_FOUND, &format!("there is no event `{id}`")),
-        Some(record) => explained(&admin, record, question, turn).await,
+    let found = find_event(&admin, &question.event, question.source.as_deref()).await;
+    match found {
+        Ok(record) => explained(&admin, record, question, turn).await,
+        Err(error) => error.answer(),
     }
 }
 

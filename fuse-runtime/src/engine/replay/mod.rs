@@ -188,9 +188,7 @@ impl Engine {
     /// The event with the id of a request, or the dead letter whose id starts with it.
     async fn target(&self, request: &ReplayRequest) -> Result<Target, ReplayError> {
         let (id, source) = (&request.id, request.source.as_deref());
-        let is_asked = |key: &EventKey| {
-            source.is_none_or(|asked| *asked == key.source || *asked == key.full_name())
-        };
+        let is_asked = |key: &EventKey| source.is_none_or(|source| key.is_from(source));
         let mut found = self.ledger.find(id).await?;
         found.retain(|record| is_asked(&record.event.key()));
         if found.len() > 1 {

@@ -15,6 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub(crate) use certificate::{ServerCertificate, TlsConfig};
 pub(crate) use client::ClientCertificate;
 pub(super) use handshake::{Secured, secure};
+pub(crate) use pem::{PemError, certificates};
 pub(super) use stream::ConnectionStream;
 
 /// How the connections of a port are encrypted. Clones share it, and it may change while the port is served: a

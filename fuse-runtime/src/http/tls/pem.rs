@@ -19,7 +19,7 @@ pub(super) struct PemTexts<'t> {
 
 /// Why these texts cannot be used. The message never contains a part of them.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PemError {
+pub(crate) enum PemError {
     /// A text has no certificate.
     #[error("{0} contains no certificate in PEM")]
     NoCertificate(&'static str),
@@ -88,7 +88,10 @@ pub(super) fn expires_at(text: &str) -> Option<Timestamp> {
     ends.min()
 }
 
-fn certificates(text: &str, what: &'static str) -> Result<Vec<CertificateDer<'static>>, PemError> {
+pub(crate) fn certificates(
+    text: &str,
+    what: &'static str,
+) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let found = CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<Vec<_>, _>>();
     found.ok().filter(|found| !found.is_empty()).ok_or(PemError::NoCertificate(what))
 }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use self::schedule::{Schedule, ScheduleFields};
-use super::{BoundSource, EventBinding, Incoming, Source, SourceContext, SourceError};
+use super::{AcceptError, BoundSource, EventBinding, Incoming, Source, SourceContext, SourceError};
 
 /// The longest sleep, so that a change of the machine's time is noticed.
 const MAX_SLEEP: Duration = Duration::from_secs(10);
@@ -222,7 +222,8 @@ impl BoundSource for Clocks {
                 for due in event.due(now) {
                     let accepted = context.intake().accept(event.incoming(due)).await;
                     match accepted {
-                        Ok(_) => {}
+                        // The zone was changed, so that the body has another local time.
+                        Ok(_) | Err(AcceptError::Conflict { .. }) => {}
                         Err(error) if error.is_retryable() => {
                             return Err(SourceError::with_source(
                                 "an event of the clock is not accepted",

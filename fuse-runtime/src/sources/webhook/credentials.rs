@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-
 use tokio::sync::watch;
 
 use super::auth::SourceAuth;
@@ -81,7 +80,11 @@ pub(super) async fn keep_fresh(table: watch::Receiver<PortTable>, context: Sourc
     }
 }
 
+/// Whether a list has this very object.
+pub(super) fn contains<T>(all: &[Arc<T>], one: &Arc<T>) -> bool {
+    all.iter().any(|other| Arc::ptr_eq(other, one))
+}
+
 fn new<T>(all: &[Arc<T>], former: &[Arc<T>]) -> Vec<Arc<T>> {
-    let is_new = |one: &&Arc<T>| !former.iter().any(|old| Arc::ptr_eq(old, one));
-    all.iter().filter(is_new).cloned().collect()
+    all.iter().filter(|one| !contains(former, one)).cloned().collect()
 }

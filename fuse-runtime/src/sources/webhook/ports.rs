@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::auth::SourceAuth;
-use super::credentials::{Credentials, keep_fresh};
+use super::credentials::{Credentials, contains, keep_fresh};
 use super::rate::RateLimit;
 use super::request::{WebhookPort, receive};
 use super::{Route, Webhook};
@@ -128,9 +128,8 @@ impl Ports {
     fn changed_auths(&self, next: &PortRoutes, former: &Credentials) -> Vec<Arc<SourceAuth>> {
         let ready = self.table.borrow().ready_sources();
         let auths = next.ports.values().flat_map(auths_of);
-        let changed = auths.filter(|(source, auth)| {
-            ready.contains(source) && !former.auths.iter().any(|old| Arc::ptr_eq(old, auth))
-        });
+        let changed =
+            auths.filter(|(source, auth)| ready.contains(source) && !contains(&former.auths, auth));
         changed.map(|(_, auth)| auth).collect()
     }
 
@@ -149,9 +148,7 @@ impl Ports {
         };
         let accepting = next.ports.iter().filter(|(address, _)| accepts(address));
         let certificates = accepting.filter_map(|(_, routes)| routes.certificate.clone());
-        certificates
-            .filter(|one| !former.certificates.iter().any(|old| Arc::ptr_eq(old, one)))
-            .collect()
+        certificates.filter(|one| !contains(&former.certificates, one)).collect()
     }
 
     /// Waits until every source and port that works now would also work with its changed `auth` or `tls`.

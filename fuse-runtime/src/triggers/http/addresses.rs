@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use serde::Deserialize;
 
@@ -56,6 +57,17 @@ impl HttpAddresses {
 pub(super) struct AddressDenied {
     pub(super) host: String,
     pub(super) address: IpAddr,
+}
+
+/// Whether a URL is of this machine, or of a Kubernetes Service: its traffic stays inside.
+pub(super) fn is_local(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => {
+            !host.contains('.') || [".svc", ".cluster.local"].iter().any(|end| host.ends_with(end))
+        }
+    }
 }
 
 /// Resolves names, and refuses those with an address that is denied.

@@ -24,11 +24,10 @@ impl HttpAnswer {
         status: StatusCode,
         headers: HeaderMap,
         body: &[u8],
-        hidden: &[&str],
+        hidden: &[String],
     ) -> Self {
         let hide = |text: &str| {
-            let texts = hidden.iter().filter(|text| text.len() > 1);
-            texts.fold(text.to_owned(), |shown, text| shown.replace(text, "[hidden]"))
+            hidden.iter().fold(text.to_owned(), |shown, text| shown.replace(text, "[hidden]"))
         };
         let location = headers.get(header::LOCATION).and_then(|to| to.to_str().ok()).map(hide);
         Self { status, body: hide(&String::from_utf8_lossy(body)), headers, location }

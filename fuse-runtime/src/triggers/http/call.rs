@@ -100,7 +100,7 @@ impl HttpCall {
         let TlsFields { ca, cert, key } = &self.tls;
         let all = [
             url,
-            bearer.as_ref(),
+            bearer.as_ref().map(|bearer| &bearer.token),
             basic.as_ref().map(|basic| &basic.password),
             header.as_ref().map(|header| &header.value),
             ca.as_ref(),
@@ -133,7 +133,7 @@ impl HttpCall {
         }
         let AuthFields { bearer, basic, header } = &self.auth;
         let auth = match (bearer, basic, header) {
-            (Some(token), _, _) => Some(format!("a bearer token in {token}")),
+            (Some(bearer), _, _) => Some(format!("a bearer token in {}", bearer.token)),
             (_, Some(basic), _) => Some(format!(
                 "the user `{}` with the password in {}",
                 basic.username, basic.password

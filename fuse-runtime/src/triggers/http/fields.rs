@@ -13,9 +13,15 @@ use crate::triggers::RenderError;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct AuthFields {
-    pub(super) bearer: Option<SecretRef>,
+    pub(super) bearer: Option<BearerFields>,
     pub(super) basic: Option<BasicFields>,
     pub(super) header: Option<HeaderFields>,
+}
+
+/// `bearer { … }` of `auth`.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct BearerFields {
+    pub(super) token: SecretRef,
 }
 
 /// `basic { … }` of `auth`.
@@ -50,6 +56,9 @@ pub(super) fn texts() -> FieldType {
 }
 
 pub(super) fn auth_field() -> Field {
+    let block = |schema| FieldType::Block(Box::new(schema));
+    let bearer =
+        Schema::new("bearer", "").field(Field::required("token", FieldType::Secret, "The token."));
     let basic = Schema::new("basic", "")
         .field(Field::required("username", FieldType::String, "The user's name.").fixed())
         .field(Field::required("password", FieldType::Secret, "The user's password."));
@@ -57,23 +66,15 @@ pub(super) fn auth_field() -> Field {
         .field(Field::required("name", FieldType::HeaderName, "The header.").fixed())
         .field(Field::required("value", FieldType::Secret, "Its value."));
     let auth = Schema::new("auth", "")
-        .field(Field::optional(
-            "bearer",
-            FieldType::Secret,
-            "The token of `Authorization: Bearer …`.",
-        ))
+        .field(Field::optional("bearer", block(bearer), "A token: `Authorization: Bearer TOKEN`."))
         .field(Field::optional(
             "basic",
-            FieldType::Block(Box::new(basic)),
-            "The user and password of `Authorization: Basic …`.",
+            block(basic),
+            "A user and a password: `Authorization: Basic …`.",
         ))
-        .field(Field::optional(
-            "header",
-            FieldType::Block(Box::new(header)),
-            "A header whose value is a secret.",
-        ))
+        .field(Field::optional("header", block(header), "A header whose value is a secret."))
         .one_of(&["bearer", "basic", "header"]);
-    Field::optional("auth", FieldType::Block(Box::new(auth)), "The credentials of the request.")
+    Field::optional("auth", block(auth), "The credentials of the request.")
 }
 
 pub(super) fn tls_field() -> Field {
@@ -144,7 +145,7 @@ pub(super) fn check_headers(block: &TriggerInfo) -> Result<(), String> {
         }
         if name == "authorization" {
             return Err(format!(
-                "has `headers` with `{key}`; write `auth {{ bearer = secret(…) }}`, since rules contain no secrets"
+                "has `headers` with `{key}`; write `auth {{ bearer {{ token = secret(…) }} }}`, since rules contain no secrets"
             ));
         }
     }

@@ -8,6 +8,7 @@ mod answer;
 mod call;
 mod client;
 mod fields;
+mod filled_call;
 mod outcome;
 mod pagerduty;
 mod refusals;

@@ -1,6 +1,5 @@
 //! The trigger `http`: any HTTP request.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::addresses::is_local;
 use super::answer::HttpAnswer;
 use super::call::{CallBody, CallUrl, DEFAULT_TIMEOUT, HttpCall, extended};
 use super::fields::{
@@ -147,17 +147,6 @@ fn check(block: &TriggerInfo) -> Result<(), String> {
         return Err("has `timeout`, which is not between 1ms and 1m".to_owned());
     }
     Ok(())
-}
-
-/// Whether a URL is of this machine, or of a Kubernetes Service: its traffic stays inside.
-pub(super) fn is_local(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-        Ok(address) => address.is_loopback(),
-        Err(_) => {
-            !host.contains('.') || [".svc", ".cluster.local"].iter().any(|end| host.ends_with(end))
-        }
-    }
 }
 
 #[async_trait]

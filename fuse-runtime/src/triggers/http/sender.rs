@@ -3,21 +3,17 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use http::{HeaderValue, header};
 use jiff::Timestamp;
 use reqwest::Url;
-use serde_json::Value;
 
-use super::addresses::{AddressDenied, HttpAddresses};
+use super::addresses::{AddressDenied, HttpAddresses, is_local};
 use super::answer::{HttpAnswer, MAX_BODY};
 use super::call::{CallBody, CallUrl, HttpCall};
-use super::client::{ClientPem, HttpClients};
-use super::fields::{AuthFields, TlsFields};
+use super::client::HttpClients;
+use super::filled_call::FilledCall;
 use super::refusals::{CallTarget, Refusals};
-use super::request::is_local;
-use super::signing::sign;
 use crate::error_causes::with_causes;
-use crate::secrets::{ReadSecrets, Secret, SecretRef, Secrets};
+use crate::secrets::{ReadSecrets, Secret, Secrets};
 use crate::triggers::{Failure, Readiness};
 
 /// Sends the requests of all HTTP triggers.
@@ -89,60 +85,15 @@ impl HttpSender {
         secrets: &ReadSecrets,
         url: Url,
     ) -> Result<HttpAnswer, Failure> {
-        let secret = |reference: &SecretRef| secrets.get(reference).map_or("", Secret::expose);
         self.allows(&url)?;
-        let TlsFields { ca, cert, key } = &call.tls;
-        let text = |reference: &Option<SecretRef>| reference.as_ref().map(|r| secret(r).to_owned());
-        let pem = ClientPem { ca: text(ca), cert: text(cert), key: text(key) };
-        let client = self.clients.get(pem).map_err(|why| Failure::NotReady(why.to_string()))?;
-
-        let mut body = call.body.clone();
-        if let (CallBody::Json(Value::Object(fields)), Some((key, reference))) =
-            (&mut body, &call.body_secret)
-        {
-            fields.insert((*key).to_owned(), secret(reference).trim().into());
-        }
-        let mut headers = call.headers.clone();
-        if let Some(content_type) = body.content_type() {
-            let value = HeaderValue::from_static(content_type);
-            headers.entry(header::CONTENT_TYPE).or_insert(value);
-        }
-        let body = body.bytes();
-        let own = HeaderValue::from_str(action).map_err(|_| {
-            Failure::Permanent("the id of the action cannot be a header".to_owned())
-        })?;
-        headers.insert("idempotency-key", own.clone());
-        headers.insert("x-fuse-action", own);
-        if let Some(reference) = &call.sign {
-            let signed =
-                sign(&mut headers, secret(reference).trim(), action, Timestamp::now(), &body);
-            signed.ok_or_else(|| Failure::NotReady(format!("{reference} is not base64")))?;
-        }
-        let AuthFields { bearer, basic, header } = &call.auth;
-        if let Some(header) = header {
-            let mut value = HeaderValue::from_str(secret(&header.value).trim()).map_err(|_| {
-                Failure::NotReady(format!("{} cannot be the value of a header", header.value))
-            })?;
-            value.set_sensitive(true);
-            let name = http::HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| {
-                Failure::Permanent(format!("`{}` is not the name of a header", header.name))
-            })?;
-            headers.insert(name, value);
-        }
-        let hidden_url = matches!(call.url, CallUrl::Secret(_)).then(|| url.clone());
+        let filled = FilledCall { call, secrets };
+        let client = self.clients.get(filled.pem());
+        let client = client.map_err(|why| Failure::NotReady(why.to_string()))?;
+        let body = filled.body();
+        let headers = filled.headers(action, &body, Timestamp::now())?;
+        let hidden = filled.hidden_texts(&url);
         let mut request =
             client.request(call.method.clone(), url).headers(headers).timeout(call.timeout);
-        if let Some(token) = bearer {
-            let value = HeaderValue::from_str(&format!("Bearer {}", secret(token).trim()));
-            let mut value = value.map_err(|_| {
-                Failure::NotReady(format!("{token} cannot be the value of a header"))
-            })?;
-            value.set_sensitive(true);
-            request = request.header(header::AUTHORIZATION, value);
-        }
-        if let Some(basic) = basic {
-            request = request.basic_auth(&basic.username, Some(secret(&basic.password).trim()));
-        }
         if !matches!(call.body, CallBody::None) {
             request = request.body(body);
         }
@@ -157,13 +108,6 @@ impl HttpSender {
                 break;
             }
         }
-        let mut hidden: Vec<&str> = secrets.values().map(|secret| secret.expose().trim()).collect();
-        if let Some(url) = &hidden_url {
-            hidden.extend([url.as_str(), url.path()]);
-            hidden.extend(url.query());
-        }
-        // A longer text is replaced before a part of it.
-        hidden.sort_by_key(|text| std::cmp::Reverse(text.len()));
         Ok(HttpAnswer::new(status, headers, &body, &hidden))
     }
 

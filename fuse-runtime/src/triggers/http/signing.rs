@@ -5,6 +5,8 @@ use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use sha2::Sha256;
 
+use crate::secrets::secret_from_base64;
+
 /// Adds the headers `webhook-id`, `webhook-timestamp` and `webhook-signature`. `None` if the secret is not base64.
 pub(super) fn sign(
     headers: &mut HeaderMap,
@@ -13,9 +15,7 @@ pub(super) fn sign(
     now: Timestamp,
     body: &[u8],
 ) -> Option<()> {
-    let text = secret.strip_prefix("whsec_").unwrap_or(secret).trim_end_matches('=');
-    let key =
-        data_encoding::BASE64_NOPAD.decode(text.as_bytes()).ok().filter(|key| !key.is_empty())?;
+    let key = secret_from_base64(secret)?;
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).ok()?;
     let time = now.as_second();
     mac.update(format!("{id}.{time}.").as_bytes());

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::answer::HttpAnswer;
 use super::call::{CallUrl, HttpCall};
-use super::fields::{AuthFields, secrets, text};
+use super::fields::{AuthFields, BearerFields, secrets, text};
 use super::read_fields;
 use super::sender::HttpSender;
 use crate::requirements::Requirement;
@@ -84,7 +84,8 @@ impl SlackFields {
                 Url::parse(POST_MESSAGE).map_err(|error| RenderError::new(error.to_string()))?,
             ),
         };
-        let auth = AuthFields { bearer: self.token, ..AuthFields::default() };
+        let bearer = self.token.map(|token| BearerFields { token });
+        let auth = AuthFields { bearer, ..AuthFields::default() };
         Ok(HttpCall { auth, ..HttpCall::post(url, body.into()) })
     }
 }
@@ -102,7 +103,7 @@ fn webhook_outcome(answer: &HttpAnswer) -> Result<(), Failure> {
 }
 
 /// What the answer of `chat.postMessage` means: it answers 200 to everything, with `ok`.
-fn method_outcome(answer: &HttpAnswer) -> Result<(), Failure> {
+fn api_outcome(answer: &HttpAnswer) -> Result<(), Failure> {
     answer.outcome(&[])?;
     let said = answer.json().unwrap_or_default();
     match said.get("ok") {
@@ -183,7 +184,7 @@ impl Trigger for Slack {
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
         let fields: SlackFields = read_fields(request)?;
         let (channel, is_webhook) = (fields.channel.clone(), fields.webhook.is_some());
-        let outcome = if is_webhook { webhook_outcome } else { method_outcome };
+        let outcome = if is_webhook { webhook_outcome } else { api_outcome };
         self.sender.perform(&fields.call()?, &request.id, outcome).await?;
         Ok(Done::new(match channel {
             Some(channel) => format!("posted a message to the channel {channel} of Slack"),
@@ -220,7 +221,7 @@ mod tests {
     }
 
     fn answered(body: &str) -> Result<(), Failure> {
-        method_outcome(&answer(200, body))
+        api_outcome(&answer(200, body))
     }
 
     #[test]

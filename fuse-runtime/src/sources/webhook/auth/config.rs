@@ -18,7 +18,9 @@ use super::query::QuerySecret;
 use super::sns::{Sns, SnsConfig};
 use super::template::SignedTemplate;
 use super::{Check, Checks};
-use crate::secrets::{ReadSecrets, Secret, SecretError, SecretRef, SecretTexts};
+use crate::secrets::{
+    ReadSecrets, Secret, SecretError, SecretRef, SecretTexts, secret_from_base64,
+};
 
 /// The tolerance of timestamps if the rules do not set one.
 pub(super) const DEFAULT_TOLERANCE: Duration = Duration::from_secs(5 * 60);
@@ -310,7 +312,7 @@ impl HmacConfig {
             let Some(secret) = secrets.get(reference) else { continue };
             let key = match self.secret_encoding {
                 SecretEncoding::Text => Some(secret.expose().as_bytes().to_vec()),
-                SecretEncoding::Base64 => from_base64(secret.expose()),
+                SecretEncoding::Base64 => secret_from_base64(secret.expose()),
             };
             match key.and_then(|key| MacKey::new(self.algorithm, &key)) {
                 Some(key) => keys.push(key),
@@ -338,10 +340,4 @@ impl HmacConfig {
         };
         (!keys.is_empty()).then(|| Signature { format: Arc::new(format), keys: keys.into() })
     }
-}
-
-/// The bytes of a base64 secret, which Standard Webhooks prefix with `whsec_`. `None` if it is not base64 or empty.
-fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let text = text.strip_prefix("whsec_").unwrap_or(text).trim_end_matches('=');
-    data_encoding::BASE64_NOPAD.decode(text.as_bytes()).ok().filter(|key| !key.is_empty())
 }

@@ -176,7 +176,7 @@ impl Claims {
         if self.is_empty() {
             return Ok(());
         }
-        let body = body.ok_or(Denied::Credentials("there is no body, which is signed"))?;
+        let body = body.ok_or(Denied::Credentials("the request has no body that is signed"))?;
         for claim in &self.all {
             claim.check(body).await?;
         }
