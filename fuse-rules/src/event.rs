@@ -41,6 +41,8 @@ pub struct Event<'a> {
     headers: BTreeMap<String, String>,
     query: BTreeMap<String, String>,
     path: BTreeMap<String, String>,
+    /// What a reaction reads as `outcome`.
+    outcome: BTreeMap<String, String>,
     body: Cow<'a, str>,
     /// Whether the body is already validated.
     is_read: bool,
@@ -106,6 +108,7 @@ impl<'a> Event<'a> {
             headers: BTreeMap::new(),
             query: BTreeMap::new(),
             path: BTreeMap::new(),
+            outcome: BTreeMap::new(),
             body: Cow::Borrowed(utf8(without_bom(body))?),
             is_read: false,
             stage: Stage::Received,
@@ -207,6 +210,7 @@ impl<'a> Event<'a> {
             headers: self.headers.clone(),
             query: self.query.clone(),
             path: self.path.clone(),
+            outcome: self.outcome.clone(),
             body: Cow::Borrowed(&self.body),
             ..*self
         }
@@ -215,6 +219,11 @@ impl<'a> Event<'a> {
     /// The same event with another body, which is not validated yet.
     pub(crate) fn with_body(self, body: impl Into<Cow<'a, str>>) -> Self {
         Self { body: body.into(), is_read: false, ..self }
+    }
+
+    /// The same event with what a reaction reads as `outcome`.
+    pub(crate) fn with_outcome(self, outcome: BTreeMap<String, String>) -> Self {
+        Self { outcome, ..self }
     }
 
     /// Declares that the body is valid.
@@ -265,6 +274,10 @@ impl<'a> Event<'a> {
 
     pub(crate) fn path_parameters(&self) -> &BTreeMap<String, String> {
         &self.path
+    }
+
+    pub(crate) fn outcome(&self) -> &BTreeMap<String, String> {
+        &self.outcome
     }
 
     /// A field of the root `event`. `type` and `subject` are those of CloudEvents, if present.

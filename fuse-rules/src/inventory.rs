@@ -9,6 +9,7 @@ pub use crate::ruleset::{PresetEvent, PresetInfo, PresetSecret, PresetSetting};
 pub use printed::{PrintedRule, RuleDifferences};
 use serde_json::{Map, Value as Json};
 
+use crate::reaction::ReactionKind;
 use crate::ruleset::Ruleset;
 use crate::schema::TriggerInfo;
 use crate::span::{Files, Span};
@@ -149,6 +150,30 @@ pub struct RuleInfo<'a> {
     pub triggers: Vec<TriggerInfo>,
     /// The fields of each trigger, as expressions.
     pub written: Vec<Vec<Written>>,
+    /// What it does instead of acting, or after its action failed.
+    pub reactions: Vec<ReactionInfo<'a>>,
+}
+
+impl RuleInfo<'_> {
+    /// The triggers of the rule and of its reactions.
+    pub fn all_triggers(&self) -> impl Iterator<Item = &TriggerInfo> {
+        self.triggers.iter().chain(self.reactions.iter().flat_map(|reaction| &reaction.triggers))
+    }
+}
+
+/// A reaction of a rule, `on KIND { … }`.
+#[derive(Clone, Debug)]
+pub struct ReactionInfo<'a> {
+    /// What it reacts to.
+    pub kind: ReactionKind,
+    /// Its full name, `sensor/rule on gated`.
+    pub name: &'a str,
+    /// Its clauses of flow control.
+    pub flow: Vec<String>,
+    /// Its triggers, as those of a rule.
+    pub triggers: Vec<TriggerInfo>,
+    /// The fields of each trigger, as expressions.
+    pub written: Vec<Vec<Written>>,
 }
 
 /// `each NAME in LIST max N`.
@@ -280,11 +305,21 @@ impl Ruleset {
 
     fn rule<'a>(&'a self, sensor: &'a typed::Sensor, rule: &'a typed::Rule) -> RuleInfo<'a> {
         let fuses = rule.requires.iter().filter_map(|fuse| self.typed().fuses.get(*fuse));
-        let written = |trigger: &typed::Trigger| {
-            let mut all = Vec::new();
-            collect(self.files(), &trigger.fields, &mut all);
-            all
+        let written = |triggers: &[typed::Trigger]| {
+            let written = triggers.iter().map(|trigger| {
+                let mut all = Vec::new();
+                collect(self.files(), &trigger.fields, &mut all);
+                all
+            });
+            written.collect::<Vec<_>>()
         };
+        let reactions = rule.reactions.iter().map(|reaction| ReactionInfo {
+            kind: reaction.kind,
+            name: &reaction.name,
+            flow: self.flow(reaction.flow.iter()),
+            triggers: reaction.triggers.iter().map(TriggerInfo::from_trigger).collect(),
+            written: written(&reaction.triggers),
+        });
         RuleInfo {
             name: &rule.name,
             span: rule.span,
@@ -296,7 +331,8 @@ impl Ruleset {
             when: self.texts(&rule.when),
             flow: self.flow(rule.flow.iter().filter(|clause| !sensor.shares(clause))),
             triggers: rule.triggers.iter().map(TriggerInfo::from_trigger).collect(),
-            written: rule.triggers.iter().map(written).collect(),
+            written: written(&rule.triggers),
+            reactions: reactions.collect(),
         }
     }
 

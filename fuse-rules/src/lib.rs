@@ -57,6 +57,7 @@ pub mod media_type;
 mod number;
 mod path;
 mod plan;
+mod reaction;
 mod reference;
 mod ruleset;
 mod scan;
@@ -78,6 +79,7 @@ pub use event::{Event, InvalidBody, MAX_DEPTH, UnreadableBody, foreign_encoding,
 pub use format::format;
 pub use fuses::Fuses;
 pub use loader::{LoadError, Loader};
+pub use reaction::{ReactionCause, ReactionKind};
 pub use number::{Number, NumberError};
 pub use ruleset::{Examined, LoadCache, Ruleset};
 pub use schema::Registry;

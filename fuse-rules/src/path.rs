@@ -9,6 +9,9 @@ pub(crate) const PATH_FIELD: &str = "path";
 /// The roots that every rule can read.
 pub(crate) const ROOTS: [&str; 4] = ["body", "headers", "query", "event"];
 
+/// The root that only reactions can read.
+pub(crate) const OUTCOME: &str = "outcome";
+
 /// The root of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Root {
@@ -16,6 +19,8 @@ pub(crate) enum Root {
     Headers,
     Query,
     Event,
+    /// What a reaction reacts to.
+    Outcome,
     /// The element that the binder at this level binds; the outermost level is 0.
     Element(u32),
 }

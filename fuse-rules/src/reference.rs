@@ -187,6 +187,7 @@ impl<'w, 'e> Env<'w, 'e> {
             Root::Headers => &self.world.headers,
             Root::Query => &self.world.query,
             Root::Event => &self.world.event,
+            Root::Outcome => return None,
             Root::Element(level) => self.elements.get(level as usize)?,
         })
     }

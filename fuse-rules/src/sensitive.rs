@@ -47,7 +47,7 @@ pub fn is_sensitive(name: &str) -> bool {
 pub(crate) fn root_is_sensitive(root: Root, segments: &[Segment]) -> Option<bool> {
     match (root, segments.first()) {
         (Root::Element(_), _) => None,
-        (Root::Body | Root::Event, _) => Some(false),
+        (Root::Body | Root::Event | Root::Outcome, _) => Some(false),
         (Root::Headers | Root::Query, Some(Segment::Key(name))) => Some(is_sensitive(name)),
         // This is the map of all headers or parameters.
         (Root::Headers | Root::Query, _) => Some(true),

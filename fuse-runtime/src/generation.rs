@@ -29,7 +29,9 @@ impl Generation {
     pub(crate) fn new(ruleset: Ruleset, fuses: Fuses) -> Self {
         let kinds = ruleset
             .rules()
-            .flat_map(|rule| rule.triggers.into_iter().map(|trigger| trigger.kind))
+            .flat_map(|rule| {
+                rule.all_triggers().map(|trigger| trigger.kind.clone()).collect::<Vec<_>>()
+            })
             .collect::<BTreeSet<String>>();
         let mut events: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for event in ruleset.events() {

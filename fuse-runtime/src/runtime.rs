@@ -333,6 +333,8 @@ impl Runtime {
                 ledger: Arc::clone(&ledger),
                 metrics: Arc::clone(&metrics),
                 clock: clock.clone(),
+                reactions: engine.reactions(),
+                parked: Arc::clone(&engine.parked),
                 problems: Arc::clone(&unfollowed),
             })
         });

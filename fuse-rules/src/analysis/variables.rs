@@ -135,6 +135,8 @@ impl Variables {
             Root::Headers => HEADERS,
             Root::Query => QUERY,
             Root::Event => EVENT,
+            // No condition reads it.
+            Root::Outcome => return None,
             Root::Element(level) => *scope.get(usize::try_from(level).ok()?)?,
         };
         Some((id, &path.segments))

@@ -6,12 +6,17 @@ use serde_json::{Map, Value as Json};
 use super::Checker;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::syntax::ast::{self, Block};
-use crate::typed::{ExpectedFields, Mapped, MappedValue, Rule};
+use crate::typed::{ExpectedFields, Mapped, MappedValue, Trigger};
 use crate::value::Value;
 
 impl Checker<'_> {
-    pub(super) fn expected_fields(&mut self, block: &Block, rule: &Rule) -> Option<ExpectedFields> {
-        let given: Vec<_> = rule.triggers.iter().map(|trigger| &trigger.fields).collect();
+    pub(super) fn expected_fields(
+        &mut self,
+        block: &Block,
+        rule: &str,
+        triggers: &[Trigger],
+    ) -> Option<ExpectedFields> {
+        let given: Vec<_> = triggers.iter().map(|trigger| &trigger.fields).collect();
         self.check_fields_are_set(block, &given, rule);
         let Json::Object(mut expected) = self.block_value(block)? else { return None };
         self.convert_like_rule(&mut expected, block, &given);
@@ -106,7 +111,7 @@ impl Checker<'_> {
     }
 
     /// Reports expected fields that no trigger of the rule sets.
-    fn check_fields_are_set(&mut self, block: &Block, given: &[&Vec<Mapped>], rule: &Rule) {
+    fn check_fields_are_set(&mut self, block: &Block, given: &[&Vec<Mapped>], rule: &str) {
         for field in &block.fields {
             let key = field.key.text.as_str();
             let found: Vec<&Mapped> =
@@ -117,7 +122,7 @@ impl Checker<'_> {
                     Diagnostic::error(
                         Code::E0603,
                         field.key.span,
-                        format!("rule `{}` does not set `{key}`", rule.name),
+                        format!("rule `{rule}` does not set `{key}`"),
                     )
                     .label("never set")
                     .suggest(&field.key, known, "it sets"),

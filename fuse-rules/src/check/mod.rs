@@ -30,6 +30,7 @@ mod order;
 mod paths;
 mod patterns;
 mod presets;
+mod reactions;
 mod references;
 mod required_values;
 mod results;

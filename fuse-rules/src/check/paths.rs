@@ -10,7 +10,7 @@ use super::names::DeclarationKind;
 use super::scope::{PathParameter, Scope, ScopeKind};
 use super::value_keys::ValueKey;
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
-use crate::path::{EVENT_FIELDS, PATH_FIELD, ROOTS, path_text};
+use crate::path::{EVENT_FIELDS, OUTCOME, PATH_FIELD, ROOTS, path_text};
 use crate::span::Span;
 use crate::syntax::ast::{PathStep, Text};
 use crate::syntax::is_name;
@@ -51,6 +51,7 @@ impl Checker<'_> {
             }
             ("query", _) => Root::Query,
             ("event", _) => Root::Event,
+            (OUTCOME, _) if scope.has_outcome => Root::Outcome,
             _ => {
                 if let Some(constant) = self.constant_path(root, steps, span) {
                     return constant;
@@ -146,6 +147,10 @@ impl Checker<'_> {
             && fields.step(&Segment::Key(name.clone()), false, &|| "body".into()).is_ok();
         let help = match (suggest::misspelt(name, known.clone()), name.as_str()) {
             _ if of_body => format!("did you mean `body.{name}`?"),
+            (_, OUTCOME) => {
+                "only a reaction has an outcome: `on failure { … }`, after the triggers of the rule"
+                    .to_owned()
+            }
             (_, "True" | "yes" | "Yes" | "TRUE") => "write `true`".to_owned(),
             (_, "False" | "no" | "No" | "FALSE") => "write `false`".to_owned(),
             (_, "nil" | "None" | "undefined" | "missing") => {

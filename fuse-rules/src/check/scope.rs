@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::value_keys::{ValueKey, value_key};
-use crate::path::path_text;
+use crate::path::{OUTCOME, path_text};
 use crate::syntax::ast::Text;
 use crate::typed::{Expr, ExprKind, Root, Segment};
 use crate::types::{Absence, Known, Missing, Ty};
@@ -35,6 +35,8 @@ pub(super) struct Scope {
     /// The parameters of the event's path.
     parameters: Vec<PathParameter>,
     pub(super) kind: ScopeKind,
+    /// Whether it is the scope of a reaction, which can read `outcome`.
+    pub(super) has_outcome: bool,
     /// Facts about values that go beyond their types.
     facts: FxHashMap<ValueKey, Known>,
     /// The previous facts before each change, to undo it.
@@ -106,6 +108,7 @@ impl Scope {
             body: Ty::any(),
             parameters: Vec::new(),
             kind,
+            has_outcome: false,
             facts: FxHashMap::default(),
             before: Vec::new(),
             computed: 0,
@@ -231,6 +234,7 @@ impl Scope {
             Root::Body => Known::present(self.body.clone()),
             Root::Headers | Root::Query => Known::present(Ty::map(Ty::string())),
             Root::Event => Known::present(super::paths::event_type(&self.parameters)),
+            Root::Outcome => Known::present(super::reactions::outcome_type()),
             Root::Element(level) => {
                 let bound = self.bound.get(level as usize);
                 bound.map_or_else(Known::any, |bound| bound.element.clone())
@@ -261,6 +265,7 @@ impl Scope {
             Root::Headers => "headers",
             Root::Query => "query",
             Root::Event => "event",
+            Root::Outcome => OUTCOME,
             Root::Element(level) => {
                 self.bound.get(level as usize).map_or("", |bound| bound.name.text.as_str())
             }

@@ -138,16 +138,22 @@ impl Checker<'_> {
         }
         let triggers =
             rule.triggers.iter().filter_map(|trigger| self.trigger(trigger, scope)).collect();
+        let name = format!("{}/{}", sensor.name.text, rule.name.text);
+        let flow = joined(outer.flow.clone(), shared.flow);
+        let is_limited = !flow.is_empty();
+        let reactions =
+            self.reactions(&rule.reactions, &name, &all_requires, is_limited, scope);
         typed::Rule {
-            name: format!("{}/{}", sensor.name.text, rule.name.text),
+            name,
             span: rule.name.span,
             doc: rule.doc.clone(),
             requires: all_requires,
             each: shared.each,
             lets: shared.lets,
             when: shared.when,
-            flow: joined(outer.flow.clone(), shared.flow),
+            flow,
             triggers,
+            reactions,
         }
     }
 
@@ -210,7 +216,7 @@ impl Checker<'_> {
         typed::Each { name: each.name.text.clone(), list, max }
     }
 
-    fn trigger(&mut self, trigger: &ast::Trigger, scope: &mut Scope) -> Option<typed::Trigger> {
+    pub(super) fn trigger(&mut self, trigger: &ast::Trigger, scope: &mut Scope) -> Option<typed::Trigger> {
         let kind = &trigger.kind;
         let Some(schema) = self.registry.find_trigger(&kind.text) else {
             let known = self.registry.triggers().map(|schema| schema.kind());

@@ -18,7 +18,9 @@ use crate::loader::resolved;
 use crate::reference;
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, RuleRef};
-use crate::typed::{Body, Expect, Expected, ExpectedRule, Rule, Send, Sensor, Test, TestStep};
+use crate::typed::{
+    Body, Expect, Expected, ExpectedRule, Reaction, Rule, Send, Sensor, Test, TestStep,
+};
 use crate::value::Value;
 
 /// The rules that tests may name.
@@ -231,8 +233,12 @@ impl Checker<'_> {
     ) -> Option<Expected> {
         Some(match expected {
             ast::Expected::NothingElse => Expected::NothingElse,
-            ast::Expected::No(rule) => {
-                Expected::No(self.rule_named(rule, sent, rules)?.1.name.clone())
+            ast::Expected::No(rule, reaction) => {
+                let (_, rule) = self.rule_named(rule, sent, rules)?;
+                Expected::No(match reaction {
+                    Some(kind) => self.expected_reaction(kind, rule)?.name.clone(),
+                    None => rule.name.clone(),
+                })
             }
             ast::Expected::Rule(expected) => {
                 Expected::Rule(Box::new(self.expected_rule(expected, sent, rules)?))
@@ -247,11 +253,18 @@ impl Checker<'_> {
         rules: &TestableRules<'_>,
     ) -> Option<ExpectedRule> {
         let (sensor, rule) = self.rule_named(&expected.rule, sent, rules)?;
+        let reaction = match &expected.reaction {
+            Some(kind) => Some(self.expected_reaction(kind, rule)?),
+            None => None,
+        };
         let outcome = match &expected.outcome {
             Some(outcome) => {
                 let named = Outcome::ALL.into_iter().find(|known| known.as_str() == outcome.text);
                 let named = named.unwrap_or(Outcome::Fired);
-                self.check_outcome(named, outcome.span, rule);
+                match reaction {
+                    Some(reaction) => self.check_outcome_of_reaction(named, outcome.span, reaction),
+                    None => self.check_outcome(named, outcome.span, rule),
+                }
                 named
             }
             None => Outcome::Fired,
@@ -284,10 +297,14 @@ impl Checker<'_> {
                     "leave the block out, or expect the rule to fire",
                 );
             }
-            self.expected_fields(block, rule)
+            match reaction {
+                Some(reaction) => self.expected_fields(block, &reaction.name, &reaction.triggers),
+                None => self.expected_fields(block, &rule.name, &rule.triggers),
+            }
         });
         Some(ExpectedRule {
-            rule: rule.name.clone(),
+            rule: reaction.map_or(&rule.name, |reaction| &reaction.name).clone(),
+            reaction: reaction.map(|reaction| reaction.kind),
             outcome,
             count: expected.count.map(|(count, _)| count),
             element: expected.element.as_ref().map(|(path, _)| path.clone()),
@@ -310,6 +327,35 @@ impl Checker<'_> {
                 "add `once per … within …` or `limit N per D` to the rule, or expect another outcome",
             ),
             _ => {}
+        }
+    }
+
+    /// The reaction that a test expects.
+    fn expected_reaction<'r>(&mut self, word: &ast::Text, rule: &'r Rule) -> Option<&'r Reaction> {
+        let kind = self.reaction_kind(word)?;
+        let reaction = rule.reaction(kind);
+        if reaction.is_none() {
+            self.never(
+                word.span,
+                format!("rule `{}` has no reaction `on {kind}`", rule.name),
+                "add the reaction to the rule, or remove the expectation",
+            );
+        }
+        reaction
+    }
+
+    fn check_outcome_of_reaction(&mut self, outcome: Outcome, span: Span, reaction: &Reaction) {
+        let can_be = match outcome {
+            Outcome::Fired | Outcome::Rejected => true,
+            Outcome::Suppressed => !reaction.flow.is_empty(),
+            _ => false,
+        };
+        if !can_be {
+            self.never(
+                span,
+                format!("a reaction is never `{outcome}`"),
+                "expect that it fires, or write `expect no RULE on KIND`",
+            );
         }
     }
 

@@ -265,17 +265,27 @@ pub(super) fn fire(
     if let Some(why) = gated(declared, &rule.requires, fuses) {
         return report(Verdict::Gated(why));
     }
+    rendered(&rule.flow, &rule.triggers, stack, report);
+}
+
+/// The result of triggers that may be performed: a verdict per trigger.
+pub(super) fn rendered(
+    flow: &[typed::FlowClause<Slot>],
+    triggers: &[typed::Trigger<Slot>],
+    stack: &Stack<'_, '_>,
+    report: &mut dyn FnMut(Verdict),
+) {
     let mut value = |expr: &Expr<Slot>| stack.rendered(expr);
-    let flow = match mapping::flow_requests(&rule.flow, &mut value) {
+    let flow = match mapping::flow_requests(flow, &mut value) {
         Ok(flow) => flow,
         Err(why) => {
-            for _ in &rule.triggers {
+            for _ in triggers {
                 report(Verdict::Rejected(why.clone()));
             }
             return;
         }
     };
-    for (ordinal, trigger) in rule.triggers.iter().enumerate() {
+    for (ordinal, trigger) in triggers.iter().enumerate() {
         report(match mapping::render(&trigger.fields, &mut value) {
             Ok(fields) => Verdict::Fired {
                 trigger: trigger.kind.clone(),

@@ -97,6 +97,7 @@ pub(crate) fn read(
             Origin::Query(path) => {
                 text_map(extract, slot, path, event.queries());
             }
+            Origin::Outcome(path) => text_map(extract, slot, path, event.outcome()),
             Origin::Event(path) => {
                 let text = match path.as_slice() {
                     [Segment::Key(name)] => event.field(name),

@@ -13,6 +13,7 @@ mod memo;
 mod missing;
 mod plan;
 mod programs;
+mod reactions;
 mod scratch;
 mod stack;
 #[cfg(test)]

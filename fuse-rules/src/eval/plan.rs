@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use super::arrival::is_seen_as_received;
 use super::explain::{self, ExplainedPage, Explanation, PageRequest};
-use super::{Pool, exhaustive, indexed, missing};
-use crate::decision::{Decided, Evaluation};
+use super::{Pool, exhaustive, indexed, missing, reactions};
+use crate::decision::{Decided, Decision, Evaluation};
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::plan::{self, BodyField, Compiled};
+use crate::reaction::{ReactionCause, ReactionKind};
 use crate::semantics::DEFAULT_MAX_WORK;
 use crate::typed;
 
@@ -105,6 +106,54 @@ impl Plan {
                 let evaluation = indexed::refused(why.to_string());
                 Decided { evaluation, missing: Vec::new() }
             }
+        }
+    }
+
+    /// Whether a rule for this event reacts to this kind of outcome.
+    pub fn reacts(&self, event: (&str, &str), rule: &str, kind: ReactionKind) -> bool {
+        reactions::reacts(&self.inner, event, rule, kind)
+    }
+
+    /// Evaluates the reaction of a rule to what became of it. Returns one decision per trigger of the reaction, with the
+    /// clauses of flow control that it has to pass; their rule is [`ReactionKind::name_for`]. There are none if the
+    /// rule has no such reaction, or if its conditions are not true for the event and element.
+    ///
+    /// ```
+    /// use fuse_rules::{Event, Fuses, ReactionCause, Registry, Ruleset};
+    /// use fuse_rules::schema::{Field, FieldType, Schema, SourceSchema};
+    ///
+    /// let text = Field::required("text", FieldType::String, "What to say.");
+    /// let registry = Registry::new()
+    ///     .source(SourceSchema::new(Schema::new("queue", "A queue."), Schema::new("event", "")))
+    ///     .trigger(Schema::new("page", "Calls a human.").field(text));
+    /// let rules = r#"
+    ///     fuse calls default off
+    ///     source q queue { event e }
+    ///     sensor s on q.e {
+    ///       rule r {
+    ///         requires calls
+    ///         trigger page { text = "${body.app} is down" }
+    ///         on gated { trigger page { text = "not called for ${body.app}: ${outcome.reason}" } }
+    ///       }
+    ///     }
+    /// "#;
+    /// let plan = Ruleset::parse("a.rules", rules, &registry)?.plan();
+    /// let event = Event::new("q", "e", br#"{"app": "pay"}"#)?;
+    /// let gated = &plan.evaluate(&event, &Fuses::default()).decisions[0];
+    /// let reactions = plan.react(&event, &ReactionCause::of_decision(gated).unwrap());
+    /// let action = reactions[0].action.as_ref().unwrap();
+    /// assert_eq!(action.rule, "s/r on gated");
+    /// assert_eq!(action.fields["text"], "not called for pay: fuse `calls` is off");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn react(&self, event: &Event<'_>, cause: &ReactionCause) -> Vec<Decision> {
+        let fields = cause.fields(event.event_id());
+        match self.seen(event) {
+            Ok(event) => {
+                reactions::react(&self.inner, &event.borrowed().with_outcome(fields), cause)
+            }
+            // No rule saw the event.
+            Err(_) => Vec::new(),
         }
     }
 

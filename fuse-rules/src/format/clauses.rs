@@ -8,9 +8,9 @@ use super::layout::{Layout, Separation, UnitBody};
 use crate::syntax::Rule;
 
 impl<'a> Layout<'a> {
-    /// A clause of a sensor or rule; a rule counts as a clause of its sensor.
+    /// A clause of a sensor or rule; a rule counts as a clause of its sensor, and a reaction as a clause of its rule.
     pub(super) fn clause(&mut self, pair: Pair<'a, Rule>) -> UnitBody<'a> {
-        if pair.as_rule() == Rule::rule_decl {
+        if matches!(pair.as_rule(), Rule::rule_decl | Rule::reaction_clause) {
             return UnitBody::Plain(self.with_body(pair, Self::clause));
         }
         let mut docs = Vec::new();
@@ -53,6 +53,7 @@ impl<'a> Layout<'a> {
                 | Rule::expect_nothing
                 | Rule::expect_no
                 | Rule::expect_rule
+                | Rule::expect_reaction
                 | Rule::expect_count
                 | Rule::expect_element
                 | Rule::expect_reason => {

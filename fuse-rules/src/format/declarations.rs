@@ -116,7 +116,11 @@ impl<'a> Layout<'a> {
                     docs.push(self.token(&part));
                     break;
                 }
-                Rule::source_head | Rule::sensor_head | Rule::rule_head | Rule::test_head => {
+                Rule::source_head
+                | Rule::sensor_head
+                | Rule::rule_head
+                | Rule::reaction_head
+                | Rule::test_head => {
                     docs.extend(self.words(part.into_inner()));
                 }
                 _ => docs.push(self.token(&part)),

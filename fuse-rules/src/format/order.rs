@@ -31,6 +31,8 @@ fn rank(pair: &Pair<'_, Rule>) -> u8 {
         Rule::once_clause => 4,
         Rule::limit_clause => 5,
         // Events and `...` come after the fields of a source or type.
+        // What follows if the rule does not act comes after what it does.
+        Rule::reaction_clause => 7,
         Rule::trigger_clause | Rule::rule_decl | Rule::event_decl | Rule::type_rest => 6,
         // After the conditions of an event.
         _ => 4,

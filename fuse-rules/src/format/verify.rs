@@ -192,6 +192,7 @@ fn is_ordered(rule: Rule) -> bool {
             | Rule::event_block
             | Rule::sensor_decl
             | Rule::rule_decl
+            | Rule::reaction_clause
             | Rule::type_record
     )
 }

@@ -163,6 +163,7 @@ pub(super) fn set(input: &mut Input, path: &InputPath, value: Value<'static>, rn
                 *at = value;
             }
         }
+        Root::Outcome => {}
         Root::Event => {
             if let [InputStep::Key(field), InputStep::Key(name)] = path.steps.as_slice()
                 && field == PATH_FIELD

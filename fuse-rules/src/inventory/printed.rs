@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::ruleset::Ruleset;
 use crate::typed::{
-    DefinitionKind, Each, EventDecl, EventName, Expr, Mapped, MappedValue, Rule, Sensor, Shown,
+    DefinitionKind, Each, EventDecl, EventName, Expr, Mapped, MappedValue, Rule, Sensor, Shown, FlowClause, Trigger,
 };
 
 /// A rule, printed with everything that its decisions and actions depend on. The texts are for comparisons, not for
@@ -172,11 +172,19 @@ impl Printer {
     }
 
     fn action(&mut self, rule: &Rule) {
-        for clause in &rule.flow {
+        self.performed(&rule.flow, &rule.triggers);
+        for reaction in &rule.reactions {
+            self.part("on", format_args!("{}", reaction.kind));
+            self.performed(&reaction.flow, &reaction.triggers);
+        }
+    }
+
+    fn performed(&mut self, flow: &[FlowClause], triggers: &[Trigger]) {
+        for clause in flow {
             clause.keys.iter().for_each(|key| self.expr("key", key));
             self.part("flow", format_args!("{:?}", clause.flow));
         }
-        for trigger in &rule.triggers {
+        for trigger in triggers {
             self.part("trigger", format_args!("{}", trigger.kind));
             self.fields(&trigger.fields);
         }

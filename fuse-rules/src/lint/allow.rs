@@ -179,6 +179,7 @@ fn targets(text: &str) -> Vec<Range<usize>> {
                 | Rule::once_clause
                 | Rule::limit_clause
                 | Rule::trigger_clause
+                | Rule::reaction_clause
                 | Rule::field
                 | Rule::nested
                 | Rule::from_pick

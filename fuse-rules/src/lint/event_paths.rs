@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::literals::quoted;
+use crate::path::OUTCOME;
 use crate::path::Segment;
 use crate::syntax::is_name;
 use crate::typed::{Each, Expr, ExprKind, Mapped, MappedValue, Path, Root, Rule, Sensor, Trigger};
@@ -34,6 +35,7 @@ impl fmt::Display for EventPath<'_> {
             Root::Headers => "headers",
             Root::Query => "query",
             Root::Event => "event",
+            Root::Outcome => OUTCOME,
             Root::Element(_) => "…",
         })?;
         for step in &self.steps {

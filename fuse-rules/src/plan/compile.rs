@@ -115,25 +115,15 @@ impl<'r> Compiler<'r> {
             self.candidates.push(Candidate { at, groups, lists, outer, condition });
         }
         self.in_values = true;
-        let flow = rule
-            .flow
-            .iter()
-            .map(|clause| typed::FlowClause {
-                flow: clause.flow,
-                keys: clause.keys.iter().map(|key| self.expr(key)).collect(),
-                identity: clause.identity.clone(),
-                span: clause.span,
-            })
-            .collect();
-        let triggers = rule
-            .triggers
-            .iter()
-            .map(|trigger| typed::Trigger {
-                kind: trigger.kind.clone(),
-                span: trigger.span,
-                fields: self.mapped(&trigger.fields),
-            })
-            .collect();
+        let (flow, triggers) = (self.flow(&rule.flow), self.triggers(&rule.triggers));
+        let reactions = rule.reactions.iter().map(|reaction| typed::Reaction {
+            kind: reaction.kind,
+            name: reaction.name.clone(),
+            span: reaction.span,
+            flow: self.flow(&reaction.flow),
+            triggers: self.triggers(&reaction.triggers),
+        });
+        let reactions = reactions.collect();
         self.in_values = false;
         self.close(each.as_ref());
         RulePlan {
@@ -144,7 +134,27 @@ impl<'r> Compiler<'r> {
             clauses,
             flow,
             triggers,
+            reactions,
         }
+    }
+
+    fn flow(&mut self, clauses: &[typed::FlowClause]) -> Vec<typed::FlowClause<Slot>> {
+        let clause = |clause: &typed::FlowClause| typed::FlowClause {
+            flow: clause.flow,
+            keys: clause.keys.iter().map(|key| self.expr(key)).collect(),
+            identity: clause.identity.clone(),
+            span: clause.span,
+        };
+        clauses.iter().map(clause).collect()
+    }
+
+    fn triggers(&mut self, triggers: &[typed::Trigger]) -> Vec<typed::Trigger<Slot>> {
+        let trigger = |trigger: &typed::Trigger| typed::Trigger {
+            kind: trigger.kind.clone(),
+            span: trigger.span,
+            fields: self.mapped(&trigger.fields),
+        };
+        triggers.iter().map(trigger).collect()
     }
 
     /// Opens the frame of an `each`. The list itself is read outside of this frame.

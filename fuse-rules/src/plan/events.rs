@@ -75,6 +75,12 @@ fn event_plan(
     let conceal =
         Conceal::from_conditions(sensors.iter().flat_map(|sensor| &sensor.clauses).chain(rules));
     let (rules, sites) = index::build(compiler.candidates, &programs, &compiler.frames);
+    let reacting = sensors
+        .iter()
+        .flat_map(|sensor| &sensor.rules)
+        .filter(|rule| !rule.reactions.is_empty())
+        .map(|rule| (rule.name.clone(), rule.reactions.iter().map(|one| one.kind).collect()))
+        .collect();
     let bounds: Vec<RuleBound> = bounds.collect();
     let mut total_growth = Growth::default();
     bounds.iter().for_each(|bound| total_growth.add_all(&bound.growth));
@@ -102,6 +108,7 @@ fn event_plan(
             .filter(|(_, value)| value.is_object())
             .map(|(name, _)| name.clone())
             .collect(),
+        reacting,
         conceal,
     }
 }

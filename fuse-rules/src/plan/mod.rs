@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use crate::reaction::ReactionKind;
 use crate::scan::Trie;
 use crate::semantics::{Growth, RuleBound};
 use crate::span::{Files, Span};
@@ -81,6 +82,8 @@ pub(crate) struct EventPlan {
     pub(crate) total_growth: Growth,
     /// The bytes of an event within which all rules together stay within the default limit.
     pub(crate) cheap_bytes: u64,
+    /// What each rule reacts to, by its full name. Only rules with reactions are here.
+    pub(crate) reacting: FxHashMap<String, Vec<ReactionKind>>,
     /// The values to hide in explanations, if there are any.
     pub(crate) conceal: Option<Conceal>,
 }
@@ -126,6 +129,7 @@ pub(crate) struct RulePlan {
     pub(crate) clauses: Vec<Expr<Slot>>,
     pub(crate) flow: Vec<typed::FlowClause<Slot>>,
     pub(crate) triggers: Vec<typed::Trigger<Slot>>,
+    pub(crate) reactions: Vec<typed::Reaction<Slot>>,
 }
 
 pub(crate) struct EachPlan {
@@ -176,6 +180,7 @@ pub(crate) enum Origin {
     Headers(Vec<Segment>),
     Query(Vec<Segment>),
     Event(Vec<Segment>),
+    Outcome(Vec<Segment>),
 }
 
 /// A value of the event, by the frame that contains it.
@@ -259,5 +264,6 @@ fn origin(path: &Path) -> Origin {
         typed::Root::Headers => Origin::Headers(path.segments.clone()),
         typed::Root::Query => Origin::Query(path.segments.clone()),
         typed::Root::Event => Origin::Event(path.segments.clone()),
+        typed::Root::Outcome => Origin::Outcome(path.segments.clone()),
     }
 }

@@ -228,6 +228,7 @@ pub(crate) struct Rule {
     pub(crate) name: Text,
     pub(crate) shared: Shared,
     pub(crate) triggers: Vec<Trigger>,
+    pub(crate) reactions: Vec<Reaction>,
     pub(crate) broken: bool,
     pub(crate) incomplete: bool,
 }
@@ -242,6 +243,18 @@ pub(crate) struct FlowClause {
     /// The span of its duration.
     pub(crate) duration_span: Span,
     pub(crate) span: Span,
+}
+
+/// `on gated or failure { … }`.
+#[derive(Clone, Debug)]
+pub(crate) struct Reaction {
+    /// What it reacts to.
+    pub(crate) kinds: Vec<Text>,
+    pub(crate) flow: Vec<FlowClause>,
+    pub(crate) triggers: Vec<Trigger>,
+    pub(crate) span: Span,
+    /// Recovery dropped a clause.
+    pub(crate) incomplete: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -288,6 +288,8 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::when_clause => "`when`",
         Rule::once_clause => "`once`",
         Rule::trigger_clause => "`trigger`",
+        Rule::reaction_clause => "`on`",
+        Rule::reaction_head => "what to react to, such as `failure`",
         Rule::event_ref => "a source and event such as `alertmanager.slo-alerts`",
         Rule::field | Rule::nested | Rule::key => "a field",
         Rule::from_pick | Rule::kw_from | Rule::send_file => "`from`",

@@ -3,7 +3,7 @@
 use pest::iterators::Pair;
 
 use super::Rule;
-use super::ast::{EventRef, ExprKind, Rule as RuleDecl, Sensor, Shared, Text};
+use super::ast::{EventRef, ExprKind, Reaction, Rule as RuleDecl, Sensor, Shared, Text};
 use super::lower::{Lower, NAMELESS};
 
 impl Lower<'_> {
@@ -69,6 +69,7 @@ impl Lower<'_> {
             name: Text { text: NAMELESS.into(), span: self.span(&pair) },
             shared: Shared::default(),
             triggers: Vec::new(),
+            reactions: Vec::new(),
             broken: true,
             incomplete: false,
         };
@@ -86,6 +87,7 @@ impl Lower<'_> {
                 Rule::bad_head => self.bad_head(&part, Rule::probe_rule_head),
                 Rule::brace_open => open = Some(self.span(&part)),
                 Rule::trigger_clause => rule.triggers.extend(self.trigger(part)),
+                Rule::reaction_clause => rule.reactions.push(self.reaction(part)),
                 Rule::alien_end => self.alien_end(&part),
                 Rule::bad_clause => {
                     rule.incomplete = true;
@@ -100,6 +102,40 @@ impl Lower<'_> {
             before = Some(start);
         }
         rule
+    }
+
+    fn reaction(&mut self, pair: Pair<'_, Rule>) -> Reaction {
+        let mut reaction = Reaction {
+            kinds: Vec::new(),
+            flow: Vec::new(),
+            triggers: Vec::new(),
+            span: self.span(&pair),
+            incomplete: false,
+        };
+        let mut shared = Shared::default();
+        let mut open = None;
+        let mut before = None;
+        for part in pair.into_inner() {
+            let start = part.as_span().start();
+            match part.as_rule() {
+                Rule::reaction_head => {
+                    let kinds = part.into_inner().filter(|part| part.as_rule() == Rule::ident);
+                    reaction.kinds = kinds.map(|kind| self.text_of(&kind)).collect();
+                }
+                Rule::brace_open => open = Some(self.span(&part)),
+                Rule::trigger_clause => reaction.triggers.extend(self.trigger(part)),
+                Rule::alien_end => self.alien_end(&part),
+                Rule::bad_clause => {
+                    reaction.incomplete = true;
+                    self.bad(&part, Rule::probe_reaction_clause, before);
+                }
+                Rule::close => self.close(&part, open, "this `on`"),
+                _ => self.shared_clause(part, &mut shared),
+            }
+            before = Some(start);
+        }
+        reaction.flow = shared.flow;
+        reaction
     }
 
     /// Text that is not a clause. If it continues a condition, that condition was parsed only in

@@ -126,14 +126,23 @@ impl Lower<'_> {
         match pair.as_rule() {
             Rule::expect_nothing => return Ok(Expected::NothingElse),
             Rule::expect_no => {
-                let rule = pair.into_inner().find(|part| part.as_rule() == Rule::rule_ref);
-                return Ok(Expected::No(self.rule_ref(&rule.ok_or(Dropped)?)));
+                let mut rule = None;
+                let mut reaction = None;
+                for part in pair.into_inner() {
+                    match part.as_rule() {
+                        Rule::rule_ref => rule = Some(self.rule_ref(&part)),
+                        Rule::expect_reaction => reaction = self.reaction_kind(part),
+                        _ => {}
+                    }
+                }
+                return Ok(Expected::No(rule.ok_or(Dropped)?, reaction));
             }
             _ => {}
         }
         let nameless = RuleRef { text: NAMELESS.into(), span: self.span(&pair) };
         let mut expected = ExpectedRule {
             rule: nameless,
+            reaction: None,
             outcome: None,
             count: None,
             element: None,
@@ -144,6 +153,7 @@ impl Lower<'_> {
             let span = self.span(&part);
             match part.as_rule() {
                 Rule::rule_ref => expected.rule = self.rule_ref(&part),
+                Rule::expect_reaction => expected.reaction = self.reaction_kind(part),
                 Rule::outcome => expected.outcome = Some(self.text_of(&part)),
                 Rule::expect_count => {
                     let number = part.into_inner().find(|p| p.as_rule() == Rule::integer);
@@ -163,6 +173,11 @@ impl Lower<'_> {
             }
         }
         Ok(Expected::Rule(Box::new(expected)))
+    }
+
+    fn reaction_kind(&self, pair: Pair<'_, Rule>) -> Option<Text> {
+        let kind = pair.into_inner().find(|part| part.as_rule() == Rule::ident)?;
+        Some(self.text_of(&kind))
     }
 
     fn rule_ref(&self, pair: &Pair<'_, Rule>) -> RuleRef {

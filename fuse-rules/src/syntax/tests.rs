@@ -88,7 +88,19 @@ sensor s on alertmanager.slo-alerts {
       record = { a? = x, "b c" = -5m }
     }
     trigger log { message = "{{x}}" }
+    on failure or gated {
+      limit 2 per 1h per x
+      once per alert.app within 1h
+      trigger log { message = outcome.reason }
+      trigger log { message = "again" }
+    }
+    on suppressed { trigger log { message = x } }
   }
+}
+test "t" {
+  send a.b body { c = 1 }
+  expect r on gated once { message = "m" }
+  expect no r on failure
 }
 "##;
     let (tree, problems) = read(text);
@@ -236,6 +248,10 @@ fn each_slip_costs_one_error_at_its_place() {
         ("limit 3 within 1h", vec!["E0101 2:9"]),
         ("limit 3 per 1 h per a", vec!["E0102 2:13"]),
         ("limit 3 per 1h else wait", vec!["E0101 2:16"]),
+        ("on { trigger log {} }", vec!["E0101 2:4"]),
+        ("on failure trigger log {}", vec!["E0101 2:12"]),
+        ("on failure, gated { trigger log {} }", vec!["E0101 2:11"]),
+        ("on failure { when a }", vec!["E0101 2:14"]),
         ("when a matches r\"x\n when b == \"y\"", vec!["E0103 2:16"]),
         ("when a matches r#\"x\"\n when b", vec!["E0103 2:16"]),
         ("when a ??", vec!["E0101 2:8"]),

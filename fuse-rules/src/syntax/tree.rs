@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::ast::{
     Block, Expected, Expr, ExprKind, FieldValue, File, PathStep, Segment, Shared, TestStep,
-    TextPart, Type, TypeKind, TypeValue,
+    TextPart, Type, TypeKind, TypeValue, FlowClause,
 };
 use crate::literals::duration_text;
 
@@ -82,6 +82,15 @@ pub(super) fn tree(file: &File) -> String {
                 out.line(2, &format!("trigger {}", trigger.kind.text));
                 out.block(3, &trigger.block);
             }
+            for reaction in &rule.reactions {
+                let kinds: Vec<_> = reaction.kinds.iter().map(|kind| kind.text.as_str()).collect();
+                out.line(2, &format!("on {}", kinds.join(" or ")));
+                out.flow(3, &reaction.flow);
+                for trigger in &reaction.triggers {
+                    out.line(3, &format!("trigger {}", trigger.kind.text));
+                    out.block(4, &trigger.block);
+                }
+            }
         }
     }
     for test in &file.tests {
@@ -130,9 +139,15 @@ impl Tree {
             }
             TestStep::Expect(expect) => match &expect.what {
                 Expected::NothingElse => self.line(depth, "expect nothing else"),
-                Expected::No(rule) => self.line(depth, &format!("expect no {}", rule.text)),
+                Expected::No(rule, reaction) => {
+                    let on = reaction.as_ref().map(|kind| format!(" on {}", kind.text));
+                    self.line(depth, &format!("expect no {}{}", rule.text, on.unwrap_or_default()));
+                }
                 Expected::Rule(rule) => {
                     let mut text = format!("expect {}", rule.rule.text);
+                    if let Some(reaction) = &rule.reaction {
+                        text += &format!(" on {}", reaction.text);
+                    }
                     if let Some(outcome) = &rule.outcome {
                         text += &format!(" {}", outcome.text);
                     }
@@ -168,7 +183,11 @@ impl Tree {
         for when in &shared.when {
             self.line(depth, &format!("when {}", expr(when)));
         }
-        for clause in &shared.flow {
+        self.flow(depth, &shared.flow);
+    }
+
+    fn flow(&mut self, depth: usize, clauses: &[FlowClause]) {
+        for clause in clauses {
             let keys: Vec<_> = clause.keys.iter().map(expr).collect();
             self.line(depth, &clause.flow.text(&keys));
         }

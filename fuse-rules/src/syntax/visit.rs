@@ -46,6 +46,10 @@ fn of_sensor<'a>(sensor: &'a Sensor, visit: &mut impl FnMut(&'a Expr)) {
 fn of_rule<'a>(rule: &'a Rule, visit: &mut impl FnMut(&'a Expr)) {
     shared(&rule.shared, visit);
     rule.triggers.iter().for_each(|trigger| block(&trigger.block, visit));
+    for reaction in &rule.reactions {
+        reaction.flow.iter().flat_map(|clause| &clause.keys).for_each(&mut *visit);
+        reaction.triggers.iter().for_each(|trigger| block(&trigger.block, visit));
+    }
 }
 
 fn shared<'a>(shared: &'a Shared, visit: &mut impl FnMut(&'a Expr)) {

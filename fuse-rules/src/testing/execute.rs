@@ -18,6 +18,15 @@ pub(super) struct SentEvent<'t> {
     pub(super) event: Event<'t>,
     pub(super) fuses: Fuses,
     pub(super) evaluation: Evaluation,
+    /// The reactions to the failures of its actions, if they failed.
+    pub(super) failures: Vec<Decision>,
+}
+
+impl SentEvent<'_> {
+    /// The decisions about it, including those that would follow if its actions failed.
+    pub(super) fn all_decisions(&self) -> impl Iterator<Item = &Decision> {
+        self.evaluation.decisions.iter().chain(&self.failures)
+    }
 }
 
 impl<'r> Tests<'r> {
@@ -44,9 +53,11 @@ impl<'r> Tests<'r> {
                 true => self.plan.evaluate_all(event, fuses),
                 false => self.plan.evaluate(event, fuses),
             };
-            self.apply_backends(&mut evaluation, event);
-            pass(&mut states, number, event.received_at(), &mut evaluation);
+            self.apply_backends(&mut evaluation.decisions, event);
+            let name = name_of(number);
+            pass(&mut states, &name, event.received_at(), &mut evaluation);
             sent.evaluation = evaluation;
+            self.react(&mut states, &name, sent);
             self.explain(&quoted, sent);
         }
         Ok(events)
@@ -86,7 +97,8 @@ impl<'r> Tests<'r> {
                     let event = self.event(send, events.len())?.received(now);
                     let evaluation =
                         Evaluation { refused: None, mismatch: None, decisions: Vec::new() };
-                    events.push(SentEvent { event, fuses: fuses.clone(), evaluation });
+                    let (fuses, failures) = (fuses.clone(), Vec::new());
+                    events.push(SentEvent { event, fuses, evaluation, failures });
                 }
                 TestStep::Expect(_) => {}
             }
@@ -162,9 +174,9 @@ impl<'r> Tests<'r> {
     }
 
     /// Passes the decisions to the backend.
-    pub(super) fn apply_backends(&self, evaluation: &mut Evaluation, event: &Event<'_>) {
+    pub(super) fn apply_backends(&self, decisions: &mut [Decision], event: &Event<'_>) {
         if let Some(backends) = self.backends {
-            for decision in &mut evaluation.decisions {
+            for decision in decisions {
                 backends(decision, event);
             }
         }
@@ -208,15 +220,19 @@ pub(super) fn quoted_rules(test: &Test) -> Vec<&str> {
     quoted.collect()
 }
 
-/// Passes the decisions about an event, given by its index, through flow control.
+/// The name of an event for people, by its index.
+pub(super) fn name_of(event: usize) -> String {
+    format!("event {}", event + 1)
+}
+
+/// Passes the decisions about an event through flow control.
 pub(super) fn pass(
     states: &mut FlowStates,
-    event: usize,
+    name: &str,
     now: Timestamp,
     evaluation: &mut Evaluation,
 ) {
-    let name = format!("event {}", event + 1);
     for decision in &mut evaluation.decisions {
-        decision.pass(states, &name, &name, now.into());
+        decision.pass(states, name, name, now.into());
     }
 }

@@ -137,14 +137,24 @@ impl Tests<'_> {
     /// The types of the fields of an action.
     pub(super) fn shape(&self, action: &Action) -> Shape<'_> {
         let sensors = &self.ruleset.typed().sensors;
-        let mut rules = sensors.iter().flat_map(|sensor| &sensor.rules);
-        let rule = rules.find(|rule| rule.name == action.rule);
-        let trigger = rule.and_then(|rule| rule.triggers.get(action.ordinal as usize));
+        let rules = || sensors.iter().flat_map(|sensor| &sensor.rules);
+        let rule = rules().find(|rule| rule.name == action.rule).map(|rule| &rule.triggers);
+        let reaction = || {
+            let mut reactions = rules().flat_map(|rule| &rule.reactions);
+            Some(&reactions.find(|reaction| reaction.name == action.rule)?.triggers)
+        };
+        let triggers = rule.or_else(reaction);
+        // Each trigger of a rule whose action failed has reactions of its own.
+        let trigger = triggers.and_then(|all| all.get(action.ordinal as usize % all.len().max(1)));
         trigger.map_or(Shape::Unknown, |trigger| Shape::Block(&trigger.fields))
     }
 
     /// The decisions of the rule that happened instead, with reasons.
     fn instead(&self, expected: &ExpectedRule, group: &Group<'_, '_>) -> String {
+        if let Some(kind) = expected.reaction {
+            let sent: Vec<_> = group.sent.iter().map(|sent| &**sent).collect();
+            return self.why_no_reaction(&expected.rule, kind, &sent);
+        }
         let mut lines = Vec::new();
         for sent in &group.sent {
             let settled: Vec<_> = sent
@@ -194,7 +204,7 @@ type Hit<'g> = (usize, &'g Decision);
 /// The decisions with the expected outcome, regardless of fields and reasons.
 fn hits<'g>(group: &'g Group<'_, '_>, expected: &ExpectedRule) -> Vec<Hit<'g>> {
     let decisions = group.sent.iter().enumerate().flat_map(|(number, sent)| {
-        sent.evaluation.decisions.iter().map(move |decision| (number, decision))
+        sent.all_decisions().map(move |decision| (number, decision))
     });
     let like = |(_, decision): &Hit<'_>| {
         decision.rule == expected.rule
@@ -224,7 +234,7 @@ fn decisions_of<'g>(
     rule: &'g str,
     outcome: Outcome,
 ) -> impl Iterator<Item = &'g Decision> {
-    let decisions = group.sent.iter().flat_map(|sent| &sent.evaluation.decisions);
+    let decisions = group.sent.iter().flat_map(|sent| sent.all_decisions());
     decisions.filter(move |decision| decision.rule == rule && decision.outcome == outcome)
 }
 
@@ -240,7 +250,7 @@ fn fits(decision: &Decision, expected: &ExpectedRule) -> bool {
         && expected.fields.as_ref().is_none_or(|fields| {
             let action = decision.action.as_ref();
             action.is_some_and(|action| {
-                fields.triggers.contains(&action.ordinal)
+                (expected.reaction.is_some() || fields.triggers.contains(&action.ordinal))
                     && differences(fields, &action.fields, Shape::Unknown).is_empty()
             })
         })

@@ -9,6 +9,7 @@ mod execute;
 mod expectations;
 mod fields;
 mod mutants;
+mod reactions;
 mod scope;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::Tests;
-use super::execute::{SentEvent, keep_reason, pass, place, quoted_rules};
+use super::execute::{SentEvent, keep_reason, name_of, pass, place, quoted_rules};
 use crate::decision::{Decision, Evaluation};
 use crate::flow::FlowStates;
 use crate::reference::{self, World};
@@ -151,9 +151,17 @@ impl Tests<'_> {
             for sensor in sensors.iter().filter(|sensor| listens(sensor, sent)) {
                 evaluation = self.with_mutant(sensor, sent, evaluation);
             }
-            self.apply_backends(&mut evaluation, &sent.event);
-            pass(&mut states, number, sent.event.received_at(), &mut evaluation);
-            SentEvent { event: sent.event.clone(), fuses: sent.fuses.clone(), evaluation }
+            self.apply_backends(&mut evaluation.decisions, &sent.event);
+            let name = name_of(number);
+            pass(&mut states, &name, sent.event.received_at(), &mut evaluation);
+            let mut sent = SentEvent {
+                event: sent.event.clone(),
+                fuses: sent.fuses.clone(),
+                evaluation,
+                failures: Vec::new(),
+            };
+            self.react(&mut states, &name, &mut sent);
+            sent
         });
         replayed.collect()
     }

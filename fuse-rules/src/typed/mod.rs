@@ -7,6 +7,7 @@ mod display;
 mod flow;
 mod outline;
 mod path;
+mod reaction;
 mod references;
 mod sensitive;
 mod test_blocks;
@@ -31,6 +32,7 @@ pub use definitions::DefinitionKind;
 pub(crate) use display::{Concealed, Shown};
 pub(crate) use flow::FlowClause;
 pub(crate) use path::{Path, Reference};
+pub(crate) use reaction::Reaction;
 pub use references::NameReference;
 pub(crate) use sensitive::is_compared_with_others;
 pub(crate) use test_blocks::{
@@ -192,6 +194,7 @@ pub(crate) struct Rule {
     /// The clauses of flow control of the sensor and of the rule, in the order in which they are passed.
     pub(crate) flow: Vec<FlowClause>,
     pub(crate) triggers: Vec<Trigger>,
+    pub(crate) reactions: Vec<Reaction>,
 }
 
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! Checked `test` declarations.
 
 use crate::decision::Outcome;
+use crate::reaction::ReactionKind;
 use crate::span::Span;
 
 /// A `test` with all names resolved and all values computed.
@@ -64,6 +65,8 @@ pub(crate) enum Expected {
 pub(crate) struct ExpectedRule {
     /// Its full name.
     pub(crate) rule: String,
+    /// The kind, if it is the name of a reaction.
+    pub(crate) reaction: Option<ReactionKind>,
     pub(crate) outcome: Outcome,
     pub(crate) count: Option<u32>,
     pub(crate) element: Option<Vec<u32>>,

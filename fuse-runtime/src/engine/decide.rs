@@ -1,7 +1,6 @@
 //! Deciding: evaluates an event, renders its actions, and commits both as a verdict before any action is
 //! fired.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -43,6 +42,8 @@ impl Engine {
             && let Some(record) = self.ledger.event(&event.key()).await?
             && record.decided.is_some()
         {
+            // The process may have ended before they were recorded.
+            self.react_to_decisions(event, &record).await?;
             return Ok(record);
         }
         let start = Instant::now();
@@ -67,6 +68,7 @@ impl Engine {
         self.metrics.deciding(start.elapsed());
         self.count(&record, &missing, &generation);
         (self.watcher)(Step::Decided);
+        self.react_to_decisions(delivery.event(), &record).await?;
         Ok(record)
     }
 
@@ -147,40 +149,41 @@ pub(super) fn verdict(
         }
         reject_unrenderable(decision, triggers, &key);
     }
-    let mut verdict = Verdict {
-        event: key.clone(),
-        plan: generation.plan_hash.clone(),
-        decided,
-        steady,
-        rejected: evaluation.refused,
-        mismatch: evaluation.mismatch,
-        decisions: Vec::new(),
-        actions: Vec::new(),
-        requires: BTreeMap::new(),
-        flow: Vec::new(),
-    };
-    let (encoded, name) = (key.encode(), format!("event `{}`", key.id));
-    for mut decision in evaluation.decisions {
-        let id = decision.action.as_ref().map(|action| action_id(&key, action));
-        if let (Some(id), Some(action)) = (&id, decision.action.take()) {
-            verdict.actions.push((id.clone(), action));
-        }
-        verdict.flow.extend(decision.occurrence(&encoded, &name));
-        let reason = match decision.outcome {
-            Outcome::Fired => "every condition holds".to_owned(),
-            _ => decision.reason,
-        };
-        verdict.decisions.push(DecisionRecord {
-            rule: decision.rule,
-            element: decision.element,
-            outcome: decision.outcome,
-            reason,
-            action: id,
-        });
+    let mut verdict = Verdict::empty(key, generation.plan_hash.clone(), decided, steady);
+    verdict.rejected = evaluation.refused;
+    verdict.mismatch = evaluation.mismatch;
+    for decision in evaluation.decisions {
+        add_decision(&mut verdict, decision, None);
     }
     // Several triggers of one rule and element are one occurrence.
     verdict.flow.dedup_by(|a, b| a.rule == b.rule && a.owner == b.owner);
     (verdict, missing)
+}
+
+/// Adds a decision to a verdict, with its action and what it asks of flow control.
+pub(super) fn add_decision(
+    verdict: &mut Verdict,
+    mut decision: Decision,
+    reacts_to: Option<String>,
+) {
+    let key = &verdict.event;
+    let id = decision.action.as_ref().map(|action| action_id(key, action));
+    verdict.flow.extend(decision.occurrence(&key.encode(), &format!("event `{}`", key.id)));
+    if let (Some(id), Some(action)) = (&id, decision.action.take()) {
+        verdict.actions.push((id.clone(), action));
+    }
+    let reason = match decision.outcome {
+        Outcome::Fired => "every condition holds".to_owned(),
+        _ => decision.reason,
+    };
+    verdict.decisions.push(DecisionRecord {
+        rule: decision.rule,
+        element: decision.element,
+        outcome: decision.outcome,
+        reason,
+        action: id,
+        reacts_to,
+    });
 }
 
 /// Keeps only the decision that a replay makes. A rule has one decision per trigger, or one without an action for all of

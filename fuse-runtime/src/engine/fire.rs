@@ -381,7 +381,7 @@ impl Engine {
             // A parked action has not ended.
             End::Parked(_) => return Ok(()),
         };
-        self.ledger.settle(permit, state.clone()).await?;
+        self.record_end(request, permit, &state).await?;
         self.parked.forget(&request.id);
         match &state {
             ActionState::DeadLettered { kind: why, reason, .. } => {
@@ -415,6 +415,32 @@ impl Engine {
             _ => {}
         }
         (self.watcher)(Step::Recorded);
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Records the end of an action, together with the reactions to it.
+    async fn record_end(
+        &self,
+        request: &ActionRequest,
+        permit: &Permit,
+        state: &ActionState,
+    ) -> Result<(), Interrupted> {
+        let reactions = match state {
+            // A person gave it up.
+            ActionState::DeadLettered { kind: DeadLetterKind::Discarded, .. } => None,
+            ActionState::DeadLettered { kind, reason, .. } => {
+                self.reactions().to_failure(request, kind.as_str(), reason, None).await?
+            }
+            _ => None,
+        };
+        let Some(verdict) = reactions else {
+            return Ok(self.ledger.settle(permit, state.clone()).await?);
+        };
+        self.count_reactions(&verdict);
+        let added = self.ledger.settle_and_react(permit, state.clone(), verdict).await?;
+        self.perform_reactions(added);
         Ok(())
     }
 }

@@ -29,7 +29,12 @@ impl Gate {
         }
         let places = ruleset
             .rules()
-            .map(|rule| (rule.name.to_owned(), ruleset.files().locate(rule.span)))
+            .flat_map(|rule| {
+                let place = ruleset.files().locate(rule.span);
+                let reactions = rule.reactions.iter().map(|reaction| reaction.name.to_owned());
+                let names = std::iter::once(rule.name.to_owned()).chain(reactions);
+                names.map(move |name| (name, place.clone())).collect::<Vec<_>>()
+            })
             .collect();
         Self { on, requires, places }
     }

@@ -16,6 +16,7 @@ mod followers;
 mod gate;
 mod observe;
 mod parked;
+mod reactions;
 mod replay;
 mod retry;
 mod slots;

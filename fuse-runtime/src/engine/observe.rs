@@ -12,6 +12,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
+use super::parked::Parked;
+use super::reactions::Reactions;
 use crate::clock::Clock;
 use crate::event::EventKey;
 use crate::kubernetes::{Cluster, Followed, Scope, Seen};
@@ -30,6 +32,8 @@ pub(crate) struct Follower {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
+    pub(crate) reactions: Reactions,
+    pub(crate) parked: Arc<Parked>,
     /// Why a watch does not work, for each one that does not.
     pub(crate) problems: Arc<Mutex<BTreeMap<Watch, String>>>,
 }
@@ -163,13 +167,38 @@ impl Follower {
             at: self.clock.now(),
         };
         let is_over = result != ObservedResult::Running;
-        match self.ledger.observe(&event, &action, observed.clone()).await {
+        match self.record(&event, &action, &observed).await {
             Ok(true) if is_over => self.over(&event, &action, &observed).await,
             Ok(_) => Ok(()),
             // It belongs to another fuse, or its event was pruned.
             Err(LedgerError::UnknownAction(_)) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Records the state of an object, together with the reactions to its failure. Returns whether that is news.
+    async fn record(
+        &self,
+        event: &EventKey,
+        action: &str,
+        observed: &Observed,
+    ) -> Result<bool, LedgerError> {
+        let Some(verdict) = self.reactions.to_observed(event, action, observed).await? else {
+            return self.ledger.observe(event, action, observed.clone()).await;
+        };
+        let outcomes: Vec<_> =
+            verdict.decisions.iter().map(|one| (one.rule.clone(), one.outcome)).collect();
+        let (is_news, added) =
+            self.ledger.observe_and_react(event, action, observed.clone(), verdict).await?;
+        if is_news {
+            for (rule, outcome) in outcomes {
+                self.metrics.decided(&rule, outcome.as_str());
+            }
+            for action in added {
+                self.parked.adopt(action);
+            }
+        }
+        Ok(is_news)
     }
 
     /// Counts and logs how the work that an action started has ended.

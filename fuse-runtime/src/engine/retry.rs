@@ -258,7 +258,8 @@ pub fn discarded(by: &str, reason: &str) -> String {
     }
 }
 
-fn request(action: &EventAction) -> ActionRequest {
+/// The request to perform an action again.
+pub(super) fn request(action: &EventAction) -> ActionRequest {
     ActionRequest {
         id: action.action.id.clone(),
         action: action.action.action.clone(),

@@ -4,6 +4,7 @@ mod extend;
 mod faults;
 mod held;
 mod plant;
+mod reactions;
 mod replay;
 mod replay_scope;
 

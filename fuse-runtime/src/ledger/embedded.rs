@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::pages::Bounds;
+use super::react::react;
 use super::read::{self, ActionRow, DecidedRow, Listed, assemble};
 use super::transition::{self, DeadEntry, DecidedEvent, Lists, Transition};
 use super::{
@@ -134,6 +135,59 @@ impl Ledger for EmbeddedLedger {
     async fn settle(&self, permit: &Permit, state: ActionState) -> Result<(), LedgerError> {
         self.change(permit.event(), permit.action(), Transition::Settle(state)).await?;
         Ok(())
+    }
+
+    async fn react(&self, verdict: Verdict) -> Result<Vec<EventAction>, LedgerError> {
+        self.store.write(move |transaction| react(transaction, &verdict)).await?
+    }
+
+    async fn settle_and_react(
+        &self,
+        permit: &Permit,
+        state: ActionState,
+        verdict: Verdict,
+    ) -> Result<Vec<EventAction>, LedgerError> {
+        let (event, action) = (permit.event().clone(), permit.action().to_owned());
+        let settle = Transition::Settle(state);
+        let work = move |transaction: &WriteTransaction| {
+            let Some(record) = action_of(transaction, &event, &action)? else {
+                return Ok(Err(LedgerError::UnknownAction(action.clone())));
+            };
+            let changed = match transition::change(&record, &settle) {
+                Ok(changed) => changed,
+                Err(error) => return Ok(Err(error)),
+            };
+            let reactions = react(transaction, &verdict)?;
+            if let (Ok(_), Some(changed)) = (&reactions, changed) {
+                write_action(transaction, &event, &record, &changed)?;
+            }
+            Ok(reactions)
+        };
+        self.store.write(work).await?
+    }
+
+    async fn observe_and_react(
+        &self,
+        event: &EventKey,
+        action: &str,
+        observed: Observed,
+        verdict: Verdict,
+    ) -> Result<(bool, Vec<EventAction>), LedgerError> {
+        let (event, action) = (event.clone(), action.to_owned());
+        let work = move |transaction: &WriteTransaction| {
+            let Some(record) = action_of(transaction, &event, &action)? else {
+                return Ok(Err(LedgerError::UnknownAction(action.clone())));
+            };
+            let Some(changed) = transition::observe(&record, &observed) else {
+                return Ok(Ok((false, Vec::new())));
+            };
+            let reactions = react(transaction, &verdict)?;
+            if reactions.is_ok() {
+                write_action(transaction, &event, &record, &changed)?;
+            }
+            Ok(reactions.map(|actions| (true, actions)))
+        };
+        self.store.write(work).await?
     }
 
     async fn reopen(&self, permit: &Permit) -> Result<Permit, LedgerError> {
@@ -285,7 +339,7 @@ fn decide(
 }
 
 /// The states that decide about a verdict.
-fn asked(transaction: &WriteTransaction, verdict: &Verdict) -> Result<FlowStates, StoreError> {
+pub(super) fn asked(transaction: &WriteTransaction, verdict: &Verdict) -> Result<FlowStates, StoreError> {
     match verdict.flow.is_empty() {
         true => Ok(FlowStates::default()),
         false => states(&transaction.open_table(FLOW)?, verdict),
@@ -306,7 +360,7 @@ fn states(
 }
 
 /// Writes the states that changed.
-fn write_states(
+pub(super) fn write_states(
     transaction: &WriteTransaction,
     before: &FlowStates,
     after: &FlowStates,

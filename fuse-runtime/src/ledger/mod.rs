@@ -16,6 +16,7 @@ pub(crate) mod operation;
 mod pages;
 mod permit;
 mod prune;
+mod react;
 mod read;
 mod record;
 pub(crate) mod transition;
@@ -79,6 +80,7 @@ pub use record::{
 ///     outcome: Outcome::Fired,
 ///     reason: "every condition holds".into(),
 ///     action: Some("a1".into()),
+///     reacts_to: None,
 /// };
 /// let verdict = Verdict {
 ///     event: key.clone(),
@@ -182,6 +184,43 @@ pub trait Ledger: Send + Sync + 'static {
     /// [`LedgerError::UnknownAction`], [`LedgerError::Settled`] for an action with another terminal
     /// state, [`LedgerError::Fenced`], and [`LedgerError::Invalid`] for a `state` that is not terminal.
     async fn settle(&self, permit: &Permit, state: ActionState) -> Result<(), LedgerError>;
+
+    /// Adds reactions to a decided event: what its rules do because something became of them. The verdict has their
+    /// decisions and actions, which pass flow control as those of [`Ledger::decide`]. The actions leave the bus at once:
+    /// they are [`ActionState::Waiting`] until the verdict's steady time. Reactions that are on record already are left
+    /// out; one is identified by its rule, its element, and the action to which it reacts. Returns the new actions.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::UnknownEvent`], and [`LedgerError::Invalid`] for an event that is not decided and for a verdict that
+    /// contradicts itself. Nothing is recorded then.
+    async fn react(&self, verdict: Verdict) -> Result<Vec<EventAction>, LedgerError>;
+
+    /// Does what [`Ledger::settle`] and [`Ledger::react`] do, in one commit.
+    ///
+    /// # Errors
+    ///
+    /// Those of both. Nothing is recorded then.
+    async fn settle_and_react(
+        &self,
+        permit: &Permit,
+        state: ActionState,
+        verdict: Verdict,
+    ) -> Result<Vec<EventAction>, LedgerError>;
+
+    /// Does what [`Ledger::observe`] and [`Ledger::react`] do, in one commit. If the observed state is no news, nothing
+    /// is recorded. Returns whether it is news, and the new actions.
+    ///
+    /// # Errors
+    ///
+    /// Those of both. Nothing is recorded then.
+    async fn observe_and_react(
+        &self,
+        event: &EventKey,
+        action: &str,
+        observed: Observed,
+        verdict: Verdict,
+    ) -> Result<(bool, Vec<EventAction>), LedgerError>;
 
     /// Makes an action pending again: after an attempt that certainly did not fire, and to replay a
     /// dead letter.

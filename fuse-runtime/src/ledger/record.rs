@@ -59,6 +59,9 @@ pub struct DecisionRecord {
     pub reason: String,
     /// The id of the action that results from it, if there is one.
     pub action: Option<String>,
+    /// The id of the failed action to which it reacts, if it is a reaction to a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reacts_to: Option<String>,
 }
 
 /// An action and its state.
@@ -391,4 +394,27 @@ pub struct Verdict {
     /// become `suppressed` and their actions are dropped. Of two occurrences with one key, the first asks first. The
     /// ledger keeps the states of flow control, which change in the same commit.
     pub flow: Vec<Occurrence>,
+}
+
+impl Verdict {
+    /// A verdict without decisions.
+    pub(crate) fn empty(
+        event: EventKey,
+        plan: String,
+        decided: Timestamp,
+        steady: Timestamp,
+    ) -> Self {
+        Self {
+            event,
+            plan,
+            decided,
+            steady,
+            rejected: None,
+            mismatch: None,
+            decisions: Vec::new(),
+            actions: Vec::new(),
+            requires: BTreeMap::new(),
+            flow: Vec::new(),
+        }
+    }
 }

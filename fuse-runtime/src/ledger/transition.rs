@@ -12,6 +12,7 @@ use super::{
     ActionRecord, ActionState, Attempt, DecisionRecord, EventRecord, LedgerError, Observed,
     ObservedResult, Verdict,
 };
+use crate::event::EventKey;
 
 /// What the ledger knows about an event from the moment it accepts it, without the event itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +81,48 @@ pub(crate) fn decide(
         })
         .collect();
     Ok(DecidedEvent { decisions, actions })
+}
+
+/// The reason why a reaction waits that was just recorded.
+const REACTS_NEXT: &str = "it is about to be performed for the first time";
+
+/// Adds reactions to an event with these decisions, like [`decide`]. Those that are on record are left out.
+pub(crate) fn react(
+    on_record: &[DecisionRecord],
+    verdict: &Verdict,
+    states: &mut FlowStates,
+) -> Result<DecidedEvent, LedgerError> {
+    let is_new = |reaction: &DecisionRecord| {
+        !on_record.iter().any(|known| {
+            known.rule == reaction.rule
+                && known.element == reaction.element
+                && known.reacts_to == reaction.reacts_to
+        })
+    };
+    let decisions: Vec<DecisionRecord> =
+        verdict.decisions.iter().filter(|reaction| is_new(reaction)).cloned().collect();
+    let named: HashSet<&str> =
+        decisions.iter().filter_map(|decision| decision.action.as_deref()).collect();
+    let actions = verdict.actions.iter().filter(|(id, _)| named.contains(id.as_str()));
+    let actions = actions.cloned().collect();
+    let verdict = Verdict { decisions, actions, ..verdict.clone() };
+    let mut reactions = decide(&verdict, states)?;
+    for action in &mut reactions.actions {
+        action.off_bus = true;
+        action.state = ActionState::Waiting {
+            until: verdict.steady,
+            attempts: 0,
+            reason: REACTS_NEXT.to_owned(),
+            last_attempt: None,
+            checkpoint: None,
+        };
+    }
+    Ok(reactions)
+}
+
+/// The error about reactions to an event that is not decided.
+pub(crate) fn undecided(event: &EventKey) -> LedgerError {
+    LedgerError::Invalid(format!("event `{event}` is not decided, so nothing can react to it"))
 }
 
 /// Why a verdict contradicts itself, if it does.

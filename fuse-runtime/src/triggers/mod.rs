@@ -301,7 +301,7 @@ impl Triggers {
     pub fn requirements(&self, ruleset: &Ruleset) -> Vec<RuleRequirement> {
         let mut all = Vec::new();
         for rule in ruleset.rules() {
-            for block in &rule.triggers {
+            for block in rule.all_triggers() {
                 let Some(trigger) = self.get(&block.kind) else { continue };
                 let of_rule = |requirement| RuleRequirement { rule: rule.name.into(), requirement };
                 all.extend(trigger.requirements(block).into_iter().map(of_rule));

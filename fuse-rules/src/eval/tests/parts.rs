@@ -44,6 +44,7 @@ impl Obvious<'_> {
             when: vec![expr.clone()],
             flow: Vec::new(),
             triggers: rule.triggers.clone(),
+            reactions: Vec::new(),
         };
         let sensor = Sensor {
             name: named(&sensor.name),

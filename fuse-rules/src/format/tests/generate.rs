@@ -161,15 +161,34 @@ impl Generator<'_> {
             }
             self.all(&["rule", "r", "{"]);
             for _ in 0..self.choose(6) {
-                match self.choose(4) {
+                match self.choose(5) {
                     0 => {
                         self.all(&["trigger", "log"]);
                         self.block();
                     }
+                    1 => self.reaction(),
                     _ => self.shared(),
                 }
             }
             self.t("}");
+        }
+        self.t("}");
+    }
+
+    fn reaction(&mut self) {
+        self.all(&["on", "failure"]);
+        for _ in 0..self.choose(3) {
+            self.all(&["or", "gated"]);
+        }
+        self.t("{");
+        for _ in 0..self.choose(4) {
+            match self.choose(2) {
+                0 => self.all(&["limit", "3", "per", "1h"]),
+                _ => {
+                    self.all(&["trigger", "log"]);
+                    self.block();
+                }
+            }
         }
         self.t("}");
     }

@@ -53,7 +53,8 @@ pub(crate) struct Expect {
 #[derive(Clone, Debug)]
 pub(crate) enum Expected {
     NothingElse,
-    No(RuleRef),
+    /// The rule, and the kind of its reaction if that is meant.
+    No(RuleRef, Option<Text>),
     Rule(Box<ExpectedRule>),
 }
 
@@ -61,6 +62,8 @@ pub(crate) enum Expected {
 #[derive(Clone, Debug)]
 pub(crate) struct ExpectedRule {
     pub(crate) rule: RuleRef,
+    /// The kind of the rule's reaction, if that is meant.
+    pub(crate) reaction: Option<Text>,
     pub(crate) outcome: Option<Text>,
     /// The number of times, and its span.
     pub(crate) count: Option<(u32, Span)>,

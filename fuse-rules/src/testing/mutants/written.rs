@@ -122,8 +122,8 @@ impl Tests<'_> {
         let arrived = self.admitted(event, &headers, 0).ok()??;
         let event = arrived.seen().ok().filter(|event| event.name() == witness.name.event)?;
         let mut evaluation = self.plan.evaluate_all(&event, &fuses);
-        self.apply_backends(&mut evaluation, &event);
-        Some(SentEvent { event, fuses, evaluation })
+        self.apply_backends(&mut evaluation.decisions, &event);
+        Some(SentEvent { event, fuses, evaluation, failures: Vec::new() })
     }
 
     /// An expectation that the original decisions meet, and the decisions of the mutant do not.
@@ -133,7 +133,7 @@ impl Tests<'_> {
         sent: &SentEvent<'_>,
         mut mutated: Evaluation,
     ) -> Option<String> {
-        self.apply_backends(&mut mutated, &sent.event);
+        self.apply_backends(&mut mutated.decisions, &sent.event);
         let is_of = |decision: &&Decision| sensor.rules.iter().any(|r| r.name == decision.rule);
         let fired = |decision: &&Decision| decision.outcome == Outcome::Fired;
         let original: Vec<&Decision> = sent.evaluation.decisions.iter().filter(is_of).collect();

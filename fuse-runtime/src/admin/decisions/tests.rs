@@ -167,6 +167,7 @@ async fn the_record_has_its_place_on_the_pages() {
         outcome: Outcome::Fired,
         reason: reason.into(),
         action: None,
+        reacts_to: None,
     };
     let record = || EventRecord {
         decisions: vec![
@@ -228,6 +229,7 @@ async fn long_texts_are_cut() {
         outcome: Outcome::Rejected,
         reason: "x".repeat(5_000),
         action: None,
+        reacts_to: None,
     };
     let record = EventRecord {
         decisions: vec![decision],

@@ -8,6 +8,8 @@ mod attempt;
 mod letters;
 mod report;
 
+use fuse_rules::ReactionKind;
+
 use self::attempt::{NextAttempt, next_attempt};
 pub use self::letters::discard_dead_letter;
 use self::letters::{letter_with, record_replay};
@@ -54,6 +56,16 @@ pub enum ReplayError {
         letter: String,
         /// The id of the event that replays it.
         replay: String,
+    },
+    /// The dead letter is of a reaction.
+    #[error(
+        "dead letter `{letter}` is a reaction of the rule `{rule}`, which a replay of the event would make again; replay the event, or discard the dead letter"
+    )]
+    Reaction {
+        /// The dead letter's id.
+        letter: String,
+        /// The rule.
+        rule: String,
     },
     /// There are too many attempts at an event.
     #[error("there are too many attempts at event `{0}`")]
@@ -212,6 +224,12 @@ impl Engine {
         }
         if record.decided.is_none() {
             return Err(ReplayError::Undecided(event.id.clone()));
+        }
+        if let Some(letter) = &target.letter
+            && let Some(rule) = letter.rule.as_deref().and_then(ReactionKind::rule_of)
+        {
+            let (letter, rule) = (letter.id.clone(), rule.to_owned());
+            return Err(ReplayError::Reaction { letter, rule });
         }
         if target.letter.is_none() {
             self.check_settled(record).await?;

@@ -2,7 +2,7 @@
 //!
 //! A backend that keeps all of them can run the engine. Write a [`Fixture`] that opens the backend on
 //! an empty state, and call [`check`]. Each law is a function of its own as well, in [`bus`],
-//! [`decisions`], [`actions`], [`history`] and [`retention`].
+//! [`decisions`], [`actions`], [`reactions`], [`history`] and [`retention`].
 //!
 //! ```
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -35,6 +35,7 @@ pub mod actions;
 pub mod bus;
 pub mod decisions;
 pub mod history;
+pub mod reactions;
 pub mod retention;
 
 #[cfg(test)]
@@ -193,6 +194,12 @@ laws! {
         held_actions_survive_a_crash_and_are_listed_in_pages,
         an_observation_is_news_once_and_a_terminal_one_is_final,
         running_objects_are_listed_in_pages,
+    ],
+    reactions: [
+        a_reaction_is_recorded_once,
+        reactions_pass_flow_control_and_can_be_rejected,
+        an_end_and_its_reactions_are_one_commit,
+        an_observation_and_its_reactions_are_one_commit,
     ],
     history: [
         events_are_listed_newest_first_and_filtered,

@@ -252,6 +252,7 @@ pub(crate) fn fired(rule: &str, element: Element, id: &str) -> DecisionRecord {
         outcome: Outcome::Fired,
         reason: "every condition holds".into(),
         action: Some(id.into()),
+        reacts_to: None,
     }
 }
 
@@ -262,6 +263,7 @@ pub(crate) fn rejected(rule: &str, element: Element, reason: &str) -> DecisionRe
         outcome: Outcome::Rejected,
         reason: reason.into(),
         action: None,
+        reacts_to: None,
     }
 }
 

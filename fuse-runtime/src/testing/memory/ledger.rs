@@ -71,6 +71,42 @@ impl State {
         self.record(&verdict.event).ok_or_else(unknown)
     }
 
+    /// Adds reactions to a decided event. If it fails, nothing is changed.
+    fn react(&mut self, verdict: &Verdict) -> Result<Vec<EventAction>, LedgerError> {
+        let unknown = || LedgerError::UnknownEvent(verdict.event.clone());
+        let Self { events, actions, flow, .. } = self;
+        let stored = events.get_mut(&verdict.event).ok_or_else(unknown)?;
+        let undecided = || transition::undecided(&verdict.event);
+        let decision = stored.decision.as_mut().ok_or_else(undecided)?;
+        let mut states = flow.clone();
+        let reactions = transition::react(&decision.decisions, verdict, &mut states)?;
+        if let Some(known) = reactions.actions.iter().find(|one| actions.contains_key(&one.id)) {
+            return Err(LedgerError::Invalid(transition::two_actions(&known.id)));
+        }
+        *flow = states;
+        decision.decisions.extend(reactions.decisions);
+        let mut added = Vec::new();
+        for action in reactions.actions {
+            decision.actions.push(action.id.clone());
+            added.push(event_action(&verdict.event, &action));
+            actions.insert(action.id.clone(), (verdict.event.clone(), action));
+        }
+        Ok(added)
+    }
+
+    fn observe(
+        &mut self,
+        event: &EventKey,
+        action: &str,
+        observed: &Observed,
+    ) -> Result<bool, LedgerError> {
+        let record = self.action(event, action)?;
+        let Some(changed) = transition::observe(record, observed) else { return Ok(false) };
+        let revision = record.revision.saturating_add(1);
+        *record = ActionRecord { revision, ..changed };
+        Ok(true)
+    }
+
     fn action(&mut self, event: &EventKey, id: &str) -> Result<&mut ActionRecord, LedgerError> {
         match self.actions.get_mut(id) {
             Some((of, action)) if of == event => Ok(action),
@@ -203,6 +239,47 @@ impl Ledger for Process {
         Ok(())
     }
 
+    async fn react(&self, verdict: Verdict) -> Result<Vec<EventAction>, LedgerError> {
+        self.with(|state| state.react(&verdict))?
+    }
+
+    async fn settle_and_react(
+        &self,
+        permit: &Permit,
+        end: ActionState,
+        verdict: Verdict,
+    ) -> Result<Vec<EventAction>, LedgerError> {
+        self.with(|state| {
+            let (event, action) = (permit.event(), permit.action());
+            let (settle, revision) = (Transition::Settle(end), permit.revision());
+            // Every check comes before the first change.
+            let record = state.action(event, action)?;
+            if transition::change(record, &settle)?.is_some() && revision != record.revision {
+                return Err(LedgerError::Fenced(action.to_owned()));
+            }
+            let added = state.react(&verdict)?;
+            state.change(event, action, Some(revision), &settle)?;
+            Ok(added)
+        })?
+    }
+
+    async fn observe_and_react(
+        &self,
+        event: &EventKey,
+        action: &str,
+        observed: Observed,
+        verdict: Verdict,
+    ) -> Result<(bool, Vec<EventAction>), LedgerError> {
+        self.with(|state| {
+            if transition::observe(state.action(event, action)?, &observed).is_none() {
+                return Ok((false, Vec::new()));
+            }
+            let added = state.react(&verdict)?;
+            state.observe(event, action, &observed)?;
+            Ok((true, added))
+        })?
+    }
+
     async fn reopen(&self, permit: &Permit) -> Result<Permit, LedgerError> {
         self.permitted(permit, &Transition::Reopen)
     }
@@ -213,13 +290,7 @@ impl Ledger for Process {
         action: &str,
         observed: Observed,
     ) -> Result<bool, LedgerError> {
-        self.with(|state| {
-            let record = state.action(event, action)?;
-            let Some(changed) = transition::observe(record, &observed) else { return Ok(false) };
-            let revision = record.revision.saturating_add(1);
-            *record = ActionRecord { revision, ..changed };
-            Ok(true)
-        })?
+        self.with(|state| state.observe(event, action, &observed))?
     }
 
     async fn unsettled(

@@ -1,0 +1,137 @@
+//! Checks the reactions of rules: `on failure { … }`.
+
+use std::sync::{Arc, LazyLock};
+
+use indexmap::IndexMap;
+
+use super::Checker;
+use super::flow::joined;
+use super::scope::Scope;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::reaction::{OPTIONAL_OUTCOME_FIELDS, OUTCOME_FIELDS, ReactionKind};
+use crate::span::Span;
+use crate::syntax::ast::{self, Text};
+use crate::typed::Reaction;
+use crate::types::{Record, RecordMember, Rest, Ty};
+
+impl Checker<'_> {
+    /// The reactions of a rule with this name and these fuses, one per kind.
+    pub(super) fn reactions(
+        &mut self,
+        reactions: &[ast::Reaction],
+        rule: &str,
+        requires: &[usize],
+        is_limited: bool,
+        scope: &mut Scope,
+    ) -> Vec<Reaction> {
+        let mut seen: Vec<(ReactionKind, Span)> = Vec::new();
+        let mut all = Vec::new();
+        for reaction in reactions {
+            if reaction.triggers.is_empty() && !reaction.incomplete {
+                self.report(
+                    Diagnostic::error(Code::E0502, reaction.span, "this reaction triggers nothing")
+                        .label("no `trigger` in it")
+                        .help("add `trigger KIND { … }`, for example `trigger slack { text = \"…\" }`"),
+                );
+            }
+            let mark = scope.mark();
+            scope.has_outcome = true;
+            let flow = joined(Vec::new(), self.flow(&reaction.flow, scope));
+            let triggers: Vec<_> =
+                reaction.triggers.iter().filter_map(|one| self.trigger(one, scope)).collect();
+            scope.has_outcome = false;
+            scope.restore(mark);
+            for word in &reaction.kinds {
+                let Some(kind) = self.reaction_kind(word) else { continue };
+                if let Some((_, first)) = seen.iter().find(|(known, _)| *known == kind) {
+                    self.report(
+                        Diagnostic::error(
+                            Code::E0501,
+                            word.span,
+                            format!("this rule reacts to `{kind}` twice"),
+                        )
+                        .label("the second one")
+                        .related(*first, "the first one")
+                        .help("put all triggers into one reaction"),
+                    );
+                    continue;
+                }
+                seen.push((kind, word.span));
+                self.check_can_happen(kind, word.span, rule, requires, is_limited);
+                all.push(Reaction {
+                    kind,
+                    name: kind.name_for(rule),
+                    span: word.span,
+                    flow: flow.clone(),
+                    triggers: triggers.clone(),
+                });
+            }
+        }
+        all
+    }
+
+    /// The kind of this name; an unknown one is reported.
+    pub(super) fn reaction_kind(&mut self, word: &Text) -> Option<ReactionKind> {
+        let kinds = ReactionKind::ALL.into_iter();
+        let kind = kinds.clone().find(|kind| kind.as_str() == word.text);
+        if kind.is_none() {
+            let known = kinds.map(ReactionKind::as_str);
+            let similar = match word.text.as_str() {
+                "failed" | "error" | "errors" | "fail" | "dead-letter" => Some("failure"),
+                "limited" | "throttled" | "duplicate" => Some("suppressed"),
+                "off" | "blocked" => Some("gated"),
+                "invalid" => Some("rejected"),
+                _ => None,
+            };
+            let problem = Diagnostic::error(
+                Code::E0221,
+                word.span,
+                format!("a rule cannot react to `{}`", word.text),
+            )
+            .label("not known");
+            self.report(match similar {
+                Some(kind) => problem.help(format!("write `on {kind}`")),
+                None => problem.suggest(word, known, "it can react to"),
+            });
+        }
+        kind
+    }
+
+    /// Reports a reaction to something that never happens to its rule.
+    fn check_can_happen(
+        &mut self,
+        kind: ReactionKind,
+        span: Span,
+        rule: &str,
+        requires: &[usize],
+        is_limited: bool,
+    ) {
+        let (message, help) = match kind {
+            ReactionKind::Gated if requires.is_empty() => (
+                format!("rule `{rule}` is never gated: it requires no fuse"),
+                "add `requires FUSE` to the rule, or remove the reaction",
+            ),
+            ReactionKind::Suppressed if !is_limited => (
+                format!("rule `{rule}` is never suppressed: it has no `once` or `limit`"),
+                "add `once per … within …` or `limit N per D` to the rule, or remove the reaction",
+            ),
+            _ => return,
+        };
+        let problem = Diagnostic::error(Code::E0510, span, message);
+        self.report(problem.label("this never happens").help(help));
+    }
+}
+
+/// The type of `outcome`.
+pub(super) fn outcome_type() -> Ty {
+    static TYPE: LazyLock<Ty> = LazyLock::new(|| {
+        let field = |name: &str, optional| {
+            (Arc::from(name), RecordMember { ty: Ty::string(), optional })
+        };
+        let always = OUTCOME_FIELDS.iter().map(|name| field(name, false));
+        let optional = OPTIONAL_OUTCOME_FIELDS.iter().map(|name| field(name, true));
+        let fields: IndexMap<_, _> = always.chain(optional).collect();
+        Ty::record(Record { fields, rest: Rest::Nothing })
+    });
+    TYPE.clone()
+}

@@ -1,0 +1,131 @@
+//! Reactions: what a rule does instead of acting, or after its action failed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::decision::{Decision, Outcome};
+
+/// The fields of `outcome` that a reaction always has, and those that it may lack.
+pub(crate) const OUTCOME_FIELDS: [&str; 4] = ["rule", "state", "reason", "event"];
+pub(crate) const OPTIONAL_OUTCOME_FIELDS: [&str; 2] = ["action", "object"];
+
+/// What a rule can react to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReactionKind {
+    /// One of its actions was given up, or the object that one created failed.
+    Failure,
+    /// Flow control held the action back.
+    Suppressed,
+    /// A fuse that it requires is off.
+    Gated,
+    /// Its action could not be rendered.
+    Rejected,
+}
+
+impl ReactionKind {
+    /// Every kind, in the order in which texts list them.
+    pub const ALL: [Self; 4] = [Self::Failure, Self::Gated, Self::Rejected, Self::Suppressed];
+
+    /// Its word in rules, such as `failure`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failure => "failure",
+            Self::Suppressed => "suppressed",
+            Self::Gated => "gated",
+            Self::Rejected => "rejected",
+        }
+    }
+
+    /// The kind that reacts to an outcome, if one does.
+    ///
+    /// ```
+    /// use fuse_rules::{Outcome, ReactionKind};
+    ///
+    /// assert_eq!(ReactionKind::of(Outcome::Gated), Some(ReactionKind::Gated));
+    /// assert_eq!(ReactionKind::of(Outcome::Fired), None);
+    /// ```
+    pub fn of(outcome: Outcome) -> Option<Self> {
+        match outcome {
+            Outcome::Suppressed => Some(Self::Suppressed),
+            Outcome::Gated => Some(Self::Gated),
+            Outcome::Rejected => Some(Self::Rejected),
+            Outcome::Fired | Outcome::NotMatched | Outcome::Unknown => None,
+        }
+    }
+
+    /// The full name of the reaction of a rule, `sensor/rule on gated`. Decisions and actions have it as their rule.
+    ///
+    /// ```
+    /// assert_eq!(fuse_rules::ReactionKind::Gated.name_for("s/r"), "s/r on gated");
+    /// ```
+    pub fn name_for(self, rule: &str) -> String {
+        format!("{rule} on {self}")
+    }
+
+    /// The rule of a reaction with this full name. `None` for the name of a rule.
+    ///
+    /// ```
+    /// use fuse_rules::ReactionKind;
+    ///
+    /// assert_eq!(ReactionKind::rule_of("s/r on gated"), Some("s/r"));
+    /// assert_eq!(ReactionKind::rule_of("s/r"), None);
+    /// ```
+    pub fn rule_of(name: &str) -> Option<&str> {
+        // Names of rules contain no spaces.
+        name.split_once(" on ").map(|(rule, _)| rule)
+    }
+}
+
+impl fmt::Display for ReactionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What became of a rule for one event and element, to which it reacts. Reactions read it as `outcome`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReactionCause {
+    /// What kind of reaction it leads to.
+    pub kind: ReactionKind,
+    /// The rule's full name, `sensor/rule`.
+    pub rule: String,
+    /// The element, as in [`Decision::element`](crate::Decision::element).
+    pub element: Option<Vec<u32>>,
+    /// The outcome, such as `gated`; of a failure, how it failed, such as `exhausted` or `failed`.
+    pub state: String,
+    /// Why, for people.
+    pub reason: String,
+    /// The index of the trigger whose action failed. Each action has reactions of its own.
+    pub ordinal: u32,
+    /// The id of the action that failed.
+    pub action: Option<String>,
+    /// The object that failed, such as `Workflow cicd/heal-x7`.
+    pub object: Option<String>,
+}
+
+impl ReactionCause {
+    /// The cause that is an outcome of a rule, if rules can react to it.
+    pub fn of_decision(decision: &Decision) -> Option<Self> {
+        let kind = ReactionKind::of(decision.outcome)?;
+        Some(Self {
+            kind,
+            rule: decision.rule.clone(),
+            element: decision.element.clone(),
+            state: decision.outcome.to_string(),
+            reason: decision.reason.clone(),
+            ordinal: 0,
+            action: None,
+            object: None,
+        })
+    }
+
+    /// The values of `outcome`, for an event with this id.
+    pub(crate) fn fields(&self, event: &str) -> BTreeMap<String, String> {
+        let always = [self.rule.as_str(), &self.state, &self.reason, event];
+        let optional = [&self.action, &self.object];
+        let always = OUTCOME_FIELDS.into_iter().zip(always);
+        let optional = OPTIONAL_OUTCOME_FIELDS.into_iter().zip(optional);
+        let optional = optional.filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        always.chain(optional).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+}

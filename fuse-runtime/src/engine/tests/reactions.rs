@@ -1,0 +1,184 @@
+//! Reactions to what becomes of rules and of their actions.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fuse_rules::Ruleset;
+use fuse_rules::schema::{Field, FieldType, Schema};
+use tokio::sync::mpsc;
+
+use super::Silent;
+use crate::backend::Backend as _;
+use crate::engine::{Policy, Step};
+use crate::ledger::{ActionState, DeadLetterKind, EventRecord};
+use crate::sources::{Incoming, Sources};
+use crate::testing::MemoryBackend;
+use crate::triggers::{ActionRequest, Done, Failure, Probe, RenderError, Trigger, Triggers};
+use crate::{Runtime, registry};
+
+const RULES: &str = r#"
+fuse calls default on
+fuse never default off
+source q silent { event e }
+sensor s on q.e {
+  rule heal {
+    each x in body.apps
+    once per x.name within 1h
+    trigger say { text = "heal ${x.name}" }
+    trigger say { text = "note ${x.name}" }
+    on failure { trigger say { text = "${outcome.state} ${x.name}: ${outcome.reason}" } }
+    on suppressed {
+      limit 1 per 1h
+      trigger say { text = "not ${x.name} of ${outcome.rule}" }
+    }
+  }
+  rule off {
+    requires never
+    trigger say { text = "never" }
+    on gated { trigger say { text = "off: ${outcome.reason}" } }
+  }
+}
+"#;
+
+/// Says its text to the test, unless the text is one that fails.
+struct Say {
+    fails: Mutex<VecDeque<&'static str>>,
+    said: mpsc::UnboundedSender<String>,
+}
+
+#[async_trait]
+impl Trigger for Say {
+    fn schema(&self) -> Schema {
+        let text = Field::required("text", FieldType::String, "What to say.");
+        Schema::new("say", "Says something.").field(text)
+    }
+
+    fn render(&self, request: &ActionRequest) -> Result<serde_json::Value, RenderError> {
+        Ok(request.action.fields["text"].clone())
+    }
+
+    async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
+        let text = request.action.fields["text"].as_str().unwrap();
+        if self.fails.lock().unwrap().contains(&text) {
+            return Err(Failure::Permanent("no voice".into()));
+        }
+        self.said.send(text.to_owned()).unwrap();
+        Ok(Done::new("said"))
+    }
+
+    async fn probe(&self, _: &ActionRequest) -> Probe {
+        Probe::Absent
+    }
+}
+
+/// Runs on this state until `count` texts were said and everything is settled. Returns the texts, sorted.
+async fn said(
+    backend: &MemoryBackend,
+    (id, body): (&str, &'static str),
+    fails: &[&'static str],
+    count: usize,
+    panics_once_at: Option<Step>,
+) -> Vec<String> {
+    let (said, mut texts) = mpsc::unbounded_channel();
+    let fails = Mutex::new(fails.iter().copied().collect());
+    let triggers = Triggers::new().with(Say { fails, said });
+    let sources = Sources::new().with("silent", Silent);
+    let ruleset = Ruleset::parse("x.rules", RULES, &registry(&sources, &triggers)).unwrap();
+    let pending = Mutex::new(panics_once_at);
+    let soon = Duration::from_millis(1);
+    let (steps, mut stepped) = mpsc::unbounded_channel();
+    let opened = backend.restarted();
+    let running = Runtime::new(ruleset, sources, triggers)
+        .policy(Policy { backoff: soon, recheck: soon, ..Policy::default() })
+        .watcher(Arc::new(move |step| {
+            // Nobody waits for it any more once everything is settled.
+            let _gone = steps.send(step);
+            let mut pending = pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if *pending == Some(step) {
+                *pending = None;
+                drop(pending);
+                panic!("planted at {step:?}");
+            }
+        }))
+        .start(opened.clone())
+        .await
+        .unwrap();
+    let event = Incoming { id: Some(id.to_owned()), ..Incoming::json("q", "e", body) };
+    running.intake().accept(event).await.unwrap();
+    let mut all = Vec::new();
+    for _ in 0..count {
+        all.push(texts.recv().await.unwrap());
+    }
+    while !opened.ledger().find(id).await.unwrap().iter().all(EventRecord::is_settled) {
+        stepped.recv().await.unwrap();
+    }
+    assert!(running.stop().await, "the stop is in time");
+    all.sort_unstable();
+    all
+}
+
+async fn record(backend: &MemoryBackend, id: &str) -> EventRecord {
+    backend.restarted().ledger().find(id).await.unwrap().remove(0)
+}
+
+const TWO: &str = r#"{"apps": [{"name": "a"}, {"name": "b"}]}"#;
+
+#[tokio::test]
+async fn a_rule_reacts_to_each_failed_action_and_to_its_fuse() {
+    let backend = MemoryBackend::new();
+    let fails = ["heal a", "note a", "note b"];
+    let found = said(&backend, ("1", TWO), &fails, 5, None).await;
+    let failed = |app| format!("permanent {app}: no voice");
+    let off = "off: fuse `never` is off".to_owned();
+    assert_eq!(found, ["heal b".to_owned(), off, failed("a"), failed("a"), failed("b")]);
+    let record = record(&backend, "1").await;
+    assert!(record.is_settled());
+    // Each reaction to a failure names the action to which it reacts.
+    for reaction in record.decisions.iter().filter(|one| one.rule == "s/heal on failure") {
+        let of = record.actions.iter().find(|one| Some(&one.id) == reaction.reacts_to.as_ref());
+        let of = of.unwrap();
+        assert_eq!((&of.action.rule, &of.action.element), (&"s/heal".into(), &reaction.element));
+        assert!(matches!(of.state, ActionState::DeadLettered { .. }));
+    }
+}
+
+#[tokio::test]
+async fn a_reaction_has_its_own_flow_control_and_does_not_react_to_itself() {
+    let backend = MemoryBackend::new();
+    let fails = ["heal a", "permanent a: no voice", "off: fuse `never` is off"];
+    let found = said(&backend, ("1", TWO), &fails, 3, None).await;
+    assert_eq!(found, ["heal b", "note a", "note b"]);
+    let found = said(&backend, ("2", TWO), &fails, 1, None).await;
+    assert_eq!(found, ["not a of s/heal"]);
+    let suppressed = record(&backend, "2").await;
+    let reactions: Vec<_> = suppressed
+        .decisions
+        .iter()
+        .filter(|one| one.rule == "s/heal on suppressed")
+        .map(|one| (one.element.clone().unwrap()[0], one.outcome.as_str()))
+        .collect();
+    assert_eq!(reactions, [(0, "fired"), (1, "suppressed")]);
+    let first = record(&backend, "1").await;
+    let dead = |kind| {
+        let of = |state: &ActionState| matches!(state, ActionState::DeadLettered { kind: k, .. } if *k == kind);
+        first.actions.iter().filter(|one| of(&one.state)).count()
+    };
+    assert_eq!(dead(DeadLetterKind::Permanent), 3);
+    assert_eq!(first.actions.len(), 6, "{:?}", first.decisions);
+}
+
+#[tokio::test]
+async fn a_fault_at_any_step_loses_no_reaction_and_repeats_none() {
+    for step in [Step::Decided, Step::Intended, Step::Fired, Step::Recorded, Step::Acked] {
+        let backend = MemoryBackend::new();
+        let one = r#"{"apps": [{"name": "a"}]}"#;
+        let _ = said(&backend, ("1", one), &["heal a"], 3, Some(step)).await;
+        let found = record(&backend, "1").await;
+        let rules: Vec<_> = found.decisions.iter().map(|one| one.rule.as_str()).collect();
+        let expected = ["s/heal", "s/heal", "s/off", "s/off on gated", "s/heal on failure"];
+        assert_eq!(rules, expected, "{step:?}");
+        assert_eq!(found.actions.len(), 4, "{step:?}");
+    }
+}

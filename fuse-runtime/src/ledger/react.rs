@@ -1,0 +1,62 @@
+//! Recording reactions in the state folder.
+
+use redb::{ReadableTable as _, WriteTransaction};
+
+use super::embedded::{asked, write_states};
+use super::read::{ActionRow, DecidedRow};
+use super::transition::{self, DeadEntry};
+use super::{EventAction, LedgerError, Verdict};
+use crate::store::{
+    ACTIONS, DEAD, DECIDED, HELD, STATUS, StoreError, UNSETTLED, get_row, put_row,
+};
+
+/// Adds reactions to a decided event. If it fails, nothing was written.
+pub(super) fn react(
+    transaction: &WriteTransaction,
+    verdict: &Verdict,
+) -> Result<Result<Vec<EventAction>, LedgerError>, StoreError> {
+    let key = verdict.event.encode();
+    if transaction.open_table(STATUS)?.get(key.as_str())?.is_none() {
+        return Ok(Err(LedgerError::UnknownEvent(verdict.event.clone())));
+    }
+    let mut decided = transaction.open_table(DECIDED)?;
+    let Some(mut row) = get_row::<DecidedRow>(&decided, &key)? else {
+        return Ok(Err(transition::undecided(&verdict.event)));
+    };
+    let before = asked(transaction, verdict)?;
+    let mut states = before.clone();
+    let reactions = match transition::react(&row.decisions, verdict, &mut states) {
+        Ok(reactions) => reactions,
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut actions = transaction.open_table(ACTIONS)?;
+    for action in &reactions.actions {
+        if actions.get(action.id.as_str())?.is_some() {
+            return Ok(Err(LedgerError::Invalid(transition::two_actions(&action.id))));
+        }
+    }
+    if reactions.decisions.is_empty() {
+        return Ok(Ok(Vec::new()));
+    }
+    write_states(transaction, &before, &states)?;
+    let (mut unsettled, mut held) =
+        (transaction.open_table(UNSETTLED)?, transaction.open_table(HELD)?);
+    let mut added = Vec::new();
+    for action in reactions.actions {
+        unsettled.insert(action.id.as_str(), ())?;
+        held.insert(action.id.as_str(), ())?;
+        put_row(&mut actions, &action.id, &ActionRow::new(&verdict.event, &action))?;
+        row.actions.push(action.id.clone());
+        added.push(EventAction { event: verdict.event.clone(), action });
+    }
+    let known = row.decisions.len();
+    row.decisions.extend(reactions.decisions);
+    let mut dead = transaction.open_table(DEAD)?;
+    for entry in transition::dead_on_decision(row.rejected.as_deref(), &row.decisions) {
+        if matches!(entry, DeadEntry::Decision(index) if index >= known) {
+            dead.insert((row.decided.as_nanosecond(), key.as_str(), &*entry.encode()), ())?;
+        }
+    }
+    put_row(&mut decided, &key, &row)?;
+    Ok(Ok(added))
+}
