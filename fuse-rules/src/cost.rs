@@ -126,7 +126,10 @@ fn all(rules: &Rules) -> impl Iterator<Item = (&Rule, Parts)> {
             parts.each(rule.each.as_ref());
             parts.exprs(&rule.when);
             rule.flow.iter().for_each(|clause| parts.exprs(&clause.keys));
-            for trigger in &rule.triggers {
+            let reactions = rule.reactions.iter();
+            let keys = reactions.clone().flat_map(|reaction| &reaction.flow);
+            keys.for_each(|clause| parts.exprs(&clause.keys));
+            for trigger in rule.triggers.iter().chain(reactions.flat_map(|one| &one.triggers)) {
                 Cost::mapped(&trigger.fields, &mut |expr| {
                     parts.add(Cost::examined(expr).assumed(), expr.span);
                 });

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::decision::{Decision, Outcome};
 
 /// The fields of `outcome` that a reaction always has, and those that it may lack.
@@ -10,7 +12,8 @@ pub(crate) const OUTCOME_FIELDS: [&str; 4] = ["rule", "state", "reason", "event"
 pub(crate) const OPTIONAL_OUTCOME_FIELDS: [&str; 2] = ["action", "object"];
 
 /// What a rule can react to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ReactionKind {
     /// One of its actions was given up, or the object that one created failed.
     Failure,

@@ -7,22 +7,22 @@ use std::sync::{Arc, Mutex};
 use crate::support::{Fuse, Setup, until};
 
 /// A server that answers each request in turn; the last answer stays.
-struct Server {
-    url: String,
+pub(super) struct Server {
+    pub(super) url: String,
     /// The heads and bodies of the requests.
     arrived: Arc<Mutex<Vec<String>>>,
 }
 
 /// What a server does with a request.
 #[derive(Clone, Copy)]
-enum Answer {
+pub(super) enum Answer {
     Status(&'static str),
     /// It closes the connection after it has read the request.
     Lost,
 }
 
 impl Server {
-    fn start(answers: &'static [Answer]) -> Self {
+    pub(super) fn start(answers: &'static [Answer]) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let arrived: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -52,12 +52,12 @@ impl Server {
         Self { url, arrived }
     }
 
-    fn arrived(&self) -> Vec<String> {
+    pub(super) fn arrived(&self) -> Vec<String> {
         self.arrived.lock().unwrap().clone()
     }
 
     /// The value of a header in each request.
-    fn header(&self, name: &str) -> Vec<String> {
+    pub(super) fn header(&self, name: &str) -> Vec<String> {
         let value = |request: &String| {
             let mut lines = request.lines();
             lines.find_map(|line| line.strip_prefix(&format!("{name}: ")).map(str::to_owned))

@@ -38,6 +38,8 @@ mod observe;
 mod pending;
 /// Kinds of sources that know their sender, and what these send.
 mod presets;
+/// What rules do because they may not act, or because their actions failed.
+mod reactions;
 /// Rules and settings that change while it runs.
 mod reload;
 /// Custom answers.

@@ -220,11 +220,11 @@ impl<'a> Units<'a> {
     }
 }
 
-/// Whether an empty line separates a unit from the previous one: rules are separated, and in a
+/// Whether an empty line separates a unit from the previous one: rules and reactions are separated, and in a
 /// test, a `send` from the `expect`s before it.
 fn are_separated(before: Rule, rule: Rule) -> bool {
     match rule {
-        Rule::rule_decl => true,
+        Rule::rule_decl | Rule::reaction_clause => true,
         Rule::with_step | Rule::at_step | Rule::send_step => before == Rule::expect_step,
         _ => false,
     }

@@ -121,7 +121,12 @@ pub(crate) fn roots<'a>(
     shared(&sensor.each, &sensor.when, &mut bindings);
     shared(&rule.each, &rule.when, &mut bindings);
     rule.flow_keys().for_each(|key| visit(RulePart::Flow, key, &mut bindings));
-    for trigger in &rule.triggers {
+    let reactions = rule.reactions.iter();
+    let keys = reactions.clone().flat_map(|reaction| &reaction.flow);
+    for key in keys.flat_map(|clause| &clause.keys) {
+        visit(RulePart::Flow, key, &mut bindings);
+    }
+    for trigger in rule.triggers.iter().chain(reactions.flat_map(|one| &one.triggers)) {
         fields(&trigger.fields, &mut |field, expr| {
             visit(RulePart::Field(trigger, field), expr, &mut bindings);
         });

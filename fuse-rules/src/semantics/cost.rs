@@ -267,7 +267,10 @@ impl Cost {
         let clauses = |clauses: &[Expr]| clauses.iter().map(Self::of).collect::<Vec<_>>();
         let mut inner = clauses(&rule.when);
         inner.extend(rule.flow_keys().map(Self::rendered));
-        for trigger in &rule.triggers {
+        let reactions = rule.reactions.iter();
+        let keys = reactions.clone().flat_map(|reaction| &reaction.flow);
+        inner.extend(keys.flat_map(|clause| &clause.keys).map(Self::rendered));
+        for trigger in rule.triggers.iter().chain(reactions.flat_map(|one| &one.triggers)) {
             inner.push(Self::Decision);
             Self::mapped(&trigger.fields, &mut |expr| inner.push(Self::rendered(expr)));
         }

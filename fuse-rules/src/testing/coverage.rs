@@ -11,13 +11,15 @@ use serde::Serialize;
 
 use super::Tests;
 use crate::decision::Outcome;
+use crate::reaction::ReactionKind;
 use crate::reference::{self, World};
 use crate::semantics::ops::Truth;
 use crate::span::Span;
 use crate::stdlib;
 use crate::typed::Shown;
 use crate::typed::{
-    Expr, ExprKind, FlowClause, Mapped, MappedValue, QuantifierKind, Rule, Rules, Sensor,
+    Expect, Expected, Expr, ExprKind, FlowClause, Mapped, MappedValue, QuantifierKind, Rule, Rules,
+    Sensor, Test, TestStep,
 };
 use crate::types::Missing;
 pub(crate) use impossible::guarded_atoms;
@@ -47,6 +49,9 @@ pub struct RuleCoverage {
     pub outcomes: Vec<(Outcome, bool)>,
     /// If the rule has several clauses of flow control, each of them, and whether it suppressed the rule.
     pub flow: Vec<(String, bool)>,
+    /// Its reactions, and whether they were covered: of one to a failure, whether a test expects it, because no action
+    /// fails in a test.
+    pub reactions: Vec<(ReactionKind, bool)>,
 }
 
 /// The truth values of an elementary condition that tests covered. An elementary condition contains no `and`,
@@ -78,6 +83,18 @@ impl RuleCoverage {
     pub fn missing_flow(&self) -> impl Iterator<Item = &str> {
         self.flow.iter().filter(|(_, seen)| !seen).map(|(clause, _)| clause.as_str())
     }
+
+    /// The reactions that were not covered.
+    pub fn missing_reactions(&self) -> impl Iterator<Item = ReactionKind> {
+        self.reactions.iter().filter(|(_, seen)| !seen).map(|(kind, _)| *kind)
+    }
+
+    /// Whether nothing of the rule is left to cover.
+    pub fn is_covered(&self) -> bool {
+        self.missing().next().is_none()
+            && self.missing_flow().next().is_none()
+            && self.missing_reactions().next().is_none()
+    }
 }
 
 impl AtomCoverage {
@@ -100,7 +117,8 @@ impl Coverage {
     pub fn counts(&self) -> (usize, usize) {
         let rules = self.rules.iter().map(|rule| {
             let missing = rule.missing().count() + rule.missing_flow().count();
-            (rule.outcomes.len() + rule.flow.len(), missing)
+            let missing = missing + rule.missing_reactions().count();
+            (rule.outcomes.len() + rule.flow.len() + rule.reactions.len(), missing)
         });
         let atoms = self.atoms.iter().map(|atom| (atom.possible(), atom.missing().len()));
         let (possible, missing) = rules
@@ -126,6 +144,9 @@ impl Coverage {
                 *own |= other;
             }
             for ((_, own), (_, other)) in own.flow.iter_mut().zip(&other.flow) {
+                *own |= other;
+            }
+            for ((_, own), (_, other)) in own.reactions.iter_mut().zip(&other.reactions) {
                 *own |= other;
             }
         }
@@ -165,10 +186,13 @@ impl Tests<'_> {
             }
         };
         let mut events = Vec::new();
+        let mut expected: FxHashSet<&str> = FxHashSet::default();
         for test in tests {
             // A test whose event cannot be read covers nothing.
-            if let Some(Ok(sent)) = self.all().get(test).map(|test| self.execute(test)) {
+            let Some(test) = self.all().get(test) else { continue };
+            if let Ok(sent) = self.execute(test) {
                 events.extend(sent);
+                expected.extend(expected_failures(test));
             }
         }
         for sent in &events {
@@ -198,6 +222,13 @@ impl Tests<'_> {
             for (outcome, seen) in &mut own.outcomes {
                 *seen = outcomes.contains(&(rule.name.as_str(), *outcome));
             }
+            for ((kind, seen), reaction) in own.reactions.iter_mut().zip(&rule.reactions) {
+                let name = reaction.name.as_str();
+                *seen = match kind {
+                    ReactionKind::Failure => expected.contains(name),
+                    _ => outcomes.contains(&(name, Outcome::Fired)),
+                };
+            }
             for ((_, seen), clause) in own.flow.iter_mut().zip(&rule.flow) {
                 *seen = held.contains(&(rule.name.as_str(), clause.identity.as_str()));
             }
@@ -210,6 +241,16 @@ impl Tests<'_> {
         }
         coverage
     }
+}
+
+/// The reactions to failures that a test expects, by their full names.
+fn expected_failures(test: &Test) -> impl Iterator<Item = &str> {
+    test.steps.iter().filter_map(|step| match step {
+        TestStep::Expect(Expect { what: Expected::Rule(rule), .. }) => {
+            (rule.reaction == Some(ReactionKind::Failure)).then_some(rule.rule.as_str())
+        }
+        _ => None,
+    })
 }
 
 /// Coverage with nothing covered yet.
@@ -234,6 +275,7 @@ fn uncovered(rules: &Rules, tests: &Tests<'_>) -> Coverage {
                     .map(|outcome| (outcome, false))
                     .collect(),
                 flow: several(&rule.flow),
+                reactions: rule.reactions.iter().map(|one| (one.kind, false)).collect(),
             });
         }
         // The standard library has its own tests.

@@ -238,6 +238,15 @@ impl<'r> Tests<'r> {
                 )
             })
         });
+        let reactions = coverage.rules.iter().flat_map(|rule| {
+            rule.missing_reactions().map(|kind| {
+                let message = format!("no test expects what rule `{}` does `on {kind}`", rule.rule);
+                Diagnostic::warning(Code::E0606, rule.span, message)
+                    .label("here")
+                    .help(format!("write `expect {} on {kind} once {{ … }}`", rule.rule))
+            })
+        });
+        let flow = flow.chain(reactions);
         let atoms = coverage.atoms.iter().filter_map(|atom| {
             let missing = atom.missing();
             let missing = (!missing.is_empty()).then(|| missing.join(" or "))?;

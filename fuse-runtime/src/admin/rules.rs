@@ -34,6 +34,8 @@ struct RuleLine<'r> {
     place: String,
     events: Vec<String>,
     triggers: Vec<&'r str>,
+    /// What it reacts to.
+    reacts_to: Vec<&'r str>,
     /// The fuses that it requires.
     requires: &'r [&'r str],
     /// Whether all of them are on.
@@ -83,6 +85,7 @@ fn page(admin: &Admin, after: Option<&str>, limit: usize) -> Option<Value> {
             place: generation.ruleset.files().locate(rule.span),
             events: rule.events.iter().map(ToString::to_string).collect(),
             triggers: rule.triggers.iter().map(|trigger| trigger.kind.as_str()).collect(),
+            reacts_to: rule.reactions.iter().map(|reaction| reaction.kind.as_str()).collect(),
             requires: &rule.requires,
             armed: rule.requires.iter().all(|fuse| fuses.get(fuse).is_none_or(|on| *on)),
             decisions: COUNTED

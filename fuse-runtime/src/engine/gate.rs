@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fuse_rules::{Fuses, Ruleset};
+use fuse_rules::{Fuses, ReactionKind, Ruleset};
 
 /// The fuses of the rules, and their values.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,11 @@ impl Gate {
         let mut requires: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for rule in ruleset.rules().filter(|rule| !rule.requires.is_empty()) {
             let names = rule.requires.iter().map(|name| (*name).to_owned());
+            // A reaction to a fuse that is off happens while it is off.
+            let reactions = rule.reactions.iter().filter(|one| one.kind != ReactionKind::Gated);
+            for reaction in reactions {
+                requires.entry(reaction.name.to_owned()).or_default().extend(names.clone());
+            }
             requires.entry(rule.name.to_owned()).or_default().extend(names);
         }
         let places = ruleset

@@ -154,6 +154,11 @@ fn verdict(
             add_decision(&mut verdict, decision, cause.action.clone());
         }
     }
+    for (_, action) in &verdict.actions {
+        if let Some(required) = generation.gate.required(&action.rule) {
+            verdict.requires.insert(action.rule.clone(), required.clone());
+        }
+    }
     verdict.flow.dedup_by(|a, b| a.rule == b.rule && a.owner == b.owner);
     verdict
 }

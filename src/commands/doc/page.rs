@@ -1,6 +1,7 @@
 //! The page that `fuse doc` generates.
 
 use fuse_rules::Ruleset;
+use fuse_rules::schema::TriggerInfo;
 use fuse_rules::inventory::{
     DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, LetInfo, RuleInfo, SensorEvent,
     SensorInfo, SourceInfo, Written,
@@ -179,14 +180,26 @@ fn a_rule(rule: &RuleInfo<'_>) -> String {
     }
     parts.extend(clauses(rule.each.as_ref(), &rule.lets, &rule.when));
     parts.extend(rule.flow.iter().map(|clause| format!("Flow control: {}\n", code(clause))));
-    for (trigger, fields) in rule.triggers.iter().zip(&rule.written) {
+    parts.extend(triggers(&rule.triggers, &rule.written));
+    for reaction in &rule.reactions {
+        parts.push(format!("On {}:\n", reaction.kind));
+        let flow = reaction.flow.iter();
+        parts.extend(flow.map(|clause| format!("Flow control: {}\n", code(clause))));
+        parts.extend(triggers(&reaction.triggers, &reaction.written));
+    }
+    parts.join("\n")
+}
+
+fn triggers(triggers: &[TriggerInfo], fields: &[Vec<Written>]) -> Vec<String> {
+    let mut parts = Vec::new();
+    for (trigger, fields) in triggers.iter().zip(fields) {
         parts.push(format!("Trigger: {}\n", code(&trigger.kind)));
         let lines: Vec<String> = fields.iter().map(written).collect();
         if !lines.is_empty() {
             parts.push(block(&lines));
         }
     }
-    parts.join("\n")
+    parts
 }
 
 fn clauses(each: Option<&EachInfo<'_>>, lets: &[LetInfo<'_>], when: &[String]) -> Vec<String> {

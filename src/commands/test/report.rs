@@ -105,7 +105,7 @@ pub(super) fn coverage(tests: &Tests<'_>, coverage: &Coverage, format: TestForma
             let (wanted, seen) = coverage.counts();
             let fired = coverage.rules.iter();
             let is_covered = |rule: &&RuleCoverage| {
-                rule.missing().next().is_none() && rule.missing_flow().next().is_none()
+                rule.is_covered()
             };
             let fired = fired.filter(is_covered).count();
             let atoms = coverage.atoms.iter().filter(|atom| atom.missing().is_empty()).count();

@@ -1,6 +1,7 @@
 //! Generates rules files from bytes: every construct of the grammar, with comments and white space
 //! wherever they are allowed.
 
+mod sensors;
 mod test_blocks;
 mod text_blocks;
 
@@ -146,89 +147,6 @@ impl Generator<'_> {
                 make.expr();
             }
         });
-    }
-
-    fn sensor(&mut self) {
-        self.all(&["sensor", "s", "on", "a.b"]);
-        for _ in 0..self.choose(3) {
-            self.all(&["or", "a.c"]);
-        }
-        self.t("{");
-        for _ in 0..self.choose(6) {
-            if self.choose(3) != 2 {
-                self.shared();
-                continue;
-            }
-            self.all(&["rule", "r", "{"]);
-            for _ in 0..self.choose(6) {
-                match self.choose(5) {
-                    0 => {
-                        self.all(&["trigger", "log"]);
-                        self.block();
-                    }
-                    1 => self.reaction(),
-                    _ => self.shared(),
-                }
-            }
-            self.t("}");
-        }
-        self.t("}");
-    }
-
-    fn reaction(&mut self) {
-        self.all(&["on", "failure"]);
-        for _ in 0..self.choose(3) {
-            self.all(&["or", "gated"]);
-        }
-        self.t("{");
-        for _ in 0..self.choose(4) {
-            match self.choose(2) {
-                0 => self.all(&["limit", "3", "per", "1h"]),
-                _ => {
-                    self.all(&["trigger", "log"]);
-                    self.block();
-                }
-            }
-        }
-        self.t("}");
-    }
-
-    fn shared(&mut self) {
-        match self.choose(6) {
-            0 => {
-                self.t("when");
-                self.expr();
-            }
-            1 => {
-                self.t("requires");
-                self.several(Self::name);
-            }
-            3 => {
-                self.t("let");
-                self.name();
-                self.t("=");
-                self.value();
-            }
-            4 => {
-                self.all(&["once", "per"]);
-                self.several(Self::expr);
-                self.all(&["within", "1h30m"]);
-            }
-            5 => {
-                self.all(&["limit", "3", "per", "1h"]);
-                if self.choose(2) == 0 {
-                    self.t("per");
-                    self.several(Self::expr);
-                }
-            }
-            _ => {
-                self.all(&["each", "x", "in"]);
-                self.expr();
-                if self.choose(2) == 1 {
-                    self.all(&["max", "10"]);
-                }
-            }
-        }
     }
 
     fn key(&mut self) {

@@ -2,6 +2,8 @@
 
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint, Pass};
+use crate::reaction::ReactionKind;
+use crate::typed::Trigger;
 
 pub(super) static PASS: Pass = Pass {
     lint: Lint {
@@ -15,12 +17,27 @@ pub(super) static PASS: Pass = Pass {
 
 fn check(context: &LintContext<'_>, out: &mut Findings) {
     for rule in context.rules.sensors.iter().flat_map(|sensor| &sensor.rules) {
-        let changes = rule.triggers.iter().find(|trigger| {
+        let changes = |trigger: &&Trigger| {
             let schema = context.registry.find_trigger(&trigger.kind);
             schema.is_some_and(|schema| !schema.is_notification())
-        });
-        let Some(trigger) = changes.filter(|_| rule.requires.is_empty()) else { continue };
+        };
         let name = context.text(rule.span);
+        if let Some(gated) = rule.reaction(ReactionKind::Gated)
+            && let Some(trigger) = gated.triggers.iter().find(changes)
+        {
+            let message = format!("rule `{name}` changes something while its fuse is off");
+            out.add(trigger.span, message, |problem| {
+                problem
+                    .label("no fuse can stop it")
+                    .related(gated.span, "this reacts to a fuse that is off")
+                    .help("only send a message here, or put the trigger into a rule of its own")
+            });
+        }
+        let mut all =
+            rule.triggers.iter().chain(rule.reactions.iter().flat_map(|one| &one.triggers));
+        let Some(trigger) = all.find(changes).filter(|_| rule.requires.is_empty()) else {
+            continue;
+        };
         out.add(rule.span, format!("rule `{name}` requires no fuse"), |problem| {
             problem
                 .label("no fuse can stop it")
