@@ -175,7 +175,14 @@ impl Generator<'_> {
     }
 
     fn shared(&mut self) {
-        match self.choose(6) {
+        match self.choose(7) {
+            6 => {
+                self.all(&["after", "3", "within", "1m"]);
+                if self.choose(2) == 0 {
+                    self.t("per");
+                    self.several(Self::expr);
+                }
+            }
             0 => {
                 self.t("when");
                 self.expr();
