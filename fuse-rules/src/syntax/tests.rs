@@ -235,7 +235,7 @@ fn each_slip_costs_one_error_at_its_place() {
         ("after 3 within 1m per", vec!["E0101 2:19"]),
         ("after 3", vec!["E0101 2:7"]),
         ("after 3 per body.x", vec!["E0101 2:9"]),
-        ("after 1m", vec!["E0101 2:8"]),
+        ("after 1m", vec!["E0101 2:7"]),
         ("after within 1m", vec!["E0101 2:7"]),
         ("after 3 within 1 m per a", vec!["E0102 2:16"]),
         ("limit 3", vec!["E0101 2:7"]),

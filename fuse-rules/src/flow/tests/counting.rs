@@ -45,8 +45,8 @@ fn run((count, seconds): (u32, i64), log: &[Question], step: Step) -> Result<Vec
         // An owner that is still remembered may ask again. After that, a number is another owner.
         let prefix = format!("{}-", question.owner);
         let is_recent = |one: &&Seen| real - one.real < seconds;
-        let known = completed.iter().chain(&counted).filter(is_recent);
-        let known = known.filter(|one| one.id.starts_with(&prefix)).last().cloned();
+        let mut known = completed.iter().chain(&counted).filter(is_recent);
+        let known = known.rfind(|one| one.id.starts_with(&prefix)).cloned();
         let id = known.as_ref().map_or_else(|| format!("{prefix}{number}"), |one| one.id.clone());
         let owner = Owner { id: id.clone(), name: String::new() };
         let (next, answer) = step(flow, state.as_ref(), &owner, now.into());
