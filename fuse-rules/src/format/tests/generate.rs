@@ -197,7 +197,9 @@ impl Generator<'_> {
             }
             5 | 6 => {
                 let words = self.choose(2);
-                self.all([["limit", "3", "per", "1h"], ["after", "3", "within", "1m"]][words].as_slice());
+                self.all(
+                    [["limit", "3", "per", "1h"], ["after", "3", "within", "1m"]][words].as_slice(),
+                );
                 if self.choose(2) == 0 {
                     self.t("per");
                     self.several(Self::expr);
