@@ -79,8 +79,8 @@ pub use event::{Event, InvalidBody, MAX_DEPTH, UnreadableBody, foreign_encoding,
 pub use format::format;
 pub use fuses::Fuses;
 pub use loader::{LoadError, Loader};
-pub use reaction::{ReactionCause, ReactionKind};
 pub use number::{Number, NumberError};
+pub use reaction::{ReactionCause, ReactionKind};
 pub use ruleset::{Examined, LoadCache, Ruleset};
 pub use schema::Registry;
 

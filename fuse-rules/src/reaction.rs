@@ -52,7 +52,7 @@ impl ReactionKind {
             Outcome::Suppressed => Some(Self::Suppressed),
             Outcome::Gated => Some(Self::Gated),
             Outcome::Rejected => Some(Self::Rejected),
-            Outcome::Fired | Outcome::NotMatched | Outcome::Unknown => None,
+            Outcome::Fired | Outcome::NotMatched | Outcome::Unknown | Outcome::Counted => None,
         }
     }
 

@@ -11,17 +11,15 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::reaction::{OPTIONAL_OUTCOME_FIELDS, OUTCOME_FIELDS, ReactionKind};
 use crate::span::Span;
 use crate::syntax::ast::{self, Text};
-use crate::typed::Reaction;
+use crate::typed::{Reaction, Rule};
 use crate::types::{Record, RecordMember, Rest, Ty};
 
 impl Checker<'_> {
-    /// The reactions of a rule with this name and these fuses, one per kind.
+    /// The reactions of a rule, one per kind.
     pub(super) fn reactions(
         &mut self,
         reactions: &[ast::Reaction],
-        rule: &str,
-        requires: &[usize],
-        is_limited: bool,
+        rule: &Rule,
         scope: &mut Scope,
     ) -> Vec<Reaction> {
         let mut seen: Vec<(ReactionKind, Span)> = Vec::new();
@@ -57,10 +55,10 @@ impl Checker<'_> {
                     continue;
                 }
                 seen.push((kind, word.span));
-                self.check_can_happen(kind, word.span, rule, requires, is_limited);
+                self.check_can_happen(kind, word.span, rule);
                 all.push(Reaction {
                     kind,
-                    name: kind.name_for(rule),
+                    name: kind.name_for(&rule.name),
                     span: word.span,
                     flow: flow.clone(),
                     triggers: triggers.clone(),
@@ -98,21 +96,15 @@ impl Checker<'_> {
     }
 
     /// Reports a reaction to something that never happens to its rule.
-    fn check_can_happen(
-        &mut self,
-        kind: ReactionKind,
-        span: Span,
-        rule: &str,
-        requires: &[usize],
-        is_limited: bool,
-    ) {
+    fn check_can_happen(&mut self, kind: ReactionKind, span: Span, rule: &Rule) {
+        let name = &rule.name;
         let (message, help) = match kind {
-            ReactionKind::Gated if requires.is_empty() => (
-                format!("rule `{rule}` is never gated: it requires no fuse"),
+            ReactionKind::Gated if rule.requires.is_empty() => (
+                format!("rule `{name}` is never gated: it requires no fuse"),
                 "add `requires FUSE` to the rule, or remove the reaction",
             ),
-            ReactionKind::Suppressed if !is_limited => (
-                format!("rule `{rule}` is never suppressed: it has no `once` or `limit`"),
+            ReactionKind::Suppressed if !rule.may_be_suppressed() => (
+                format!("rule `{name}` is never suppressed: it has no `once` or `limit`"),
                 "add `once per … within …` or `limit N per D` to the rule, or remove the reaction",
             ),
             _ => return,
@@ -125,9 +117,8 @@ impl Checker<'_> {
 /// The type of `outcome`.
 pub(super) fn outcome_type() -> Ty {
     static TYPE: LazyLock<Ty> = LazyLock::new(|| {
-        let field = |name: &str, optional| {
-            (Arc::from(name), RecordMember { ty: Ty::string(), optional })
-        };
+        let field =
+            |name: &str, optional| (Arc::from(name), RecordMember { ty: Ty::string(), optional });
         let always = OUTCOME_FIELDS.iter().map(|name| field(name, false));
         let optional = OPTIONAL_OUTCOME_FIELDS.iter().map(|name| field(name, true));
         let fields: IndexMap<_, _> = always.chain(optional).collect();

@@ -140,10 +140,7 @@ impl Checker<'_> {
             rule.triggers.iter().filter_map(|trigger| self.trigger(trigger, scope)).collect();
         let name = format!("{}/{}", sensor.name.text, rule.name.text);
         let flow = joined(outer.flow.clone(), shared.flow);
-        let is_limited = !flow.is_empty();
-        let reactions =
-            self.reactions(&rule.reactions, &name, &all_requires, is_limited, scope);
-        typed::Rule {
+        let mut checked = typed::Rule {
             name,
             span: rule.name.span,
             doc: rule.doc.clone(),
@@ -153,8 +150,10 @@ impl Checker<'_> {
             when: shared.when,
             flow,
             triggers,
-            reactions,
-        }
+            reactions: Vec::new(),
+        };
+        checked.reactions = self.reactions(&rule.reactions, &checked, scope);
+        checked
     }
 
     fn shared(&mut self, shared: &ast::Shared, scope: &mut Scope) -> Shared {
@@ -216,7 +215,11 @@ impl Checker<'_> {
         typed::Each { name: each.name.text.clone(), list, max }
     }
 
-    pub(super) fn trigger(&mut self, trigger: &ast::Trigger, scope: &mut Scope) -> Option<typed::Trigger> {
+    pub(super) fn trigger(
+        &mut self,
+        trigger: &ast::Trigger,
+        scope: &mut Scope,
+    ) -> Option<typed::Trigger> {
         let kind = &trigger.kind;
         let Some(schema) = self.registry.find_trigger(&kind.text) else {
             let known = self.registry.triggers().map(|schema| schema.kind());

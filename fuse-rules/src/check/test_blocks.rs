@@ -321,7 +321,12 @@ impl Checker<'_> {
                 format!("rule `{}` is never gated: it requires no fuse", rule.name),
                 "add `requires FUSE` to the rule, or expect another outcome",
             ),
-            Outcome::Suppressed if rule.flow.is_empty() => self.never(
+            Outcome::Counted if !rule.may_be_counted() => self.never(
+                span,
+                format!("rule `{}` is never counted: it has no `after`", rule.name),
+                "add `after N within D` to the rule, or expect another outcome",
+            ),
+            Outcome::Suppressed if !rule.may_be_suppressed() => self.never(
                 span,
                 format!("rule `{}` is never suppressed: it has no `once` or `limit`", rule.name),
                 "add `once per … within …` or `limit N per D` to the rule, or expect another outcome",
@@ -347,7 +352,8 @@ impl Checker<'_> {
     fn check_outcome_of_reaction(&mut self, outcome: Outcome, span: Span, reaction: &Reaction) {
         let can_be = match outcome {
             Outcome::Fired | Outcome::Rejected => true,
-            Outcome::Suppressed => !reaction.flow.is_empty(),
+            Outcome::Suppressed => reaction.flow.iter().any(|clause| !clause.flow.counts_matches()),
+            Outcome::Counted => reaction.flow.iter().any(|clause| clause.flow.counts_matches()),
             _ => false,
         };
         if !can_be {

@@ -25,23 +25,31 @@ pub(crate) fn react(plan: &Pooled, event: &Event<'_>, cause: &ReactionCause) -> 
         let Some((order, sensor, rule)) = named(&event_plan.sensors, &cause.rule) else { return };
         let mut is_over = false;
         let fuses = Fuses::default();
-        walk_rule(plan, too_expensive, (sensor, rule), order, stack, &fuses, &mut |site, verdict| {
-            let holds = !matches!(verdict, Verdict::NotMatched(_) | Verdict::Unknown(_));
-            if is_over || !holds || site.element != cause.element.as_deref() {
-                return;
-            }
-            // A rule with several triggers has several verdicts.
-            is_over = true;
-            let reaction = rule.reactions.iter().find(|reaction| reaction.kind == cause.kind);
-            let Some(reaction) = reaction else { return };
-            let triggers = u32::try_from(reaction.triggers.len()).unwrap_or(u32::MAX);
-            rendered(&reaction.flow, &reaction.triggers, site.stack, &mut |mut verdict| {
-                if let Verdict::Fired { ordinal, .. } = &mut verdict {
-                    *ordinal = ordinal.saturating_add(cause.ordinal.saturating_mul(triggers));
+        walk_rule(
+            plan,
+            too_expensive,
+            (sensor, rule),
+            order,
+            stack,
+            &fuses,
+            &mut |site, verdict| {
+                let holds = !matches!(verdict, Verdict::NotMatched(_) | Verdict::Unknown(_));
+                if is_over || !holds || site.element != cause.element.as_deref() {
+                    return;
                 }
-                decisions.push(decision(&reaction.name, site.element, verdict));
-            });
-        });
+                // A rule with several triggers has several verdicts.
+                is_over = true;
+                let reaction = rule.reactions.iter().find(|reaction| reaction.kind == cause.kind);
+                let Some(reaction) = reaction else { return };
+                let triggers = u32::try_from(reaction.triggers.len()).unwrap_or(u32::MAX);
+                rendered(&reaction.flow, &reaction.triggers, site.stack, &mut |mut verdict| {
+                    if let Verdict::Fired { ordinal, .. } = &mut verdict {
+                        *ordinal = ordinal.saturating_add(cause.ordinal.saturating_mul(triggers));
+                    }
+                    decisions.push(decision(&reaction.name, site.element, verdict));
+                });
+            },
+        );
     });
     match done.and_then(|()| work.exceeded().map_or(Ok(()), Err)) {
         Ok(()) => decisions,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::ruleset::Ruleset;
 use crate::typed::{
-    DefinitionKind, Each, EventDecl, EventName, Expr, Mapped, MappedValue, Rule, Sensor, Shown, FlowClause, Trigger,
+    DefinitionKind, Each, EventDecl, EventName, Expr, FlowClause, Mapped, MappedValue, Rule,
+    Sensor, Shown, Trigger,
 };
 
 /// A rule, printed with everything that its decisions and actions depend on. The texts are for comparisons, not for

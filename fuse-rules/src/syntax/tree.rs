@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::ast::{
-    Block, Expected, Expr, ExprKind, FieldValue, File, PathStep, Segment, Shared, TestStep,
-    TextPart, Type, TypeKind, TypeValue, FlowClause,
+    Block, Expected, Expr, ExprKind, FieldValue, File, FlowClause, PathStep, Segment, Shared,
+    TestStep, TextPart, Type, TypeKind, TypeValue,
 };
 use crate::literals::duration_text;
 

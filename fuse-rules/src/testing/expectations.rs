@@ -162,7 +162,9 @@ impl Tests<'_> {
                 .decisions
                 .iter()
                 .filter(|d| d.rule == expected.rule && is_for_element(d, expected))
-                .filter(|d| matches!(d.outcome, Outcome::Suppressed | Outcome::Rejected))
+                .filter(|d| {
+                    matches!(d.outcome, Outcome::Counted | Outcome::Suppressed | Outcome::Rejected)
+                })
                 .collect();
             if !settled.is_empty() {
                 lines.extend(
@@ -203,9 +205,10 @@ type Hit<'g> = (usize, &'g Decision);
 
 /// The decisions with the expected outcome, regardless of fields and reasons.
 fn hits<'g>(group: &'g Group<'_, '_>, expected: &ExpectedRule) -> Vec<Hit<'g>> {
-    let decisions = group.sent.iter().enumerate().flat_map(|(number, sent)| {
-        sent.all_decisions().map(move |decision| (number, decision))
-    });
+    let decisions =
+        group.sent.iter().enumerate().flat_map(|(number, sent)| {
+            sent.all_decisions().map(move |decision| (number, decision))
+        });
     let like = |(_, decision): &Hit<'_>| {
         decision.rule == expected.rule
             && decision.outcome == expected.outcome

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use fuse_rules::{Decision, ReactionCause, ReactionKind};
 use jiff::Timestamp;
 
-use super::Engine;
 use super::decide::{add_decision, reject_unrenderable};
 use super::retry::request;
+use super::{Engine, Interrupted};
 use crate::clock::Clock;
 use crate::event::{Envelope, EventKey};
 use crate::generation::{ActiveGeneration, Generation};
 use crate::ledger::{
-    EventAction, EventRecord, Ledger, LedgerError, Observed, ObservedResult, Verdict,
+    ActionState, DeadLetterKind, EventAction, EventRecord, Ledger, LedgerError, Observed,
+    ObservedResult, Permit, Verdict,
 };
 use crate::triggers::{ActionRequest, Triggers};
 
@@ -210,5 +211,29 @@ impl Engine {
         for decision in &verdict.decisions {
             self.metrics.decided(&decision.rule, decision.outcome.as_str());
         }
+    }
+
+    /// Records the end of an action, together with the reactions to it.
+    pub(super) async fn record_end(
+        &self,
+        request: &ActionRequest,
+        permit: &Permit,
+        state: &ActionState,
+    ) -> Result<(), Interrupted> {
+        let reactions = match state {
+            // A person gave it up.
+            ActionState::DeadLettered { kind: DeadLetterKind::Discarded, .. } => None,
+            ActionState::DeadLettered { kind, reason, .. } => {
+                self.reactions().to_failure(request, kind.as_str(), reason, None).await?
+            }
+            _ => None,
+        };
+        let Some(verdict) = reactions else {
+            return Ok(self.ledger.settle(permit, state.clone()).await?);
+        };
+        self.count_reactions(&verdict);
+        let added = self.ledger.settle_and_react(permit, state.clone(), verdict).await?;
+        self.perform_reactions(added);
+        Ok(())
     }
 }

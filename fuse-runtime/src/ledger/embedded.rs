@@ -14,8 +14,8 @@ use super::read::{self, ActionRow, DecidedRow, Listed, assemble};
 use super::transition::{self, DeadEntry, DecidedEvent, Lists, Transition};
 use super::{
     ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
-    EventAction, EventOperation, EventPage, EventQuery, EventRecord, Ledger, LedgerError, Observed,
-    Permit, Verdict, operate, pages, prune,
+    EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories, FuseSwitch,
+    Ledger, LedgerError, Observed, Permit, Verdict, operate, pages, prune, switch_table,
 };
 use crate::event::EventKey;
 use crate::store::{
@@ -267,6 +267,17 @@ impl Ledger for EmbeddedLedger {
             .await?
     }
 
+    async fn switch_fuse(&self, fuse: &str, switch: FuseSwitch) -> Result<(), LedgerError> {
+        let fuse = fuse.to_owned();
+        let write =
+            move |transaction: &WriteTransaction| switch_table::record(transaction, &fuse, &switch);
+        Ok(self.store.write(write).await?)
+    }
+
+    async fn fuse_switches(&self) -> Result<FuseHistories, LedgerError> {
+        Ok(self.store.read(switch_table::read).await?)
+    }
+
     async fn counts(&self) -> Result<Counts, LedgerError> {
         Ok(self.store.read(read::counts).await?)
     }
@@ -339,7 +350,10 @@ fn decide(
 }
 
 /// The states that decide about a verdict.
-pub(super) fn asked(transaction: &WriteTransaction, verdict: &Verdict) -> Result<FlowStates, StoreError> {
+pub(super) fn asked(
+    transaction: &WriteTransaction,
+    verdict: &Verdict,
+) -> Result<FlowStates, StoreError> {
     match verdict.flow.is_empty() {
         true => Ok(FlowStates::default()),
         false => states(&transaction.open_table(FLOW)?, verdict),

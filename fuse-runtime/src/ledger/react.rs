@@ -6,9 +6,7 @@ use super::embedded::{asked, write_states};
 use super::read::{ActionRow, DecidedRow};
 use super::transition::{self, DeadEntry};
 use super::{EventAction, LedgerError, Verdict};
-use crate::store::{
-    ACTIONS, DEAD, DECIDED, HELD, STATUS, StoreError, UNSETTLED, get_row, put_row,
-};
+use crate::store::{ACTIONS, DEAD, DECIDED, HELD, STATUS, StoreError, UNSETTLED, get_row, put_row};
 
 /// Adds reactions to a decided event. If it fails, nothing was written.
 pub(super) fn react(

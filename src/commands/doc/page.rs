@@ -1,11 +1,11 @@
 //! The page that `fuse doc` generates.
 
 use fuse_rules::Ruleset;
-use fuse_rules::schema::TriggerInfo;
 use fuse_rules::inventory::{
     DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, LetInfo, RuleInfo, SensorEvent,
     SensorInfo, SourceInfo, Written,
 };
+use fuse_rules::schema::TriggerInfo;
 
 use super::markdown::{block, code, prose};
 

@@ -104,9 +104,7 @@ pub(super) fn coverage(tests: &Tests<'_>, coverage: &Coverage, format: TestForma
         TestFormat::Text => {
             let (wanted, seen) = coverage.counts();
             let fired = coverage.rules.iter();
-            let is_covered = |rule: &&RuleCoverage| {
-                rule.is_covered()
-            };
+            let is_covered = |rule: &&RuleCoverage| rule.is_covered();
             let fired = fired.filter(is_covered).count();
             let atoms = coverage.atoms.iter().filter(|atom| atom.missing().is_empty()).count();
             let problems = tests.uncovered(coverage).to_text(Style::Colour);

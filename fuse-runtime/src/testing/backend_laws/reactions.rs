@@ -9,9 +9,7 @@ use super::support::{
     verdict,
 };
 use crate::event::EventKey;
-use crate::ledger::{
-    ActionState, DeadLetterQuery, LedgerError, Observed, ObservedResult, Verdict,
-};
+use crate::ledger::{ActionState, DeadLetterQuery, LedgerError, Observed, ObservedResult, Verdict};
 
 /// The reaction of the rule `s/r` to the failure of the action `act`, with an action of this id.
 fn reaction(event: &EventKey, id: &str) -> Verdict {
