@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use super::Checker;
 use super::flow::joined;
 use super::scope::Scope;
+use crate::decision::Outcome;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::reaction::{OPTIONAL_OUTCOME_FIELDS, OUTCOME_FIELDS, ReactionKind};
 use crate::span::Span;
@@ -93,6 +94,45 @@ impl Checker<'_> {
             });
         }
         kind
+    }
+
+    /// The reaction that a test expects.
+    pub(super) fn expected_reaction<'r>(
+        &mut self,
+        word: &Text,
+        rule: &'r Rule,
+    ) -> Option<&'r Reaction> {
+        let kind = self.reaction_kind(word)?;
+        let reaction = rule.reaction(kind);
+        if reaction.is_none() {
+            self.never(
+                word.span,
+                format!("rule `{}` has no reaction `on {kind}`", rule.name),
+                "add the reaction to the rule, or remove the expectation",
+            );
+        }
+        reaction
+    }
+
+    pub(super) fn check_outcome_of_reaction(
+        &mut self,
+        outcome: Outcome,
+        span: Span,
+        reaction: &Reaction,
+    ) {
+        let can_be = match outcome {
+            Outcome::Fired | Outcome::Rejected => true,
+            Outcome::Suppressed => reaction.flow.iter().any(|clause| !clause.flow.counts_matches()),
+            Outcome::Counted => reaction.flow.iter().any(|clause| clause.flow.counts_matches()),
+            _ => false,
+        };
+        if !can_be {
+            self.never(
+                span,
+                format!("a reaction is never `{outcome}`"),
+                "expect that it fires, or write `expect no RULE on KIND`",
+            );
+        }
     }
 
     /// Reports a reaction to something that never happens to its rule.

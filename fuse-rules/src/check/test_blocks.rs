@@ -18,9 +18,7 @@ use crate::loader::resolved;
 use crate::reference;
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, RuleRef};
-use crate::typed::{
-    Body, Expect, Expected, ExpectedRule, Reaction, Rule, Send, Sensor, Test, TestStep,
-};
+use crate::typed::{Body, Expect, Expected, ExpectedRule, Rule, Send, Sensor, Test, TestStep};
 use crate::value::Value;
 
 /// The rules that tests may name.
@@ -335,37 +333,7 @@ impl Checker<'_> {
         }
     }
 
-    /// The reaction that a test expects.
-    fn expected_reaction<'r>(&mut self, word: &ast::Text, rule: &'r Rule) -> Option<&'r Reaction> {
-        let kind = self.reaction_kind(word)?;
-        let reaction = rule.reaction(kind);
-        if reaction.is_none() {
-            self.never(
-                word.span,
-                format!("rule `{}` has no reaction `on {kind}`", rule.name),
-                "add the reaction to the rule, or remove the expectation",
-            );
-        }
-        reaction
-    }
-
-    fn check_outcome_of_reaction(&mut self, outcome: Outcome, span: Span, reaction: &Reaction) {
-        let can_be = match outcome {
-            Outcome::Fired | Outcome::Rejected => true,
-            Outcome::Suppressed => reaction.flow.iter().any(|clause| !clause.flow.counts_matches()),
-            Outcome::Counted => reaction.flow.iter().any(|clause| clause.flow.counts_matches()),
-            _ => false,
-        };
-        if !can_be {
-            self.never(
-                span,
-                format!("a reaction is never `{outcome}`"),
-                "expect that it fires, or write `expect no RULE on KIND`",
-            );
-        }
-    }
-
-    fn never(&mut self, span: Span, message: String, help: &str) {
+    pub(super) fn never(&mut self, span: Span, message: String, help: &str) {
         let problem = Diagnostic::error(Code::E0604, span, message);
         self.report(problem.label("this never happens").help(help));
     }

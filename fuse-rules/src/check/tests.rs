@@ -8,6 +8,7 @@ mod files;
 mod functions;
 mod helps;
 mod lets;
+mod reactions;
 mod secrets;
 mod several_events;
 mod sources;

@@ -1,0 +1,83 @@
+//! Reactions: what they can react to, and what they see.
+
+use super::codes;
+
+/// The problems of a rule with these clauses and reactions.
+fn problems(clauses: &str, reactions: &str) -> Vec<String> {
+    codes(&format!("sensor x on s.e {{ rule r {{ {clauses}\n trigger note {{}}\n{reactions} }} }}"))
+}
+
+/// The problems of a reaction to a failure with this tag.
+fn tagged(tag: &str) -> Vec<String> {
+    let trigger = format!("trigger flow {{ template = \"a\", namespace = \"b\", tags = [{tag}] }}");
+    let each = "each a in body.apps\n let id = a.id ?? \"none\"\n when a.name is string";
+    problems(each, &format!("on failure {{ {trigger} }}"))
+}
+
+#[test]
+fn a_reaction_sees_the_names_of_its_rule_and_the_outcome() {
+    for (tag, expected) in [
+        ("outcome.reason", ""),
+        ("outcome.rule + outcome.state + outcome.event", ""),
+        ("a.name", ""),
+        ("id", ""),
+        ("outcome.why", "E0203 `why`"),
+        // Only a failure has an action, and only some have an object.
+        ("outcome.action", "E0312 `outcome.action`"),
+        ("outcome.object ?? \"-\"", ""),
+        ("outcome", "E0313 `outcome`"),
+    ] {
+        let found = tagged(tag);
+        let expected: Vec<&str> = if expected.is_empty() { vec![] } else { vec![expected] };
+        assert_eq!(found, expected, "{tag}");
+    }
+}
+
+#[test]
+fn only_a_reaction_has_an_outcome() {
+    assert_eq!(problems("when outcome.reason == \"x\"", ""), ["E0201 `outcome`"]);
+    let note = "on failure { trigger note {} }";
+    assert_eq!(problems("", &format!("{note}\n when outcome.reason == \"x\"")), ["E0201 `outcome`"]);
+    // The name is free elsewhere.
+    assert_eq!(problems("each outcome in body.all\n when outcome.x == 1", note), [""; 0]);
+}
+
+#[test]
+fn a_rule_reacts_once_to_what_can_happen_to_it() {
+    for (clauses, reactions, expected) in [
+        ("requires f", "on gated { trigger note {} }", ""),
+        ("", "on gated { trigger note {} }", "E0510 `gated`"),
+        ("limit 1 per 1h", "on suppressed { trigger note {} }", ""),
+        ("after 2 within 1h", "on suppressed { trigger note {} }", "E0510 `suppressed`"),
+        ("", "on failure or rejected { trigger note {} }", ""),
+        ("", "on error { trigger note {} }", "E0221 `error`"),
+        ("", "on failure or failure { trigger note {} }", "E0501 `failure`"),
+        ("", "on failure { trigger note {} }\non failure { trigger note {} }", "E0501 `failure`"),
+        ("", "on failure {}", "E0502 `on failure {}`"),
+        ("", "on failure { limit 0 per 1h  trigger note {} }", "E0506 `0`"),
+        ("", "on failure { trigger flow { namespace = \"a\" } }", "E0402 `flow`"),
+    ] {
+        let found = problems(clauses, reactions);
+        let expected: Vec<&str> = if expected.is_empty() { vec![] } else { vec![expected] };
+        assert_eq!(found, expected, "{clauses} {reactions}");
+    }
+}
+
+#[test]
+fn a_test_names_the_reaction_that_it_expects() {
+    let rules = "sensor x on s.e { rule r { requires f  trigger note {}
+        on gated { limit 1 per 1h  trigger flow { template = \"a\", namespace = \"b\" } } } }";
+    for (expect, expected) in [
+        ("expect r on gated once { template = \"a\" }", ""),
+        ("expect x/r on gated suppressed", ""),
+        ("expect no r on gated", ""),
+        ("expect r on gated gated", "E0604 `gated`"),
+        ("expect r on failure", "E0604 `failure`"),
+        ("expect no r on error", "E0221 `error`"),
+        ("expect r on gated once { retries = 1 }", "E0603 `retries`"),
+    ] {
+        let test = format!("{rules}\ntest \"t\" {{ send s.e body {{}}\n{expect} }}");
+        let expected: Vec<&str> = if expected.is_empty() { vec![] } else { vec![expected] };
+        assert_eq!(codes(&test), expected, "{expect}");
+    }
+}
