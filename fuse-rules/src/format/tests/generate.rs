@@ -88,7 +88,12 @@ impl Generator<'_> {
 
     fn declaration(&mut self) {
         match self.choose(10) {
-            0 => self.all(&["fuse", "f", "default", "on"]),
+            0 => {
+                self.all(&["fuse", "f", "default", "on"]);
+                if self.choose(2) == 1 {
+                    self.block();
+                }
+            }
             1 => self.all(&["use", "\"x.rules\""]),
             2 => self.all(&["use", "std", "\"x\""]),
             3 => {
