@@ -38,12 +38,15 @@ fn value(field: &BlockField) -> Result<PendingActions, Box<Diagnostic>> {
     let message = format!("`{PENDING}` is `{}`", PendingActions::NAMES.join("` or `"));
     let problem = || Diagnostic::error(Code::E0406, span, message).label("not accepted");
     if field.optional {
-        return Err(Box::new(problem().help("remove the `?`: the setting does not depend on an event")));
+        return Err(Box::new(
+            problem().help("remove the `?`: the setting does not depend on an event"),
+        ));
     }
     match &field.value {
         FieldValue::Expr(Expr { kind: ExprKind::Path { root, steps }, .. }) if steps.is_empty() => {
-            PendingActions::parse(&root.text)
-                .ok_or_else(|| Box::new(problem().suggest(root, PendingActions::NAMES, "it can be")))
+            PendingActions::parse(&root.text).ok_or_else(|| {
+                Box::new(problem().suggest(root, PendingActions::NAMES, "it can be"))
+            })
         }
         FieldValue::Expr(Expr { kind: ExprKind::String(text), .. })
             if PendingActions::parse(text).is_some() =>

@@ -197,7 +197,6 @@ impl<'a> Names<'a> {
     pub(super) fn typed_fuses(&self, problems: &mut Vec<Diagnostic>) -> Vec<typed::Fuse> {
         let typed = |fuse: &&ast::Fuse| typed::Fuse {
             name: fuse.name.text.clone(),
-            span: fuse.name.span,
             doc: fuse.doc.clone(),
             default_on: fuse.default_on,
             pending: fuse_settings::pending(fuse, problems),

@@ -63,8 +63,6 @@ pub(crate) struct Rules {
 #[derive(Clone, Debug)]
 pub(crate) struct Fuse {
     pub(crate) name: String,
-    /// The span of its name.
-    pub(crate) span: Span,
     pub(crate) doc: Option<String>,
     pub(crate) default_on: bool,
     pub(crate) pending: PendingActions,

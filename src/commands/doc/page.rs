@@ -1,10 +1,10 @@
 //! The page that `fuse doc` generates.
 
-use fuse_rules::{PendingActions, Ruleset};
 use fuse_rules::inventory::{
     DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, LetInfo, RuleInfo, SensorEvent,
     SensorInfo, SourceInfo, Written,
 };
+use fuse_rules::{PendingActions, Ruleset};
 
 use super::markdown::{block, code, prose};
 
