@@ -211,6 +211,7 @@ mod tests {
             ("each x in body.l\n when x.a == 1", 1_001 + 1_000),
             ("once per body.a, body.b within 1h", 2),
             ("limit 3 per 1h per body.a, body.b", 2),
+            ("after 3 within 1h per body.a, body.b", 2),
             ("limit 3 per 1h", 0),
         ] {
             assert_eq!(cost(clauses), expected, "{clauses}");

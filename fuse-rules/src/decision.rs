@@ -19,6 +19,8 @@ pub enum Outcome {
     Unknown,
     /// The condition is true, but a fuse that the rule requires is off.
     Gated,
+    /// The condition is true, but `after` waits for further matches.
+    Counted,
     /// The condition is true, but flow control (such as `once`) held the action back.
     Suppressed,
     /// The condition is true, but the action could not be rendered, or the event was refused.
@@ -27,18 +29,19 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in display order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Fired,
         Self::NotMatched,
         Self::Unknown,
         Self::Gated,
+        Self::Counted,
         Self::Suppressed,
         Self::Rejected,
     ];
 
     /// Whether the condition is true, even if no action followed. Also true for a refused event.
     pub fn holds(self) -> bool {
-        matches!(self, Self::Fired | Self::Gated | Self::Suppressed | Self::Rejected)
+        !matches!(self, Self::NotMatched | Self::Unknown)
     }
 
     /// The name of the outcome in messages, metrics and JSON, such as `not-matched`.
@@ -52,6 +55,7 @@ impl Outcome {
             Self::NotMatched => "not-matched",
             Self::Unknown => "unknown",
             Self::Gated => "gated",
+            Self::Counted => "counted",
             Self::Suppressed => "suppressed",
             Self::Rejected => "rejected",
         }
@@ -100,8 +104,8 @@ pub struct Decision {
     pub missing: Option<String>,
     /// The action, if the rule fired. A rule with several triggers has one decision per trigger.
     pub action: Option<Action>,
-    /// The clauses of flow control that a fired rule has to pass, with their keys, in order. Of a suppressed rule, the
-    /// clause that suppressed it.
+    /// The clauses of flow control that a fired rule has to pass, with their keys, in order. Of a counted or
+    /// suppressed rule, the clause that held it back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flow: Vec<FlowRequest>,
 }
@@ -122,15 +126,15 @@ impl Decision {
     /// Passes a fired decision through the clauses of flow control, for callers that keep their states in memory.
     pub fn pass(&mut self, states: &mut FlowStates, event: &str, name: &str, time: FlowTime) {
         let Some(occurrence) = self.occurrence(event, name) else { return };
-        match states.admit(&occurrence, time) {
-            Admission::Passed => {}
-            Admission::Suppressed { by, why } => {
-                self.flow = self.flow.get(by).cloned().into_iter().collect();
-                self.outcome = Outcome::Suppressed;
-                self.reason = why;
-                self.action = None;
-            }
-        }
+        let (outcome, by, why) = match states.admit(&occurrence, time) {
+            Admission::Passed => return,
+            Admission::Counted { by, why } => (Outcome::Counted, by, why),
+            Admission::Suppressed { by, why } => (Outcome::Suppressed, by, why),
+        };
+        self.flow = self.flow.get(by).cloned().into_iter().collect();
+        self.outcome = outcome;
+        self.reason = why;
+        self.action = None;
     }
 }
 

@@ -109,7 +109,7 @@ pub struct Replay {
     /// The only decision that is made. `None` if all rules decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<ReplayScope>,
-    /// Whether rules fire even if their `once` suppresses them. They claim no key then.
+    /// Whether rules fire without passing `once` and `after`. They claim no key and are not counted then.
     #[serde(default)]
     pub ignore_once: bool,
 }

@@ -138,7 +138,8 @@ pub(crate) struct Held {
 ///
 /// Shows what would be done; `--yes` does it. fuse evaluates only the rule and element of a dead letter, but all rules
 /// of an event, including those that fired before. The replay is an event of its own, whose id ends with the
-/// number of the attempt. A rule whose `once` suppresses it does not fire again unless `--ignore-once` is set.
+/// number of the attempt. A rule whose `once` suppresses it, or whose `after`
+/// only counts it, does not fire again unless `--ignore-once` is set.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -156,7 +157,7 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "NAME")]
     pub(crate) source: Option<String>,
 
-    /// Fire rules even if their `once` suppresses them
+    /// Fire rules even if their `once` suppresses them, or their `after` only counts them
     #[arg(long)]
     pub(crate) ignore_once: bool,
 

@@ -12,9 +12,9 @@ use crate::syntax::ast;
 use crate::typed::{Expr, FlowClause, Shown};
 use crate::value::Kinds;
 
-/// The largest number that `limit` accepts. The state of a key contains each action that counts, about 90 bytes, and is read
-/// as a whole for each decision.
-const MAX_LIMIT: u32 = 10_000;
+/// The largest number that `after` and `limit` accept. The state of a key contains each match or action that counts, about
+/// 90 bytes, and is read as a whole for each decision.
+const MAX_COUNT: u32 = 10_000;
 
 impl Checker<'_> {
     /// Checks the clauses of a sensor or of a rule.
@@ -42,6 +42,9 @@ impl Checker<'_> {
     fn flow_key(&mut self, flow: Flow, key: &ast::Expr, scope: &mut Scope) -> Expr {
         let word = flow.word();
         let help = match flow {
+            Flow::After { .. } => {
+                "name what is counted together, as in `after 3 within 1m per body.app`"
+            }
             Flow::Once { .. } => {
                 "name what must not repeat, as in `once per alert.fingerprint within 4h`"
             }
@@ -68,6 +71,36 @@ impl Checker<'_> {
 
     fn flow_parameters(&mut self, clause: &ast::FlowClause) {
         match clause.flow {
+            Flow::After { within, .. } if within.is_zero() => self.report(
+                Diagnostic::error(
+                    Code::E0506,
+                    clause.duration_span,
+                    "`after` takes a duration longer than zero",
+                )
+                .label("counts nothing")
+                .help("write the time in which the matches are counted, as in `after 3 within 1m`"),
+            ),
+            Flow::After { count: 1, .. } => self.report(
+                Diagnostic::error(
+                    Code::E0506,
+                    clause.count_span.unwrap_or(clause.span),
+                    "`after` takes a number from 2 to 10,000",
+                )
+                .label("every match passes")
+                .help("remove the clause: without it, the first match acts"),
+            ),
+            Flow::After { count, .. } if !(2..=MAX_COUNT).contains(&count) => self.report(
+                Diagnostic::error(
+                    Code::E0506,
+                    clause.count_span.unwrap_or(clause.span),
+                    "`after` takes a number from 2 to 10,000",
+                )
+                .label("out of range")
+                .help(
+                    "write which match acts, as in `after 3 within 1m`; fuse stores the time of each match that \
+                     counts, and reads all of them for each decision",
+                ),
+            ),
             Flow::Once { within } if within.is_zero() => self.report(
                 Diagnostic::error(
                     Code::E0506,
@@ -86,7 +119,7 @@ impl Checker<'_> {
                 .label("limits nothing")
                 .help("write the time in which the actions are counted, as in `limit 3 per 1h`"),
             ),
-            Flow::Limit { count, .. } if !(1..=MAX_LIMIT).contains(&count) => self.report(
+            Flow::Limit { count, .. } if !(1..=MAX_COUNT).contains(&count) => self.report(
                 Diagnostic::error(
                     Code::E0506,
                     clause.count_span.unwrap_or(clause.span),
@@ -98,7 +131,7 @@ impl Checker<'_> {
                      all of them for each decision",
                 ),
             ),
-            Flow::Once { .. } | Flow::Limit { .. } => {}
+            Flow::After { .. } | Flow::Once { .. } | Flow::Limit { .. } => {}
         }
     }
 }

@@ -304,7 +304,12 @@ impl Checker<'_> {
                 format!("rule `{}` is never gated: it requires no fuse", rule.name),
                 "add `requires FUSE` to the rule, or expect another outcome",
             ),
-            Outcome::Suppressed if rule.flow.is_empty() => self.never(
+            Outcome::Counted if !rule.may_be_counted() => self.never(
+                span,
+                format!("rule `{}` is never counted: it has no `after`", rule.name),
+                "add `after N within D` to the rule, or expect another outcome",
+            ),
+            Outcome::Suppressed if !rule.may_be_suppressed() => self.never(
                 span,
                 format!("rule `{}` is never suppressed: it has no `once` or `limit`", rule.name),
                 "add `once per … within …` or `limit N per D` to the rule, or expect another outcome",

@@ -54,7 +54,16 @@ pub(super) fn window_end(start: Timestamp, window: SignedDuration) -> Timestamp 
     start.checked_add(window).unwrap_or(Timestamp::MAX)
 }
 
-/// The answer of one clause: `Err` contains the reason why it suppresses the occurrence.
+/// The window of something that is stored. If the clock was set back and the window begins in the future, it is moved to
+/// begin now, so that it is over after its length.
+pub(super) fn corrected_window(
+    (since, until): (Timestamp, Timestamp),
+    now: Timestamp,
+) -> (Timestamp, Timestamp) {
+    if since <= now { (since, until) } else { (now, window_end(now, until.duration_since(since))) }
+}
+
+/// The answer of one clause: `Err` contains the reason why it holds the occurrence back.
 pub(super) type ClauseAnswer = Result<(), String>;
 
 /// The answer to an occurrence.
@@ -62,6 +71,13 @@ pub(super) type ClauseAnswer = Result<(), String>;
 pub enum Admission {
     /// It passes: the action is performed.
     Passed,
+    /// It is counted, but is not the match that acts.
+    Counted {
+        /// The clause that decided, as an index of [`Occurrence::requests`].
+        by: usize,
+        /// Why, for people.
+        why: String,
+    },
     /// It is suppressed.
     Suppressed {
         /// The clause that decided, as an index of [`Occurrence::requests`].
@@ -76,20 +92,28 @@ pub enum Admission {
 pub struct FlowStates(BTreeMap<String, FlowState>);
 
 impl FlowStates {
-    /// Passes an occurrence through its clauses in their order. The first clause that suppresses it decides.
+    /// Passes an occurrence through its clauses in their order. The first clause that holds it back decides.
     ///
-    /// An occurrence takes a place only if it passes all clauses: if one of them suppresses it, the states of those
-    /// before it do not change.
+    /// An occurrence takes a place only if it passes all clauses: if one of them holds it back, the states of those
+    /// before it do not change. Only `after` counts all matches that reach it, whatever the clauses behind it decide.
     pub fn admit(&mut self, occurrence: &Occurrence, time: FlowTime) -> Admission {
         let mut passed = Vec::with_capacity(occurrence.requests.len());
         for (by, request) in occurrence.requests.iter().enumerate() {
             let key = request.state_key(&occurrence.rule);
             let (state, answer) = request.flow.step(self.0.get(&key), &occurrence.owner, time);
             match answer {
+                Ok(()) if request.flow.counts_matches() => {
+                    self.0.insert(key, state);
+                }
                 Ok(()) => passed.push((key, state)),
                 Err(why) => {
                     self.0.insert(key, state);
-                    return Admission::Suppressed { by, why: format!("`{request}` {why}") };
+                    let why = format!("`{request}` {why}");
+                    return if request.flow.counts_matches() {
+                        Admission::Counted { by, why }
+                    } else {
+                        Admission::Suppressed { by, why }
+                    };
                 }
             }
         }

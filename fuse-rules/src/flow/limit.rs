@@ -6,14 +6,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use super::admit::{ClauseAnswer, window_end};
+use super::admit::{ClauseAnswer, corrected_window, window_end};
 use super::{FlowTime, Owner};
 use crate::literals::duration_text;
-
-/// How many bytes of the hash of an owner are stored.
-const HASH_BYTES: usize = 16;
 
 /// The occurrences of a key that passed and still count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,11 +33,8 @@ impl Place {
     /// no longer than its window.
     fn corrected(self, now: Timestamp) -> Self {
         let Self(owner, since, until) = self;
-        if since <= now {
-            self
-        } else {
-            Self(owner, now, window_end(now, until.duration_since(since)))
-        }
+        let (since, until) = corrected_window((since, until), now);
+        Self(owner, since, until)
     }
 }
 
@@ -61,7 +54,7 @@ pub(super) fn step(
     let now = time.steady;
     let before = before.iter().flat_map(|places| &places.0).map(|place| place.corrected(now));
     let mut taken: Vec<Place> = before.filter(|place| now < place.2).collect();
-    let owner = hash(&owner.id);
+    let owner = owner.hash();
     if taken.iter().any(|place| place.0 == owner) {
         return (Places(taken), Ok(()));
     }
@@ -81,10 +74,4 @@ pub(super) fn step(
         time.to_wall(free)
     );
     (Places(taken), Err(why))
-}
-
-fn hash(id: &str) -> u128 {
-    let digest = Sha256::digest(id.as_bytes());
-    let bytes = digest.iter().take(HASH_BYTES);
-    bytes.fold(0, |number, byte| number << 8 | u128::from(*byte))
 }

@@ -50,6 +50,7 @@
 //! The plan, the evaluators, the ledgers and the commands need no change.
 
 mod admit;
+mod after;
 mod limit;
 mod once;
 mod owner;
@@ -59,6 +60,7 @@ mod state;
 mod tests;
 
 pub use admit::{Admission, FlowStates, FlowTime, Occurrence};
+pub use after::Matches;
 pub use limit::Places;
 pub use once::Claim;
 pub use owner::Owner;
@@ -78,6 +80,14 @@ const MAX_SHOWN_CHARS: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Flow {
+    /// `after N within D per KEY, …`: lets the `count`th match of a key within `within` through, and counts the others.
+    /// Then it starts again from zero.
+    After {
+        /// The number of matches, at least 2.
+        count: u32,
+        /// The length of the window.
+        within: SignedDuration,
+    },
     /// `once per KEY, … within D`: lets the first occurrence of a key through, and suppresses others until `within` has
     /// passed since the first.
     Once {
@@ -98,14 +108,16 @@ impl Flow {
     /// The position among the clauses of a rule: an occurrence passes those with the lowest rank first.
     pub(crate) const fn rank(self) -> u8 {
         match self {
-            Self::Once { .. } => 0,
-            Self::Limit { .. } => 1,
+            Self::After { .. } => 0,
+            Self::Once { .. } => 1,
+            Self::Limit { .. } => 2,
         }
     }
 
     /// Its first word, in messages.
     pub(crate) const fn word(self) -> &'static str {
         match self {
+            Self::After { .. } => "after",
             Self::Once { .. } => "once",
             Self::Limit { .. } => "limit",
         }
@@ -114,9 +126,16 @@ impl Flow {
     /// The words of the clause before its keys, in messages.
     pub(crate) const fn words(self) -> &'static str {
         match self {
+            Self::After { .. } => "after",
             Self::Once { .. } => "once per",
             Self::Limit { .. } => "limit",
         }
+    }
+
+    /// Whether it counts every match that reaches it, also those that it lets through and other clauses then hold back.
+    /// What it holds back is *counted* instead of *suppressed*.
+    pub const fn counts_matches(self) -> bool {
+        matches!(self, Self::After { .. })
     }
 
     /// Whether it is `once`.
@@ -128,6 +147,12 @@ impl Flow {
     pub fn text(self, keys: &[String]) -> String {
         let joined = keys.join(", ");
         match self {
+            Self::After { count, within } if keys.is_empty() => {
+                format!("after {count} within {}", duration_text(within))
+            }
+            Self::After { count, within } => {
+                format!("after {count} within {} per {joined}", duration_text(within))
+            }
             Self::Once { within } => format!("once per {joined} within {}", duration_text(within)),
             Self::Limit { count, per } if keys.is_empty() => {
                 format!("limit {count} per {}", duration_text(per))
@@ -143,6 +168,7 @@ impl Flow {
     pub(crate) fn identity(self, keys: &[String]) -> String {
         let keys = keys.join(", ");
         match self {
+            Self::After { .. } => format!("after per {keys}"),
             Self::Once { .. } => format!("once per {keys}"),
             Self::Limit { .. } => format!("limit per {keys}"),
         }

@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::admit::{ClauseAnswer, window_end};
+use super::admit::{ClauseAnswer, corrected_window, window_end};
 use super::{FlowTime, Owner};
 
 /// Who holds a key, and for how long.
@@ -25,11 +25,8 @@ impl Claim {
     /// If the clock was set back and the claim starts in the future, it is moved to start at `now`, so that the key is
     /// held no longer than its window.
     fn corrected(self, now: Timestamp) -> Self {
-        if self.since <= now {
-            return self;
-        }
-        let window = self.until.duration_since(self.since);
-        Self { since: now, until: window_end(now, window), ..self }
+        let (since, until) = corrected_window((self.since, self.until), now);
+        Self { since, until, ..self }
     }
 }
 

@@ -1,6 +1,10 @@
 //! Who asks to pass.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// How many bytes of the hash of an owner are stored.
+const HASH_BYTES: usize = 16;
 
 /// An occurrence that asks to pass the clauses of a rule: an event, and possibly one of its elements. The owner of a
 /// place keeps it, however often it asks.
@@ -31,5 +35,12 @@ impl Owner {
             None => name.to_owned(),
         };
         Self { id, name }
+    }
+
+    /// A hash of its id, for states with many owners.
+    pub(super) fn hash(&self) -> u128 {
+        let digest = Sha256::digest(self.id.as_bytes());
+        let bytes = digest.iter().take(HASH_BYTES);
+        bytes.fold(0, |number, byte| number << 8 | u128::from(*byte))
     }
 }

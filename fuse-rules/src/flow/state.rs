@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::admit::ClauseAnswer;
+use super::after::{self, Matches};
 use super::limit::{self, Places};
 use super::once::{self, Claim};
 use super::{Flow, FlowTime, Owner};
@@ -12,6 +13,8 @@ use super::{Flow, FlowTime, Owner};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlowState {
+    /// The state of [`Flow::After`].
+    After(Matches),
     /// The state of [`Flow::Once`].
     Once(Claim),
     /// The state of [`Flow::Limit`].
@@ -23,6 +26,7 @@ impl FlowState {
     /// it.
     pub fn end(&self) -> Timestamp {
         match self {
+            Self::After(matches) => matches.end(),
             Self::Once(claim) => claim.until,
             Self::Limit(places) => places.end(),
         }
@@ -39,6 +43,14 @@ impl Flow {
         time: FlowTime,
     ) -> (FlowState, ClauseAnswer) {
         match self {
+            Self::After { count, within } => {
+                let before = match state {
+                    Some(FlowState::After(matches)) => Some(matches),
+                    _ => None,
+                };
+                let (after, answer) = after::step(before, owner, (count, within), time);
+                (FlowState::After(after), answer)
+            }
             Self::Once { within } => {
                 let before = match state {
                     Some(FlowState::Once(claim)) => Some(claim),

@@ -1,5 +1,6 @@
 //! The laws of flow control, and the edges of its windows.
 
+mod counting;
 mod laws;
 mod simulation;
 
@@ -13,6 +14,10 @@ fn at(second: i64) -> Timestamp {
 
 fn once(seconds: i64) -> Flow {
     Flow::Once { within: SignedDuration::from_secs(seconds) }
+}
+
+fn after(count: u32, seconds: i64) -> Flow {
+    Flow::After { count, within: SignedDuration::from_secs(seconds) }
 }
 
 fn limit(count: u32, seconds: i64) -> Flow {
@@ -97,7 +102,7 @@ fn a_limit_reports_when_a_place_is_free() {
         at(second),
     ) {
         Admission::Passed => String::new(),
-        Admission::Suppressed { why, .. } => why,
+        Admission::Counted { why, .. } | Admission::Suppressed { why, .. } => why,
     };
     assert_eq!(at_most(3, "a", 0), "");
     assert_eq!(at_most(3, "b", 10), "");
@@ -112,6 +117,33 @@ fn a_limit_reports_when_a_place_is_free() {
     // The owner of a place still keeps it.
     assert_eq!(at_most(2, "a", 59), "");
     assert_eq!(at_most(3, "d", 60), "");
+}
+
+#[test]
+fn a_count_starts_again_after_the_match_that_acts() {
+    let mut states = FlowStates::default();
+    let mut third =
+        |owner: &str, second| match ask(&mut states, &[("after", after(3, 60))], owner, at(second))
+        {
+            Admission::Passed => "passed".to_owned(),
+            Admission::Counted { by: 0, why } => {
+                let why = why.strip_prefix("`after 3 within 1m per 1` is not reached: ");
+                why.unwrap().strip_suffix(" within 1m").unwrap().to_owned()
+            }
+            other => panic!("{other:?}"),
+        };
+    assert_eq!(third("a", 0), "1 of 3");
+    assert_eq!(third("b", 10), "2 of 3");
+    // The first no longer counts, exactly a minute later.
+    assert_eq!(third("c", 60), "2 of 3");
+    assert_eq!(third("d", 69), "passed");
+    assert_eq!(third("e", 69), "1 of 3");
+    assert_eq!(third("f", 70), "2 of 3");
+    // All owners of this round and of the last one get the same answer again.
+    for (owner, answer) in [("c", "2 of 3"), ("d", "passed"), ("e", "1 of 3"), ("f", "2 of 3")] {
+        assert_eq!(third(owner, 71), answer, "{owner}");
+    }
+    assert_eq!(third("g", 128), "passed");
 }
 
 /// An action that a later clause suppresses takes no place in the earlier ones.
@@ -142,6 +174,10 @@ fn states_can_be_stored() {
         ask(&mut states, &clauses[1..], owner, at(1_790_000_000));
     }
     ask(&mut states, &clauses, "a", Timestamp::MAX);
+    ask(&mut states, &[("after", after(3, i64::MAX / 1_000_000_000))], "a", at(1_790_000_000));
+    for owner in ["a", "b", "c"] {
+        ask(&mut states, &[("after #2", after(2, 60))], owner, at(1_790_000_000));
+    }
     for (key, state) in states.iter() {
         let text = serde_json::to_string(state).unwrap();
         assert_eq!(serde_json::from_str::<FlowState>(&text).unwrap(), *state, "{key}: {text}");

@@ -28,10 +28,11 @@ fn rank(pair: &Pair<'_, Rule>) -> u8 {
         Rule::each_clause => 2,
         Rule::let_clause | Rule::when_clause => 3,
         // The order in which clauses of flow control are passed.
-        Rule::once_clause => 4,
-        Rule::limit_clause => 5,
+        Rule::after_clause => 4,
+        Rule::once_clause => 5,
+        Rule::limit_clause => 6,
         // Events and `...` come after the fields of a source or type.
-        Rule::trigger_clause | Rule::rule_decl | Rule::event_decl | Rule::type_rest => 6,
+        Rule::trigger_clause | Rule::rule_decl | Rule::event_decl | Rule::type_rest => 10,
         // After the conditions of an event.
         _ => 4,
     }

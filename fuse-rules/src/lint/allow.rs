@@ -176,6 +176,7 @@ fn targets(text: &str) -> Vec<Range<usize>> {
                 | Rule::each_clause
                 | Rule::let_clause
                 | Rule::when_clause
+                | Rule::after_clause
                 | Rule::once_clause
                 | Rule::limit_clause
                 | Rule::trigger_clause

@@ -25,7 +25,7 @@ impl Lower<'_> {
             Rule::each_clause => shared.each.extend(self.each(pair, span)),
             Rule::let_clause => shared.lets.extend(self.let_clause(pair, span)),
             Rule::when_clause => shared.when.extend(self.when_clause(pair)),
-            Rule::once_clause | Rule::limit_clause => {
+            Rule::after_clause | Rule::once_clause | Rule::limit_clause => {
                 shared.flow.extend(self.flow_clause(pair, span));
             }
             _ => {}
@@ -79,15 +79,20 @@ impl Lower<'_> {
         Some(Let { name: name?, value: value?, span })
     }
 
-    fn flow_clause(&mut self, pair: Pair<'_, Rule>, span: Span) -> Option<FlowClause> {
+    fn flow_clause(&mut self, pair: Pair<'_, Rule>, mut span: Span) -> Option<FlowClause> {
         let clause = pair.as_rule();
+        // Without the comments that may follow it.
+        if let Some(last) = pair.clone().into_inner().last() {
+            span.end = self.span(&last).end;
+        }
         let mut keys = Vec::new();
         let mut count = None;
         let mut duration = None;
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::expr => keys.push(self.expr(part, 0)),
-                // A number that is too long becomes 0, and the checker reports which values `limit` accepts.
+                // A number that is too long becomes 0, and the checker reports which values the clause
+                // accepts.
                 Rule::integer => {
                     count = Some((part.as_str().parse().unwrap_or(0), self.span(&part)));
                 }
@@ -107,6 +112,9 @@ impl Lower<'_> {
         }
         let (duration, duration_span) = duration?;
         let (flow, count_span) = match (clause, count) {
+            (Rule::after_clause, Some((count, span))) => {
+                (Flow::After { count, within: duration }, Some(span))
+            }
             (Rule::limit_clause, Some((count, span))) => {
                 (Flow::Limit { count, per: duration }, Some(span))
             }

@@ -102,6 +102,13 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
         word if TEXT_TESTS.contains(&word) && after.starts_with('(') => Hint::help(format!(
             "`{word}` is written between its operands, as in `body.name {word} \"x\"`"
         )),
+        _ if line_before(before) == "after" && found.chars().any(|c| !c.is_ascii_digit()) => {
+            Hint::help("write which match acts, as in `after 3 within 1m per body.app`")
+        }
+        "per" | "in" | "for" if line_before(before).starts_with("after") => Hint::help(
+            "write the time in which the matches are counted before the keys, as in \
+             `after 3 within 1m per body.app`",
+        ),
         "within" | "per" | "in" if line_before(before).starts_with("limit") => {
             Hint::help("write how many actions per which time, as in `limit 3 per 1h per body.app`")
         }
@@ -256,9 +263,10 @@ fn misplaced(word: &str, probe: Rule) -> Option<&'static str> {
         ("rule", Rule::probe_declaration) => {
             "a rule must be inside a sensor: `sensor NAME on SOURCE.EVENT { rule … }`"
         }
-        ("requires" | "each" | "let" | "when" | "once" | "limit", Rule::probe_declaration) => {
-            "a clause must be inside a sensor or rule"
-        }
+        (
+            "requires" | "each" | "let" | "when" | "after" | "once" | "limit",
+            Rule::probe_declaration,
+        ) => "a clause must be inside a sensor or rule",
         ("trigger", _) => "this clause must be inside a rule: `rule NAME { … }`",
         ("event", Rule::probe_declaration) => {
             "an event must be inside its source: `source NAME KIND { event … }`"
@@ -295,6 +303,7 @@ fn foreign(word: &str) -> Option<(&'static str, Option<&'static str>)> {
         "throttle" | "rate" | "ratelimit" | "rate-limit" => {
             ("`limit 3 per 1h per body.app` or `once per … within …`", None)
         }
+        "threshold" | "occurrences" => ("`after 3 within 1m per body.app`", None),
         "action" | "then" | "do" => ("`trigger …`", None),
         "import" | "include" => ("`use \"file.rules\"`", None),
         _ => return None,

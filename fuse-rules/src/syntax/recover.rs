@@ -247,6 +247,7 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::kw_each => "`each`",
         Rule::kw_let | Rule::let_clause => "`let`",
         Rule::kw_when => "`when`",
+        Rule::kw_after | Rule::after_clause => "`after`",
         Rule::kw_once => "`once`",
         Rule::kw_limit | Rule::limit_clause => "`limit`",
         Rule::kw_per => "`per`",

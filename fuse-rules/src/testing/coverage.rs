@@ -32,8 +32,8 @@ pub struct Coverage {
 }
 
 /// The outcomes of a rule that tests covered. Every rule can fire. The other outcomes count only if they are
-/// possible: not matched if the rule has a condition, gated if it requires a fuse, suppressed if it has a
-/// clause of flow control, and rejected if a required value may be missing.
+/// possible: not matched if the rule has a condition, gated if it requires a fuse, counted if it has an `after`,
+/// suppressed if it has another clause of flow control, and rejected if a required value may be missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleCoverage {
     /// The full name of the rule.
@@ -45,7 +45,7 @@ pub struct RuleCoverage {
     pub place: String,
     /// Each possible outcome, and whether it was covered.
     pub outcomes: Vec<(Outcome, bool)>,
-    /// If the rule has several clauses of flow control, each of them, and whether it suppressed the rule.
+    /// If the rule has several clauses of flow control, each of them, and whether it held the rule back.
     pub flow: Vec<(String, bool)>,
 }
 
@@ -74,7 +74,7 @@ impl RuleCoverage {
         self.outcomes.iter().filter(|(_, seen)| !seen).map(|(outcome, _)| *outcome)
     }
 
-    /// The clauses of flow control that never suppressed the rule.
+    /// The clauses of flow control that never held the rule back.
     pub fn missing_flow(&self) -> impl Iterator<Item = &str> {
         self.flow.iter().filter(|(_, seen)| !seen).map(|(clause, _)| clause.as_str())
     }
@@ -151,7 +151,7 @@ impl Tests<'_> {
         let atoms: FxHashMap<Span, usize> =
             coverage.atoms.iter().enumerate().map(|(i, atom)| (atom.span, i)).collect();
         let mut outcomes: Vec<(&str, Outcome)> = Vec::new();
-        // Rules, and the clauses of flow control that suppressed them.
+        // Rules, and the clauses of flow control that held them back.
         let mut held: Vec<(&str, &str)> = Vec::new();
         let seen = RefCell::new(vec![[false; 3]; coverage.atoms.len()]);
         let watch = |expr: &Expr, truth: &Truth| {
@@ -174,9 +174,10 @@ impl Tests<'_> {
         for sent in &events {
             let decisions = sent.evaluation.decisions.iter();
             outcomes.extend(decisions.map(|decision| (decision.rule.as_str(), decision.outcome)));
-            let suppressed = sent.evaluation.decisions.iter();
-            let suppressed = suppressed.filter(|one| one.outcome == Outcome::Suppressed);
-            held.extend(suppressed.flat_map(|decision| {
+            let held_back = sent.evaluation.decisions.iter();
+            let held_back = held_back
+                .filter(|one| matches!(one.outcome, Outcome::Counted | Outcome::Suppressed));
+            held.extend(held_back.flat_map(|decision| {
                 decision.flow.iter().map(|by| (decision.rule.as_str(), by.clause.as_str()))
             }));
             if sent.evaluation.refused.is_some() {
@@ -255,7 +256,7 @@ fn uncovered(rules: &Rules, tests: &Tests<'_>) -> Coverage {
     coverage
 }
 
-/// The clauses of a rule that has several; a single one is covered if the rule was suppressed.
+/// The clauses of a rule that has several; a single one is covered if the rule was counted or suppressed.
 fn several(clauses: &[FlowClause]) -> Vec<(String, bool)> {
     let text = |clause: &FlowClause| {
         let keys: Vec<_> = clause.keys.iter().map(|key| Shown(key).to_string()).collect();
@@ -276,7 +277,8 @@ fn possible_outcomes<'r>(
         (Outcome::Fired, true),
         (Outcome::NotMatched, conditional),
         (Outcome::Gated, !rule.requires.is_empty()),
-        (Outcome::Suppressed, !rule.flow.is_empty()),
+        (Outcome::Counted, rule.may_be_counted()),
+        (Outcome::Suppressed, rule.may_be_suppressed()),
         (Outcome::Rejected, rejects),
     ]
     .into_iter()

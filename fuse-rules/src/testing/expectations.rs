@@ -152,7 +152,9 @@ impl Tests<'_> {
                 .decisions
                 .iter()
                 .filter(|d| d.rule == expected.rule && is_for_element(d, expected))
-                .filter(|d| matches!(d.outcome, Outcome::Suppressed | Outcome::Rejected))
+                .filter(|d| {
+                    matches!(d.outcome, Outcome::Counted | Outcome::Suppressed | Outcome::Rejected)
+                })
                 .collect();
             if !settled.is_empty() {
                 lines.extend(

@@ -231,9 +231,10 @@ impl<'r> Tests<'r> {
         });
         let flow = coverage.rules.iter().flat_map(|rule| {
             rule.missing_flow().map(|clause| {
-                let message = format!("`{clause}` never suppresses rule `{}` in a test", rule.rule);
+                let message =
+                    format!("`{clause}` never holds rule `{}` back in a test", rule.rule);
                 Diagnostic::warning(Code::E0606, rule.span, message).label("here").help(
-                    "send events until the clause holds one back, and expect it to be `suppressed`",
+                    "send events until the clause holds one back, and expect it to be `suppressed`, or `counted` by `after`",
                 )
             })
         });
@@ -334,6 +335,7 @@ fn never(outcome: Outcome) -> &'static str {
         Outcome::NotMatched => "never fails to match",
         Outcome::Unknown => "is never unknown",
         Outcome::Gated => "is never gated",
+        Outcome::Counted => "is never counted",
         Outcome::Suppressed => "is never suppressed",
         Outcome::Rejected => "is never rejected",
     }

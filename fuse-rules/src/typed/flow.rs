@@ -26,6 +26,16 @@ impl Rule {
     pub(crate) fn flow_keys(&self) -> impl Iterator<Item = &Expr> {
         self.flow.iter().flat_map(|clause| &clause.keys)
     }
+
+    /// Whether a clause may count a match without acting.
+    pub(crate) fn may_be_counted(&self) -> bool {
+        self.flow.iter().any(|clause| clause.flow.counts_matches())
+    }
+
+    /// Whether a clause may suppress a match.
+    pub(crate) fn may_be_suppressed(&self) -> bool {
+        self.flow.iter().any(|clause| !clause.flow.counts_matches())
+    }
 }
 
 impl Sensor {

@@ -23,8 +23,8 @@ const RELOADED: &str =
     "`after` is not the `next` of a page of the rules in use; if they were reloaded, begin again";
 
 /// The outcomes that are counted.
-const COUNTED: [Outcome; 4] =
-    [Outcome::Fired, Outcome::Gated, Outcome::Suppressed, Outcome::Rejected];
+const COUNTED: [Outcome; 5] =
+    [Outcome::Fired, Outcome::Gated, Outcome::Counted, Outcome::Suppressed, Outcome::Rejected];
 
 #[derive(Serialize)]
 struct RuleLine<'r> {

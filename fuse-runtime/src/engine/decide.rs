@@ -90,6 +90,7 @@ impl Engine {
             event = record.event.id,
             fired = counted(Outcome::Fired),
             gated = counted(Outcome::Gated),
+            counted = counted(Outcome::Counted),
             suppressed = counted(Outcome::Suppressed),
             rejected = counted(Outcome::Rejected),
             "decided"
@@ -143,7 +144,9 @@ pub(super) fn verdict(
     }
     for decision in &mut evaluation.decisions {
         if replay.is_some_and(|replay| replay.ignore_once) {
-            decision.flow.retain(|request| !request.flow.is_once());
+            decision
+                .flow
+                .retain(|request| !request.flow.is_once() && !request.flow.counts_matches());
         }
         reject_unrenderable(decision, triggers, &key);
     }

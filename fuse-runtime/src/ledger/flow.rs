@@ -13,7 +13,7 @@ pub(super) struct Applied {
 }
 
 /// Passes the occurrences of a verdict through flow control, in their order. The decisions about one that does not pass
-/// are suppressed, and its actions dropped.
+/// are counted or suppressed, and its actions dropped.
 pub(super) fn apply(verdict: &Verdict, states: &mut FlowStates) -> Applied {
     let mut decisions = verdict.decisions.clone();
     let mut actions = verdict.actions.clone();
@@ -27,12 +27,13 @@ pub(super) fn apply(verdict: &Verdict, states: &mut FlowStates) -> Applied {
         if !decisions.iter().any(governs) {
             continue;
         }
-        let reason = match states.admit(occurrence, time) {
+        let (outcome, reason) = match states.admit(occurrence, time) {
             Admission::Passed => continue,
-            Admission::Suppressed { why, .. } => why,
+            Admission::Counted { why, .. } => (Outcome::Counted, why),
+            Admission::Suppressed { why, .. } => (Outcome::Suppressed, why),
         };
         for decision in decisions.iter_mut().filter(|decision| governs(decision)) {
-            decision.outcome = Outcome::Suppressed;
+            decision.outcome = outcome;
             decision.reason.clone_from(&reason);
             decision.action = None;
         }

@@ -43,7 +43,9 @@ pub enum EventResult {
     Fired,
     /// A fuse that was off prevented a rule from firing.
     Gated,
-    /// `once` prevented a rule from firing.
+    /// `after` counted a match, and waits for further ones.
+    Counted,
+    /// `once` or `limit` prevented a rule from firing.
     Suppressed,
     /// A rule or the whole event was rejected.
     Rejected,
@@ -57,11 +59,12 @@ pub enum EventResult {
 
 impl EventResult {
     /// All of them, in their order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Waiting,
         Self::Unmatched,
         Self::Fired,
         Self::Gated,
+        Self::Counted,
         Self::Suppressed,
         Self::Rejected,
         Self::Done,
@@ -76,6 +79,7 @@ impl EventResult {
             Self::Unmatched => "unmatched",
             Self::Fired => "fired",
             Self::Gated => "gated",
+            Self::Counted => "counted",
             Self::Suppressed => "suppressed",
             Self::Rejected => "rejected",
             Self::Done => "done",
@@ -96,7 +100,7 @@ impl std::str::FromStr for EventResult {
 /// A text is not the name of an [`EventResult`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a result is waiting, unmatched, fired, gated, suppressed, rejected, done, pending or failed"
+    "a result is waiting, unmatched, fired, gated, counted, suppressed, rejected, done, pending or failed"
 )]
 pub struct UnknownEventResult;
 
@@ -148,7 +152,9 @@ pub struct DecisionCounts {
     pub fired: usize,
     /// A fuse was off.
     pub gated: usize,
-    /// `once` suppressed it.
+    /// `after` counted it.
+    pub counted: usize,
+    /// `once` or `limit` suppressed it.
     pub suppressed: usize,
     /// It was rejected.
     pub rejected: usize,
@@ -196,6 +202,7 @@ impl DecisionCounts {
             match decision.outcome {
                 Outcome::Fired => counts.fired += 1,
                 Outcome::Gated => counts.gated += 1,
+                Outcome::Counted => counts.counted += 1,
                 Outcome::Suppressed => counts.suppressed += 1,
                 Outcome::Rejected => counts.rejected += 1,
                 _ => {}
@@ -257,6 +264,7 @@ impl EventQuery {
                 }
                 EventResult::Fired => decisions.fired > 0,
                 EventResult::Gated => decisions.gated > 0,
+                EventResult::Counted => decisions.counted > 0,
                 EventResult::Suppressed => decisions.suppressed > 0,
                 EventResult::Rejected => is_rejected,
                 EventResult::Done => actions.done > 0,

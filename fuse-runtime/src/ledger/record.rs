@@ -391,7 +391,7 @@ pub struct Verdict {
     ///
     /// An occurrence governs the `fired` decisions of its rule and element, and their actions. If it governs none, it
     /// does not ask, so that an action which could not be rendered takes no place. If it does not pass, these decisions
-    /// become `suppressed` and their actions are dropped. Of two occurrences with one key, the first asks first. The
+    /// become `counted` or `suppressed` and their actions are dropped. Of two occurrences with one key, the first asks first. The
     /// ledger keeps the states of flow control, which change in the same commit.
     pub flow: Vec<Occurrence>,
 }

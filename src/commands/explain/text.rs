@@ -228,6 +228,7 @@ fn outcome(outcome: Outcome) -> String {
         Outcome::NotMatched => (None, "not matched"),
         Outcome::Unknown => (Some(AnsiColor::Yellow), "unknown, so not fired"),
         Outcome::Gated => (Some(AnsiColor::Yellow), "gated, so not fired"),
+        Outcome::Counted => (Some(AnsiColor::Yellow), "counted, so not fired"),
         Outcome::Suppressed => (Some(AnsiColor::Yellow), "suppressed, so not fired"),
         Outcome::Rejected => (Some(AnsiColor::Red), "rejected, so not fired"),
     };

@@ -23,7 +23,7 @@ impl Mark {
 fn marks(files: &Files, coverage: &Coverage) -> BTreeMap<String, Vec<Mark>> {
     let rules = coverage.rules.iter().map(|rule| {
         let outcomes = rule.outcomes.iter().map(|(outcome, seen)| (outcome.to_string(), *seen));
-        let flow = rule.flow.iter().map(|(by, seen)| (format!("suppressed by {by}"), *seen));
+        let flow = rule.flow.iter().map(|(by, seen)| (format!("held back by {by}"), *seen));
         Mark { span: rule.span, seen: outcomes.chain(flow).collect() }
     });
     let atoms = coverage.atoms.iter().map(|atom| {

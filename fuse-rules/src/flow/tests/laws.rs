@@ -7,7 +7,7 @@ use proptest::test_runner::TestRunner;
 
 use super::super::*;
 use super::simulation::{Bound, Question, Step, log, run, step};
-use super::{ask, at, limit, once};
+use super::{after, ask, at, limit, once};
 
 /// How many questions each fault is tried with, at most.
 const LOGS_PER_FAULT: usize = 2_000;
@@ -66,6 +66,51 @@ proptest! {
     }
 }
 
+proptest! {
+    /// `after` counts every match that reaches it, whatever the clauses behind it decide. Those count what acted, and
+    /// keep their places from what did not.
+    #[test]
+    fn matches_count_whatever_later_clauses_decide(log in log(false)) {
+        let clauses = [("after", after(2, 10)), ("after #2", after(2, 40)), ("limit", limit(1, 40))];
+        let mut states = FlowStates::default();
+        // The times that count for the first and the second clause, and of the actions.
+        let (mut first, mut second, mut acted) = (Vec::new(), Vec::new(), Vec::new());
+        let mut now = 0;
+        for (number, question) in log.into_iter().enumerate() {
+            now += question.after;
+            let is_nth = |times: &mut Vec<i64>, seconds| {
+                times.retain(|then| now - *then < seconds);
+                times.push(now);
+                let is_nth = times.len() == 2;
+                if is_nth {
+                    times.clear();
+                }
+                is_nth
+            };
+            acted.retain(|then| now - *then < 40);
+            let expected = if !is_nth(&mut first, 10) {
+                "counted by 0"
+            } else if !is_nth(&mut second, 40) {
+                "counted by 1"
+            } else if !acted.is_empty() {
+                "suppressed by 2"
+            } else {
+                acted.push(now);
+                "passed"
+            };
+            // The owner asks twice.
+            for _ in 0..2 {
+                let answer = match ask(&mut states, &clauses, &format!("e{number}"), at(now)) {
+                    Admission::Passed => "passed".to_owned(),
+                    Admission::Counted { by, .. } => format!("counted by {by}"),
+                    Admission::Suppressed { by, .. } => format!("suppressed by {by}"),
+                };
+                prop_assert_eq!(&answer, expected, "question {}", number);
+            }
+        }
+    }
+}
+
 /// Whether the laws find the fault.
 fn finds(fault: Step) -> bool {
     let mut runner = TestRunner::deterministic();
@@ -80,6 +125,7 @@ fn finds(fault: Step) -> bool {
 fn shorter(flow: Flow) -> Flow {
     let second = SignedDuration::from_secs(1);
     match flow {
+        Flow::After { count, within } => Flow::After { count, within: within - second },
         Flow::Once { within } => Flow::Once { within: within - second },
         Flow::Limit { count, per } => Flow::Limit { count, per: per - second },
     }

@@ -127,7 +127,7 @@ impl<'a> Mangle<'a, '_> {
         }
         if is_ordered(rule) {
             // Chunks of the same rank keep their order.
-            let keys: Vec<_> = (0..8).map(|_| self.choose(100)).collect();
+            let keys: Vec<_> = (0..12).map(|_| self.choose(100)).collect();
             chunks.sort_by_key(|(order, _)| match *order {
                 0 => (0, 0, 0),
                 u8::MAX => (2, 0, 0),

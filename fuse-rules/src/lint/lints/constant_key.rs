@@ -47,7 +47,17 @@ fn finding(flow: Flow, by_id: bool, by_element: bool) -> Option<(&'static str, &
     let limit =
         "use a key that identifies what has its own limit, as in `limit 3 per 1h per body.app`";
     let plain = "leave out `per`, or use a key that identifies what has its own limit, as in `limit 3 per 1h per body.app`";
+    let after = "use a key that identifies what is counted together, as in `after 3 within 1m per body.app`";
+    let plain_after = "leave out `per`, or use a key that identifies what is counted together, as in `after 3 within 1m per body.app`";
     Some(match (flow, by_id, by_element) {
+        // The Nth element of one event.
+        (Flow::After { .. }, true, true) => return None,
+        (Flow::After { .. }, true, false) => {
+            ("every event has its own id, so the rule never fires", after)
+        }
+        (Flow::After { .. }, false, _) => {
+            ("all events share this key, so the matches of the whole rule are counted", plain_after)
+        }
         (Flow::Once { .. }, true, true) => {
             ("this suppresses all elements of an event except the first", once)
         }

@@ -52,6 +52,8 @@ fn stricter<'r>(rule: &'r Rule, clause: &FlowClause) -> Option<Stricter<'r>> {
     let mut others = rule.flow.iter().enumerate().filter(|(other, _)| *other != at);
     others.find_map(|(other, stricter)| {
         let (most, window) = match stricter.flow {
+            // Any number of matches may arrive.
+            Flow::After { .. } => return None,
             Flow::Once { within } => (1, within),
             Flow::Limit { count, per } => (count, per),
         };

@@ -74,6 +74,22 @@ fn variants<'c>(
 fn parameters(flow: Flow) -> Vec<(Flow, String)> {
     match flow {
         Flow::Once { .. } => Vec::new(),
+        Flow::After { count, within } => {
+            let counts = [count.checked_sub(1).filter(|fewer| *fewer > 1), count.checked_add(1)];
+            let counts = counts.into_iter().flatten().map(|other| {
+                let what = format!("`after {count}` becomes `after {other}`");
+                (Flow::After { count: other, within }, what)
+            });
+            let durations = [within / 2, within.checked_mul(2).unwrap_or(within)];
+            let durations = durations.into_iter().map(|other| {
+                let (from, to) = (duration_text(within), duration_text(other));
+                (
+                    Flow::After { count, within: other },
+                    format!("`within {from}` becomes `within {to}`"),
+                )
+            });
+            counts.chain(durations).collect()
+        }
         Flow::Limit { count, per } => {
             let counts = [count.checked_sub(1).filter(|fewer| *fewer > 0), count.checked_add(1)];
             let counts = counts.into_iter().flatten().map(|other| {

@@ -41,6 +41,7 @@ const BEGINNINGS: &[&str] =
     &["", "requires f\n", "each j in body.l\n", "each j in @P\n when j.x @Y\n", "@C"];
 const ONCE: &[&str] = &[
     "",
+    "after 2 within 4h per @P\n",
     "once per @P within 4h\n",
     "limit 2 per 4h per @P\n",
     "requires f\n",
@@ -56,6 +57,8 @@ const CLAUSES: &[&str] = &[
     "each o in @E max 3\n",
     "once per @P within 4h\n",
     "once per @E, @E within 10m\n",
+    "after 2 within 10m\n",
+    "after 3 within 1d per @E, @E\n",
     "limit 3 per 10m\n",
     "limit 1 per 1d per @E, @E\n",
     "requires f\n",

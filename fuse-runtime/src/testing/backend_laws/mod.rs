@@ -2,7 +2,7 @@
 //!
 //! A backend that keeps all of them can run the engine. Write a [`Fixture`] that opens the backend on
 //! an empty state, and call [`check`]. Each law is a function of its own as well, in [`bus`],
-//! [`decisions`], [`actions`], [`history`], [`fuses`] and [`retention`].
+//! [`decisions`], [`flow`], [`actions`], [`history`], [`fuses`] and [`retention`].
 //!
 //! ```
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,6 +34,7 @@ pub(crate) mod support;
 pub mod actions;
 pub mod bus;
 pub mod decisions;
+pub mod flow;
 pub mod fuses;
 pub mod history;
 pub mod retention;
@@ -175,9 +176,12 @@ laws! {
         rejected_decisions_are_dead_letters_that_survive_a_crash,
         one_id_of_two_event_names_is_two_events,
         events_are_found_by_id,
+    ],
+    flow: [
         a_held_key_suppresses_until_its_window_ends,
         a_key_is_held_after_a_crash,
         a_limit_lets_no_more_through_than_its_number,
+        matches_are_counted_across_crashes,
         the_owner_of_a_key_is_granted_it_again,
         the_first_of_two_elements_with_one_key_is_granted_it,
         a_decision_that_did_not_fire_claims_no_key,

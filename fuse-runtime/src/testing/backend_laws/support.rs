@@ -292,6 +292,17 @@ pub(crate) fn limited(event: &str) -> Occurrence {
     Occurrence { requests: vec![request], ..once("", event, None) }
 }
 
+/// The same with `after 3 within 4h`, without a key.
+pub(crate) fn third(event: &str) -> Occurrence {
+    let request = FlowRequest {
+        clause: "after per ".into(),
+        flow: Flow::After { count: 3, within: SignedDuration::from_hours(4) },
+        values: Vec::new(),
+        is_sensitive: false,
+    };
+    Occurrence { requests: vec![request], ..once("", event, None) }
+}
+
 /// A verdict that fires the rule `s/r` as the action `id`, so many seconds after the start.
 pub(crate) fn verdict(event: &EventKey, id: &str, seconds: i64) -> Verdict {
     Verdict {

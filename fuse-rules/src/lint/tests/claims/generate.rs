@@ -245,6 +245,10 @@ fn rule(random: &mut Random, number: usize, event: &Event) -> String {
         ];
         writeln!(text, "once per {} within 1h", random.pick(&keys)).unwrap();
     }
+    if random.one_in(6) {
+        let keys = ["", " per body.a", " per \"deploy\"", " per event.id"];
+        writeln!(text, "after 2 within 1h{}", random.pick(&keys)).unwrap();
+    }
     if random.one_in(4) {
         let limits = [
             "limit 3 per 1h",

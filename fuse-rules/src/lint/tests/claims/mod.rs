@@ -173,7 +173,9 @@ fn hold(
                 let owner = format!("{minutes} {}", states.iter().count());
                 let Some(occurrence) = decision.occurrence(&owner, "it") else { continue };
                 let now = Timestamp::UNIX_EPOCH + SignedDuration::from_mins(*minutes);
-                if let Admission::Suppressed { by, why } = states.admit(&occurrence, now.into()) {
+                if let Admission::Counted { by, why } | Admission::Suppressed { by, why } =
+                    states.admit(&occurrence, now.into())
+                {
                     assert!(!clause.asks(&occurrence.requests[by]), "{why}: {}", shown());
                 }
             }
