@@ -221,8 +221,11 @@ impl Engine {
         state: &ActionState,
     ) -> Result<(), Interrupted> {
         let reactions = match state {
-            // A person gave it up.
-            ActionState::DeadLettered { kind: DeadLetterKind::Discarded, .. } => None,
+            // A person wanted that.
+            ActionState::DeadLettered {
+                kind: DeadLetterKind::Discarded | DeadLetterKind::Dropped,
+                ..
+            } => None,
             ActionState::DeadLettered { kind, reason, .. } => {
                 self.reactions().to_failure(request, kind.as_str(), reason, None).await?
             }

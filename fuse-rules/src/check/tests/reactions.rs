@@ -37,7 +37,10 @@ fn a_reaction_sees_the_names_of_its_rule_and_the_outcome() {
 fn only_a_reaction_has_an_outcome() {
     assert_eq!(problems("when outcome.reason == \"x\"", ""), ["E0201 `outcome`"]);
     let note = "on failure { trigger note {} }";
-    assert_eq!(problems("", &format!("{note}\n when outcome.reason == \"x\"")), ["E0201 `outcome`"]);
+    assert_eq!(
+        problems("", &format!("{note}\n when outcome.reason == \"x\"")),
+        ["E0201 `outcome`"]
+    );
     // The name is free elsewhere.
     assert_eq!(problems("each outcome in body.all\n when outcome.x == 1", note), [""; 0]);
 }
