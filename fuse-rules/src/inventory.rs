@@ -145,6 +145,8 @@ pub struct RuleInfo<'a> {
     pub when: Vec<String>,
     /// Its own clauses of flow control, in the order in which they are passed.
     pub flow: Vec<String>,
+    /// Whether it or its sensor has `shadow`: its actions are recorded instead of performed.
+    pub is_shadow: bool,
     /// Its triggers, in their order, with the values that do not depend on an event.
     pub triggers: Vec<TriggerInfo>,
     /// The fields of each trigger, as expressions.
@@ -295,6 +297,7 @@ impl Ruleset {
             lets: self.lets(&rule.lets),
             when: self.texts(&rule.when),
             flow: self.flow(rule.flow.iter().filter(|clause| !sensor.shares(clause))),
+            is_shadow: rule.is_shadow,
             triggers: rule.triggers.iter().map(TriggerInfo::from_trigger).collect(),
             written: rule.triggers.iter().map(written).collect(),
         }

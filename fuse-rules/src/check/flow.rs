@@ -138,8 +138,13 @@ impl Checker<'_> {
 }
 
 /// The clauses that a rule has to pass, in their order: by kind, and those of its sensor before its own. Several clauses of
-/// one kind with the same keys are numbered, because each has a state of its own.
-pub(super) fn joined(of_sensor: Vec<FlowClause>, own: Vec<FlowClause>) -> Vec<FlowClause> {
+/// one kind with the same keys are numbered, because each has a state of its own. A rule in shadow has other states than
+/// the same rule without `shadow`, which therefore begins afresh.
+pub(super) fn joined(
+    of_sensor: Vec<FlowClause>,
+    own: Vec<FlowClause>,
+    is_shadow: bool,
+) -> Vec<FlowClause> {
     let mut all = of_sensor;
     all.extend(own);
     all.sort_by_key(|clause| clause.flow.rank());
@@ -149,6 +154,9 @@ pub(super) fn joined(of_sensor: Vec<FlowClause>, own: Vec<FlowClause>) -> Vec<Fl
         *number = number.saturating_add(1);
         if *number > 1 {
             clause.identity = format!("{} #{number}", clause.identity);
+        }
+        if is_shadow {
+            clause.identity = format!("shadow {}", clause.identity);
         }
     }
     all

@@ -176,6 +176,9 @@ impl Printer {
             clause.keys.iter().for_each(|key| self.expr("key", key));
             self.part("flow", format_args!("{:?}", clause.flow));
         }
+        if rule.is_shadow {
+            self.part("shadow", format_args!(""));
+        }
         for trigger in &rule.triggers {
             self.part("trigger", format_args!("{}", trigger.kind));
             self.fields(&trigger.fields);

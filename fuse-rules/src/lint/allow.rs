@@ -179,6 +179,7 @@ fn targets(text: &str) -> Vec<Range<usize>> {
                 | Rule::after_clause
                 | Rule::once_clause
                 | Rule::limit_clause
+                | Rule::shadow_clause
                 | Rule::trigger_clause
                 | Rule::field
                 | Rule::nested

@@ -143,6 +143,7 @@ impl<'r> Compiler<'r> {
             condition,
             clauses,
             flow,
+            is_shadow: rule.is_shadow,
             triggers,
         }
     }

@@ -51,6 +51,9 @@ pub(crate) fn listing(plan: &Compiled) -> String {
                         clause.keys.iter().map(|key| Shown(key).to_string()).collect();
                     let _ok = writeln!(out, "      {}", clause.flow.text(&keys));
                 }
+                if rule.is_shadow {
+                    out.push_str("      shadow\n");
+                }
                 for trigger in &rule.triggers {
                     let _ok = writeln!(out, "      trigger {}", trigger.kind);
                     fields(&mut out, &trigger.fields);

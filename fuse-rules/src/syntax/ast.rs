@@ -204,6 +204,8 @@ pub(crate) struct Shared {
     pub(crate) lets: Vec<Let>,
     pub(crate) when: Vec<Expr>,
     pub(crate) flow: Vec<FlowClause>,
+    /// The span of each `shadow`.
+    pub(crate) shadow: Vec<Span>,
 }
 
 /// `let NAME = …`. Its position among the other clauses determines which of them see the name.

@@ -28,6 +28,7 @@ impl Lower<'_> {
             Rule::after_clause | Rule::once_clause | Rule::limit_clause => {
                 shared.flow.extend(self.flow_clause(pair, span));
             }
+            Rule::shadow_clause => shared.shadow.push(span),
             _ => {}
         }
     }

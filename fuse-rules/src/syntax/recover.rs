@@ -250,6 +250,7 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::kw_after | Rule::after_clause => "`after`",
         Rule::kw_once => "`once`",
         Rule::kw_limit | Rule::limit_clause => "`limit`",
+        Rule::kw_shadow | Rule::shadow_clause => "`shadow`",
         Rule::kw_per => "`per`",
         Rule::kw_within => "`within`",
         Rule::kw_trigger => "`trigger`",

@@ -72,6 +72,7 @@ sensor s on alertmanager.slo-alerts {
   when alert.status == "firing"
   after 3 within 1m
   limit 10 per 1d
+  shadow
   # Heals.
   rule r {
     requires other
@@ -232,7 +233,7 @@ fn each_slip_costs_one_error_at_its_place() {
         ("once per a within 10min", vec!["E0102 2:19"]),
         ("once per a within 4 years", vec!["E0101 2:19"]),
         ("once within 4h", vec!["E0101 2:6"]),
-        ("after 3 within 1m per", vec!["E0101 2:19"]),
+        ("shadow on", vec!["E0101 2:8"]),
         ("after 3", vec!["E0101 2:7"]),
         ("after 3 per body.x", vec!["E0101 2:9"]),
         ("after 1m", vec!["E0101 2:7"]),

@@ -172,6 +172,9 @@ impl Tree {
             let keys: Vec<_> = clause.keys.iter().map(expr).collect();
             self.line(depth, &clause.flow.text(&keys));
         }
+        for _ in &shared.shadow {
+            self.line(depth, "shadow");
+        }
     }
 
     fn block(&mut self, depth: usize, block: &Block) {

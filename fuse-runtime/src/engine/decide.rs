@@ -92,6 +92,7 @@ impl Engine {
             gated = counted(Outcome::Gated),
             counted = counted(Outcome::Counted),
             suppressed = counted(Outcome::Suppressed),
+            shadow = counted(Outcome::Shadow),
             rejected = counted(Outcome::Rejected),
             "decided"
         );
@@ -164,13 +165,19 @@ pub(super) fn verdict(
     };
     let (encoded, name) = (key.encode(), format!("event `{}`", key.id));
     for mut decision in evaluation.decisions {
-        let id = decision.action.as_ref().map(|action| action_id(&key, action));
-        if let (Some(id), Some(action)) = (&id, decision.action.take()) {
+        let mut action = decision.action.take();
+        // The ledger has no action of a rule in shadow: nothing can perform it.
+        let shadow = action.take_if(|_| decision.outcome == Outcome::Shadow).map(Box::new);
+        let id = action.as_ref().map(|action| action_id(&key, action));
+        if let (Some(id), Some(action)) = (&id, action) {
             verdict.actions.push((id.clone(), action));
         }
         verdict.flow.extend(decision.occurrence(&encoded, &name));
         let reason = match decision.outcome {
             Outcome::Fired => "every condition holds".to_owned(),
+            Outcome::Shadow => {
+                "every condition holds, but the rule is in shadow: its action is not performed".to_owned()
+            }
             _ => decision.reason,
         };
         verdict.decisions.push(DecisionRecord {
@@ -179,6 +186,7 @@ pub(super) fn verdict(
             outcome: decision.outcome,
             reason,
             action: id,
+            shadow,
         });
     }
     // Several triggers of one rule and element are one occurrence.

@@ -78,6 +78,7 @@ pub use record::{
 ///     element: None,
 ///     outcome: Outcome::Fired,
 ///     reason: "every condition holds".into(),
+///     shadow: None,
 ///     action: Some("a1".into()),
 /// };
 /// let verdict = Verdict {

@@ -179,6 +179,9 @@ fn a_rule(rule: &RuleInfo<'_>) -> String {
     }
     parts.extend(clauses(rule.each.as_ref(), &rule.lets, &rule.when));
     parts.extend(rule.flow.iter().map(|clause| format!("Flow control: {}\n", code(clause))));
+    if rule.is_shadow {
+        parts.push("In shadow: its actions are recorded, and not performed.\n".to_owned());
+    }
     for (trigger, fields) in rule.triggers.iter().zip(&rule.written) {
         parts.push(format!("Trigger: {}\n", code(&trigger.kind)));
         let lines: Vec<String> = fields.iter().map(written).collect();

@@ -175,7 +175,8 @@ impl Generator<'_> {
     }
 
     fn shared(&mut self) {
-        match self.choose(7) {
+        match self.choose(8) {
+            7 => self.t("shadow"),
             6 => {
                 self.all(&["after", "3", "within", "1m"]);
                 if self.choose(2) == 0 {

@@ -169,6 +169,10 @@ impl Planner<'_> {
             let what = format!("`requires {name}` is removed");
             mutated.push((Rule { requires, ..rule.clone() }, what, rule.span));
         }
+        if rule.is_shadow {
+            let what = "`shadow` is removed".to_owned();
+            mutated.push((Rule { is_shadow: false, ..rule.clone() }, what, rule.span));
+        }
         mutated.extend(flow::of_rule(sensor, rule, self.mutator));
         for (i, trigger) in rule.triggers.iter().enumerate() {
             let Some(block) = self.blocks.get(&trigger.span).copied() else { continue };

@@ -95,7 +95,7 @@ impl Engine {
             .map(|(id, action)| (id.as_str(), action.trigger.as_str()))
             .collect();
         let replayed = |decision: DecisionRecord| {
-            let DecisionRecord { rule, element, outcome, reason, action } = decision;
+            let DecisionRecord { rule, element, outcome, reason, action, shadow: _ } = decision;
             let action = action.and_then(|id| {
                 let trigger = (*triggers.get(id.as_str())?).to_owned();
                 Some(ReplayedAction { id, trigger, object: None })

@@ -181,6 +181,7 @@ laws! {
         a_key_is_held_after_a_crash,
         a_limit_lets_no_more_through_than_its_number,
         matches_are_counted_across_crashes,
+        an_action_in_shadow_is_recorded_and_never_performed,
         the_owner_of_a_key_is_granted_it_again,
         the_first_of_two_elements_with_one_key_is_granted_it,
         a_decision_that_did_not_fire_claims_no_key,

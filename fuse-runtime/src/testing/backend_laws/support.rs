@@ -249,6 +249,7 @@ pub(crate) fn fired(rule: &str, element: Element, id: &str) -> DecisionRecord {
     DecisionRecord {
         rule: rule.into(),
         element,
+        shadow: None,
         outcome: Outcome::Fired,
         reason: "every condition holds".into(),
         action: Some(id.into()),
@@ -259,6 +260,7 @@ pub(crate) fn rejected(rule: &str, element: Element, reason: &str) -> DecisionRe
     DecisionRecord {
         rule: rule.into(),
         element,
+        shadow: None,
         outcome: Outcome::Rejected,
         reason: reason.into(),
         action: None,
