@@ -129,6 +129,7 @@ impl Decision {
             rule: self.rule.clone(),
             element: self.element.clone(),
             owner: Owner::new(event, name, self.element.as_deref()),
+            is_shadow: self.outcome == Outcome::Shadow,
             requests: self.flow.clone(),
         })
     }

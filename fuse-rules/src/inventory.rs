@@ -27,7 +27,7 @@ pub struct FuseInfo<'a> {
     pub default_on: bool,
 }
 
-/// A declared type, constant or condition.
+/// A declared type, constant, condition or limiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DefinitionInfo<'a> {
     /// What it defines.
@@ -194,7 +194,7 @@ impl Ruleset {
         })
     }
 
-    /// The declared types, constants and conditions, without those of the standard library.
+    /// The declared types, constants, conditions and limiters, without those of the standard library.
     pub fn definitions(&self) -> impl Iterator<Item = DefinitionInfo<'_>> {
         self.typed().definitions.iter().map(|definition| DefinitionInfo {
             kind: definition.kind,
@@ -304,7 +304,7 @@ impl Ruleset {
     }
 
     fn flow<'c>(&self, clauses: impl Iterator<Item = &'c typed::FlowClause>) -> Vec<String> {
-        clauses.map(|clause| clause.flow.text(&self.texts(&clause.keys))).collect()
+        clauses.map(|clause| clause.text(&self.texts(&clause.keys))).collect()
     }
 
     fn each<'a>(&self, each: &'a typed::Each) -> EachInfo<'a> {

@@ -30,13 +30,30 @@ impl Checker<'_> {
         clauses.iter().map(|clause| self.flow_clause(clause, scope)).collect()
     }
 
+    /// Checks the parameters of all limiters.
+    pub(super) fn limiters(&mut self) {
+        for limiter in self.names.limiters() {
+            self.flow_parameters(&limiter.limit);
+        }
+    }
+
     fn flow_clause(&mut self, clause: &ast::FlowClause, scope: &mut Scope) -> FlowClause {
         let keys: Vec<Expr> =
             clause.keys.iter().map(|key| self.flow_key(clause.flow, key, scope)).collect();
-        self.flow_parameters(clause);
         let shown: Vec<String> = keys.iter().map(|key| Shown(key).to_string()).collect();
-        let identity = clause.flow.identity(&shown);
-        FlowClause { flow: clause.flow, keys, identity, span: clause.span }
+        let (mut flow, mut identity) = (clause.flow, clause.flow.identity(&shown));
+        let limiter = clause.limiter.as_ref().map(|name| {
+            match self.names.limiter(name) {
+                Ok(limiter) => flow = limiter.limit.flow,
+                Err(problem) => self.report(*problem),
+            }
+            identity = flow.text_with(Some(&name.text), &shown);
+            name.text.clone()
+        });
+        if limiter.is_none() {
+            self.flow_parameters(clause);
+        }
+        FlowClause { flow, limiter, keys, identity, span: clause.span }
     }
 
     fn flow_key(&mut self, flow: Flow, key: &ast::Expr, scope: &mut Scope) -> Expr {

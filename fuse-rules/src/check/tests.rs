@@ -204,6 +204,8 @@ const CASES: &[(&str, &str)] = &[
     ("once per [1] within 1h", "E0301 `[1]`"),
     ("once per body.a == 1 within 1h", "E0301 `body.a == 1`"),
     ("once per body.a within 0s", "E0506 `0s`"),
+    ("limit api", "E0221 `api`"),
+    ("limit api per body.a", "E0221 `api`"),
     ("shadow", ""),
     ("shadow\n shadow", "E0501 `shadow`"),
     ("after 3 within 1m", ""),

@@ -82,6 +82,7 @@ codes! {
     E0218 = "a type that contains itself",
     E0219 = "types that are too large",
     E0220 = "a reserved name of a fuse",
+    E0221 = "an unknown limiter",
     E0301 = "operands that can never be compared",
     E0302 = "a condition that is not true or false",
     E0303 = "wrong arguments of a function",

@@ -174,7 +174,7 @@ impl Printer {
     fn action(&mut self, rule: &Rule) {
         for clause in &rule.flow {
             clause.keys.iter().for_each(|key| self.expr("key", key));
-            self.part("flow", format_args!("{:?}", clause.flow));
+            self.part("flow", format_args!("{:?} {:?}", clause.flow, clause.limiter));
         }
         if rule.is_shadow {
             self.part("shadow", format_args!(""));

@@ -166,6 +166,8 @@ fn targets(text: &str) -> Vec<Range<usize>> {
                 | Rule::const_decl
                 | Rule::condition_decl
                 | Rule::fuse_decl
+                | Rule::limiter_decl
+                | Rule::limiter_limit
                 | Rule::defaults_decl
                 | Rule::source_decl
                 | Rule::event_decl

@@ -120,6 +120,7 @@ impl<'r> Compiler<'r> {
             .iter()
             .map(|clause| typed::FlowClause {
                 flow: clause.flow,
+                limiter: clause.limiter.clone(),
                 keys: clause.keys.iter().map(|key| self.expr(key)).collect(),
                 identity: clause.identity.clone(),
                 span: clause.span,

@@ -47,6 +47,11 @@ pub(super) fn tree(file: &File) -> String {
         out.doc(0, fuse.doc.as_deref());
         out.line(0, &format!("fuse {} default {}", fuse.name.text, fuse.default_on));
     }
+    for limiter in &file.limiters {
+        out.doc(0, limiter.doc.as_deref());
+        let limit = limiter.limit.flow.text(&[]);
+        out.line(0, &format!("limiter {} {{ {limit} }}", limiter.name.text));
+    }
     for defaults in &file.defaults {
         out.line(0, &format!("defaults {}", defaults.kind.text));
         out.block(1, &defaults.block);
@@ -170,7 +175,8 @@ impl Tree {
         }
         for clause in &shared.flow {
             let keys: Vec<_> = clause.keys.iter().map(expr).collect();
-            self.line(depth, &clause.flow.text(&keys));
+            let limiter = clause.limiter.as_ref().map(|name| name.text.as_str());
+            self.line(depth, &clause.flow.text_with(limiter, &keys));
         }
         for _ in &shared.shadow {
             self.line(depth, "shadow");

@@ -260,7 +260,7 @@ fn uncovered(rules: &Rules, tests: &Tests<'_>) -> Coverage {
 fn several(clauses: &[FlowClause]) -> Vec<(String, bool)> {
     let text = |clause: &FlowClause| {
         let keys: Vec<_> = clause.keys.iter().map(|key| Shown(key).to_string()).collect();
-        (clause.flow.text(&keys), false)
+        (clause.text(&keys), false)
     };
     if clauses.len() < 2 { Vec::new() } else { clauses.iter().map(text).collect() }
 }

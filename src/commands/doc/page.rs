@@ -34,10 +34,11 @@ pub(super) fn page(ruleset: &Ruleset) -> String {
     parts.join("\n")
 }
 
-const KINDS: [(DefinitionKind, &str); 3] = [
+const KINDS: [(DefinitionKind, &str); 4] = [
     (DefinitionKind::Type, "Types"),
     (DefinitionKind::Const, "Constants"),
     (DefinitionKind::Condition, "Conditions"),
+    (DefinitionKind::Limiter, "Limiters"),
 ];
 
 /// The keyword of the declaration.
@@ -46,6 +47,7 @@ fn word(kind: DefinitionKind) -> &'static str {
         DefinitionKind::Type => "type",
         DefinitionKind::Const => "const",
         DefinitionKind::Condition => "condition",
+        DefinitionKind::Limiter => "limiter",
     }
 }
 
