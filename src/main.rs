@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Replay(arguments) => commands::replay::run(&arguments),
         Command::Discard(arguments) => commands::discard::run(&arguments),
         Command::Fuses(arguments) => commands::fuses::list(&arguments),
+        Command::Switch(arguments) => commands::fuses::switch(&arguments),
         Command::Connect(arguments) => commands::connect::run(&arguments),
         Command::Completions(arguments) => commands::completions::run(&arguments),
     };

@@ -28,6 +28,11 @@ impl Fuses {
     pub fn get(&self, name: &str) -> Option<bool> {
         self.values.get(name).copied()
     }
+
+    /// The fuses that are set, and their values, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.values.iter().map(|(name, on)| (name.as_str(), *on))
+    }
 }
 
 /// Parses the value of a fuse: `on`, `off`, `true`, `false`, `1` or `0`.

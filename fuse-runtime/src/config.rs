@@ -1,4 +1,4 @@
-//! `fuse.toml`, and the values of fuses: from the environment, then the file, then the rules' defaults.
+//! `fuse.toml`, and the values of fuses by the environment and the file.
 
 mod admin;
 mod file;
@@ -9,9 +9,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use fuse_rules::Ruleset;
 use fuse_rules::lint::{Level, Lint, Lints};
 use fuse_rules::literals::{parse_duration, parse_size, parse_switch};
-use fuse_rules::{Fuses, Ruleset};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 
@@ -19,6 +19,7 @@ pub use admin::{AdminConfig, AdminToken, TokenReviewConfig};
 pub use file::ConfigFile;
 pub use listen::ListenConfig;
 
+use crate::fuses::ConfiguredFuses;
 use crate::secrets::LocalSecrets;
 use crate::store::SizeLimits;
 use crate::triggers::HttpAddresses;
@@ -315,8 +316,8 @@ impl Config {
         levels.fold(Lints::default(), |lints, (name, level)| lints.level(name.0, *level))
     }
 
-    /// The values of the fuses that the rules declare: from `FUSE_<NAME>` in the environment, then `[fuses]`. The
-    /// others keep the rules' defaults. Only declared fuses are looked up.
+    /// The values of the fuses that the rules declare: from `FUSE_<NAME>` in the environment, which fixes them, then
+    /// `[fuses]`. The others keep the rules' defaults. Only declared fuses are looked up.
     ///
     /// # Errors
     /// A value is neither on nor off, or the file sets a fuse that no rules declare.
@@ -324,7 +325,7 @@ impl Config {
         &self,
         ruleset: &Ruleset,
         environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Fuses, ConfigError> {
+    ) -> Result<ConfiguredFuses, ConfigError> {
         let declared: Vec<&str> = ruleset.fuses().map(|fuse| fuse.name).collect();
         if let Some(name) = self.fuses.keys().find(|name| !declared.contains(&name.as_str())) {
             let known = match declared.as_slice() {
@@ -333,20 +334,22 @@ impl Config {
             };
             return Err(ConfigError::UnknownFuse { name: name.clone(), known });
         }
-        let mut fuses = Fuses::default();
+        let mut fuses = ConfiguredFuses::default();
         for name in declared {
             let variable = variable(name);
-            let (place, value, text) = if let Some(text) = environment(&variable) {
-                (format!("`{variable}`"), parse_switch(&text), text)
+            if let Some(text) = environment(&variable) {
+                let Some(on) = parse_switch(&text) else {
+                    let place = format!("`{variable}`");
+                    return Err(ConfigError::NotASwitch { place, value: text });
+                };
+                fuses = fuses.fix(name, on);
             } else if let Some(value) = self.fuses.get(name) {
-                (format!("fuse `{name}` in `[fuses]`"), value.value(), value.to_string())
-            } else {
-                continue;
-            };
-            let Some(on) = value else {
-                return Err(ConfigError::NotASwitch { place, value: text });
-            };
-            fuses = fuses.set(name, on);
+                let Some(on) = value.value() else {
+                    let place = format!("fuse `{name}` in `[fuses]`");
+                    return Err(ConfigError::NotASwitch { place, value: value.to_string() });
+                };
+                fuses = fuses.set(name, on);
+            }
         }
         Ok(fuses)
     }

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use fuse_rules::{Fuses, Plan, Ruleset};
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::engine::Gate;
+use crate::fuses::{self, ConfiguredFuses, FuseState};
+use crate::ledger::FuseHistories;
 
 /// One version of the rules and fuses. It does not change.
 #[derive(Clone, Debug)]
@@ -16,6 +19,11 @@ pub(crate) struct Generation {
     pub(crate) plan: Plan,
     /// The hash of the rules from which the plan was compiled.
     pub(crate) plan_hash: String,
+    /// The values of fuses by the environment and the configuration.
+    configured: ConfiguredFuses,
+    /// The value of each declared fuse, and where it comes from.
+    pub(crate) states: BTreeMap<String, FuseState>,
+    /// The same values, as rules are evaluated with them.
     pub(crate) fuses: Fuses,
     pub(crate) gate: Gate,
     /// The kinds of triggers that the rules use, sorted.
@@ -25,8 +33,9 @@ pub(crate) struct Generation {
 }
 
 impl Generation {
-    /// Compiles rules. Takes long if there are many.
-    pub(crate) fn new(ruleset: Ruleset, fuses: Fuses) -> Self {
+    /// Compiles rules. Takes long if there are many. No fuse is switched at run time.
+    pub(crate) fn new(ruleset: Ruleset, configured: impl Into<ConfiguredFuses>) -> Self {
+        let configured = configured.into();
         let kinds = ruleset
             .rules()
             .flat_map(|rule| rule.triggers.into_iter().map(|trigger| trigger.kind))
@@ -35,6 +44,9 @@ impl Generation {
         for event in ruleset.events() {
             events.entry(event.source.to_owned()).or_default().insert(event.name.to_owned());
         }
+        let states =
+            fuses::states(&ruleset, &configured, &FuseHistories::new(), Timestamp::UNIX_EPOCH);
+        let fuses = values(&states);
         Self {
             plan: ruleset.plan(),
             plan_hash: plan_hash(&ruleset),
@@ -42,14 +54,24 @@ impl Generation {
             used_triggers: kinds.into_iter().collect(),
             events,
             ruleset: Arc::new(ruleset),
+            configured,
+            states,
             fuses,
         }
     }
 
-    /// The same with fuses switched off.
-    pub(crate) fn with_fuses_off(&self, names: &BTreeSet<String>) -> Self {
-        let fuses = names.iter().fold(self.fuses.clone(), |fuses, name| fuses.set(name, false));
-        Self { gate: self.gate.with_fuses_off(names), fuses, ..self.clone() }
+    /// The same with fuses that the configuration turns off.
+    pub(crate) fn configured_off(&self, names: &BTreeSet<String>) -> Self {
+        let off = names.iter().filter(|name| !self.configured.is_fixed(name));
+        let configured = off.fold(self.configured.clone(), |fuses, name| fuses.set(name, false));
+        Self { configured, ..self.clone() }
+    }
+
+    /// The same with these switches of fuses.
+    fn switched(&self, histories: &FuseHistories, now: Timestamp) -> Self {
+        let states = fuses::states(&self.ruleset, &self.configured, histories, now);
+        let fuses = values(&states);
+        Self { gate: self.gate.with_fuses(&fuses), states, fuses, ..self.clone() }
     }
 
     /// Whether the rules declare this event.
@@ -59,30 +81,67 @@ impl Generation {
 
     /// The fuses and their values.
     pub(crate) fn fuse_values(&self) -> impl Iterator<Item = (&str, bool)> {
-        let value = |name: &str, default| self.fuses.get(name).unwrap_or(default);
-        self.ruleset.fuses().map(move |fuse| (fuse.name, value(fuse.name, fuse.default_on)))
+        self.states.iter().map(|(name, state)| (name.as_str(), state.on))
     }
+}
+
+fn values(states: &BTreeMap<String, FuseState>) -> Fuses {
+    states.iter().fold(Fuses::default(), |fuses, (name, state)| fuses.set(name, state.on))
 }
 
 /// The generation in use. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct ActiveGeneration {
-    current: Arc<RwLock<Arc<Generation>>>,
+    in_use: Arc<RwLock<InUse>>,
 }
+
+#[derive(Debug)]
+struct InUse {
+    generation: Arc<Generation>,
+    /// The switches of fuses. They stay when the generation is replaced.
+    switches: FuseHistories,
+}
+
+/// A generation, and the one that replaced it.
+pub(crate) type Replaced = (Arc<Generation>, Arc<Generation>);
 
 impl ActiveGeneration {
     pub(crate) fn new(generation: Generation) -> Self {
-        Self { current: Arc::new(RwLock::new(Arc::new(generation))) }
+        let in_use = InUse { generation: Arc::new(generation), switches: FuseHistories::new() };
+        Self { in_use: Arc::new(RwLock::new(in_use)) }
     }
 
     /// The generation in use now. Read it once per piece of work, so that the work sees one version.
     pub(crate) fn get(&self) -> Arc<Generation> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.in_use.read().unwrap_or_else(PoisonError::into_inner).generation)
     }
 
-    /// Replaces the generation, and returns the previous one.
-    pub(crate) fn replace(&self, next: Arc<Generation>) -> Arc<Generation> {
-        std::mem::replace(&mut *self.current.write().unwrap_or_else(PoisonError::into_inner), next)
+    /// Replaces the generation with the one that `next` makes of it. The switches of fuses stay in effect; those that
+    /// have ended at this steady time are not.
+    pub(crate) fn replace(
+        &self,
+        now: Timestamp,
+        next: impl FnOnce(&Generation) -> Generation,
+    ) -> Replaced {
+        let mut in_use = self.in_use.write().unwrap_or_else(PoisonError::into_inner);
+        let next = Arc::new(next(&in_use.generation).switched(&in_use.switches, now));
+        let former = std::mem::replace(&mut in_use.generation, Arc::clone(&next));
+        (former, next)
+    }
+
+    /// Puts these switches of fuses into effect. `None` if that changes nothing.
+    pub(crate) fn switch(&self, switches: &FuseHistories, now: Timestamp) -> Option<Replaced> {
+        let mut in_use = self.in_use.write().unwrap_or_else(PoisonError::into_inner);
+        if in_use.switches != *switches {
+            in_use.switches.clone_from(switches);
+        }
+        let next = in_use.generation.switched(switches, now);
+        if next.states == in_use.generation.states {
+            return None;
+        }
+        let next = Arc::new(next);
+        let former = std::mem::replace(&mut in_use.generation, Arc::clone(&next));
+        Some((former, next))
     }
 }
 

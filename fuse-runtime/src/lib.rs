@@ -27,6 +27,7 @@ pub mod engine;
 mod error_causes;
 pub mod event;
 mod files;
+mod fuses;
 mod generation;
 pub mod http;
 mod http_client;
@@ -43,6 +44,7 @@ mod shutdown;
 pub mod sources;
 pub mod store;
 mod supervise;
+mod switchboard;
 mod tasks;
 pub mod testing;
 mod token_review;
@@ -57,6 +59,7 @@ pub use config::{
 pub use files::{
     Disk, FileStamps, FilesError, TrackedDisk, files_with_ending, read_error, rule_files,
 };
+pub use fuses::ConfiguredFuses;
 pub use generation::plan_hash;
 pub use reload::{
     FuseChange, LoadAttempt, LoadedRules, ReloadError, ReloadReport, Reloader, RuleChanges,

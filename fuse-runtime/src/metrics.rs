@@ -66,8 +66,9 @@ struct SourceKind {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct FuseName {
+struct FuseValue {
     fuse: String,
+    origin: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -97,7 +98,7 @@ pub(crate) struct Metrics {
     unrouted: Family<SourceName, Counter>,
     actions: Family<Acted, Counter>,
     held: Family<TriggerKind, Gauge>,
-    fuses: Family<FuseName, Gauge>,
+    fuses: Family<FuseValue, Gauge>,
     rules: Family<RulesHash, Gauge>,
     rules_loaded: Gauge,
     reload_failures: Counter,
@@ -181,7 +182,11 @@ impl Metrics {
             "Reloads that kept the rules in use because of a problem",
             reload_failures.clone(),
         );
-        registry.register("fuse_on", "Whether a fuse is on", fuses.clone());
+        registry.register(
+            "fuse_on",
+            "Whether a fuse is on, and where its value comes from",
+            fuses.clone(),
+        );
         registry.register(
             "panics",
             "Faults inside fuse that were caught, by the task that they interrupted",
@@ -331,8 +336,9 @@ impl Metrics {
     /// The values of the fuses in use.
     pub(crate) fn fuse_values(&self, generation: &Generation) {
         self.fuses.clear();
-        for (fuse, on) in generation.fuse_values() {
-            self.fuses.get_or_create(&FuseName { fuse: fuse.into() }).set(i64::from(on));
+        for (fuse, state) in &generation.states {
+            let labels = FuseValue { fuse: fuse.clone(), origin: state.origin.as_str() };
+            self.fuses.get_or_create(&labels).set(i64::from(state.on));
         }
     }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fuse_rules::Fuses;
 use tokio::sync::watch;
 
 use crate::backend::Backend;
@@ -42,6 +43,11 @@ impl Running {
     /// opened.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
+    }
+
+    /// The values of all fuses that the rules declare, as they are now.
+    pub fn fuses(&self) -> Fuses {
+        self.engine.active.get().fuses.clone()
     }
 
     /// The record of decisions and actions.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fuse_rules::{Fuses, Registry, Ruleset};
+use fuse_rules::{Registry, Ruleset};
 use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -18,6 +18,7 @@ use crate::engine::{
     Engine, Follower, Followers, MAX_DECIDING_KIB, Parked, Policy, Slots, Watcher, watches,
 };
 use crate::files::FileStamps;
+use crate::fuses::ConfiguredFuses;
 use crate::generation::{ActiveGeneration, Generation};
 use crate::http::{Limits, Server};
 use crate::kubernetes::Cluster;
@@ -31,6 +32,7 @@ use crate::secrets::{SecretStore, Secrets};
 use crate::shutdown::Shutdown;
 use crate::sources::{Intake, IntakeRules, SourceError, Sources};
 use crate::supervise::Supervisor;
+use crate::switchboard::Switchboard;
 use crate::tasks::TaskSet;
 use crate::triggers::Triggers;
 
@@ -60,7 +62,7 @@ pub struct Runtime {
     ruleset: Ruleset,
     sources: Sources,
     triggers: Triggers,
-    fuses: Fuses,
+    fuses: ConfiguredFuses,
     admin: Option<SocketAddr>,
     admin_access: AdminAccess,
     policy: Policy,
@@ -142,7 +144,7 @@ impl Runtime {
             ruleset,
             sources,
             triggers,
-            fuses: Fuses::default(),
+            fuses: ConfiguredFuses::default(),
             admin: None,
             admin_access: AdminAccess::new(),
             policy: Policy::default(),
@@ -160,10 +162,10 @@ impl Runtime {
         }
     }
 
-    /// Sets the values of fuses.
+    /// Sets the values of fuses that are not switched at run time.
     #[must_use]
-    pub fn fuses(self, fuses: Fuses) -> Self {
-        Self { fuses, ..self }
+    pub fn fuses(self, fuses: impl Into<ConfiguredFuses>) -> Self {
+        Self { fuses: fuses.into(), ..self }
     }
 
     /// Serves the admin port at this address. If it is not a loopback address, [`Runtime::admin_access`] must have a
@@ -269,11 +271,19 @@ impl Runtime {
             return Err(StartError::UnknownKind { what: "trigger", kind });
         }
         let active = ActiveGeneration::new(generation);
-        let generation = active.get();
         let metrics = Arc::new(Metrics::new());
         let backend: Arc<dyn Backend> = Arc::new(backend);
         let (bus, ledger) = (backend.bus(), backend.ledger());
         let clock = backend.resume_clock(&self.clock).await?;
+        let switchboard = Arc::new(Switchboard::new(
+            Arc::clone(&ledger),
+            active.clone(),
+            Arc::clone(&metrics),
+            clock.clone(),
+        ));
+        // Before anything is decided: a fuse that was switched off is off from the start.
+        switchboard.read().await.map_err(BackendError::from)?;
+        let generation = active.get();
         metrics.rules_loaded(&generation, clock.now());
         let (limits, origins) = (self.limits.clone(), self.allow_origins.clone());
         let server =
@@ -384,11 +394,15 @@ impl Runtime {
                 explaining: Arc::new(Semaphore::new(admin::decisions::MAX_ANSWERS)),
                 stop: stop.clone(),
                 clock: clock.clone(),
+                switchboard: Arc::clone(&switchboard),
                 guard,
             });
             let serving = admin::serve(admin, server, listener, address);
             tasks.spawn(Arc::clone(&supervisor).watch("the admin port", serving));
         }
+        let until = stop.clone();
+        let switching = move || Arc::clone(&switchboard).keep(until.clone());
+        tasks.spawn(Arc::clone(&supervisor).keep("switched fuses", switching));
         let task = |run: fn(Arc<Engine>, Shutdown) -> Task| {
             let (engine, stop) = (Arc::clone(&engine), stop.clone());
             move || run(Arc::clone(&engine), stop.clone())

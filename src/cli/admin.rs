@@ -69,15 +69,50 @@ pub(crate) struct DeadLetters {
     pub(crate) server: ServerArgs,
 }
 
-/// List fuses: which are on, and which rules require them
+/// List fuses: which are on, why, and which rules require them
 ///
-/// Asks a running fuse.
+/// The column FROM shows where a value comes from: a person who switched the fuse, the environment, fuse.toml, or the
+/// rules. Below, the last changes of each fuse that was switched. Asks a running fuse.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example: fuse fuses --server http://127.0.0.1:12080
 
 Exit codes: 0 listed, 2 wrong usage or no such server")]
 pub(crate) struct FuseList {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Switch a fuse of a running fuse on or off, at once
+///
+/// While the fuse is off, the rules that require it only report what they would do, and their actions that are held,
+/// waiting or queued are not performed. Nothing that was performed is undone. The switch survives restarts and reloads.
+/// It has priority over fuse.toml, but not over FUSE_<NAME> in the environment.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fuse switch remediation off --reason \"the new rules restart too much\"
+  fuse switch remediation off --for 2h
+  fuse switch remediation reset
+
+Exit codes: 0 switched, 2 wrong usage, no such server or fuse, or the environment sets the fuse")]
+pub(crate) struct FuseSwitch {
+    /// The name of the fuse
+    #[arg(value_name = "NAME", value_parser = fuse_name)]
+    pub(crate) fuse: String,
+
+    /// On, off, or reset: back to the value of fuse.toml or the rules
+    #[arg(value_name = "on|off|reset", value_parser = PossibleValuesParser::new(["on", "off", "reset"]), hide_possible_values = true)]
+    pub(crate) to: String,
+
+    /// Reset the fuse after this time, as in 2h
+    #[arg(long = "for", value_name = "DURATION")]
+    pub(crate) lasts: Option<String>,
+
+    /// The reason to record
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) reason: String,
+
     #[command(flatten)]
     pub(crate) server: ServerArgs,
 }
@@ -232,6 +267,15 @@ fn prefix(text: &str) -> Result<String, String> {
     match text.len() < MIN_PREFIX {
         true => Err(format!("give at least {MIN_PREFIX} characters of the id")),
         false => Ok(text.to_owned()),
+    }
+}
+
+/// The name of a fuse, which becomes a part of a path.
+fn fuse_name(text: &str) -> Result<String, String> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    match !text.is_empty() && text.chars().all(is_name) {
+        true => Ok(text.to_owned()),
+        false => Err("the name of a fuse has only letters, digits, `-` and `_`".into()),
     }
 }
 

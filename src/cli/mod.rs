@@ -13,7 +13,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use admin::{
-    Credentials, DeadLetters, Discard, Events, Filter, FuseList, Held, Replay, ServerArgs,
+    Credentials, DeadLetters, Discard, Events, Filter, FuseList, FuseSwitch, Held, Replay,
+    ServerArgs,
 };
 pub(crate) use fuzz::Fuzz;
 pub(crate) use lint::{ALL, Levels, Lint, WARNINGS};
@@ -55,6 +56,7 @@ pub(crate) enum Command {
     Replay(Replay),
     Discard(Discard),
     Fuses(FuseList),
+    Switch(FuseSwitch),
     Doctor(Doctor),
     Rbac(Rbac),
     Connect(Connect),

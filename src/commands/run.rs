@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
         format!("fuse {}", env!("CARGO_PKG_VERSION")),
         format!("state is kept in {}", state.display()),
     ];
-    let armed = armed(&ruleset, &fuses);
+    let required = required(&ruleset);
     let limits = SizeLimits { max_size: config.state.max_size, min_free: config.state.min_free };
     let store = Store::open_with(&state, limits).map_err(|error| error.to_string())?;
     if store.is_new() {
@@ -156,7 +156,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
         write_endpoint(&endpoint, admin);
         let running = runtime.start(backend).await.map_err(|error| error.to_string())?;
         banner.extend(running.listening().iter().map(|what| format!("listening: {what}")));
-        banner.extend(armed);
+        banner.extend(armed(&required, &running.fuses()));
         announce(&banner);
         if let Some(address) = running.admin_address().filter(|address| *address != admin) {
             write_endpoint(&endpoint, address);
@@ -227,26 +227,24 @@ fn unknown_switches(ruleset: &Ruleset) -> Vec<String> {
         .collect()
 }
 
+/// The fuses that each rule requires.
+fn required(ruleset: &Ruleset) -> Vec<(String, Vec<String>)> {
+    let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+    ruleset.rules().map(|rule| (rule.name.to_owned(), owned(rule.requires))).collect()
+}
+
 /// One line per rule: whether it is armed, or which fuse gates it.
-fn armed(ruleset: &Ruleset, fuses: &Fuses) -> Vec<String> {
-    let is_off = |name: &&str| {
-        let default = ruleset.fuses().find(|fuse| fuse.name == *name);
-        !fuses.get(name).unwrap_or_else(|| default.is_some_and(|fuse| fuse.default_on))
-    };
-    ruleset
-        .rules()
-        .map(|rule| {
-            let off: Vec<&str> = rule.requires.iter().copied().filter(is_off).collect();
+fn armed(required: &[(String, Vec<String>)], fuses: &Fuses) -> Vec<String> {
+    let is_off = |name: &&str| fuses.get(name) == Some(false);
+    required
+        .iter()
+        .map(|(rule, requires)| {
+            let off: Vec<&str> = requires.iter().map(String::as_str).filter(is_off).collect();
             if off.is_empty() {
-                return format!("armed: {}", rule.name);
+                return format!("armed: {rule}");
             }
             let how: Vec<_> = off.iter().map(|fuse| format!("{}=on", variable(fuse))).collect();
-            format!(
-                "gated: {} (fuse {} is off; {} turns it on)",
-                rule.name,
-                off.join(", "),
-                how.join(" ")
-            )
+            format!("gated: {rule} (fuse {} is off; {} turns it on)", off.join(", "), how.join(" "))
         })
         .collect()
 }

@@ -51,6 +51,33 @@ async fn a_namespace_that_is_missing_is_waited_for() {
     assert_eq!(scene.objects.list(WORKFLOW, &late).await.unwrap().len(), 2);
 }
 
+/// The kill switch on a cluster: what becomes possible while the fuse is off is not done.
+#[tokio::test]
+async fn what_is_held_is_not_made_while_its_fuse_is_switched_off() {
+    let Some(scene) = Scene::new("held").await else { return };
+    let late = format!("{}-late", scene.namespace);
+    let setup = Setup::rules(&rules(&[&INLINE.replace("NAMESPACE", &late)]));
+    let setup = setup.toml("[fuses]\ncicd = true\n").cluster(scene.cluster.kubeconfig(ADMIN));
+    let mut fuse = setup.start().await;
+    let switch = |fuse: &Fuse, to: &str| {
+        let (code, printed) = fuse.command(&["switch", "cicd", to, "--server", &fuse.server()]);
+        assert_eq!(code, Some(0), "{printed}");
+    };
+    let held = act(&fuse, "1", json!({ "do": 0 }), "held").await;
+    assert_eq!(held["reason"], format!("namespace `{late}` does not exist"));
+    switch(&fuse, "off");
+    scene.create(namespace(&late)).await;
+    let by_fuse = "held by fuse: the fuse `cicd` is off";
+    missing(&fuse, by_fuse).await;
+    fuse.kill();
+    fuse.start_again().await;
+    missing(&fuse, by_fuse).await;
+    assert!(scene.objects.list(WORKFLOW, &late).await.unwrap().is_empty());
+    switch(&fuse, "on");
+    action(&fuse, "test 1", "done").await;
+    assert_eq!(scene.objects.list(WORKFLOW, &late).await.unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn a_template_that_is_missing_is_waited_for_through_kill_9_and_restart() {
     let Some(scene) = Scene::new("held").await else { return };

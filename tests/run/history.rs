@@ -213,6 +213,10 @@ async fn answers_are_as_the_description_of_the_api_has_them() {
         answer
     };
     check("post", "/-/reload", "", Value::Null).await;
+    let switch = json!({ "to": "on", "for": "2h", "reason": "a test" }).to_string();
+    let path = "/fuses/shipping/switch";
+    let reply = fuse.admin_as(Method::POST, path, token.as_deref(), switch).await.json();
+    assert!(schema(&document, "post", "/fuses/{fuse}/switch").is_valid(&reply), "{reply:#}");
     check("post", "/replay", "", json!({ "id": "1" })).await;
     check("post", "/replay", "", json!({ "id": "1", "dry_run": false })).await;
     fuse.settled("1 (attempt 2)").await;

@@ -46,6 +46,8 @@ mod replies;
 mod requests;
 /// How it ends, and when it does not start.
 mod stop;
+/// Fuses that people switch at run time.
+mod switch;
 /// Certificates.
 mod tls;
 /// What `/decisions` says would have made rules match.

@@ -64,7 +64,7 @@ async fn metrics_count_what_happened() {
         ),
         ("fuse_events_decided_total{source=\"alertmanager\",event=\"slo-alerts\"}".to_owned(), 3.0),
         ("fuse_actions_total{trigger=\"workflow\",result=\"done\"}".into(), 1.0),
-        ("fuse_fuse_on{fuse=\"cicd\"}".into(), 1.0),
+        ("fuse_fuse_on{fuse=\"cicd\",origin=\"environment\"}".into(), 1.0),
         ("fuse_backlog_events".into(), 0.0),
         ("fuse_unsettled_actions".into(), 0.0),
         // The two rejected decisions.

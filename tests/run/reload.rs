@@ -140,7 +140,10 @@ async fn a_configmap_and_a_fuse_are_picked_up() {
     let toml = fuse.folder().join("fuse.toml");
     replace(&toml, "[fuses]\nline = false\n[state]\nkeep = \"1d\"\n");
     until_message(&fuse, "gated").await;
-    assert_eq!(fuse.metric("fuse_fuse_on{fuse=\"line\"}").await, Some(0.0));
+    assert_eq!(
+        fuse.metric("fuse_fuse_on{fuse=\"line\",origin=\"configuration\"}").await,
+        Some(0.0)
+    );
     let report = reload(&fuse).await.json();
     assert_eq!(report["at_next_start"][0], "state.keep", "{report}");
     assert_eq!(report["changes"]["fuses"], Value::Array(Vec::new()));
@@ -169,7 +172,10 @@ async fn a_fuse_is_switched_off_although_the_rules_are_broken() {
     replace(&file, &version(&fuse, "version two").replace("rule r {", "rule r { when"));
     replace(&toml, "[fuses]\nline = false\n");
     until_message(&fuse, "gated").await;
-    assert_eq!(fuse.metric("fuse_fuse_on{fuse=\"line\"}").await, Some(0.0));
+    assert_eq!(
+        fuse.metric("fuse_fuse_on{fuse=\"line\",origin=\"configuration\"}").await,
+        Some(0.0)
+    );
     let ready = fuse.admin("/readyz").await.json();
     let warning = ready["warnings"][0].as_str().unwrap();
     assert!(warning.ends_with("(E0101); switched off nevertheless: line"), "{warning}");

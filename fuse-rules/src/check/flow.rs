@@ -6,7 +6,7 @@ use super::Checker;
 use super::operands::absence_of;
 use super::scope::Scope;
 use super::sensors::repeated_clause;
-use crate::diagnostic::{Code, Diagnostic, Fix};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::flow::Flow;
 use crate::syntax::ast;
 use crate::typed::{Expr, FlowClause, Shown};
@@ -104,8 +104,7 @@ impl Checker<'_> {
                     "`after` takes a number from 2 to 10,000",
                 )
                 .label("every match passes")
-                .help("the first match acts without `after`")
-                .fix(Fix::new("remove the clause", clause.span, "")),
+                .help("remove the clause: without it, the first match acts"),
             ),
             Flow::After { count, .. } if !(2..=MAX_COUNT).contains(&count) => self.report(
                 Diagnostic::error(

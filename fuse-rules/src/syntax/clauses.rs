@@ -98,8 +98,12 @@ impl Lower<'_> {
         Some(Limiter { doc, name: name?, limit: limit?, span })
     }
 
-    fn flow_clause(&mut self, pair: Pair<'_, Rule>, span: Span) -> Option<FlowClause> {
+    fn flow_clause(&mut self, pair: Pair<'_, Rule>, mut span: Span) -> Option<FlowClause> {
         let clause = pair.as_rule();
+        // Without the comments that may follow it.
+        if let Some(last) = pair.clone().into_inner().last() {
+            span.end = self.span(&last).end;
+        }
         let mut keys = Vec::new();
         let mut count = None;
         let mut duration = None;

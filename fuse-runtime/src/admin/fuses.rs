@@ -1,22 +1,38 @@
-//! `/fuses`: the switches of the rules.
+//! `/fuses`: the fuses of the rules, where their values come from, and who switched them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::body::Bytes;
+use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use serde_json::{Value, json};
+use fuse_rules::literals::parse_duration;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use super::{Admin, failed};
+use super::access::Requester;
+use super::reason::MAX_REASON;
+use super::{Admin, failed, ledger_failed};
+use crate::clock::Clock;
 use crate::config::variable;
+use crate::fuses::FuseOrigin;
+use crate::ledger::{FuseHistories, FuseHistory, FuseSwitch, SwitchPosition};
+use crate::switchboard::{MAX_SWITCH, SwitchError, SwitchRequest, lasting, on_or_off};
+
+/// What `/readyz` shows of the reason for a switch, in characters.
+const MAX_SHOWN_REASON: usize = 100;
 
 #[derive(Serialize)]
 struct FuseLine<'r> {
     fuse: &'r str,
     on: bool,
+    /// Where the value comes from.
+    origin: &'static str,
+    /// The switch in effect.
+    switched: Option<SwitchLine<'r>>,
     /// The value in the rules.
     default: bool,
     /// The environment variable that sets it.
@@ -24,36 +40,177 @@ struct FuseLine<'r> {
     doc: Option<&'r str>,
     /// The rules that require it.
     rules: Vec<&'r str>,
+    /// What people switched, the newest first.
+    changes: Vec<SwitchLine<'r>>,
+}
+
+/// A change of a fuse.
+#[derive(Serialize)]
+struct SwitchLine<'r> {
+    to: SwitchPosition,
+    at: Timestamp,
+    by: &'r str,
+    reason: &'r str,
+    /// How long it lasts, as in `2h`.
+    #[serde(rename = "for")]
+    lasts: Option<String>,
+    /// When it ends by itself, or ended.
+    until: Option<Timestamp>,
+}
+
+impl<'r> SwitchLine<'r> {
+    fn new(switch: &'r FuseSwitch, clock: &Clock) -> Self {
+        Self {
+            to: switch.to,
+            at: switch.at,
+            by: &switch.by,
+            reason: &switch.reason,
+            lasts: switch.lasts().map(lasting),
+            until: end(switch, clock),
+        }
+    }
+}
+
+/// When a switch ends, by the time of day.
+fn end(switch: &FuseSwitch, clock: &Clock) -> Option<Timestamp> {
+    let left = switch.until?.duration_since(clock.steady());
+    Some(clock.now().checked_add(left).unwrap_or(Timestamp::MAX))
 }
 
 pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Response {
-    // Off the async threads: there may be thousands of rules.
-    match tokio::task::spawn_blocking(move || fuses(&admin)).await {
-        Ok(fuses) => Json(fuses).into_response(),
+    let histories = admin.switchboard.histories().await;
+    answer(
+        admin,
+        move |admin| json!({ "fuses": lines(admin, &histories, |_| true, |lines| json!(lines)) }),
+    )
+    .await
+}
+
+/// Off the async threads: there may be thousands of rules.
+async fn answer(
+    admin: Arc<Admin>,
+    value: impl FnOnce(&Admin) -> serde_json::Value + Send + 'static,
+) -> Response {
+    match tokio::task::spawn_blocking(move || value(&admin)).await {
+        Ok(value) => Json(value).into_response(),
         Err(_) => failed(StatusCode::INTERNAL_SERVER_ERROR, "listing the fuses failed inside fuse"),
     }
 }
 
-fn fuses(admin: &Admin) -> Value {
+/// The lines of the fuses with certain names.
+fn lines<T>(
+    admin: &Admin,
+    histories: &FuseHistories,
+    is_listed: impl Fn(&str) -> bool,
+    then: impl FnOnce(Vec<FuseLine<'_>>) -> T,
+) -> T {
     let generation = admin.active.get();
-    let values: BTreeMap<&str, bool> = generation.fuse_values().collect();
     let mut rules: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for rule in generation.ruleset.rules() {
         for fuse in rule.requires {
             rules.entry(fuse).or_default().push(rule.name);
         }
     }
-    let lines: Vec<_> = generation
-        .ruleset
-        .fuses()
-        .map(|fuse| FuseLine {
+    let declared = generation.ruleset.fuses().filter(|fuse| is_listed(fuse.name));
+    let lines = declared.filter_map(|fuse| {
+        let state = generation.states.get(fuse.name)?;
+        let changes = histories.get(fuse.name).into_iter().flat_map(FuseHistory::newest_first);
+        Some(FuseLine {
             fuse: fuse.name,
-            on: values.get(fuse.name).copied().unwrap_or(fuse.default_on),
+            on: state.on,
+            origin: state.origin.as_str(),
+            switched: match &state.origin {
+                FuseOrigin::Switched(switch) => Some(SwitchLine::new(switch, &admin.clock)),
+                _ => None,
+            },
             default: fuse.default_on,
             variable: variable(fuse.name),
             doc: fuse.doc,
             rules: rules.remove(fuse.name).unwrap_or_default(),
+            changes: changes.map(|switch| SwitchLine::new(switch, &admin.clock)).collect(),
         })
-        .collect();
-    json!({ "fuses": lines })
+    });
+    then(lines.collect())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    to: SwitchPosition,
+    /// How long, as in `2h`.
+    #[serde(default, rename = "for")]
+    lasts: Option<String>,
+    #[serde(default)]
+    reason: String,
+}
+
+/// Switches a fuse.
+pub(super) async fn switch(
+    State(admin): State<Arc<Admin>>,
+    Extension(caller): Extension<Requester>,
+    Path(fuse): Path<String>,
+    body: Bytes,
+) -> Response {
+    let Asked { to, lasts, reason } = match serde_json::from_slice(&body) {
+        Ok(asked) => asked,
+        Err(error) => {
+            let why = format!("the body is not a switch as in {{\"to\": \"off\"}}: {error}");
+            return failed(StatusCode::BAD_REQUEST, &why);
+        }
+    };
+    let lasts = match lasts.as_deref().map(|text| duration(text, to)).transpose() {
+        Ok(lasts) => lasts,
+        Err(why) => return failed(StatusCode::BAD_REQUEST, &why),
+    };
+    let (by, reason) = (caller.name().to_owned(), reason.chars().take(MAX_REASON).collect());
+    let request = SwitchRequest { fuse: fuse.clone(), to, lasts, by, reason };
+    // It runs to its end even if the client has gone: what is recorded must be in effect.
+    let switchboard = Arc::clone(&admin.switchboard);
+    let switched = tokio::spawn(async move { switchboard.switch(request).await });
+    match switched.await {
+        Ok(Ok(())) => {
+            let histories = admin.switchboard.histories().await;
+            answer(admin, move |admin| {
+                lines(admin, &histories, |name| name == fuse, |lines| json!(lines.first()))
+            })
+            .await
+        }
+        Ok(Err(SwitchError::Ledger(error))) => ledger_failed(&error),
+        Ok(Err(error @ SwitchError::Unknown { .. })) => {
+            failed(StatusCode::NOT_FOUND, &error.to_string())
+        }
+        Ok(Err(error @ SwitchError::Fixed { .. })) => {
+            failed(StatusCode::CONFLICT, &error.to_string())
+        }
+        Err(_) => failed(StatusCode::INTERNAL_SERVER_ERROR, "switching failed inside fuse"),
+    }
+}
+
+/// How long a switch lasts.
+fn duration(text: &str, to: SwitchPosition) -> Result<SignedDuration, String> {
+    if to == SwitchPosition::Reset {
+        return Err("`for` does not apply to `reset`, which ends a switch: leave it out".into());
+    }
+    let duration = parse_duration(text).ok_or_else(|| {
+        format!("`for` is `{text}`, which is not a duration; write one as in `2h`")
+    })?;
+    match duration > SignedDuration::ZERO && duration <= MAX_SWITCH {
+        true => Ok(duration),
+        false => Err(format!("`for` is `{text}`; it must be more than 0 and at most 10 years")),
+    }
+}
+
+/// The fuses that are switched at run time, for `/readyz`.
+pub(super) fn warnings(admin: &Admin) -> Vec<String> {
+    let generation = admin.active.get();
+    let switched = generation.states.iter().filter_map(|(fuse, state)| {
+        let FuseOrigin::Switched(switch) = &state.origin else { return None };
+        let until = end(switch, &admin.clock).map(|end| format!(" until {end:.0}"));
+        let until = until.unwrap_or_default();
+        let reason: String = switch.reason.chars().take(MAX_SHOWN_REASON).collect();
+        let reason = if reason.is_empty() { reason } else { format!(": {reason}") };
+        let (on, FuseSwitch { by, at, .. }) = (on_or_off(state.on), switch);
+        Some(format!("the fuse `{fuse}` is switched {on} by `{by}` since {at:.0}{until}{reason}"))
+    });
+    switched.collect()
 }

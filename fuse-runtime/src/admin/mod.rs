@@ -40,6 +40,7 @@ use crate::metrics::{Counted, Metrics};
 use crate::reload::Reloader;
 use crate::shutdown::Shutdown;
 use crate::supervise::{Down, Supervisor};
+use crate::switchboard::Switchboard;
 use crate::triggers::{Guarded, Readiness, Triggers};
 
 pub use access::{AdminAccess, AdminRight, AdminRights, AdminTls, ReviewedRights};
@@ -74,6 +75,7 @@ pub(crate) struct Admin {
     pub(crate) explaining: Arc<Semaphore>,
     pub(crate) stop: Shutdown,
     pub(crate) clock: Clock,
+    pub(crate) switchboard: Arc<Switchboard>,
     pub(crate) guard: Arc<Guard>,
 }
 
@@ -115,6 +117,7 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let mut warnings: Vec<String> = admin.reloader.warning().into_iter().collect();
     warnings.extend(admin.supervisor.source_warnings());
     warnings.extend(admin.guard.warnings(admin.clock.now()));
+    warnings.extend(fuses::warnings(&admin));
     if let (false, Some(fields)) = (warnings.is_empty(), answer.as_object_mut()) {
         fields.insert("warnings".into(), json!(warnings));
     }

@@ -1,4 +1,4 @@
-//! The reason of a person who discards something.
+//! The reason of a person who discards or switches something.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::failed;
 
 /// The longest reason that is recorded, in characters.
-const MAX_REASON: usize = 500;
+pub(super) const MAX_REASON: usize = 500;
 
 /// The reason in the body of a request, empty if there is no body.
 pub(super) struct Reason(pub(super) String);

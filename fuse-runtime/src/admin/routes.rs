@@ -34,6 +34,7 @@ pub(super) fn routes() -> Vec<AdminRoute> {
         read("/rules", get(rules::list)),
         read("/rules/files", get(rule_files::list)),
         read("/fuses", get(fuses::list)),
+        change("/fuses/{fuse}/switch", post(fuses::switch)),
         change("/-/reload", post(reload::reload)),
         change("/replay", post(replay::replay)),
         change("/dead-letters/{id}/discard", post(dead_letters::discard)),

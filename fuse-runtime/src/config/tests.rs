@@ -9,7 +9,7 @@ fn ruleset() -> Ruleset {
     Ruleset::parse("x.rules", text, &fuse_rules::Registry::new()).unwrap()
 }
 
-fn fuses(toml: &str, variables: &[(&str, &str)]) -> Result<Fuses, ConfigError> {
+fn fuses(toml: &str, variables: &[(&str, &str)]) -> Result<ConfiguredFuses, ConfigError> {
     let config: Config = toml.parse().unwrap();
     config.fuses(&ruleset(), &|name| {
         let found = variables.iter().find(|(variable, _)| *variable == name);
@@ -19,11 +19,13 @@ fn fuses(toml: &str, variables: &[(&str, &str)]) -> Result<Fuses, ConfigError> {
 
 #[test]
 fn the_environment_wins_over_the_file_over_the_default() {
-    assert_eq!(fuses("", &[]).unwrap(), Fuses::default());
+    assert_eq!(fuses("", &[]).unwrap(), ConfiguredFuses::default());
     let file = "[fuses]\ncicd = 1\nnew-dc = \"off\"\n";
     assert_eq!(fuses(file, &[]).unwrap().get("cicd"), Some(true));
     assert_eq!(fuses(file, &[("FUSE_CICD", "off")]).unwrap().get("cicd"), Some(false));
-    assert_eq!(fuses(file, &[("FUSE_NEW_DC", "true")]).unwrap().get("new-dc"), Some(true));
+    let fixed = fuses(file, &[("FUSE_NEW_DC", "true")]).unwrap();
+    assert_eq!(fixed.get("new-dc"), Some(true));
+    assert_eq!((fixed.is_fixed("new-dc"), fixed.is_fixed("cicd")), (true, false));
     // Kubernetes injects such a name for a service called `fuse`.
     assert!(fuses("", &[("FUSE_PORT", "tcp://10.0.0.1:80")]).is_ok());
 }
@@ -64,7 +66,7 @@ fn listening_has_limits_and_origins() {
 
 #[test]
 fn what_is_no_value_fails() {
-    let shown = |result: Result<Fuses, ConfigError>| result.unwrap_err().to_string();
+    let shown = |result: Result<ConfiguredFuses, ConfigError>| result.unwrap_err().to_string();
     insta::assert_snapshot!(shown(fuses("", &[("FUSE_CICD", "yes")])), @"`FUSE_CICD` is `yes`, but a fuse is `on`, `off`, `true`, `false`, `1` or `0`");
     insta::assert_snapshot!(shown(fuses("[fuses]\ncicd = 2", &[])), @"fuse `cicd` in `[fuses]` is `2`, but a fuse is `on`, `off`, `true`, `false`, `1` or `0`");
     insta::assert_snapshot!(shown(fuses("[fuses]\ncidc = true", &[])), @"`[fuses]` sets `cidc`, but no rule file declares that fuse; declared are cicd, new-dc");

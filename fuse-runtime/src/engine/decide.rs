@@ -176,7 +176,8 @@ pub(super) fn verdict(
         let reason = match decision.outcome {
             Outcome::Fired => "every condition holds".to_owned(),
             Outcome::Shadow => {
-                "every condition holds, but the rule is in shadow: its action is not performed".to_owned()
+                "every condition holds, but the rule is in shadow: its action is not performed"
+                    .to_owned()
             }
             _ => decision.reason,
         };

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::end::{End, Fired, given_up};
 use super::parked::with_state;
 use super::slots::{Congested, MAX_SLOT_WAIT};
-use super::{Engine, Interrupted, Step, gate};
+use super::{Engine, Interrupted, Step};
 use crate::http::shorten;
 use crate::ledger::{
     ActionRecord, ActionState, Attempt, DeadLetterKind, EventAction, LedgerError, Permit,
@@ -26,16 +27,16 @@ pub(super) enum Caller {
 }
 
 /// An action on its way through one attempt.
-struct Progress {
-    request: ActionRequest,
+pub(super) struct Progress {
+    pub(super) request: ActionRequest,
     /// The right to change its record.
-    permit: Permit,
+    pub(super) permit: Permit,
     /// Its record in the ledger.
-    record: ActionRecord,
+    pub(super) record: ActionRecord,
     /// The last attempt, if its result is unknown.
-    last_attempt: Option<Attempt>,
+    pub(super) last_attempt: Option<Attempt>,
     /// How many attempts failed since it was decided, or last held.
-    attempts: u32,
+    pub(super) attempts: u32,
 }
 
 impl Engine {
@@ -98,14 +99,14 @@ impl Engine {
         trigger: &Guarded<'_>,
         progress: &mut Progress,
     ) -> Result<End, Interrupted> {
-        let off =
-            self.active.get().gate.off(&progress.record.action.rule, &progress.record.requires);
+        let off = self.fuses_off(progress);
         if !off.is_empty() {
-            return Ok(self.held(progress, gate::held_by(&off), off));
+            return self.gated(trigger, progress, off).await;
         }
         let failure = match self.fire(trigger, progress).await? {
-            Ok(done) => return Ok(End::Done(done)),
-            Err(failure) => failure,
+            Fired::Done(done) => return Ok(End::Done(done)),
+            Fired::Gated(off) => return self.gated(trigger, progress, off).await,
+            Fired::Failed(failure) => failure,
         };
         let (reason, maybe_applied, after) = match failure {
             Failure::Retryable { reason, maybe_applied, after } => (reason, maybe_applied, after),
@@ -149,6 +150,11 @@ impl Engine {
         Ok(end)
     }
 
+    /// The fuses that are off now and that the action needs.
+    fn fuses_off(&self, progress: &Progress) -> Vec<String> {
+        self.active.get().gate.off(&progress.record.action.rule, &progress.record.requires)
+    }
+
     /// Asks the trigger whether it could perform the action at all, once enough attempts failed.
     async fn readiness_after(
         &self,
@@ -162,48 +168,22 @@ impl Engine {
         Some(trigger.readiness_for(&progress.request).await)
     }
 
-    /// Finds out whether the last attempt took effect before its action is parked for long. Later, there
-    /// may be no trace left.
-    async fn resolve_doubt(
-        &self,
-        trigger: &Guarded<'_>,
-        progress: &mut Progress,
-        end: End,
-    ) -> Result<End, Interrupted> {
-        let End::Parked(mut state) = end else { return Ok(end) };
-        if progress.last_attempt.is_some() {
-            match trigger.probe(&progress.request).await {
-                Probe::Done(done) => return Ok(End::Done(done)),
-                Probe::Absent => {
-                    self.revert_intent(progress).await?;
-                    if let ActionState::Held { last_attempt, .. }
-                    | ActionState::Waiting { last_attempt, .. } = &mut state
-                    {
-                        *last_attempt = None;
-                    }
-                }
-                Probe::Repeatable | Probe::Unknown(_) | Probe::Unavailable(_) => {}
-            }
-        }
-        Ok(End::Parked(state))
-    }
-
     /// Fires the action once. If an earlier attempt was interrupted, finds out first whether that took
     /// effect.
     async fn fire(
         &self,
         trigger: &Guarded<'_>,
         progress: &mut Progress,
-    ) -> Result<Result<Done, Failure>, Interrupted> {
+    ) -> Result<Fired, Interrupted> {
         let request = &mut progress.request;
         if let Some(Attempt { at, checkpoint }) = progress.last_attempt.clone() {
             request.checkpoint = checkpoint;
             match trigger.probe(request).await {
-                Probe::Done(done) => return Ok(Ok(done)),
+                Probe::Done(done) => return Ok(Fired::Done(done)),
                 Probe::Repeatable => {}
-                Probe::Unknown(why) => return Ok(Err(Failure::Uncertain(why))),
+                Probe::Unknown(why) => return Ok(Fired::Failed(Failure::Uncertain(why))),
                 Probe::Unavailable(reason) => {
-                    return Ok(Err(Failure::Retryable {
+                    return Ok(Fired::Failed(Failure::Retryable {
                         reason,
                         maybe_applied: true,
                         after: None,
@@ -213,16 +193,22 @@ impl Engine {
                     let why = format!(
                         "an attempt was about to be made at {at} and left no trace; it may have succeeded and been cleaned up since"
                     );
-                    return Ok(Err(Failure::Uncertain(why)));
+                    return Ok(Fired::Failed(Failure::Uncertain(why)));
                 }
                 Probe::Absent => {}
             }
         } else {
             match trigger.prepare(request).await {
                 Ok(checkpoint) => request.checkpoint = checkpoint,
-                Err(failure) => return Ok(Err(failure.certain())),
+                Err(failure) => return Ok(Fired::Failed(failure.certain())),
             }
         }
+        // Asking the trigger may have taken long.
+        let off = self.fuses_off(progress);
+        if !off.is_empty() {
+            return Ok(Fired::Gated(off));
+        }
+        let request = &progress.request;
         let attempt = Attempt { at: self.clock.steady(), checkpoint: request.checkpoint.clone() };
         progress.permit = self.ledger.intend(&request.event, &request.id, attempt.clone()).await?;
         progress.last_attempt = Some(attempt);
@@ -230,20 +216,13 @@ impl Engine {
             return Err(LedgerError::Fenced(progress.request.id.clone()).into());
         }
         (self.watcher)(Step::Intended);
-        let result = trigger.fire(&progress.request).await;
-        if result.is_ok() {
-            (self.watcher)(Step::Fired);
+        match trigger.fire(&progress.request).await {
+            Ok(done) => {
+                (self.watcher)(Step::Fired);
+                Ok(Fired::Done(done))
+            }
+            Err(failure) => Ok(Fired::Failed(failure)),
         }
-        Ok(result)
-    }
-
-    /// Removes the intent of an attempt that certainly did not take effect. Otherwise a later start would
-    /// be uncertain about it.
-    async fn revert_intent(&self, progress: &mut Progress) -> Result<(), Interrupted> {
-        if progress.last_attempt.take().is_some() {
-            progress.permit = self.ledger.reopen(&progress.permit).await?;
-        }
-        Ok(())
     }
 
     fn wait(&self, attempts: u32, after: Option<Duration>) -> Duration {
@@ -252,7 +231,7 @@ impl Engine {
     }
 
     /// The state of an action that is held because something is missing, or by fuses.
-    fn held(&self, progress: &Progress, reason: String, fuses: Vec<String>) -> End {
+    pub(super) fn held(&self, progress: &Progress, reason: String, fuses: Vec<String>) -> End {
         let since = match &progress.record.state {
             ActionState::Held { since, .. } => *since,
             _ => self.clock.steady(),
@@ -417,17 +396,4 @@ impl Engine {
         (self.watcher)(Step::Recorded);
         Ok(())
     }
-}
-
-/// How an attempt at an action ends.
-pub(super) enum End {
-    Done(Done),
-    Dead(DeadLetterKind, String),
-    /// Parked in this state.
-    Parked(ActionState),
-}
-
-/// The end of an action that has been held for too long.
-pub(super) fn given_up(reason: &str, since: Timestamp) -> End {
-    End::Dead(DeadLetterKind::NotReady, format!("{reason}; held since {since}"))
 }

@@ -2,6 +2,7 @@
 //! before each attempt; the decision stays.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use fuse_rules::{Fuses, Ruleset};
 
@@ -10,6 +11,12 @@ use fuse_rules::{Fuses, Ruleset};
 pub(crate) struct Gate {
     /// Whether each declared fuse is on.
     on: BTreeMap<String, bool>,
+    /// What does not change when a fuse is switched.
+    rules: Arc<GatedRules>,
+}
+
+#[derive(Debug, Default)]
+struct GatedRules {
     /// The fuses that each rule requires, by its full name.
     requires: BTreeMap<String, Vec<String>>,
     /// Where each rule is, as `file:line:column`, by its full name.
@@ -31,27 +38,23 @@ impl Gate {
             .rules()
             .map(|rule| (rule.name.to_owned(), ruleset.files().locate(rule.span)))
             .collect();
-        Self { on, requires, places }
+        Self { on, rules: Arc::new(GatedRules { requires, places }) }
     }
 
     /// Where a rule is, as `file:line:column`; empty if it no longer exists.
     pub(super) fn place(&self, rule: &str) -> &str {
-        self.places.get(rule).map_or("", String::as_str)
+        self.rules.places.get(rule).map_or("", String::as_str)
     }
 
-    /// The same with fuses switched off.
-    pub(crate) fn with_fuses_off(&self, names: &BTreeSet<String>) -> Self {
-        let mut gate = self.clone();
-        gate.on
-            .iter_mut()
-            .filter(|(name, _)| names.contains(*name))
-            .for_each(|(_, on)| *on = false);
-        gate
+    /// The same with these values of fuses.
+    pub(crate) fn with_fuses(&self, fuses: &Fuses) -> Self {
+        let value = |(name, on): (&String, &bool)| (name.clone(), fuses.get(name).unwrap_or(*on));
+        Self { on: self.on.iter().map(value).collect(), rules: Arc::clone(&self.rules) }
     }
 
     /// The fuses that a rule requires.
     pub(super) fn required(&self, rule: &str) -> Option<&Vec<String>> {
-        self.requires.get(rule)
+        self.rules.requires.get(rule)
     }
 
     /// The fuses that are off, among those that the rule requires now and those that it required when

@@ -11,6 +11,8 @@
 //! retried later.
 
 mod decide;
+mod doubt;
+mod end;
 mod fire;
 mod followers;
 mod gate;

@@ -11,7 +11,8 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
-use super::fire::{Caller, End, given_up};
+use super::end::{End, given_up};
+use super::fire::Caller;
 use super::{Engine, Interrupted, gate};
 use crate::ledger::{ActionState, DeadLetterKind, EventAction, LedgerError};
 use crate::shutdown::Shutdown;

@@ -2,6 +2,7 @@
 
 mod extend;
 mod faults;
+mod gate;
 mod held;
 mod plant;
 mod replay;

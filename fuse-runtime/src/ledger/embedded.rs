@@ -13,8 +13,8 @@ use super::read::{self, ActionRow, DecidedRow, Listed, assemble};
 use super::transition::{self, DeadEntry, DecidedEvent, Lists, Transition};
 use super::{
     ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
-    EventAction, EventOperation, EventPage, EventQuery, EventRecord, Ledger, LedgerError, Observed,
-    Permit, Verdict, operate, pages, prune,
+    EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories, FuseSwitch,
+    Ledger, LedgerError, Observed, Permit, Verdict, operate, pages, prune, switch_table,
 };
 use crate::event::EventKey;
 use crate::store::{
@@ -211,6 +211,17 @@ impl Ledger for EmbeddedLedger {
         self.store
             .write(move |transaction| operate::operate(transaction, &event, &operation))
             .await?
+    }
+
+    async fn switch_fuse(&self, fuse: &str, switch: FuseSwitch) -> Result<(), LedgerError> {
+        let fuse = fuse.to_owned();
+        let write =
+            move |transaction: &WriteTransaction| switch_table::record(transaction, &fuse, &switch);
+        Ok(self.store.write(write).await?)
+    }
+
+    async fn fuse_switches(&self) -> Result<FuseHistories, LedgerError> {
+        Ok(self.store.read(switch_table::read).await?)
     }
 
     async fn counts(&self) -> Result<Counts, LedgerError> {

@@ -1,5 +1,5 @@
-//! The ledger: what was decided about each event, what became of each action, and the states of
-//! flow control.
+//! The ledger: what was decided about each event, what became of each action, the states of
+//! flow control, and the fuses that people switched.
 //!
 //! An event is decided once. [`Ledger::decide`] records the decisions *with the rendered actions*
 //! before any action is fired. When the event is handled again, after a crash or a reload of the
@@ -18,6 +18,8 @@ mod permit;
 mod prune;
 mod read;
 mod record;
+mod switch;
+mod switch_table;
 pub(crate) mod transition;
 
 #[cfg(test)]
@@ -41,6 +43,7 @@ pub use record::{
     ActionRecord, ActionState, ActionSummary, Attempt, Counts, DeadLetter, DeadLetterKind,
     DecisionRecord, EventAction, EventRecord, Observed, ObservedResult, Verdict,
 };
+pub use switch::{FuseHistories, FuseHistory, FuseSwitch, MAX_FUSE_SWITCHES, SwitchPosition};
 
 /// The record of events, decisions and actions.
 ///
@@ -276,6 +279,20 @@ pub trait Ledger: Send + Sync + 'static {
     /// [`LedgerError::Invalid`] for an event that is not decided.
     async fn operate(&self, event: &EventKey, operation: EventOperation)
     -> Result<(), LedgerError>;
+
+    /// Records that a fuse is switched at run time, as its last change; see [`FuseHistory::record`].
+    ///
+    /// # Errors
+    ///
+    /// Only those of a closed ledger and of storage.
+    async fn switch_fuse(&self, fuse: &str, switch: FuseSwitch) -> Result<(), LedgerError>;
+
+    /// The last changes of every fuse that was ever switched.
+    ///
+    /// # Errors
+    ///
+    /// Only those of a closed ledger and of storage.
+    async fn fuse_switches(&self) -> Result<FuseHistories, LedgerError>;
 
     /// How many actions are not settled, and how many dead letters there are. The cost does not
     /// grow with their number.

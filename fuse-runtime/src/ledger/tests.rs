@@ -8,11 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{
-    ActionState, Attempt, DeadLetterKind, EmbeddedLedger, EventAction, Ledger, LedgerError,
+    ActionState, Attempt, DeadLetterKind, EmbeddedLedger, EventAction, FuseSwitch, Ledger,
+    LedgerError, SwitchPosition,
 };
 use crate::bus::{Bus, EmbeddedBus};
 use crate::event::EventKey;
-use crate::store::Store;
+use crate::store::{FUSES, Store};
 use crate::testing::backend_laws::support::{at, dead, envelope, verdict};
 
 /// A bus and a ledger over one store.
@@ -68,6 +69,32 @@ async fn the_id_of_another_events_action_is_refused() {
     let problem = opened.ledger.decide(verdict(&event, "taken", 1)).await.unwrap_err();
     assert_eq!(problem, LedgerError::Invalid("two actions have the id `taken`".into()));
     assert_eq!(opened.ledger.event(&event).await.unwrap().unwrap().decided, None);
+}
+
+/// It may have been switched off: a person has to switch it again, which replaces the record.
+#[tokio::test]
+async fn a_fuse_whose_record_is_damaged_is_off() {
+    let opened = OpenStore::in_memory().await;
+    let damage = |transaction: &redb::WriteTransaction| {
+        transaction.open_table(FUSES)?.insert("line", &b"nonsense"[..])?;
+        Ok(())
+    };
+    opened.store.write(damage).await.unwrap();
+    let value = async || {
+        let histories = opened.ledger.fuse_switches().await.unwrap();
+        histories["line"].in_effect(at(0)).map(|(on, _)| on)
+    };
+    assert_eq!(value().await, Some(false));
+    let on = FuseSwitch {
+        to: SwitchPosition::On,
+        at: at(0),
+        since: at(0),
+        until: Some(at(10)),
+        by: "ops".into(),
+        reason: String::new(),
+    };
+    opened.ledger.switch_fuse("line", on).await.unwrap();
+    assert_eq!(value().await, Some(true));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::reloader::{Reload, ReloadState};
 use super::watch::changed_files;
 use super::{LoadAttempt, ReloadError, ReloadReport, RuleChanges};
 use crate::files::FileStamps;
+use crate::generation::Generation;
 use crate::shutdown::Shutdown;
 
 /// How often fuse repeats a reload that failed because of a port or a secret.
@@ -100,15 +101,17 @@ impl Reload {
 
     /// Switches fuses of the rules in use off.
     fn switch_off(&self, state: &mut ReloadState, fuses: &BTreeSet<String>) {
-        let current = self.active.get();
-        let on = current.fuse_values().filter(|(name, on)| *on && fuses.contains(*name));
-        let on: BTreeSet<String> = on.map(|(name, _)| name.to_owned()).collect();
-        if !on.is_empty() {
-            let next = Arc::new(current.with_fuses_off(&on));
-            self.active.replace(Arc::clone(&next));
+        let (former, next) =
+            self.active.replace(self.clock.steady(), |current| current.configured_off(fuses));
+        if former.states != next.states {
             self.metrics.fuse_values(&next);
-            state.switched_off.extend(on);
         }
+        // One that is switched on at run time stays on.
+        let is_off = |name: &&String| {
+            let on = |generation: &Generation| generation.states.get(*name).map(|state| state.on);
+            on(&former) == Some(true) && on(&next) == Some(false)
+        };
+        state.switched_off.extend(fuses.iter().filter(is_off).cloned());
     }
 
     /// Reloads when files change, until the shutdown. Repeats a reload that failed because of a port or a secret.

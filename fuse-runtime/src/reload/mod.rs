@@ -19,10 +19,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fuse_rules::diagnostic::{Diagnostic, Severity};
-use fuse_rules::{Diagnostics, Fuses, Ruleset};
+use fuse_rules::{Diagnostics, Ruleset};
 
 use crate::config::ConfigError;
 use crate::files::{FileStamps, FilesError};
+use crate::fuses::ConfiguredFuses;
 use crate::sources::SourceError;
 
 pub(crate) use bound::{BoundSources, PrepareError, SourceHost};
@@ -96,15 +97,15 @@ pub struct LoadedRules {
     /// The rules.
     pub ruleset: Ruleset,
     /// The values of their fuses.
-    pub fuses: Fuses,
+    pub fuses: ConfiguredFuses,
     /// Settings that differ from those of the start, as in `state.keep`, and take effect at the next start.
     pub at_next_start: Vec<String>,
 }
 
 impl LoadedRules {
     /// Rules and the values of their fuses.
-    pub fn new(ruleset: Ruleset, fuses: Fuses) -> Self {
-        Self { ruleset, fuses, at_next_start: Vec::new() }
+    pub fn new(ruleset: Ruleset, fuses: impl Into<ConfiguredFuses>) -> Self {
+        Self { ruleset, fuses: fuses.into(), at_next_start: Vec::new() }
     }
 
     /// The same with settings that take effect at the next start.

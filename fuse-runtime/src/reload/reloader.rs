@@ -144,7 +144,6 @@ impl Reload {
             (Generation::new(ruleset, fuses), watches)
         });
         let (next, watches) = compiled.await.map_err(|_panic| ReloadError::Panicked)?;
-        let next = Arc::new(next);
         let compiled = began.elapsed();
         if let Some(kind) = unknown_trigger(&next, &self.triggers) {
             return Err(ReloadError::UnknownKind { what: "trigger", kind });
@@ -158,7 +157,7 @@ impl Reload {
             return Err(ReloadError::Stopping);
         }
         // From here on, nothing fails. Events of new routes are decided by the new rules, so these come first.
-        let former = self.active.replace(Arc::clone(&next));
+        let (former, next) = self.active.replace(self.clock.steady(), |_| next);
         let listened: BTreeSet<String> = state.bound.listening().into_iter().collect();
         self.host.commit(&mut state.bound, sources);
         let listening: BTreeSet<String> = state.bound.listening().into_iter().collect();

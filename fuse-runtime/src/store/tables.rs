@@ -52,6 +52,9 @@ pub(crate) const FLOW: Table<'static, &str, &[u8]> = Table::new("flow");
 /// (End, key), for pruning.
 pub(crate) const FLOW_ENDS: Table<'static, (i128, &str), ()> = Table::new("flow_ends");
 
+/// Fuse -> the last changes that people made to it at run time.
+pub(crate) const FUSES: Table<'static, &str, &[u8]> = Table::new("fuses");
+
 /// The key of the event in [`IDS`]: id, source, name.
 pub(crate) fn id_place(event: &EventKey) -> (&str, &str, &str) {
     (&event.id, &event.source, &event.name)
@@ -73,5 +76,6 @@ pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreE
     transaction.open_table(DEAD)?;
     transaction.open_table(FLOW)?;
     transaction.open_table(FLOW_ENDS)?;
+    transaction.open_table(FUSES)?;
     Ok(())
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use fuse_rules::{Fuses, LoadCache, Registry, Ruleset};
+use fuse_rules::{LoadCache, Registry, Ruleset};
 use fuse_runtime::{
-    ConfigError, ConfigFile, FileStamps, LoadAttempt, LoadedRules, ReloadError, RulesLoader,
-    TrackedDisk, rule_files,
+    ConfigError, ConfigFile, ConfiguredFuses, FileStamps, LoadAttempt, LoadedRules, ReloadError,
+    RulesLoader, TrackedDisk, rule_files,
 };
 
 use super::super::{accept, known_kinds};
@@ -37,7 +37,7 @@ pub(super) struct Reading {
 pub(super) struct Started {
     pub(super) config: ConfigFile,
     pub(super) ruleset: Ruleset,
-    pub(super) fuses: Fuses,
+    pub(super) fuses: ConfiguredFuses,
 }
 
 impl RunRules {

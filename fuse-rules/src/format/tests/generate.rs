@@ -177,13 +177,6 @@ impl Generator<'_> {
     fn shared(&mut self) {
         match self.choose(8) {
             7 => self.t("shadow"),
-            6 => {
-                self.all(&["after", "3", "within", "1m"]);
-                if self.choose(2) == 0 {
-                    self.t("per");
-                    self.several(Self::expr);
-                }
-            }
             0 => {
                 self.t("when");
                 self.expr();
@@ -203,8 +196,11 @@ impl Generator<'_> {
                 self.several(Self::expr);
                 self.all(&["within", "1h30m"]);
             }
-            5 => {
-                self.all(&["limit", "3", "per", "1h"]);
+            5 | 6 => {
+                let words = self.choose(2);
+                self.all(
+                    [["limit", "3", "per", "1h"], ["after", "3", "within", "1m"]][words].as_slice(),
+                );
                 if self.choose(2) == 0 {
                     self.t("per");
                     self.several(Self::expr);

@@ -54,7 +54,10 @@ fn shadows(facts: &mut Facts<'_>, number: usize, by: usize) -> bool {
     };
     let (rule, shadow) = (own.placed.rule, other.placed.rule);
     let flow = |rule: &Rule| -> Vec<_> {
-        rule.flow.iter().map(|clause| (clause.identity.clone(), clause.flow, clause.limiter.clone())).collect()
+        rule.flow
+            .iter()
+            .map(|clause| (clause.identity.clone(), clause.flow, clause.limiter.clone()))
+            .collect()
     };
     // A new rule is tried in shadow beside the one that it replaces.
     let same = !rule.is_shadow

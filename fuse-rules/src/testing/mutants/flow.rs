@@ -53,7 +53,8 @@ pub(super) fn of_limiters(sensors: &[Sensor]) -> Vec<(String, String, Vec<Sensor
                         rule
                     })
                     .collect();
-                (!rules.is_empty()).then(|| Sensor { rules, ..super::mutations::without_rules(sensor) })
+                (!rules.is_empty())
+                    .then(|| Sensor { rules, ..super::mutations::without_rules(sensor) })
             });
             mutated.push((name.to_owned(), what, affected.collect()));
         }

@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::reload::Reloader;
 use crate::shutdown::Shutdown;
 use crate::supervise::Supervisor;
+use crate::switchboard::Switchboard;
 use crate::triggers::Triggers;
 
 const RULES: &str =
@@ -36,6 +37,8 @@ async fn admin(folder: &std::path::Path, rules: &str) -> Arc<Admin> {
     let ruleset = Ruleset::parse("a.rules", rules, &kinds).unwrap();
     let backend = Embedded::open(folder).await.unwrap();
     let active = ActiveGeneration::new(Generation::new(ruleset, Fuses::default()));
+    let (ledger, metrics) = (backend.ledger(), Arc::new(Metrics::new()));
+    let switchboard = Switchboard::new(ledger, active.clone(), metrics, Clock::system());
     Arc::new(Admin {
         bus: backend.bus(),
         ledger: backend.ledger(),
@@ -51,6 +54,7 @@ async fn admin(folder: &std::path::Path, rules: &str) -> Arc<Admin> {
         explaining: Arc::new(Semaphore::new(MAX_ANSWERS)),
         stop: Shutdown::new().1,
         clock: Clock::system(),
+        switchboard: Arc::new(switchboard),
         guard: Arc::new(Guard::new(AdminAccess::new(), "127.0.0.1:1".parse().unwrap())),
     })
 }

@@ -2,7 +2,7 @@
 //!
 //! A backend that keeps all of them can run the engine. Write a [`Fixture`] that opens the backend on
 //! an empty state, and call [`check`]. Each law is a function of its own as well, in [`bus`],
-//! [`decisions`], [`flow`], [`actions`], [`history`] and [`retention`].
+//! [`decisions`], [`flow`], [`actions`], [`history`], [`fuses`] and [`retention`].
 //!
 //! ```
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -35,6 +35,7 @@ pub mod actions;
 pub mod bus;
 pub mod decisions;
 pub mod flow;
+pub mod fuses;
 pub mod history;
 pub mod retention;
 
@@ -204,6 +205,11 @@ laws! {
         an_operation_resolves_its_dead_letter_once,
         a_replay_is_an_event_that_is_accepted_once,
         a_preview_records_nothing,
+    ],
+    fuses: [
+        the_last_switch_of_a_fuse_survives_a_crash,
+        a_switch_is_recorded_once_and_old_ones_are_forgotten,
+        switches_are_not_pruned,
     ],
     retention: [
         only_old_acknowledged_settled_events_are_pruned,

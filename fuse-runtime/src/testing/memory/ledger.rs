@@ -10,8 +10,8 @@ use crate::event::EventKey;
 use crate::ledger::transition::{self, Lists, Transition};
 use crate::ledger::{
     ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
-    EventAction, EventOperation, EventPage, EventQuery, EventRecord, Ledger, LedgerError, Observed,
-    Permit, Verdict,
+    EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories, FuseSwitch,
+    Ledger, LedgerError, Observed, Permit, Verdict,
 };
 
 impl State {
@@ -265,6 +265,16 @@ impl Ledger for Process {
         operation: EventOperation,
     ) -> Result<(), LedgerError> {
         self.with(|state| state.operate(event, operation))?
+    }
+
+    async fn switch_fuse(&self, fuse: &str, switch: FuseSwitch) -> Result<(), LedgerError> {
+        self.with(|state| {
+            state.fuses.entry(fuse.to_owned()).or_default().record(switch);
+        })
+    }
+
+    async fn fuse_switches(&self) -> Result<FuseHistories, LedgerError> {
+        self.with(|state| state.fuses.clone())
     }
 
     async fn counts(&self) -> Result<Counts, LedgerError> {

@@ -17,7 +17,7 @@ use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::event::{Envelope, EventKey};
 use crate::ledger::transition::Acceptance;
-use crate::ledger::{ActionRecord, DecisionRecord, EventOperation, Ledger};
+use crate::ledger::{ActionRecord, DecisionRecord, EventOperation, FuseHistories, Ledger};
 use bus::MemoryOutbox;
 
 /// A [`Backend`] that keeps everything in memory, for tests. Clones are handles to the same backend.
@@ -76,6 +76,7 @@ struct State {
     next_seq: u64,
     actions: BTreeMap<String, (EventKey, ActionRecord)>,
     flow: FlowStates,
+    fuses: FuseHistories,
 }
 
 #[derive(Debug)]

@@ -205,8 +205,7 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
             assert!(is_same(text, &lines.without(line..end + 1)), "{}", shown());
         }
         "unused-const" | "unused-condition" | "unused-event" | "unused-fuse" | "unused-let"
-        | "unused-limiter"
-        | "unused-type" | "unused-use" => {
+        | "unused-limiter" | "unused-type" | "unused-use" => {
             assert!(is_same(text, &lines.without(line..line + 1)), "{}", shown())
         }
         "unauthenticated-source" => {

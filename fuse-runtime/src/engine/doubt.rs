@@ -1,0 +1,61 @@
+//! Attempts whose result is unknown: finds out whether they took effect.
+
+use super::end::End;
+use super::fire::Progress;
+use super::{Engine, Interrupted, gate};
+use crate::ledger::ActionState;
+use crate::triggers::{Guarded, Probe};
+
+impl Engine {
+    /// The end of an attempt that fuses prevent. If an earlier attempt was interrupted a short time ago, finds out
+    /// whether that took effect: the fuses may stay off until there is no trace left.
+    pub(super) async fn gated(
+        &self,
+        trigger: &Guarded<'_>,
+        progress: &mut Progress,
+        off: Vec<String>,
+    ) -> Result<End, Interrupted> {
+        let end = self.held(progress, gate::held_by(&off), off);
+        match &progress.last_attempt {
+            Some(last) if self.clock.age(last.at) <= self.policy.uncertain_after => {
+                self.resolve_doubt(trigger, progress, end).await
+            }
+            _ => Ok(end),
+        }
+    }
+
+    /// Finds out whether the last attempt took effect before its action is parked for long. Later, there
+    /// may be no trace left.
+    pub(super) async fn resolve_doubt(
+        &self,
+        trigger: &Guarded<'_>,
+        progress: &mut Progress,
+        end: End,
+    ) -> Result<End, Interrupted> {
+        let End::Parked(mut state) = end else { return Ok(end) };
+        if progress.last_attempt.is_some() {
+            match trigger.probe(&progress.request).await {
+                Probe::Done(done) => return Ok(End::Done(done)),
+                Probe::Absent => {
+                    self.revert_intent(progress).await?;
+                    if let ActionState::Held { last_attempt, .. }
+                    | ActionState::Waiting { last_attempt, .. } = &mut state
+                    {
+                        *last_attempt = None;
+                    }
+                }
+                Probe::Repeatable | Probe::Unknown(_) | Probe::Unavailable(_) => {}
+            }
+        }
+        Ok(End::Parked(state))
+    }
+
+    /// Removes the intent of an attempt that certainly did not take effect. Otherwise a later start would
+    /// be uncertain about it.
+    pub(super) async fn revert_intent(&self, progress: &mut Progress) -> Result<(), Interrupted> {
+        if progress.last_attempt.take().is_some() {
+            progress.permit = self.ledger.reopen(&progress.permit).await?;
+        }
+        Ok(())
+    }
+}
