@@ -1,6 +1,7 @@
 //! Laws of flow control: the states of clauses change with the decisions.
 
 use fuse_rules::Outcome;
+use fuse_rules::flow::Occurrence;
 
 use super::Fixture;
 use super::support::{
@@ -91,6 +92,35 @@ pub async fn a_limit_lets_no_more_through_than_its_number(
             ensure_eq!(reasons, [why], "the reason");
             ensure_eq!(record.actions.len(), 0, "the number of actions");
         }
+    }
+    Ok(())
+}
+
+/// The rules that use a limiter share its places, also across a crash.
+///
+/// # Errors
+///
+/// The backend breaks the law.
+pub async fn rules_share_the_places_of_a_limiter(fixture: &dyn Fixture) -> Result<(), Violation> {
+    let mut opened = OpenBackend::new(fixture).await?;
+    for (id, rule, outcome) in [
+        ("a", "s/r", Outcome::Fired),
+        ("b", "t/r", Outcome::Fired),
+        ("c", "s/r", Outcome::Suppressed),
+        ("d", "u/r", Outcome::Suppressed),
+    ] {
+        opened = opened.crash(fixture).await?;
+        let event = opened.accept(id, 0).await?;
+        let mut verdict = verdict(&event, id, 0);
+        verdict.decisions = vec![fired(rule, None, id)];
+        verdict.actions = vec![(id.into(), action(rule, None))];
+        let mut occurrence = Occurrence { rule: rule.into(), ..limited(id) };
+        for request in &mut occurrence.requests {
+            request.limiter = Some("api".into());
+        }
+        verdict.flow = vec![occurrence];
+        let record = opened.ledger.decide(verdict).await?;
+        ensure_eq!(outcomes(&record), [outcome], "the outcome of event `{id}`");
     }
     Ok(())
 }

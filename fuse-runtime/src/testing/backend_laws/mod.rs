@@ -181,6 +181,7 @@ laws! {
         a_held_key_suppresses_until_its_window_ends,
         a_key_is_held_after_a_crash,
         a_limit_lets_no_more_through_than_its_number,
+        rules_share_the_places_of_a_limiter,
         matches_are_counted_across_crashes,
         an_action_in_shadow_is_recorded_and_never_performed,
         the_owner_of_a_key_is_granted_it_again,
