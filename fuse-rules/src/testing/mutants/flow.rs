@@ -1,6 +1,7 @@
 //! Mutations of flow control: clauses and keys are removed, and parameters are changed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::operators::ConditionMutator;
 use crate::flow::Flow;
@@ -35,7 +36,7 @@ pub(super) fn of_sensor(
 
 /// The mutations of the parameters of the limiters that rules use, by name: the change, and the sensors with the rules that
 /// it affects.
-pub(super) fn of_limiters(sensors: &[Sensor]) -> Vec<(String, String, Vec<Sensor>)> {
+pub(super) fn of_limiters(sensors: &[Arc<Sensor>]) -> Vec<(String, String, Vec<Sensor>)> {
     let all = sensors.iter().flat_map(|sensor| &sensor.rules).flat_map(|rule| &rule.flow);
     let limiters: BTreeMap<&str, Flow> =
         all.filter_map(|clause| Some((clause.limiter.as_deref()?, clause.flow))).collect();
