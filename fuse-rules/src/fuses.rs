@@ -35,6 +35,33 @@ impl Fuses {
     }
 }
 
+/// What becomes of the actions of a fuse's rules that are decided and not performed when the fuse is off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PendingActions {
+    /// They are held until it is on.
+    #[default]
+    Hold,
+    /// They are given up.
+    Drop,
+}
+
+impl PendingActions {
+    /// The names, as in `pending = drop`.
+    pub(crate) const NAMES: [&'static str; 2] = ["hold", "drop"];
+
+    /// The name, as in `pending = drop`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Drop => "drop",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        [Self::Hold, Self::Drop].into_iter().find(|pending| pending.as_str() == text)
+    }
+}
+
 /// Parses the value of a fuse: `on`, `off`, `true`, `false`, `1` or `0`.
 ///
 /// ```

@@ -9,6 +9,7 @@ pub use crate::ruleset::{PresetEvent, PresetInfo, PresetSecret, PresetSetting};
 pub use printed::{PrintedRule, RuleDifferences};
 use serde_json::{Map, Value as Json};
 
+use crate::fuses::PendingActions;
 use crate::ruleset::Ruleset;
 use crate::schema::TriggerInfo;
 use crate::span::{Files, Span};
@@ -25,6 +26,8 @@ pub struct FuseInfo<'a> {
     pub doc: Option<&'a str>,
     /// Whether it is on unless something sets it.
     pub default_on: bool,
+    /// What becomes of pending actions while it is off.
+    pub pending: PendingActions,
 }
 
 /// A declared type, constant, condition or limiter.
@@ -191,6 +194,7 @@ impl Ruleset {
             name: &fuse.name,
             doc: fuse.doc.as_deref(),
             default_on: fuse.default_on,
+            pending: fuse.pending,
         })
     }
 

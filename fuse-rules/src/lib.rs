@@ -76,7 +76,7 @@ pub use diagnostic::{Diagnostic, Diagnostics};
 pub use eval::{ArrivedEvent, BlockValues, Plan};
 pub use event::{Event, InvalidBody, MAX_DEPTH, UnreadableBody, foreign_encoding, without_bom};
 pub use format::format;
-pub use fuses::Fuses;
+pub use fuses::{Fuses, PendingActions};
 pub use loader::{LoadError, Loader};
 pub use number::{Number, NumberError};
 pub use ruleset::{Examined, LoadCache, Ruleset};

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use fuse_rules::{Fuses, Ruleset};
 use jiff::Timestamp;
 
+use crate::config::variable;
 use crate::ledger::{FuseHistories, FuseSwitch};
 
 /// The values of fuses that do not come from the rules, nor from switches at run time.
@@ -86,6 +87,27 @@ impl FuseOrigin {
 pub(crate) struct FuseState {
     pub(crate) on: bool,
     pub(crate) origin: FuseOrigin,
+}
+
+impl FuseState {
+    /// The value of the fuse with this name and where it comes from, for people.
+    pub(crate) fn describe(&self, fuse: &str) -> String {
+        let is = format!("the fuse `{fuse}` is {}", on_or_off(self.on));
+        match &self.origin {
+            FuseOrigin::Environment => format!("{is}, as `{}` sets it", variable(fuse)),
+            FuseOrigin::Switched(FuseSwitch { at, by, reason, .. }) => {
+                let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+                format!("{is}, switched by `{by}` at {at:.0}{reason}")
+            }
+            FuseOrigin::Configuration => format!("{is} in the configuration"),
+            FuseOrigin::Rules => format!("{is} by default"),
+        }
+    }
+}
+
+/// `on` or `off`.
+pub(crate) fn on_or_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
 }
 
 /// The states of all fuses that the rules declare, at this steady time.

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
 use crate::config::variable;
-use crate::fuses::{FuseOrigin, FuseState};
+use crate::fuses::{FuseOrigin, FuseState, on_or_off};
 use crate::generation::{ActiveGeneration, Generation};
 use crate::ledger::{FuseHistories, FuseSwitch, Ledger, LedgerError, SwitchPosition};
 use crate::log_limit::LogLimit;
@@ -188,11 +188,6 @@ fn log_changes(
             }
         }
     }
-}
-
-/// `on` or `off`.
-pub(crate) fn on_or_off(on: bool) -> &'static str {
-    if on { "on" } else { "off" }
 }
 
 /// A duration as in rules.

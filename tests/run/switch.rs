@@ -109,6 +109,41 @@ async fn a_fuse_that_is_switched_off_stops_held_actions_through_kill_9() {
     assert_eq!(outcome(&fuse, "5").await, "fired");
 }
 
+/// What is pending when a fuse that drops is switched off is given up, and can be replayed.
+#[tokio::test]
+async fn a_fuse_can_drop_what_is_pending() {
+    let rules = RULES.replace("fuse line default on", "fuse line default on { pending = drop }");
+    let mut fuse = Setup::rules(&rules).lay_out();
+    std::fs::write(fuse.out(), "").unwrap();
+    fuse.start_again().await;
+    let event = fuse.post_as(DOOR, "1", "{}").await.event(202);
+    fuse.post_as(DOOR, "2", "{}").await.event(202);
+    held_for(&fuse, "cannot").await;
+    assert_eq!(switch(&fuse, &["line", "off", "--reason", "too late"]).0, Some(0));
+    let report = fuse.settled(&event).await;
+    let action = &report["decisions"][0]["action"];
+    assert_eq!((&action["state"], &action["kind"]), (&json!("dead-lettered"), &json!("dropped")));
+    let reason = action["reason"].as_str().unwrap();
+    let start = "dropped: the fuse `line` is off, switched by `local` at 20";
+    assert!(reason.starts_with(start) && reason.ends_with("Z: too late"), "{reason}");
+    until("both are dead letters", async || {
+        (fuse.metric("fuse_dead_letters").await? == 2.0).then_some(())
+    })
+    .await;
+    let server = fuse.server();
+    let (_, letters) = fuse.command(&["dead-letters", "--server", &server]);
+    assert_eq!(letters.matches("dropped: the fuse `line` is off").count(), 2, "{letters}");
+
+    std::fs::remove_file(fuse.out()).unwrap();
+    assert_eq!(switch(&fuse, &["line", "on"]).0, Some(0));
+    assert_eq!(outcome(&fuse, "3").await, "fired");
+    assert_eq!(fuse.manifests().len(), 1);
+    let id = action["id"].as_str().unwrap();
+    let (code, printed) = fuse.command(&["replay", id, "--yes", "--server", &server]);
+    assert_eq!(code, Some(0), "{printed}");
+    until("it is made", async || (fuse.manifests().len() == 2).then_some(())).await;
+}
+
 /// The environment, then a switch, then fuse.toml, then the rules.
 #[tokio::test]
 async fn what_sets_a_fuse_has_an_order() {

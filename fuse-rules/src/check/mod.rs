@@ -18,6 +18,7 @@ mod expressions;
 mod flow;
 mod fold;
 mod foreign_functions;
+mod fuse_settings;
 mod inclusions;
 mod inline;
 mod lets;
@@ -129,7 +130,7 @@ pub(crate) fn check(
     let mut rules = typed::Rules {
         files: Files::default(),
         definitions: definitions::collect(&files, parsed),
-        fuses: names.typed_fuses(),
+        fuses: names.typed_fuses(checker.problems),
         sources: Vec::new(),
         sensors: Vec::new(),
         tests: Vec::new(),

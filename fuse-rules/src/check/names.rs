@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ParsedFile;
+use super::fuse_settings;
 use super::references::ReferenceRecorder;
 use super::type_names::{self, qualified};
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
@@ -201,12 +202,13 @@ impl<'a> Names<'a> {
         }
     }
 
-    pub(super) fn typed_fuses(&self) -> Vec<typed::Fuse> {
+    /// The fuses. Reports problems of their settings.
+    pub(super) fn typed_fuses(&self, problems: &mut Vec<Diagnostic>) -> Vec<typed::Fuse> {
         let typed = |fuse: &&ast::Fuse| typed::Fuse {
             name: fuse.name.text.clone(),
-            span: fuse.name.span,
             doc: fuse.doc.clone(),
             default_on: fuse.default_on,
+            pending: fuse_settings::pending(fuse, problems),
         };
         self.fuses.iter().map(typed).collect()
     }

@@ -265,6 +265,13 @@ const FIELDS: &[(&str, &str)] = &[
 const DECLARATIONS: &[(&str, &str)] = &[
     ("fuse f default off", "E0204 `f`"),
     ("fuse g default off", ""),
+    ("fuse g default off { pending = drop }", ""),
+    ("fuse g default off { pending = hold, pending = drop }", "E0404 `pending`"),
+    ("fuse g default off { pending = drp }", "E0406 `drp`"),
+    ("fuse g default off { pending = \"drop\" }", "E0406 `\"drop\"`"),
+    ("fuse g default off { pending? = drop }", "E0406 `drop`"),
+    ("fuse g default off { pending { a = 1 } }", "E0406 `{ a = 1 }`"),
+    ("fuse g default off { waiting = drop }", "E0401 `waiting`"),
     ("sensor x on s.nope { rule r { trigger note {} } }", "E0205 `nope`"),
     ("sensor x on nope.e { rule r { trigger note {} } }", "E0205 `nope`"),
     ("sensor x on s.e { rule r { trigger note {} } rule r { trigger note {} } }", "E0204 `r`"),

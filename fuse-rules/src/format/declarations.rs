@@ -75,7 +75,7 @@ fn count_detached(comments: &[GapComment<'_>]) -> usize {
 impl<'a> Layout<'a> {
     fn declaration(&mut self, pair: Pair<'a, Rule>) -> Vec<Doc<'a>> {
         match pair.as_rule() {
-            Rule::use_decl | Rule::fuse_decl => self.words(pair.into_inner()),
+            Rule::use_decl => self.words(pair.into_inner()),
             Rule::condition_decl => self.condition(pair),
             Rule::source_decl => self.with_body(pair, Self::source_item),
             Rule::sensor_decl | Rule::limiter_decl => self.with_body(pair, Self::clause),

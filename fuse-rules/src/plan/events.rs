@@ -27,19 +27,9 @@ pub(crate) fn compile(rules: &Rules) -> Compiled {
             events.entry(source.name.clone()).or_default().insert(event.name.clone(), plan);
         }
     }
-    let fuses = rules
-        .fuses
-        .iter()
-        .map(|fuse| typed::Fuse {
-            name: fuse.name.clone(),
-            span: fuse.span,
-            doc: fuse.doc.clone(),
-            default_on: fuse.default_on,
-        })
-        .collect();
     Compiled {
         files: rules.files.clone(),
-        fuses,
+        fuses: rules.fuses.clone(),
         calls: rules.calls.clone(),
         lets: rules.lets.clone(),
         events,

@@ -147,6 +147,7 @@ pub(crate) struct Fuse {
     pub(crate) doc: Option<String>,
     pub(crate) name: Text,
     pub(crate) default_on: bool,
+    pub(crate) settings: Option<Block>,
 }
 
 #[derive(Clone, Debug)]

@@ -253,10 +253,12 @@ impl<'a> Lower<'a> {
         let doc = self.doc(&pair);
         let mut name = None;
         let mut default_on = None;
+        let mut settings = None;
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::ident => name = Some(self.name(&part)),
                 Rule::switch => default_on = Some(part.as_str() == "on"),
+                Rule::block => settings = Some(self.block(part)),
                 Rule::bad_fuse => {
                     self.bad(&part, Rule::probe_fuse, None);
                     name = part
@@ -269,7 +271,7 @@ impl<'a> Lower<'a> {
                 _ => {}
             }
         }
-        Some(Fuse { doc, name: name?, default_on: default_on? })
+        Some(Fuse { doc, name: name?, default_on: default_on?, settings })
     }
 
     fn defaults(&mut self, pair: Pair<'_, Rule>) -> Option<Defaults> {

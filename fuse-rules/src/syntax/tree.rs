@@ -46,6 +46,9 @@ pub(super) fn tree(file: &File) -> String {
     for fuse in &file.fuses {
         out.doc(0, fuse.doc.as_deref());
         out.line(0, &format!("fuse {} default {}", fuse.name.text, fuse.default_on));
+        if let Some(settings) = &fuse.settings {
+            out.block(1, settings);
+        }
     }
     for limiter in &file.limiters {
         out.doc(0, limiter.doc.as_deref());

@@ -18,6 +18,7 @@ use regex::Regex;
 use rustc_hash::FxHashMap;
 
 use crate::functions::{Function, SearchPattern};
+use crate::fuses::PendingActions;
 pub(crate) use crate::path::{Root, Segment};
 use crate::schema::{BodyShape, FieldType, PathPattern};
 use crate::span::{Files, Span};
@@ -59,13 +60,12 @@ pub(crate) struct Rules {
     pub(crate) references: Vec<NameReference>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fuse {
     pub(crate) name: String,
-    /// The span of its name.
-    pub(crate) span: Span,
     pub(crate) doc: Option<String>,
     pub(crate) default_on: bool,
+    pub(crate) pending: PendingActions,
 }
 
 #[derive(Debug)]

@@ -18,9 +18,9 @@ use super::reason::MAX_REASON;
 use super::{Admin, failed, ledger_failed};
 use crate::clock::Clock;
 use crate::config::variable;
-use crate::fuses::FuseOrigin;
+use crate::fuses::{FuseOrigin, on_or_off};
 use crate::ledger::{FuseHistories, FuseHistory, FuseSwitch, SwitchPosition};
-use crate::switchboard::{MAX_SWITCH, SwitchError, SwitchRequest, lasting, on_or_off};
+use crate::switchboard::{MAX_SWITCH, SwitchError, SwitchRequest, lasting};
 
 /// What `/readyz` shows of the reason for a switch, in characters.
 const MAX_SHOWN_REASON: usize = 100;
@@ -35,6 +35,8 @@ struct FuseLine<'r> {
     switched: Option<SwitchLine<'r>>,
     /// The value in the rules.
     default: bool,
+    /// What becomes of pending actions while it is off.
+    pending: &'static str,
     /// The environment variable that sets it.
     variable: String,
     doc: Option<&'r str>,
@@ -124,6 +126,7 @@ fn lines<T>(
                 _ => None,
             },
             default: fuse.default_on,
+            pending: fuse.pending.as_str(),
             variable: variable(fuse.name),
             doc: fuse.doc,
             rules: rules.remove(fuse.name).unwrap_or_default(),

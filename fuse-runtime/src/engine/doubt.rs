@@ -3,25 +3,43 @@
 use super::end::End;
 use super::fire::Progress;
 use super::{Engine, Interrupted, gate};
-use crate::ledger::ActionState;
+use crate::ledger::{ActionState, Attempt, DeadLetterKind};
 use crate::triggers::{Guarded, Probe};
 
 impl Engine {
-    /// The end of an attempt that fuses prevent. If an earlier attempt was interrupted a short time ago, finds out
-    /// whether that took effect: the fuses may stay off until there is no trace left.
+    /// The end of an attempt that fuses prevent: the action is held, or given up if one of the fuses drops pending
+    /// actions. If an earlier attempt was interrupted a short time ago, finds out whether that took effect: the fuses
+    /// may stay off until there is no trace left.
     pub(super) async fn gated(
         &self,
         trigger: &Guarded<'_>,
         progress: &mut Progress,
         off: Vec<String>,
     ) -> Result<End, Interrupted> {
-        let end = self.held(progress, gate::held_by(&off), off);
-        match &progress.last_attempt {
-            Some(last) if self.clock.age(last.at) <= self.policy.uncertain_after => {
-                self.resolve_doubt(trigger, progress, end).await
-            }
-            _ => Ok(end),
+        let mut end = self.held(progress, gate::held_by(&off), off.clone());
+        if let Some(last) = &progress.last_attempt
+            && self.clock.age(last.at) <= self.policy.uncertain_after
+        {
+            end = self.resolve_doubt(trigger, progress, end).await?;
         }
+        Ok(match (end, self.dropped_by(&off)) {
+            (End::Parked(state), Some(why)) => match state.last_attempt() {
+                Some(Attempt { at, .. }) => {
+                    let doubt = "it is unknown whether the attempt at";
+                    End::Dead(DeadLetterKind::Uncertain, format!("{why}; {doubt} {at} took effect"))
+                }
+                None => End::Dead(DeadLetterKind::Dropped, why),
+            },
+            (end, _) => end,
+        })
+    }
+
+    /// Why one of these fuses drops pending actions, if one does.
+    fn dropped_by(&self, fuses: &[String]) -> Option<String> {
+        let generation = self.active.get();
+        let fuse = generation.gate.dropping(fuses)?;
+        let state = generation.states.get(fuse)?;
+        Some(format!("dropped: {}", state.describe(fuse)))
     }
 
     /// Finds out whether the last attempt took effect before its action is parked for long. Later, there

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use fuse_rules::{Fuses, Ruleset};
+use fuse_rules::{Fuses, PendingActions, Ruleset};
 
 /// The fuses of the rules, and their values.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,8 @@ struct GatedRules {
     requires: BTreeMap<String, Vec<String>>,
     /// Where each rule is, as `file:line:column`, by its full name.
     places: BTreeMap<String, String>,
+    /// The fuses that drop pending actions while they are off.
+    drops: BTreeSet<String>,
 }
 
 impl Gate {
@@ -38,7 +40,9 @@ impl Gate {
             .rules()
             .map(|rule| (rule.name.to_owned(), ruleset.files().locate(rule.span)))
             .collect();
-        Self { on, rules: Arc::new(GatedRules { requires, places }) }
+        let drops = ruleset.fuses().filter(|fuse| fuse.pending == PendingActions::Drop);
+        let drops = drops.map(|fuse| fuse.name.to_owned()).collect();
+        Self { on, rules: Arc::new(GatedRules { requires, places, drops }) }
     }
 
     /// Where a rule is, as `file:line:column`; empty if it no longer exists.
@@ -63,8 +67,23 @@ impl Gate {
     pub(super) fn off(&self, rule: &str, recorded: &[String]) -> Vec<String> {
         let now = self.required(rule).into_iter().flatten();
         let names: BTreeSet<&String> = now.chain(recorded).collect();
-        let off = names.into_iter().filter(|name| self.on.get(*name) == Some(&false));
+        let off = names.into_iter().filter(|name| self.is_off(name));
         off.cloned().collect()
+    }
+
+    fn is_off(&self, fuse: &str) -> bool {
+        self.on.get(fuse) == Some(&false)
+    }
+
+    /// Whether a fuse that drops pending actions is off.
+    pub(super) fn is_dropping(&self) -> bool {
+        self.rules.drops.iter().any(|fuse| self.is_off(fuse))
+    }
+
+    /// One of these fuses that is off and drops pending actions.
+    pub(super) fn dropping<'f>(&self, fuses: &'f [String]) -> Option<&'f str> {
+        let mut fuses = fuses.iter().map(String::as_str);
+        fuses.find(|fuse| self.rules.drops.contains(*fuse) && self.is_off(fuse))
     }
 }
 
@@ -99,5 +118,6 @@ mod tests {
         let all = Gate::new(&ruleset, &Fuses::default().set("b", true));
         assert_eq!(all.off("s/r", &["b".into()]), [""; 0]);
         assert_eq!(held_by(&["b".into(), "c".into()]), "held by fuse: the fuses `b`, `c` are off");
+        assert!(!gate.is_dropping() && gate.dropping(&["b".into(), "c".into()]).is_none());
     }
 }

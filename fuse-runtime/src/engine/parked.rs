@@ -211,6 +211,19 @@ impl Parked {
         taken
     }
 
+    /// Removes the actions for which this is true. They stay known.
+    pub(super) fn take_where(&self, is_taken: impl Fn(&EventAction) -> bool) -> Vec<EventAction> {
+        let mut state = self.state();
+        let mut taken = Vec::new();
+        let State { held, waiting, .. } = &mut *state;
+        for actions in held.values_mut().chain([waiting]) {
+            taken.extend(actions.extract_if(.., |_, action| is_taken(action)).map(|(_, one)| one));
+        }
+        taken.iter().for_each(|action| state.took(action));
+        state.drop_empty_groups();
+        taken
+    }
+
     /// Removes the actions that are due, in the order of due times. They stay known.
     pub(super) fn take_due(&self, now: Timestamp, max: usize) -> Vec<EventAction> {
         let mut state = self.state();

@@ -99,6 +99,9 @@ impl Engine {
             // Memory may differ from what was committed.
             resume |= self.in_doubt.swap(false, Ordering::Relaxed);
             self.expire_held().await;
+            for action in self.dropped() {
+                self.spawn_retry(action, &stop);
+            }
             for action in self.retryable(&stop).await {
                 self.spawn_retry(action, &stop);
             }
@@ -135,6 +138,24 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Removes the parked actions that a fuse drops. The attempt gives them up.
+    fn dropped(&self) -> Vec<EventAction> {
+        let generation = self.active.get();
+        let gate = &generation.gate;
+        if !gate.is_dropping() {
+            return Vec::new();
+        }
+        let is_dropped = |action: &EventAction| {
+            let record = &action.action;
+            gate.dropping(&gate.off(&record.action.rule, &record.requires)).is_some()
+        };
+        let dropped = self.parked.take_where(is_dropped);
+        if !dropped.is_empty() {
+            tracing::warn!(count = dropped.len(), "a fuse that is off drops pending actions");
+        }
+        dropped
     }
 
     async fn expire_held(&self) {

@@ -266,6 +266,8 @@ pub enum DeadLetterKind {
     NotReady,
     /// A person gave it up.
     Discarded,
+    /// A fuse that drops pending actions was off.
+    Dropped,
 }
 
 impl DeadLetterKind {
@@ -278,6 +280,7 @@ impl DeadLetterKind {
             Self::Conflict => "conflict",
             Self::NotReady => "not-ready",
             Self::Discarded => "discarded",
+            Self::Dropped => "dropped",
         }
     }
 }

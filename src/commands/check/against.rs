@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use fuse_rules::comparison::{ChangedRule, ReconfiguredEvent, RuleComparison};
-use fuse_rules::{LoadError, Ruleset};
+use fuse_rules::inventory::FuseInfo;
+use fuse_rules::{LoadError, PendingActions, Ruleset};
 use fuse_runtime::Config;
 use serde_json::{Value, json};
 
@@ -80,10 +81,11 @@ fn addresses(ruleset: &Ruleset) -> BTreeSet<String> {
     ruleset.events().map(address).collect()
 }
 
-/// Fuses that are new or gone, or whose default differs.
+/// Fuses that are new or gone, or whose default or setting differs.
 fn fuses(old: &Ruleset, new: &Ruleset) -> Vec<String> {
-    let defaults = |ruleset: &Ruleset| -> BTreeMap<String, bool> {
-        ruleset.fuses().map(|fuse| (fuse.name.to_owned(), fuse.default_on)).collect()
+    let defaults = |ruleset: &Ruleset| -> BTreeMap<String, (bool, PendingActions)> {
+        let value = |fuse: FuseInfo<'_>| (fuse.name.to_owned(), (fuse.default_on, fuse.pending));
+        ruleset.fuses().map(value).collect()
     };
     let (was, is) = (defaults(old), defaults(new));
     let names: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
@@ -91,8 +93,13 @@ fn fuses(old: &Ruleset, new: &Ruleset) -> Vec<String> {
     let change = |name: &&String| match (was.get(*name), is.get(*name)) {
         (was, is) if was == is => None,
         (_, None) => Some(format!("{name} is gone")),
-        (None, Some(on)) => Some(format!("{name} is new, {} by default", state(*on))),
-        (Some(_), Some(on)) => Some(format!("{name} is {} by default", state(*on))),
+        (None, Some((on, _))) => Some(format!("{name} is new, {} by default", state(*on))),
+        (Some((was, _)), Some((on, _))) if was != on => {
+            Some(format!("{name} is {} by default", state(*on)))
+        }
+        (Some(_), Some((_, pending))) => {
+            Some(format!("{name} has `pending = {}`", pending.as_str()))
+        }
     };
     names.iter().filter_map(change).collect()
 }

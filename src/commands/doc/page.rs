@@ -1,10 +1,10 @@
 //! The page that `fuse doc` generates.
 
-use fuse_rules::Ruleset;
 use fuse_rules::inventory::{
     DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, LetInfo, RuleInfo, SensorEvent,
     SensorInfo, SourceInfo, Written,
 };
+use fuse_rules::{PendingActions, Ruleset};
 
 use super::markdown::{block, code, prose};
 
@@ -213,6 +213,9 @@ fn clauses(each: Option<&EachInfo<'_>>, lets: &[LetInfo<'_>], when: &[String]) -
 fn a_fuse(fuse: &FuseInfo<'_>, sensors: &[SensorInfo<'_>]) -> String {
     let mut parts = heading(3, "fuse", fuse.name, fuse.name, fuse.doc);
     parts.push(format!("Default: {}\n", if fuse.default_on { "on" } else { "off" }));
+    if fuse.pending == PendingActions::Drop {
+        parts.push("While it is off, pending actions are dropped.\n".to_owned());
+    }
     let rules: Vec<_> = sensors
         .iter()
         .flat_map(|sensor| &sensor.rules)

@@ -1,6 +1,7 @@
 //! Generates rules files from bytes: every construct of the grammar, with comments and white space
 //! wherever they are allowed.
 
+mod declarations;
 mod test_blocks;
 mod text_blocks;
 
@@ -88,7 +89,7 @@ impl Generator<'_> {
 
     fn declaration(&mut self) {
         match self.choose(10) {
-            0 => self.all(&["fuse", "f", "default", "on"]),
+            0 => self.fuse(),
             1 => self.all(&["use", "\"x.rules\""]),
             2 => self.all(&["use", "std", "\"x\""]),
             3 => {
@@ -119,23 +120,6 @@ impl Generator<'_> {
             8 => self.test(),
             _ => self.sensor(),
         }
-    }
-
-    fn source(&mut self) {
-        self.all(&["source", "s", "webhook"]);
-        self.braces(|make| {
-            if make.choose(2) == 0 {
-                return make.item();
-            }
-            make.all(&["event", "e"]);
-            if make.choose(2) == 1 {
-                make.t(":");
-                make.ty();
-            }
-            if make.choose(2) == 1 {
-                make.event_block();
-            }
-        });
     }
 
     fn event_block(&mut self) {

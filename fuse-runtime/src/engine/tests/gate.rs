@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use fuse_rules::schema::Schema;
@@ -11,7 +12,8 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::Silent;
 use crate::backend::Backend as _;
-use crate::ledger::{ActionState, FuseSwitch, SwitchPosition};
+use crate::engine::Policy;
+use crate::ledger::{ActionState, DeadLetterKind, FuseSwitch, SwitchPosition};
 use crate::sources::{Incoming, Sources};
 use crate::testing::MemoryBackend;
 use crate::triggers::{ActionRequest, Done, Failure, Probe, RenderError, Trigger, Triggers};
@@ -86,6 +88,85 @@ async fn a_fuse_that_is_turned_off_while_the_trigger_prepares_stops_the_action()
         (&["line".to_owned()][..], 0)
     );
     assert!(running.stop().await);
+}
+
+/// Fails until a test lets it act.
+#[derive(Clone)]
+struct Busy {
+    maybe_applied: bool,
+    fired: mpsc::UnboundedSender<()>,
+    probe: Probe,
+}
+
+#[async_trait]
+impl Trigger for Busy {
+    fn schema(&self) -> Schema {
+        Schema::new("busy", "Fails.")
+    }
+
+    fn render(&self, _: &ActionRequest) -> Result<serde_json::Value, RenderError> {
+        Ok(serde_json::Value::Null)
+    }
+
+    async fn fire(&self, _: &ActionRequest) -> Result<Done, Failure> {
+        self.fired.send(()).unwrap();
+        let (reason, maybe_applied) = ("the line is busy".into(), self.maybe_applied);
+        Err(Failure::Retryable { reason, maybe_applied, after: None })
+    }
+
+    async fn probe(&self, _: &ActionRequest) -> Probe {
+        self.probe.clone()
+    }
+}
+
+/// An action that waits for its next attempt is given up at once, and nobody is told that it was not performed if that
+/// is unknown.
+#[tokio::test]
+async fn a_fuse_that_drops_gives_up_waiting_actions() {
+    let rules = RULES.replace("default on", "default on { pending = drop }");
+    let rules = rules.replace("trigger slow", "trigger busy");
+    for (maybe_applied, probe, expected) in [
+        (false, Probe::Absent, "dropped: the fuse `line` is off in the configuration"),
+        (true, Probe::Absent, "dropped: the fuse `line` is off in the configuration"),
+        (true, Probe::Repeatable, "took effect"),
+        (true, Probe::Done(Done::new("done before")), "done before"),
+    ] {
+        let (fired, mut firings) = mpsc::unbounded_channel();
+        let triggers = Triggers::new().with(Busy { maybe_applied, fired, probe });
+        let sources = Sources::new().with("silent", Silent);
+        let kinds = registry(&sources, &triggers);
+        let ruleset = || Ruleset::parse("x.rules", &rules, &kinds).unwrap();
+        let hour = Duration::from_secs(3600);
+        let recheck = Duration::from_millis(2);
+        let policy = Policy { backoff: hour, max_backoff: hour, recheck, ..Policy::default() };
+        let runtime = Runtime::new(ruleset(), sources, triggers).policy(policy);
+        let running = runtime.start(MemoryBackend::new()).await.unwrap();
+        let event = running.intake().accept(Incoming::json("q", "e", "{}")).await.unwrap();
+        firings.recv().await.unwrap();
+        let off = LoadedRules::new(ruleset(), Fuses::default().set("line", false));
+        running.reloader().apply(off).await.unwrap();
+        let state = loop {
+            let record = running.ledger().find(&event.id).await.unwrap().remove(0);
+            match &record.actions.first().unwrap().state {
+                state if state.is_settled() => break state.clone(),
+                _ => tokio::task::yield_now().await,
+            }
+        };
+        assert!(running.stop().await);
+        let (kind, reason) = match state {
+            ActionState::DeadLettered { kind, reason, .. } => (Some(kind), reason),
+            ActionState::Done { detail, .. } => (None, detail),
+            state => panic!("{state:?}"),
+        };
+        assert!(reason.ends_with(expected), "{reason}");
+        let wanted = match expected {
+            "done before" => None,
+            "took effect" => Some(DeadLetterKind::Uncertain),
+            _ => Some(DeadLetterKind::Dropped),
+        };
+        assert_eq!(kind, wanted, "{reason}");
+        assert!(firings.try_recv().is_err(), "it was performed again");
+    }
 }
 
 /// A switch on record is in effect from the first event on, whatever the configuration says, unless that fixes the fuse.
