@@ -23,25 +23,34 @@ pub enum Outcome {
     Counted,
     /// The condition is true, but flow control (such as `once`) held the action back.
     Suppressed,
+    /// The condition is true and the action was rendered, but the rule is in shadow: the action is recorded, and not
+    /// performed.
+    Shadow,
     /// The condition is true, but the action could not be rendered, or the event was refused.
     Rejected,
 }
 
 impl Outcome {
     /// Every outcome, in display order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Fired,
         Self::NotMatched,
         Self::Unknown,
         Self::Gated,
         Self::Counted,
         Self::Suppressed,
+        Self::Shadow,
         Self::Rejected,
     ];
 
     /// Whether the condition is true, even if no action followed. Also true for a refused event.
     pub fn holds(self) -> bool {
         !matches!(self, Self::NotMatched | Self::Unknown)
+    }
+
+    /// Whether the condition is true and the action was rendered, whether it is performed or not.
+    pub fn is_rendered(self) -> bool {
+        matches!(self, Self::Fired | Self::Shadow)
     }
 
     /// The name of the outcome in messages, metrics and JSON, such as `not-matched`.
@@ -57,6 +66,7 @@ impl Outcome {
             Self::Gated => "gated",
             Self::Counted => "counted",
             Self::Suppressed => "suppressed",
+            Self::Shadow => "shadow",
             Self::Rejected => "rejected",
         }
     }
@@ -74,7 +84,7 @@ pub type Element = Option<Vec<u32>>;
 
 /// A request to a trigger: the trigger block of a rule that fired, with every value rendered and
 /// checked against the trigger's schema.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
     /// The kind of the trigger, such as `workflow`.
     pub trigger: String,
@@ -102,9 +112,9 @@ pub struct Decision {
     pub reason: String,
     /// The path whose absence makes the condition unknown.
     pub missing: Option<String>,
-    /// The action, if the rule fired. A rule with several triggers has one decision per trigger.
+    /// The action, if the rule fired or is in shadow. A rule with several triggers has one decision per trigger.
     pub action: Option<Action>,
-    /// The clauses of flow control that a fired rule has to pass, with their keys, in order. Of a counted or
+    /// The clauses of flow control that a rule with an action has to pass, with their keys, in order. Of a counted or
     /// suppressed rule, the clause that held it back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flow: Vec<FlowRequest>,
@@ -114,16 +124,17 @@ impl Decision {
     /// The occurrence that asks to pass the clauses of flow control, if there is one. The event is given by its id and by
     /// its name for people.
     pub fn occurrence(&self, event: &str, name: &str) -> Option<Occurrence> {
-        let asks = self.outcome == Outcome::Fired && !self.flow.is_empty();
+        let asks = self.outcome.is_rendered() && !self.flow.is_empty();
         asks.then(|| Occurrence {
             rule: self.rule.clone(),
             element: self.element.clone(),
             owner: Owner::new(event, name, self.element.as_deref()),
+            is_shadow: self.outcome == Outcome::Shadow,
             requests: self.flow.clone(),
         })
     }
 
-    /// Passes a fired decision through the clauses of flow control, for callers that keep their states in memory.
+    /// Passes a decision with an action through the clauses of flow control, for callers that keep their states in memory.
     pub fn pass(&mut self, states: &mut FlowStates, event: &str, name: &str, time: FlowTime) {
         let Some(occurrence) = self.occurrence(event, name) else { return };
         let (outcome, by, why) = match states.admit(&occurrence, time) {

@@ -31,7 +31,7 @@ pub struct FuseInfo<'a> {
     pub pending: PendingActions,
 }
 
-/// A declared type, constant or condition.
+/// A declared type, constant, condition or limiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DefinitionInfo<'a> {
     /// What it defines.
@@ -149,6 +149,8 @@ pub struct RuleInfo<'a> {
     pub when: Vec<String>,
     /// Its own clauses of flow control, in the order in which they are passed.
     pub flow: Vec<String>,
+    /// Whether it or its sensor has `shadow`: its actions are recorded instead of performed.
+    pub is_shadow: bool,
     /// Its triggers, in their order, with the values that do not depend on an event.
     pub triggers: Vec<TriggerInfo>,
     /// The fields of each trigger, as expressions.
@@ -221,7 +223,7 @@ impl Ruleset {
         })
     }
 
-    /// The declared types, constants and conditions, without those of the standard library.
+    /// The declared types, constants, conditions and limiters, without those of the standard library.
     pub fn definitions(&self) -> impl Iterator<Item = DefinitionInfo<'_>> {
         self.typed().definitions.iter().map(|definition| DefinitionInfo {
             kind: definition.kind,
@@ -334,6 +336,7 @@ impl Ruleset {
             lets: self.lets(&rule.lets),
             when: self.texts(&rule.when),
             flow: self.flow(rule.flow.iter().filter(|clause| !sensor.shares(clause))),
+            is_shadow: rule.is_shadow,
             triggers: rule.triggers.iter().map(TriggerInfo::from_trigger).collect(),
             written: written(&rule.triggers),
             reactions: reactions.collect(),
@@ -341,7 +344,7 @@ impl Ruleset {
     }
 
     fn flow<'c>(&self, clauses: impl Iterator<Item = &'c typed::FlowClause>) -> Vec<String> {
-        clauses.map(|clause| clause.flow.text(&self.texts(&clause.keys))).collect()
+        clauses.map(|clause| clause.text(&self.texts(&clause.keys))).collect()
     }
 
     fn each<'a>(&self, each: &'a typed::Each) -> EachInfo<'a> {

@@ -52,7 +52,11 @@ impl ReactionKind {
             Outcome::Suppressed => Some(Self::Suppressed),
             Outcome::Gated => Some(Self::Gated),
             Outcome::Rejected => Some(Self::Rejected),
-            Outcome::Fired | Outcome::NotMatched | Outcome::Unknown | Outcome::Counted => None,
+            Outcome::Fired
+            | Outcome::NotMatched
+            | Outcome::Unknown
+            | Outcome::Counted
+            | Outcome::Shadow => None,
         }
     }
 

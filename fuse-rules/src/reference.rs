@@ -163,6 +163,7 @@ fn fire(
                             ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
                             fields,
                             flow: flow.clone(),
+                            is_shadow: rule.is_shadow,
                         },
                         Err(why) => Verdict::Rejected(why),
                     },

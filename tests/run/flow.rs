@@ -35,3 +35,25 @@ sensor s on q.e { rule r { limit 2 per 1h per body.app  trigger log { message = 
     assert!(reason.starts_with(why), "{reason}");
     assert_eq!(decided(&fuse, "d", "pay").await["outcome"], "fired");
 }
+
+#[tokio::test]
+async fn a_rule_in_shadow_records_its_action_and_performs_none() {
+    let mut fuse = Setup::rules(
+        "source q webhook {\n port = 12000\n path = \"/q\"\n id = body.id
+  event e : { id: string, app: string }\n}
+sensor s on q.e { rule r { once per body.app within 1h  shadow  trigger log { message = body.app } } }",
+    )
+    .start()
+    .await;
+    let shadow = decided(&fuse, "a", "web").await;
+    assert_eq!(shadow["outcome"], "shadow", "{shadow:#}");
+    assert_eq!(shadow["action"]["state"], "shadow", "{shadow:#}");
+    assert_eq!(shadow["action"]["object"]["message"], "web", "{shadow:#}");
+    assert_eq!(decided(&fuse, "b", "web").await["outcome"], "suppressed");
+
+    fuse.kill();
+    fuse.start_again().await;
+    let report = fuse.settled("a").await;
+    assert_eq!(*decision(&report, "r", None), shadow);
+    assert_eq!(decided(&fuse, "c", "web").await["outcome"], "suppressed");
+}

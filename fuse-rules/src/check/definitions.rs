@@ -1,4 +1,4 @@
-//! The types, constants and conditions that files define, with their doc comments.
+//! The types, constants, conditions and limiters that files define, with their doc comments.
 
 use super::ParsedFile;
 use crate::span::{Files, Span};
@@ -31,7 +31,11 @@ fn in_file(tree: &ast::File) -> impl Iterator<Item = Definition> {
         let (name, body) = (&declared.name, declared.body.span);
         definition(DefinitionKind::Condition, declared.doc.as_ref(), name, body)
     });
-    types.chain(consts).chain(conditions)
+    let limiters = tree.limiters.iter().map(|declared| {
+        let (name, body) = (&declared.name, declared.span);
+        definition(DefinitionKind::Limiter, declared.doc.as_ref(), name, body)
+    });
+    types.chain(consts).chain(conditions).chain(limiters)
 }
 
 fn definition(kind: DefinitionKind, doc: Option<&String>, name: &Text, value: Span) -> Definition {

@@ -30,13 +30,30 @@ impl Checker<'_> {
         clauses.iter().map(|clause| self.flow_clause(clause, scope)).collect()
     }
 
+    /// Checks the parameters of all limiters.
+    pub(super) fn limiters(&mut self) {
+        for limiter in self.names.limiters() {
+            self.flow_parameters(&limiter.limit);
+        }
+    }
+
     fn flow_clause(&mut self, clause: &ast::FlowClause, scope: &mut Scope) -> FlowClause {
         let keys: Vec<Expr> =
             clause.keys.iter().map(|key| self.flow_key(clause.flow, key, scope)).collect();
-        self.flow_parameters(clause);
         let shown: Vec<String> = keys.iter().map(|key| Shown(key).to_string()).collect();
-        let identity = clause.flow.identity(&shown);
-        FlowClause { flow: clause.flow, keys, identity, span: clause.span }
+        let (mut flow, mut identity) = (clause.flow, clause.flow.identity(&shown));
+        let limiter = clause.limiter.as_ref().map(|name| {
+            match self.names.limiter(name) {
+                Ok(limiter) => flow = limiter.limit.flow,
+                Err(problem) => self.report(*problem),
+            }
+            identity = flow.text_with(Some(&name.text), &shown);
+            name.text.clone()
+        });
+        if limiter.is_none() {
+            self.flow_parameters(clause);
+        }
+        FlowClause { flow, limiter, keys, identity, span: clause.span }
     }
 
     fn flow_key(&mut self, flow: Flow, key: &ast::Expr, scope: &mut Scope) -> Expr {
@@ -137,8 +154,13 @@ impl Checker<'_> {
 }
 
 /// The clauses that a rule has to pass, in their order: by kind, and those of its sensor before its own. Several clauses of
-/// one kind with the same keys are numbered, because each has a state of its own.
-pub(super) fn joined(of_sensor: Vec<FlowClause>, own: Vec<FlowClause>) -> Vec<FlowClause> {
+/// one kind with the same keys are numbered, because each has a state of its own. A rule in shadow has other states than
+/// the same rule without `shadow`, which therefore begins afresh.
+pub(super) fn joined(
+    of_sensor: Vec<FlowClause>,
+    own: Vec<FlowClause>,
+    is_shadow: bool,
+) -> Vec<FlowClause> {
     let mut all = of_sensor;
     all.extend(own);
     all.sort_by_key(|clause| clause.flow.rank());
@@ -148,6 +170,9 @@ pub(super) fn joined(of_sensor: Vec<FlowClause>, own: Vec<FlowClause>) -> Vec<Fl
         *number = number.saturating_add(1);
         if *number > 1 {
             clause.identity = format!("{} #{number}", clause.identity);
+        }
+        if is_shadow {
+            clause.identity = format!("shadow {}", clause.identity);
         }
     }
     all

@@ -127,6 +127,7 @@ pub(crate) fn check(
     checker.inline_budget = conditions::MAX_INLINED_SIZE.checked_sub(inlined);
     checker.resolve_types();
     checker.define();
+    checker.limiters();
     let mut rules = typed::Rules {
         files: Files::default(),
         definitions: definitions::collect(&files, parsed),

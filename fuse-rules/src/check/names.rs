@@ -24,6 +24,7 @@ pub(super) enum DeclarationKind {
     Sensor,
     Const,
     Condition,
+    Limiter,
 }
 
 impl DeclarationKind {
@@ -35,6 +36,7 @@ impl DeclarationKind {
             Self::Sensor => "sensor",
             Self::Const => "const",
             Self::Condition => "condition",
+            Self::Limiter => "limiter",
         }
     }
 }
@@ -48,6 +50,7 @@ pub(super) struct Names<'a> {
     sources: Vec<&'a ast::Source>,
     consts: Vec<&'a ast::Const>,
     conditions: Vec<&'a ast::Condition>,
+    limiters: Vec<&'a ast::Limiter>,
     /// For each file, the files whose names it sees.
     visible: FxHashMap<FileId, FxHashSet<FileId>>,
     references: ReferenceRecorder<'a>,
@@ -68,6 +71,7 @@ impl<'a> Names<'a> {
             sources: Vec::new(),
             consts: Vec::new(),
             conditions: Vec::new(),
+            limiters: Vec::new(),
             visible: FxHashMap::default(),
             references: ReferenceRecorder::new(parsed),
         };
@@ -101,6 +105,11 @@ impl<'a> Names<'a> {
                 names.conditions.push(declared);
                 let name = qualified(module, &declared.name.text);
                 names.declare_as(DeclarationKind::Condition, name, &declared.name, index, problems);
+            }
+            for declared in &file.tree.limiters {
+                let index = names.limiters.len();
+                names.limiters.push(declared);
+                names.declare(DeclarationKind::Limiter, &declared.name, index, problems);
             }
             for (index, sensor) in file.tree.sensors.iter().enumerate() {
                 names.declare(DeclarationKind::Sensor, &sensor.name, index, problems);
@@ -207,6 +216,20 @@ impl<'a> Names<'a> {
     /// The index of a fuse, or the problem.
     pub(super) fn fuse(&self, name: &Text) -> Result<usize, Box<Diagnostic>> {
         self.find(DeclarationKind::Fuse, name, Code::E0206)
+    }
+
+    /// The declared limiters.
+    pub(super) fn limiters(&self) -> &[&'a ast::Limiter] {
+        &self.limiters
+    }
+
+    /// A limiter, or the problem.
+    pub(super) fn limiter(&self, name: &Text) -> Result<&'a ast::Limiter, Box<Diagnostic>> {
+        let index = self.find(DeclarationKind::Limiter, name, Code::E0221)?;
+        self.limiters
+            .get(index)
+            .copied()
+            .ok_or_else(|| Box::new(self.unknown(DeclarationKind::Limiter, name, Code::E0221)))
     }
 
     /// A source, or the problem.
@@ -326,6 +349,9 @@ impl<'a> Names<'a> {
             .unwrap_or_else(|| match what {
                 DeclarationKind::Fuse => {
                     format!("declare it with `fuse {} default off`", name.text)
+                }
+                DeclarationKind::Limiter => {
+                    format!("declare it with `limiter {} {{ limit 100 per 1h }}`", name.text)
                 }
                 _ => format!("declare it with `{kind} {} …`", name.text),
             });

@@ -35,7 +35,7 @@ impl Checker<'_> {
             }
             let mark = scope.mark();
             scope.has_outcome = true;
-            let flow = joined(Vec::new(), self.flow(&reaction.flow, scope));
+            let flow = joined(Vec::new(), self.flow(&reaction.flow, scope), false);
             let triggers: Vec<_> =
                 reaction.triggers.iter().filter_map(|one| self.trigger(one, scope)).collect();
             scope.has_outcome = false;
@@ -83,7 +83,7 @@ impl Checker<'_> {
                 _ => None,
             };
             let problem = Diagnostic::error(
-                Code::E0221,
+                Code::E0222,
                 word.span,
                 format!("a rule cannot react to `{}`", word.text),
             )

@@ -25,6 +25,7 @@ struct Shared {
     lets: Vec<typed::Let>,
     when: Vec<Expr>,
     flow: Vec<typed::FlowClause>,
+    is_shadow: bool,
 }
 
 impl Checker<'_> {
@@ -125,6 +126,7 @@ impl Checker<'_> {
         all_requires.extend(shared.requires);
         all_requires.sort_unstable();
         all_requires.dedup();
+        let is_shadow = outer.is_shadow || shared.is_shadow;
         if rule.triggers.is_empty() && !rule.incomplete && !rule.broken {
             self.report(
                 Diagnostic::error(
@@ -139,7 +141,6 @@ impl Checker<'_> {
         let triggers =
             rule.triggers.iter().filter_map(|trigger| self.trigger(trigger, scope)).collect();
         let name = format!("{}/{}", sensor.name.text, rule.name.text);
-        let flow = joined(outer.flow.clone(), shared.flow);
         let mut checked = typed::Rule {
             name,
             span: rule.name.span,
@@ -148,7 +149,8 @@ impl Checker<'_> {
             each: shared.each,
             lets: shared.lets,
             when: shared.when,
-            flow,
+            flow: joined(outer.flow.clone(), shared.flow, is_shadow),
+            is_shadow,
             triggers,
             reactions: Vec::new(),
         };
@@ -189,7 +191,11 @@ impl Checker<'_> {
         }
         scope.later.clear();
         let flow = self.flow(&shared.flow, scope);
-        Shared { requires, each, lets, when, flow }
+        if let [first, second, ..] = shared.shadow.as_slice() {
+            self.report(repeated_clause("shadow", *second, *first));
+        }
+        let is_shadow = !shared.shadow.is_empty();
+        Shared { requires, each, lets, when, flow, is_shadow }
     }
 
     fn each(&mut self, each: &ast::Each, scope: &mut Scope) -> typed::Each {

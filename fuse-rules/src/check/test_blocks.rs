@@ -265,7 +265,10 @@ impl Checker<'_> {
                 }
                 named
             }
-            None => Outcome::Fired,
+            None => {
+                self.check_outcome(Outcome::Fired, expected.rule.span, rule);
+                Outcome::Fired
+            }
         };
         if let Some((path, span)) = &expected.element {
             let depth = [&sensor.each, &rule.each].into_iter().flatten().count();
@@ -288,10 +291,10 @@ impl Checker<'_> {
             }
         }
         let fields = expected.fields.as_ref().and_then(|block| {
-            if outcome != Outcome::Fired {
+            if !outcome.is_rendered() {
                 self.never(
                     block.span,
-                    format!("only a rule that fired has fields, but `{outcome}` is expected"),
+                    format!("only a rule that fired or is in shadow has fields, but `{outcome}` is expected"),
                     "leave the block out, or expect the rule to fire",
                 );
             }
@@ -318,6 +321,16 @@ impl Checker<'_> {
                 span,
                 format!("rule `{}` is never gated: it requires no fuse", rule.name),
                 "add `requires FUSE` to the rule, or expect another outcome",
+            ),
+            Outcome::Fired if rule.is_shadow => self.never(
+                span,
+                format!("rule `{}` never fires: it is in shadow", rule.name),
+                "expect it to be `shadow`, or remove the clause `shadow`",
+            ),
+            Outcome::Shadow if !rule.is_shadow => self.never(
+                span,
+                format!("rule `{}` is never in shadow: it has no `shadow`", rule.name),
+                "add `shadow` to the rule, or expect another outcome",
             ),
             Outcome::Counted if !rule.may_be_counted() => self.never(
                 span,

@@ -265,12 +265,12 @@ pub(super) fn fire(
     if let Some(why) = gated(declared, &rule.requires, fuses) {
         return report(Verdict::Gated(why));
     }
-    rendered(&rule.flow, &rule.triggers, stack, report);
+    rendered((&rule.flow, rule.is_shadow), &rule.triggers, stack, report);
 }
 
 /// The result of triggers that may be performed: a verdict per trigger.
 pub(super) fn rendered(
-    flow: &[typed::FlowClause<Slot>],
+    (flow, is_shadow): (&[typed::FlowClause<Slot>], bool),
     triggers: &[typed::Trigger<Slot>],
     stack: &Stack<'_, '_>,
     report: &mut dyn FnMut(Verdict),
@@ -292,6 +292,7 @@ pub(super) fn rendered(
                 ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
                 fields,
                 flow: flow.clone(),
+                is_shadow,
             },
             Err(why) => Verdict::Rejected(why),
         });

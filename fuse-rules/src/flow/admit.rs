@@ -15,6 +15,8 @@ pub struct Occurrence {
     pub element: Option<Vec<u32>>,
     /// Who asks.
     pub owner: Owner,
+    /// Whether the rule is in shadow: it then takes no place in a limiter, which other rules share.
+    pub is_shadow: bool,
     /// The clauses, in the order in which they are passed.
     pub requests: Vec<FlowRequest>,
 }
@@ -100,14 +102,22 @@ impl FlowStates {
         let mut passed = Vec::with_capacity(occurrence.requests.len());
         for (by, request) in occurrence.requests.iter().enumerate() {
             let key = request.state_key(&occurrence.rule);
-            let (state, answer) = request.flow.step(self.0.get(&key), &occurrence.owner, time);
+            let owner = match &request.limiter {
+                // Rules that share a limiter may be about the same event.
+                Some(_) => &occurrence.owner.of_rule(&occurrence.rule),
+                None => &occurrence.owner,
+            };
+            let (state, answer) = request.flow.step(self.0.get(&key), owner, time);
             match answer {
+                Ok(()) if occurrence.is_shadow && request.limiter.is_some() => {}
                 Ok(()) if request.flow.counts_matches() => {
                     self.0.insert(key, state);
                 }
                 Ok(()) => passed.push((key, state)),
                 Err(why) => {
-                    self.0.insert(key, state);
+                    if !occurrence.is_shadow || request.limiter.is_none() {
+                        self.0.insert(key, state);
+                    }
                     let why = format!("`{request}` {why}");
                     return if request.flow.counts_matches() {
                         Admission::Counted { by, why }

@@ -13,9 +13,11 @@
 //!     rule: "sensor/rule".into(),
 //!     element: None,
 //!     owner: Owner::new(event, &format!("event `{event}`"), None),
+//!     is_shadow: false,
 //!     requests: vec![FlowRequest {
 //!         clause: "once per body.app".into(),
 //!         flow: Flow::Once { within: SignedDuration::from_hours(4) },
+//!         limiter: None,
 //!         values: vec!["\"web\"".into()],
 //!         is_sensitive: false,
 //!     }],
@@ -163,6 +165,15 @@ impl Flow {
         }
     }
 
+    /// The clause as in rules, with these keys: `limit NAME per KEY, …` if a limiter of this name has its parameters.
+    pub fn text_with(self, limiter: Option<&str>, keys: &[String]) -> String {
+        match limiter {
+            None => self.text(keys),
+            Some(name) if keys.is_empty() => format!("limit {name}"),
+            Some(name) => format!("limit {name} per {}", keys.join(", ")),
+        }
+    }
+
     /// Identifies a clause with these keys when the rules change: its word and its keys. The clause keeps its state if
     /// its other parameters change.
     pub(crate) fn identity(self, keys: &[String]) -> String {
@@ -182,6 +193,9 @@ pub struct FlowRequest {
     pub clause: String,
     /// The clause.
     pub flow: Flow,
+    /// The limiter that has its state, which all rules that use the limiter share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limiter: Option<String>,
     /// The values of its keys as canonical JSON.
     pub values: Vec<String>,
     /// Whether a value must not be shown, because it contains a sensitive header.
@@ -192,7 +206,12 @@ pub struct FlowRequest {
 impl FlowRequest {
     /// The key of its state among those of all rules.
     pub(crate) fn state_key(&self, rule: &str) -> String {
-        format!("{rule} {} {}", self.clause, serde_json::json!(self.values))
+        let values = serde_json::json!(self.values);
+        match &self.limiter {
+            // No rule has this name, because names of rules contain a slash.
+            Some(name) => format!("limiter {name} {values}"),
+            None => format!("{rule} {} {values}", self.clause),
+        }
     }
 }
 
@@ -204,6 +223,7 @@ impl fmt::Display for FlowRequest {
             Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
             None => value.clone(),
         };
-        f.write_str(&self.flow.text(&self.values.iter().map(shown).collect::<Vec<_>>()))
+        let values: Vec<_> = self.values.iter().map(shown).collect();
+        f.write_str(&self.flow.text_with(self.limiter.as_deref(), &values))
     }
 }

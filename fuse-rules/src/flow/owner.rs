@@ -37,6 +37,11 @@ impl Owner {
         Self { id, name }
     }
 
+    /// The same occurrence of one of several rules that share a state.
+    pub(super) fn of_rule(&self, rule: &str) -> Self {
+        Self { id: format!("{rule} {}", self.id), name: self.name.clone() }
+    }
+
     /// A hash of its id, for states with many owners.
     pub(super) fn hash(&self) -> u128 {
         let digest = Sha256::digest(self.id.as_bytes());

@@ -34,6 +34,7 @@ fn ask(
     let requests = requests.iter().map(|(clause, flow)| FlowRequest {
         clause: (*clause).into(),
         flow: *flow,
+        limiter: None,
         values: vec!["1".into()],
         is_sensitive: false,
     });
@@ -41,6 +42,7 @@ fn ask(
         rule: "s/r".into(),
         element: None,
         owner: Owner::new(owner, &format!("event `{owner}`"), None),
+        is_shadow: false,
         requests: requests.collect(),
     };
     states.admit(&occurrence, now.into())
@@ -73,6 +75,7 @@ fn reasons_show_the_time_of_day() {
     let request = FlowRequest {
         clause: "once".into(),
         flow: once(10),
+        limiter: None,
         values: vec!["1".into()],
         is_sensitive: true,
     };
@@ -80,6 +83,7 @@ fn reasons_show_the_time_of_day() {
         rule: "s/r".into(),
         element: Some(vec![3]),
         owner: Owner::new(event, &format!("event `{event}`"), Some(&[3])),
+        is_shadow: false,
         requests: vec![request.clone()],
     };
     let time = FlowTime { steady: at(0), wall: at(3600) };
@@ -163,6 +167,41 @@ fn an_action_that_is_suppressed_uses_up_nothing() {
         panic!()
     };
     assert!(why.starts_with("`once per 1 within 16m40s` already fired"), "{why}");
+}
+
+/// The rules that use a limiter share its places, also for the same event. A rule in shadow takes none.
+#[test]
+fn rules_share_the_places_of_a_limiter() {
+    let mut states = FlowStates::default();
+    let mut ask = |rule: &str, event: &str, second, is_shadow| {
+        let request = FlowRequest {
+            clause: format!("limit per of {rule}"),
+            flow: limit(2, 60),
+            limiter: Some("api".into()),
+            values: vec!["1".into()],
+            is_sensitive: false,
+        };
+        let occurrence = Occurrence {
+            rule: rule.into(),
+            element: None,
+            owner: Owner::new(event, "it", None),
+            is_shadow,
+            requests: vec![request],
+        };
+        states.admit(&occurrence, at(second).into())
+    };
+    assert_eq!(ask("s/shadow", "a", 0, true), Admission::Passed);
+    assert_eq!(ask("s/one", "a", 0, false), Admission::Passed);
+    assert_eq!(ask("t/two", "a", 10, false), Admission::Passed);
+    let why = "`limit api per 1` is reached: 2 of 2 within 1m; free again at 1970-01-01T00:01:00Z";
+    for (rule, is_shadow) in [("t/three", false), ("s/shadow", true)] {
+        let suppressed = Admission::Suppressed { by: 0, why: why.into() };
+        assert_eq!(ask(rule, "a", 20, is_shadow), suppressed, "{rule}");
+    }
+    // The owners keep their places.
+    assert_eq!(ask("s/one", "a", 30, false), Admission::Passed);
+    assert_eq!(ask("t/two", "a", 30, false), Admission::Passed);
+    assert_eq!(ask("t/three", "a", 60, false), Admission::Passed);
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl<'a> Layout<'a> {
             Rule::use_decl => self.words(pair.into_inner()),
             Rule::condition_decl => self.condition(pair),
             Rule::source_decl => self.with_body(pair, Self::source_item),
-            Rule::sensor_decl => self.with_body(pair, Self::clause),
+            Rule::sensor_decl | Rule::limiter_decl => self.with_body(pair, Self::clause),
             Rule::test_decl => self.with_body(pair, Self::step),
             _ => self.named(pair),
         }

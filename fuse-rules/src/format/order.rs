@@ -31,6 +31,7 @@ fn rank(pair: &Pair<'_, Rule>) -> u8 {
         Rule::after_clause => 4,
         Rule::once_clause => 5,
         Rule::limit_clause => 6,
+        Rule::shadow_clause => 9,
         // Events and `...` come after the fields of a source or type.
         Rule::trigger_clause | Rule::rule_decl | Rule::event_decl | Rule::type_rest => 10,
         // What follows if the rule does not act comes after what it does.

@@ -175,6 +175,7 @@ fn is_documented(rule: Rule) -> bool {
             | Rule::const_decl
             | Rule::condition_decl
             | Rule::fuse_decl
+            | Rule::limiter_decl
             | Rule::source_decl
             | Rule::event_decl
             | Rule::sensor_decl

@@ -115,7 +115,7 @@ impl<'r> Fuzzer<'r> {
                 Outcome::Rejected if is_by_design(&decision.reason) => {}
                 Outcome::Rejected => keys.push(key(FindingKind::Rejected, detail(decision))),
                 Outcome::Unknown => keys.push(key(FindingKind::Unknown, detail(decision))),
-                Outcome::Fired => {
+                Outcome::Fired | Outcome::Shadow => {
                     let action = decision.action.as_ref();
                     let fields =
                         action.map(|action| self.untrusted_fields(action)).unwrap_or_default();
@@ -177,7 +177,7 @@ impl<'r> Fuzzer<'r> {
     fn count(&mut self, at: usize, decisions: &[Decision]) {
         let Some(target) = self.targets.get(at) else { return };
         let mut fired: Vec<(&'r str, &Element)> = Vec::new();
-        for decision in decisions.iter().filter(|d| d.outcome == Outcome::Fired) {
+        for decision in decisions.iter().filter(|d| d.outcome.is_rendered()) {
             let name = target.rules.iter().find(|(_, rule)| rule.name == decision.rule);
             let Some((_, rule)) = name else { continue };
             if !fired.contains(&(&rule.name, &decision.element)) {

@@ -173,6 +173,9 @@ impl Printer {
     }
 
     fn action(&mut self, rule: &Rule) {
+        if rule.is_shadow {
+            self.part("shadow", format_args!(""));
+        }
         self.performed(&rule.flow, &rule.triggers);
         for reaction in &rule.reactions {
             self.part("on", format_args!("{}", reaction.kind));
@@ -183,7 +186,7 @@ impl Printer {
     fn performed(&mut self, flow: &[FlowClause], triggers: &[Trigger]) {
         for clause in flow {
             clause.keys.iter().for_each(|key| self.expr("key", key));
-            self.part("flow", format_args!("{:?}", clause.flow));
+            self.part("flow", format_args!("{:?} {:?}", clause.flow, clause.limiter));
         }
         for trigger in triggers {
             self.part("trigger", format_args!("{}", trigger.kind));

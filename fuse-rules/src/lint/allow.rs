@@ -166,6 +166,8 @@ fn targets(text: &str) -> Vec<Range<usize>> {
                 | Rule::const_decl
                 | Rule::condition_decl
                 | Rule::fuse_decl
+                | Rule::limiter_decl
+                | Rule::limiter_limit
                 | Rule::defaults_decl
                 | Rule::source_decl
                 | Rule::event_decl
@@ -179,6 +181,7 @@ fn targets(text: &str) -> Vec<Range<usize>> {
                 | Rule::after_clause
                 | Rule::once_clause
                 | Rule::limit_clause
+                | Rule::shadow_clause
                 | Rule::trigger_clause
                 | Rule::reaction_clause
                 | Rule::field

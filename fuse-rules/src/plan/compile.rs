@@ -133,6 +133,7 @@ impl<'r> Compiler<'r> {
             condition,
             clauses,
             flow,
+            is_shadow: rule.is_shadow,
             triggers,
             reactions,
         }
@@ -141,6 +142,7 @@ impl<'r> Compiler<'r> {
     fn flow(&mut self, clauses: &[typed::FlowClause]) -> Vec<typed::FlowClause<Slot>> {
         let clause = |clause: &typed::FlowClause| typed::FlowClause {
             flow: clause.flow,
+            limiter: clause.limiter.clone(),
             keys: clause.keys.iter().map(|key| self.expr(key)).collect(),
             identity: clause.identity.clone(),
             span: clause.span,

@@ -68,7 +68,8 @@ fn event_plan(
     let reacting = sensors
         .iter()
         .flat_map(|sensor| &sensor.rules)
-        .filter(|rule| !rule.reactions.is_empty())
+        // A rule in shadow does nothing.
+        .filter(|rule| !rule.reactions.is_empty() && !rule.is_shadow)
         .map(|rule| (rule.name.clone(), rule.reactions.iter().map(|one| one.kind).collect()))
         .collect();
     let bounds: Vec<RuleBound> = bounds.collect();

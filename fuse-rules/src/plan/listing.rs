@@ -49,7 +49,10 @@ pub(crate) fn listing(plan: &Compiled) -> String {
                 for clause in &rule.flow {
                     let keys: Vec<_> =
                         clause.keys.iter().map(|key| Shown(key).to_string()).collect();
-                    let _ok = writeln!(out, "      {}", clause.flow.text(&keys));
+                    let _ok = writeln!(out, "      {}", clause.text(&keys));
+                }
+                if rule.is_shadow {
+                    out.push_str("      shadow\n");
                 }
                 for trigger in &rule.triggers {
                     let _ok = writeln!(out, "      trigger {}", trigger.kind);

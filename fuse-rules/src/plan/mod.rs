@@ -128,6 +128,7 @@ pub(crate) struct RulePlan {
     pub(crate) condition: PartRef,
     pub(crate) clauses: Vec<Expr<Slot>>,
     pub(crate) flow: Vec<typed::FlowClause<Slot>>,
+    pub(crate) is_shadow: bool,
     pub(crate) triggers: Vec<typed::Trigger<Slot>>,
     pub(crate) reactions: Vec<typed::Reaction<Slot>>,
 }

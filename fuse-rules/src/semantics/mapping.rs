@@ -190,7 +190,13 @@ fn flow_request<'e, P: Reference>(
         }
         found => found?,
     };
-    Ok(FlowRequest { clause: clause.identity.clone(), flow: clause.flow, values, is_sensitive })
+    Ok(FlowRequest {
+        clause: clause.identity.clone(),
+        flow: clause.flow,
+        limiter: clause.limiter.clone(),
+        values,
+        is_sensitive,
+    })
 }
 
 fn flow_key<'e, P: Reference>(

@@ -25,6 +25,8 @@ pub(crate) enum Verdict {
         ordinal: u32,
         fields: Rendered,
         flow: Vec<FlowRequest>,
+        /// Whether the action is recorded instead of performed.
+        is_shadow: bool,
     },
 }
 
@@ -57,8 +59,8 @@ pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) ->
             decision.outcome = Outcome::Rejected;
             decision.reason = why;
         }
-        Verdict::Fired { trigger, ordinal, fields, flow } => {
-            decision.outcome = Outcome::Fired;
+        Verdict::Fired { trigger, ordinal, fields, flow, is_shadow } => {
+            decision.outcome = if is_shadow { Outcome::Shadow } else { Outcome::Fired };
             decision.action = Some(Action {
                 trigger,
                 rule: rule.to_owned(),

@@ -20,6 +20,7 @@ pub(crate) struct File {
     pub(crate) consts: Vec<Const>,
     pub(crate) conditions: Vec<Condition>,
     pub(crate) fuses: Vec<Fuse>,
+    pub(crate) limiters: Vec<Limiter>,
     pub(crate) defaults: Vec<Defaults>,
     pub(crate) sources: Vec<Source>,
     pub(crate) sensors: Vec<Sensor>,
@@ -44,6 +45,7 @@ impl File {
             consts: self.consts.clone(),
             conditions: self.conditions.clone(),
             fuses: self.fuses.clone(),
+            limiters: self.limiters.clone(),
             defaults: self.defaults.clone(),
             sources: self.sources.clone(),
             sensors: self.sensors.iter().map(named).collect(),
@@ -205,6 +207,8 @@ pub(crate) struct Shared {
     pub(crate) lets: Vec<Let>,
     pub(crate) when: Vec<Expr>,
     pub(crate) flow: Vec<FlowClause>,
+    /// The span of each `shadow`.
+    pub(crate) shadow: Vec<Span>,
 }
 
 /// `let NAME = …`. Its position among the other clauses determines which of them see the name.
@@ -234,10 +238,23 @@ pub(crate) struct Rule {
     pub(crate) incomplete: bool,
 }
 
+/// `limiter github-api { limit 5000 per 1h }`.
+#[derive(Clone, Debug)]
+pub(crate) struct Limiter {
+    pub(crate) doc: Option<String>,
+    pub(crate) name: Text,
+    /// Its limit, without keys.
+    pub(crate) limit: FlowClause,
+    pub(crate) span: Span,
+}
+
 /// A clause of flow control.
 #[derive(Clone, Debug)]
 pub(crate) struct FlowClause {
+    /// Its parameters, unless a limiter has them.
     pub(crate) flow: Flow,
+    /// The limiter that it uses.
+    pub(crate) limiter: Option<Text>,
     pub(crate) keys: Vec<Expr>,
     /// The span of its number, if it has one.
     pub(crate) count_span: Option<Span>,

@@ -1,9 +1,10 @@
 //! Converts pest's pairs to the tree: the clauses of sensors and rules.
 
+use jiff::SignedDuration;
 use pest::iterators::Pair;
 
 use super::Rule;
-use super::ast::{Each, Expr, FlowClause, Let, Shared, Trigger};
+use super::ast::{Each, Expr, FlowClause, Let, Limiter, Shared, Trigger};
 use super::lower::Lower;
 use crate::flow::Flow;
 use crate::literals;
@@ -28,6 +29,7 @@ impl Lower<'_> {
             Rule::after_clause | Rule::once_clause | Rule::limit_clause => {
                 shared.flow.extend(self.flow_clause(pair, span));
             }
+            Rule::shadow_clause => shared.shadow.push(span),
             _ => {}
         }
     }
@@ -79,6 +81,23 @@ impl Lower<'_> {
         Some(Let { name: name?, value: value?, span })
     }
 
+    pub(super) fn limiter(&mut self, pair: Pair<'_, Rule>) -> Option<Limiter> {
+        let (doc, span) = (self.doc(&pair), self.span(&pair));
+        let mut name = None;
+        let mut limit = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::ident => name = Some(self.name(&part)),
+                Rule::limiter_limit => {
+                    let span = self.span(&part);
+                    limit = self.flow_clause(part, span);
+                }
+                _ => {}
+            }
+        }
+        Some(Limiter { doc, name: name?, limit: limit?, span })
+    }
+
     fn flow_clause(&mut self, pair: Pair<'_, Rule>, mut span: Span) -> Option<FlowClause> {
         let clause = pair.as_rule();
         // Without the comments that may follow it.
@@ -88,8 +107,10 @@ impl Lower<'_> {
         let mut keys = Vec::new();
         let mut count = None;
         let mut duration = None;
+        let mut limiter = None;
         for part in pair.into_inner() {
             match part.as_rule() {
+                Rule::limiter_name => limiter = Some(self.text_of(&part)),
                 Rule::expr => keys.push(self.expr(part, 0)),
                 // A number that is too long becomes 0, and the checker reports which values the clause
                 // accepts.
@@ -110,17 +131,29 @@ impl Lower<'_> {
                 _ => {}
             }
         }
+        if limiter.is_some() {
+            // The checker finds the parameters.
+            let flow = Flow::Limit { count: 1, per: SignedDuration::ZERO };
+            return Some(FlowClause {
+                flow,
+                limiter,
+                keys,
+                count_span: None,
+                duration_span: span,
+                span,
+            });
+        }
         let (duration, duration_span) = duration?;
         let (flow, count_span) = match (clause, count) {
             (Rule::after_clause, Some((count, span))) => {
                 (Flow::After { count, within: duration }, Some(span))
             }
-            (Rule::limit_clause, Some((count, span))) => {
+            (Rule::limit_clause | Rule::limiter_limit, Some((count, span))) => {
                 (Flow::Limit { count, per: duration }, Some(span))
             }
             _ => (Flow::Once { within: duration }, None),
         };
-        Some(FlowClause { flow, keys, count_span, duration_span, span })
+        Some(FlowClause { flow, limiter, keys, count_span, duration_span, span })
     }
 
     pub(super) fn trigger(&mut self, pair: Pair<'_, Rule>) -> Option<Trigger> {

@@ -264,7 +264,7 @@ fn misplaced(word: &str, probe: Rule) -> Option<&'static str> {
             "a rule must be inside a sensor: `sensor NAME on SOURCE.EVENT { rule … }`"
         }
         (
-            "requires" | "each" | "let" | "when" | "after" | "once" | "limit",
+            "requires" | "each" | "let" | "when" | "after" | "once" | "limit" | "shadow",
             Rule::probe_declaration,
         ) => "a clause must be inside a sensor or rule",
         ("trigger", _) => "this clause must be inside a rule: `rule NAME { … }`",
@@ -300,6 +300,7 @@ fn foreign(word: &str) -> Option<(&'static str, Option<&'static str>)> {
         "if" | "where" | "match" => ("`when …`", None),
         "var" | "val" | "def" | "set" => ("`let NAME = …`", None),
         "dedupe" | "unique" => ("`once per … within …`", None),
+        "dry-run" | "dryrun" | "canary" => ("`shadow`", None),
         "throttle" | "rate" | "ratelimit" | "rate-limit" => {
             ("`limit 3 per 1h per body.app` or `once per … within …`", None)
         }

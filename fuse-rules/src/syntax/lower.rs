@@ -45,6 +45,7 @@ impl<'a> Lower<'a> {
                 Rule::const_decl => file.consts.extend(self.const_decl(pair)),
                 Rule::condition_decl => file.conditions.extend(self.condition_decl(pair)),
                 Rule::fuse_decl => file.fuses.extend(self.fuse(pair)),
+                Rule::limiter_decl => file.limiters.extend(self.limiter(pair)),
                 Rule::defaults_decl => file.defaults.extend(self.defaults(pair)),
                 Rule::source_decl => file.sources.push(self.source(pair)),
                 Rule::sensor_decl => file.sensors.push(self.sensor(pair)),

@@ -50,6 +50,11 @@ pub(super) fn tree(file: &File) -> String {
             out.block(1, settings);
         }
     }
+    for limiter in &file.limiters {
+        out.doc(0, limiter.doc.as_deref());
+        let limit = limiter.limit.flow.text(&[]);
+        out.line(0, &format!("limiter {} {{ {limit} }}", limiter.name.text));
+    }
     for defaults in &file.defaults {
         out.line(0, &format!("defaults {}", defaults.kind.text));
         out.block(1, &defaults.block);
@@ -187,12 +192,16 @@ impl Tree {
             self.line(depth, &format!("when {}", expr(when)));
         }
         self.flow(depth, &shared.flow);
+        for _ in &shared.shadow {
+            self.line(depth, "shadow");
+        }
     }
 
     fn flow(&mut self, depth: usize, clauses: &[FlowClause]) {
         for clause in clauses {
             let keys: Vec<_> = clause.keys.iter().map(expr).collect();
-            self.line(depth, &clause.flow.text(&keys));
+            let limiter = clause.limiter.as_ref().map(|name| name.text.as_str());
+            self.line(depth, &clause.flow.text_with(limiter, &keys));
         }
     }
 

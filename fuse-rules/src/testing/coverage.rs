@@ -33,8 +33,8 @@ pub struct Coverage {
     pub atoms: Vec<AtomCoverage>,
 }
 
-/// The outcomes of a rule that tests covered. Every rule can fire. The other outcomes count only if they are
-/// possible: not matched if the rule has a condition, gated if it requires a fuse, counted if it has an `after`,
+/// The outcomes of a rule that tests covered. Every rule can fire, or, with `shadow`, be in shadow. The other
+/// outcomes count only if they are possible: not matched if the rule has a condition, gated if it requires a fuse, counted if it has an `after`,
 /// suppressed if it has another clause of flow control, and rejected if a required value may be missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleCoverage {
@@ -302,7 +302,7 @@ fn uncovered(rules: &Rules, tests: &Tests<'_>) -> Coverage {
 fn several(clauses: &[FlowClause]) -> Vec<(String, bool)> {
     let text = |clause: &FlowClause| {
         let keys: Vec<_> = clause.keys.iter().map(|key| Shown(key).to_string()).collect();
-        (clause.flow.text(&keys), false)
+        (clause.text(&keys), false)
     };
     if clauses.len() < 2 { Vec::new() } else { clauses.iter().map(text).collect() }
 }
@@ -316,7 +316,8 @@ fn possible_outcomes<'r>(
     let conditional = [&sensor.when, &rule.when].iter().any(|when| !when.is_empty());
     let rejects = !may_be_missing(rules, rule).is_empty();
     [
-        (Outcome::Fired, true),
+        (Outcome::Fired, !rule.is_shadow),
+        (Outcome::Shadow, rule.is_shadow),
         (Outcome::NotMatched, conditional),
         (Outcome::Gated, !rule.requires.is_empty()),
         (Outcome::Counted, rule.may_be_counted()),

@@ -357,6 +357,7 @@ fn past(outcome: Outcome) -> String {
     match outcome {
         Outcome::Fired => "fired".into(),
         Outcome::NotMatched => "did not match".into(),
+        Outcome::Shadow => "was in shadow".into(),
         other => format!("was {other}"),
     }
 }
@@ -365,6 +366,7 @@ fn did_not(outcome: Outcome) -> String {
     match outcome {
         Outcome::Fired => "did not fire".into(),
         Outcome::NotMatched => "did not end as `not-matched`".into(),
+        Outcome::Shadow => "was not in shadow".into(),
         other => format!("was not {other}"),
     }
 }

@@ -347,6 +347,7 @@ fn never(outcome: Outcome) -> &'static str {
         Outcome::Gated => "is never gated",
         Outcome::Counted => "is never counted",
         Outcome::Suppressed => "is never suppressed",
+        Outcome::Shadow => "is never in shadow",
         Outcome::Rejected => "is never rejected",
     }
 }

@@ -113,10 +113,7 @@ impl Tests<'_> {
             decisions.iter().filter(|(_, d)| d.outcome == Outcome::Fired).collect();
         fired.dedup_by(|a, b| a.0 == b.0 && a.1.element == b.1.element);
         let shown = |(_, d): &&(usize, &Decision)| {
-            matches!(
-                d.outcome,
-                Outcome::Gated | Outcome::Counted | Outcome::Suppressed | Outcome::Rejected
-            )
+            !matches!(d.outcome, Outcome::Fired | Outcome::NotMatched | Outcome::Unknown)
         };
         match (fired.as_slice(), decisions.iter().find(shown)) {
             ([], Some((_, other))) => {

@@ -11,9 +11,11 @@ pub enum DefinitionKind {
     Const,
     /// `condition NAME(…) = …`
     Condition,
+    /// `limiter NAME { … }`
+    Limiter,
 }
 
-/// A type, constant or condition, for tools that list them. Their uses are inlined.
+/// A type, constant, condition or limiter, for tools that list them. Their uses are inlined.
 #[derive(Debug)]
 pub(crate) struct Definition {
     pub(crate) kind: DefinitionKind,

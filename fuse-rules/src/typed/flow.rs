@@ -8,6 +8,8 @@ use crate::span::Span;
 #[derive(Clone, Debug)]
 pub(crate) struct FlowClause<P: Reference = Path> {
     pub(crate) flow: Flow,
+    /// The name of the limiter that has its parameters and its state, if it uses one.
+    pub(crate) limiter: Option<String>,
     pub(crate) keys: Vec<Expr<P>>,
     /// Identifies the clause among those of its rule; see [`FlowRequest::clause`](crate::flow::FlowRequest).
     pub(crate) identity: String,
@@ -15,6 +17,11 @@ pub(crate) struct FlowClause<P: Reference = Path> {
 }
 
 impl<P: Reference> FlowClause<P> {
+    /// The clause as in rules, with these keys.
+    pub(crate) fn text(&self, keys: &[String]) -> String {
+        self.flow.text_with(self.limiter.as_deref(), keys)
+    }
+
     /// Whether its key contains a sensitive value.
     pub(crate) fn is_sensitive(&self) -> bool {
         self.keys.iter().any(Expr::is_sensitive)

@@ -193,6 +193,8 @@ pub(crate) struct Rule {
     pub(crate) when: Vec<Expr>,
     /// The clauses of flow control of the sensor and of the rule, in the order in which they are passed.
     pub(crate) flow: Vec<FlowClause>,
+    /// Whether its actions are recorded instead of performed.
+    pub(crate) is_shadow: bool,
     pub(crate) triggers: Vec<Trigger>,
     pub(crate) reactions: Vec<Reaction>,
 }

@@ -23,8 +23,14 @@ const RELOADED: &str =
     "`after` is not the `next` of a page of the rules in use; if they were reloaded, begin again";
 
 /// The outcomes that are counted.
-const COUNTED: [Outcome; 5] =
-    [Outcome::Fired, Outcome::Gated, Outcome::Counted, Outcome::Suppressed, Outcome::Rejected];
+const COUNTED: [Outcome; 6] = [
+    Outcome::Fired,
+    Outcome::Gated,
+    Outcome::Counted,
+    Outcome::Suppressed,
+    Outcome::Shadow,
+    Outcome::Rejected,
+];
 
 #[derive(Serialize)]
 struct RuleLine<'r> {

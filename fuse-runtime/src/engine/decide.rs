@@ -94,6 +94,7 @@ impl Engine {
             gated = counted(Outcome::Gated),
             counted = counted(Outcome::Counted),
             suppressed = counted(Outcome::Suppressed),
+            shadow = counted(Outcome::Shadow),
             rejected = counted(Outcome::Rejected),
             "decided"
         );
@@ -170,13 +171,20 @@ pub(super) fn add_decision(
     reacts_to: Option<String>,
 ) {
     let key = &verdict.event;
-    let id = decision.action.as_ref().map(|action| action_id(key, action));
+    let mut action = decision.action.take();
+    // The ledger has no action of a rule in shadow: nothing can perform it.
+    let shadow = action.take_if(|_| decision.outcome == Outcome::Shadow).map(Box::new);
+    let id = action.as_ref().map(|action| action_id(key, action));
     verdict.flow.extend(decision.occurrence(&key.encode(), &format!("event `{}`", key.id)));
-    if let (Some(id), Some(action)) = (&id, decision.action.take()) {
+    if let (Some(id), Some(action)) = (&id, action) {
         verdict.actions.push((id.clone(), action));
     }
     let reason = match decision.outcome {
         Outcome::Fired => "every condition holds".to_owned(),
+        Outcome::Shadow => {
+            "every condition holds, but the rule is in shadow: its action is not performed"
+                .to_owned()
+        }
         _ => decision.reason,
     };
     verdict.decisions.push(DecisionRecord {
@@ -186,6 +194,7 @@ pub(super) fn add_decision(
         reason,
         action: id,
         reacts_to,
+        shadow,
     });
 }
 

@@ -20,7 +20,7 @@ pub(super) fn apply(verdict: &Verdict, states: &mut FlowStates) -> Applied {
     let time = FlowTime { steady: verdict.steady, wall: verdict.decided };
     for occurrence in &verdict.flow {
         let governs = |decision: &DecisionRecord| {
-            decision.outcome == Outcome::Fired
+            decision.outcome.is_rendered()
                 && decision.rule == occurrence.rule
                 && decision.element == occurrence.element
         };
@@ -36,6 +36,7 @@ pub(super) fn apply(verdict: &Verdict, states: &mut FlowStates) -> Applied {
             decision.outcome = outcome;
             decision.reason.clone_from(&reason);
             decision.action = None;
+            decision.shadow = None;
         }
         // A rule with several triggers has several actions.
         actions.retain(|(_, action)| {

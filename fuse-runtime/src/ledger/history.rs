@@ -47,6 +47,8 @@ pub enum EventResult {
     Counted,
     /// `once` or `limit` prevented a rule from firing.
     Suppressed,
+    /// A rule in shadow matched. Its action is recorded, and not performed.
+    Shadow,
     /// A rule or the whole event was rejected.
     Rejected,
     /// An action was performed.
@@ -59,13 +61,14 @@ pub enum EventResult {
 
 impl EventResult {
     /// All of them, in their order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Waiting,
         Self::Unmatched,
         Self::Fired,
         Self::Gated,
         Self::Counted,
         Self::Suppressed,
+        Self::Shadow,
         Self::Rejected,
         Self::Done,
         Self::Pending,
@@ -81,6 +84,7 @@ impl EventResult {
             Self::Gated => "gated",
             Self::Counted => "counted",
             Self::Suppressed => "suppressed",
+            Self::Shadow => "shadow",
             Self::Rejected => "rejected",
             Self::Done => "done",
             Self::Pending => "pending",
@@ -100,7 +104,7 @@ impl std::str::FromStr for EventResult {
 /// A text is not the name of an [`EventResult`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a result is waiting, unmatched, fired, gated, counted, suppressed, rejected, done, pending or failed"
+    "a result is waiting, unmatched, fired, gated, counted, suppressed, shadow, rejected, done, pending or failed"
 )]
 pub struct UnknownEventResult;
 
@@ -156,6 +160,8 @@ pub struct DecisionCounts {
     pub counted: usize,
     /// `once` or `limit` suppressed it.
     pub suppressed: usize,
+    /// The rule is in shadow.
+    pub shadow: usize,
     /// It was rejected.
     pub rejected: usize,
 }
@@ -204,6 +210,7 @@ impl DecisionCounts {
                 Outcome::Gated => counts.gated += 1,
                 Outcome::Counted => counts.counted += 1,
                 Outcome::Suppressed => counts.suppressed += 1,
+                Outcome::Shadow => counts.shadow += 1,
                 Outcome::Rejected => counts.rejected += 1,
                 _ => {}
             }
@@ -266,6 +273,7 @@ impl EventQuery {
                 EventResult::Gated => decisions.gated > 0,
                 EventResult::Counted => decisions.counted > 0,
                 EventResult::Suppressed => decisions.suppressed > 0,
+                EventResult::Shadow => decisions.shadow > 0,
                 EventResult::Rejected => is_rejected,
                 EventResult::Done => actions.done > 0,
                 EventResult::Pending => actions.pending > 0,

@@ -82,6 +82,7 @@ pub use switch::{FuseHistories, FuseHistory, FuseSwitch, MAX_FUSE_SWITCHES, Swit
 ///     element: None,
 ///     outcome: Outcome::Fired,
 ///     reason: "every condition holds".into(),
+///     shadow: None,
 ///     action: Some("a1".into()),
 ///     reacts_to: None,
 /// };

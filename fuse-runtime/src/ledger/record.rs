@@ -62,6 +62,10 @@ pub struct DecisionRecord {
     /// The id of the failed action to which it reacts, if it is a reaction to a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reacts_to: Option<String>,
+
+    /// What a rule in shadow would have done. It is on record only here, so that nothing performs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Box<Action>>,
 }
 
 /// An action and its state.
@@ -392,7 +396,7 @@ pub struct Verdict {
     pub requires: BTreeMap<String, Vec<String>>,
     /// The occurrences that have to pass flow control before they may act.
     ///
-    /// An occurrence governs the `fired` decisions of its rule and element, and their actions. If it governs none, it
+    /// An occurrence governs the `fired` and `shadow` decisions of its rule and element, and their actions. If it governs none, it
     /// does not ask, so that an action which could not be rendered takes no place. If it does not pass, these decisions
     /// become `counted` or `suppressed` and their actions are dropped. Of two occurrences with one key, the first asks first. The
     /// ledger keeps the states of flow control, which change in the same commit.

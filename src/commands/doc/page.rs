@@ -35,10 +35,11 @@ pub(super) fn page(ruleset: &Ruleset) -> String {
     parts.join("\n")
 }
 
-const KINDS: [(DefinitionKind, &str); 3] = [
+const KINDS: [(DefinitionKind, &str); 4] = [
     (DefinitionKind::Type, "Types"),
     (DefinitionKind::Const, "Constants"),
     (DefinitionKind::Condition, "Conditions"),
+    (DefinitionKind::Limiter, "Limiters"),
 ];
 
 /// The keyword of the declaration.
@@ -47,6 +48,7 @@ fn word(kind: DefinitionKind) -> &'static str {
         DefinitionKind::Type => "type",
         DefinitionKind::Const => "const",
         DefinitionKind::Condition => "condition",
+        DefinitionKind::Limiter => "limiter",
     }
 }
 
@@ -180,6 +182,9 @@ fn a_rule(rule: &RuleInfo<'_>) -> String {
     }
     parts.extend(clauses(rule.each.as_ref(), &rule.lets, &rule.when));
     parts.extend(rule.flow.iter().map(|clause| format!("Flow control: {}\n", code(clause))));
+    if rule.is_shadow {
+        parts.push("In shadow: its actions are recorded, and not performed.\n".to_owned());
+    }
     parts.extend(triggers(&rule.triggers, &rule.written));
     for reaction in &rule.reactions {
         parts.push(format!("On {}:\n", reaction.kind));

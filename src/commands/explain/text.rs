@@ -135,7 +135,7 @@ impl Text<'_> {
         self.line(0, &heading);
         self.line(2, &reason(explained));
         self.conditions(explained);
-        if decision.outcome == Outcome::Fired {
+        if decision.outcome.is_rendered() {
             decision.flow.iter().for_each(|request| self.line(2, &request.to_string()));
         }
         self.action(explained);
@@ -229,6 +229,7 @@ fn outcome(outcome: Outcome) -> String {
         Outcome::Unknown => (Some(AnsiColor::Yellow), "unknown, so not fired"),
         Outcome::Gated => (Some(AnsiColor::Yellow), "gated, so not fired"),
         Outcome::Counted => (Some(AnsiColor::Yellow), "counted, so not fired"),
+        Outcome::Shadow => (Some(AnsiColor::Yellow), "in shadow, so not performed"),
         Outcome::Suppressed => (Some(AnsiColor::Yellow), "suppressed, so not fired"),
         Outcome::Rejected => (Some(AnsiColor::Red), "rejected, so not fired"),
     };

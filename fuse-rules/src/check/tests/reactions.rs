@@ -53,7 +53,7 @@ fn a_rule_reacts_once_to_what_can_happen_to_it() {
         ("limit 1 per 1h", "on suppressed { trigger note {} }", ""),
         ("after 2 within 1h", "on suppressed { trigger note {} }", "E0510 `suppressed`"),
         ("", "on failure or rejected { trigger note {} }", ""),
-        ("", "on error { trigger note {} }", "E0221 `error`"),
+        ("", "on error { trigger note {} }", "E0222 `error`"),
         ("", "on failure or failure { trigger note {} }", "E0501 `failure`"),
         ("", "on failure { trigger note {} }\non failure { trigger note {} }", "E0501 `failure`"),
         ("", "on failure {}", "E0502 `on failure {}`"),
@@ -76,7 +76,7 @@ fn a_test_names_the_reaction_that_it_expects() {
         ("expect no r on gated", ""),
         ("expect r on gated gated", "E0604 `gated`"),
         ("expect r on failure", "E0604 `failure`"),
-        ("expect no r on error", "E0221 `error`"),
+        ("expect no r on error", "E0222 `error`"),
         ("expect r on gated once { retries = 1 }", "E0603 `retries`"),
     ] {
         let test = format!("{rules}\ntest \"t\" {{ send s.e body {{}}\n{expect} }}");

@@ -10,8 +10,10 @@ const MAX_SENTENCE_PARTS: usize = 3;
 pub(super) fn reason(decision: &Decision, conditions: &[Part]) -> String {
     let deciding = conditions.iter().find(|condition| condition.deciding);
     match (decision.outcome, deciding) {
-        (Outcome::Fired, _) if conditions.is_empty() => "it has no condition".into(),
-        (Outcome::Fired, _) => "every condition holds".into(),
+        (Outcome::Fired | Outcome::Shadow, _) if conditions.is_empty() => {
+            "it has no condition".into()
+        }
+        (Outcome::Fired | Outcome::Shadow, _) => "every condition holds".into(),
         (Outcome::Gated, _) => format!("it matches, but {}", decision.reason),
         (Outcome::NotMatched, Some(condition)) => because(condition),
         (Outcome::Unknown, Some(condition)) => unknown(condition),

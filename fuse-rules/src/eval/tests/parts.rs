@@ -43,6 +43,7 @@ impl Obvious<'_> {
             lets: Vec::new(),
             when: vec![expr.clone()],
             flow: Vec::new(),
+            is_shadow: false,
             triggers: rule.triggers.clone(),
             reactions: Vec::new(),
         };

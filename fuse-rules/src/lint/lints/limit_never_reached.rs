@@ -46,6 +46,10 @@ struct Stricter<'r> {
 /// The first clause of a rule that keeps this limit from ever being the one that suppresses an action.
 fn stricter<'r>(rule: &'r Rule, clause: &FlowClause) -> Option<Stricter<'r>> {
     let Flow::Limit { count, per } = clause.flow else { return None };
+    // Other rules may reach it.
+    if clause.limiter.is_some() {
+        return None;
+    }
     let count = u128::from(count);
     let at = rule.flow.iter().position(|own| own.span == clause.span)?;
     let keys = texts(clause);
@@ -74,7 +78,7 @@ fn texts(clause: &FlowClause) -> Vec<String> {
 
 fn report(clause: &FlowClause, by: &Stricter<'_>, out: &mut Findings) {
     let Flow::Limit { count, per } = clause.flow else { return };
-    let (stricter, per) = (by.clause.flow.text(&texts(by.clause)), duration_text(per));
+    let (stricter, per) = (by.clause.text(&texts(by.clause)), duration_text(per));
     let message = format!(
         "this limit of {count} per {per} is never reached: `{stricter}` lets at most {} through in that time",
         by.at_most

@@ -34,6 +34,7 @@ mod unused_const;
 mod unused_event;
 mod unused_fuse;
 mod unused_let;
+mod unused_limiter;
 mod unused_source;
 mod unused_type;
 mod unused_use;
@@ -75,6 +76,7 @@ pub(super) static ALL: &[&Pass] = &[
     &unused_event::PASS,
     &unused_fuse::PASS,
     &unused_let::PASS,
+    &unused_limiter::PASS,
     &unused_source::PASS,
     &unused_type::PASS,
     &unused_use::PASS,

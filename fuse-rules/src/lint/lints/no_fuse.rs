@@ -16,7 +16,8 @@ pub(super) static PASS: Pass = Pass {
 };
 
 fn check(context: &LintContext<'_>, out: &mut Findings) {
-    for rule in context.rules.sensors.iter().flat_map(|sensor| &sensor.rules) {
+    let all = context.rules.sensors.iter().flat_map(|sensor| &sensor.rules);
+    for rule in all.filter(|rule| !rule.is_shadow) {
         let changes = |trigger: &&Trigger| {
             let schema = context.registry.find_trigger(&trigger.kind);
             schema.is_some_and(|schema| !schema.is_notification())

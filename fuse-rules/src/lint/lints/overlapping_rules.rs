@@ -25,7 +25,8 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
     let mut facts = context.facts();
     // The rules that change an object, by event and object.
     let mut acting: FxHashMap<(&EventName, String), Vec<usize>> = FxHashMap::default();
-    for (number, rule) in facts.rules.iter().enumerate() {
+    let all = facts.rules.iter().enumerate();
+    for (number, rule) in all.filter(|(_, rule)| !rule.placed.rule.is_shadow) {
         let sensor = rule.placed.sensor;
         for object in rule.placed.rule.triggers.iter().filter_map(object) {
             for event in &sensor.events {

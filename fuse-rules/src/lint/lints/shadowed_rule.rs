@@ -54,9 +54,15 @@ fn shadows(facts: &mut Facts<'_>, number: usize, by: usize) -> bool {
     };
     let (rule, shadow) = (own.placed.rule, other.placed.rule);
     let flow = |rule: &Rule| -> Vec<_> {
-        rule.flow.iter().map(|clause| (clause.identity.clone(), clause.flow)).collect()
+        rule.flow
+            .iter()
+            .map(|clause| (clause.identity.clone(), clause.flow, clause.limiter.clone()))
+            .collect()
     };
-    let same = own.actions == other.actions
+    // A new rule is tried in shadow beside the one that it replaces.
+    let same = !rule.is_shadow
+        && !shadow.is_shadow
+        && own.actions == other.actions
         && shadow.requires.iter().all(|fuse| rule.requires.contains(fuse))
         && flow(rule) == flow(shadow);
     // If two rules match the same events, only the later one is reported.

@@ -1,5 +1,8 @@
 //! Mutations of flow control: clauses and keys are removed, and parameters are changed.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::operators::ConditionMutator;
 use crate::flow::Flow;
 use crate::literals::duration_text;
@@ -29,6 +32,35 @@ pub(super) fn of_sensor(
         (rules.collect(), what, span)
     })
     .collect()
+}
+
+/// The mutations of the parameters of the limiters that rules use, by name: the change, and the sensors with the rules that
+/// it affects.
+pub(super) fn of_limiters(sensors: &[Arc<Sensor>]) -> Vec<(String, String, Vec<Sensor>)> {
+    let all = sensors.iter().flat_map(|sensor| &sensor.rules).flat_map(|rule| &rule.flow);
+    let limiters: BTreeMap<&str, Flow> =
+        all.filter_map(|clause| Some((clause.limiter.as_deref()?, clause.flow))).collect();
+    let mut mutated = Vec::new();
+    for (name, flow) in limiters {
+        for (other, what) in parameters(flow) {
+            let uses = |clause: &FlowClause| clause.limiter.as_deref() == Some(name);
+            let affected = sensors.iter().filter_map(|sensor| {
+                let rules = sensor.rules.iter().filter(|rule| rule.flow.iter().any(uses));
+                let rules: Vec<Rule> = rules
+                    .map(|rule| {
+                        let mut rule = rule.clone();
+                        let own = rule.flow.iter_mut().filter(|clause| uses(clause));
+                        own.for_each(|clause| clause.flow = other);
+                        rule
+                    })
+                    .collect();
+                (!rules.is_empty())
+                    .then(|| Sensor { rules, ..super::mutations::without_rules(sensor) })
+            });
+            mutated.push((name.to_owned(), what, affected.collect()));
+        }
+    }
+    mutated
 }
 
 /// The rule with another clause in place of this one, or none.
@@ -63,7 +95,9 @@ fn variants<'c>(
         let what = format!("the key `{}` is removed", mutator.text(key.span));
         all.push((clause, Some(fewer), what, key.span));
     }
-    for (flow, what) in parameters(clause.flow) {
+    // Those of a limiter are changed for all of its rules at once.
+    let own = if clause.limiter.is_some() { Vec::new() } else { parameters(clause.flow) };
+    for (flow, what) in own {
         let changed = FlowClause { flow, ..clause.clone() };
         all.push((clause, Some(changed), what, clause.span));
     }

@@ -7,7 +7,7 @@ use super::operators::{ConditionMutation, ConditionMutator};
 use crate::ruleset::Ruleset;
 use crate::span::Span;
 use crate::stdlib;
-use crate::typed::{Expr, Mapped, MappedValue, Rule, Sensor};
+use crate::typed::{Definition, DefinitionKind, Expr, Mapped, MappedValue, Rule, Sensor};
 
 /// A mutation, with the mutated sensors. They contain only the rules that the mutation affects.
 pub(super) struct Mutation {
@@ -49,6 +49,14 @@ pub(super) fn mutations(ruleset: &Ruleset) -> Vec<Mutation> {
     };
     for (at, sensor) in ruleset.typed().sensors.iter().enumerate() {
         planner.sensor(at, sensor);
+    }
+    for (name, what, sensors) in flow::of_limiters(&ruleset.typed().sensors) {
+        let is_it = |one: &&Definition| {
+            one.kind == DefinitionKind::Limiter && ruleset.files().text(one.name) == name
+        };
+        let Some(declared) = ruleset.typed().definitions.iter().find(is_it) else { continue };
+        let (span, changed) = (declared.span, ChangedPart::Action);
+        planner.planned.push(Planned::Ready(Mutation { span, what, sensors, changed }));
     }
     let planned = planner.planned.into_iter().map(|planned| planned.mutation(mutator));
     // The standard library has its own tests.
@@ -169,6 +177,10 @@ impl Planner<'_> {
             let what = format!("`requires {name}` is removed");
             mutated.push((Rule { requires, ..rule.clone() }, what, rule.span));
         }
+        if rule.is_shadow {
+            let what = "`shadow` is removed".to_owned();
+            mutated.push((Rule { is_shadow: false, ..rule.clone() }, what, rule.span));
+        }
         mutated.extend(flow::of_rule(sensor, rule, self.mutator));
         for (i, trigger) in rule.triggers.iter().enumerate() {
             let Some(block) = self.blocks.get(&trigger.span).copied() else { continue };
@@ -276,7 +288,7 @@ fn without_one(fields: &[Mapped], block: Span) -> Vec<(Vec<Mapped>, String, Span
 }
 
 /// A copy of a sensor without its rules.
-fn without_rules(sensor: &Sensor) -> Sensor {
+pub(super) fn without_rules(sensor: &Sensor) -> Sensor {
     Sensor {
         name: sensor.name.clone(),
         span: sensor.span,

@@ -42,6 +42,7 @@ const BEGINNINGS: &[&str] =
 const ONCE: &[&str] = &[
     "",
     "after 2 within 4h per @P\n",
+    "shadow\n",
     "once per @P within 4h\n",
     "limit 2 per 4h per @P\n",
     "requires f\n",

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use fuse_rules::Element;
 use fuse_rules::diagnostic::nearest;
 use fuse_rules::explain::{Explained, ExplainedPage, PageRequest, Part};
+use fuse_rules::{Action, Element};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::bounds::{
     self, MAX_DECISION_BYTES, MAX_DECISIONS_BYTES, MAX_OBJECT_BYTES, MAX_ONLY_OBJECT_BYTES,
@@ -16,6 +16,7 @@ use super::{Cursor, Question};
 use crate::admin::Admin;
 use crate::generation::Generation;
 use crate::ledger::{ActionRecord, DecisionRecord, EventRecord};
+use crate::triggers::{ActionRequest, action_id};
 
 /// The depth of a decision in an answer, and of its object.
 const DEPTH: usize = 2;
@@ -258,30 +259,43 @@ impl<'r> Builder<'r> {
     fn recorded(&self, decision: &DecisionRecord) -> Line {
         let action = decision.action.as_ref().and_then(|id| {
             let action = self.actions.get(id.as_str())?;
-            let request = crate::triggers::ActionRequest {
-                id: id.clone(),
-                action: action.action.clone(),
-                event: self.record.event.key(),
-                checkpoint: None,
-            };
-            let trigger = self.admin.triggers.get(&action.action.trigger);
-            let trigger = trigger.filter(|_| self.question.payloads);
+            let (state, observed) = (&action.state, action.observed.as_ref());
             Some(ActionLine {
-                id: id.clone(),
-                trigger: action.action.trigger.clone(),
-                state: bounds::cut_all(&action.state),
-                observed: action.observed.as_ref().map(bounds::cut_all),
-                object: trigger.and_then(|trigger| trigger.render(&request).ok()),
+                state: bounds::cut_all(state),
+                observed: observed.map(bounds::cut_all),
+                ..self.action(id.clone(), &action.action)
             })
         });
+        let shadow = decision.shadow.as_ref();
+        let shadow =
+            shadow.map(|action| self.action(action_id(&self.record.event.key(), action), action));
         Line {
             rule: decision.rule.clone(),
             element: decision.element.clone(),
             outcome: decision.outcome.as_str(),
             reason: bounds::cut(&decision.reason).into_owned(),
-            action,
+            action: action.or(shadow),
             conditions: Vec::new(),
             note: None,
+        }
+    }
+
+    /// An action that is not performed: that of a rule in shadow.
+    fn action(&self, id: String, action: &Action) -> ActionLine {
+        let request = ActionRequest {
+            id: id.clone(),
+            action: action.clone(),
+            event: self.record.event.key(),
+            checkpoint: None,
+        };
+        let trigger = self.admin.triggers.get(&action.trigger);
+        let trigger = trigger.filter(|_| self.question.payloads);
+        ActionLine {
+            id,
+            trigger: action.trigger.clone(),
+            state: json!({ "state": "shadow" }),
+            observed: None,
+            object: trigger.and_then(|trigger| trigger.render(&request).ok()),
         }
     }
 }

@@ -69,7 +69,8 @@ pub(super) fn report(
                 .to_owned(),
         );
     }
-    if !question.payloads && !record.actions.is_empty() {
+    let has_shadow = record.decisions.iter().any(|decision| decision.shadow.is_some());
+    if !question.payloads && (!record.actions.is_empty() || has_shadow) {
         notes.push("the objects of actions are shown only to requests with a token".to_owned());
     }
     if let Some(replay) = &record.event.replay {

@@ -168,6 +168,7 @@ async fn the_record_has_its_place_on_the_pages() {
     let on_record = |rule: &str, element: u32, reason: &str| DecisionRecord {
         rule: rule.into(),
         element: Some(vec![element]),
+        shadow: None,
         outcome: Outcome::Fired,
         reason: reason.into(),
         action: None,
@@ -230,6 +231,7 @@ async fn long_texts_are_cut() {
     let decision = DecisionRecord {
         rule: "s/r".into(),
         element: None,
+        shadow: None,
         outcome: Outcome::Rejected,
         reason: "x".repeat(5_000),
         action: None,

@@ -95,7 +95,8 @@ impl Engine {
             .map(|(id, action)| (id.as_str(), action.trigger.as_str()))
             .collect();
         let replayed = |decision: DecisionRecord| {
-            let DecisionRecord { rule, element, outcome, reason, action, reacts_to: _ } = decision;
+            let DecisionRecord { rule, element, outcome, reason, action, reacts_to: _, shadow: _ } =
+                decision;
             let action = action.and_then(|id| {
                 let trigger = (*triggers.get(id.as_str())?).to_owned();
                 Some(ReplayedAction { id, trigger, object: None })

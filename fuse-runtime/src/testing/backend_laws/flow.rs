@@ -1,6 +1,7 @@
 //! Laws of flow control: the states of clauses change with the decisions.
 
 use fuse_rules::Outcome;
+use fuse_rules::flow::Occurrence;
 
 use super::Fixture;
 use super::support::{
@@ -95,6 +96,35 @@ pub async fn a_limit_lets_no_more_through_than_its_number(
     Ok(())
 }
 
+/// The rules that use a limiter share its places, also across a crash.
+///
+/// # Errors
+///
+/// The backend breaks the law.
+pub async fn rules_share_the_places_of_a_limiter(fixture: &dyn Fixture) -> Result<(), Violation> {
+    let mut opened = OpenBackend::new(fixture).await?;
+    for (id, rule, outcome) in [
+        ("a", "s/r", Outcome::Fired),
+        ("b", "t/r", Outcome::Fired),
+        ("c", "s/r", Outcome::Suppressed),
+        ("d", "u/r", Outcome::Suppressed),
+    ] {
+        opened = opened.crash(fixture).await?;
+        let event = opened.accept(id, 0).await?;
+        let mut verdict = verdict(&event, id, 0);
+        verdict.decisions = vec![fired(rule, None, id)];
+        verdict.actions = vec![(id.into(), action(rule, None))];
+        let mut occurrence = Occurrence { rule: rule.into(), ..limited(id) };
+        for request in &mut occurrence.requests {
+            request.limiter = Some("api".into());
+        }
+        verdict.flow = vec![occurrence];
+        let record = opened.ledger.decide(verdict).await?;
+        ensure_eq!(outcomes(&record), [outcome], "the outcome of event `{id}`");
+    }
+    Ok(())
+}
+
 /// `after` counts matches across crashes. One that is counted has the reason and no action, and its count is stored, also if
 /// a later clause suppresses the one that passes.
 ///
@@ -131,6 +161,43 @@ pub async fn matches_are_counted_across_crashes(fixture: &dyn Fixture) -> Result
         }
     }
     ensure_eq!(opened.counts().await?, (1, 0), "the number of unsettled actions and dead letters");
+    Ok(())
+}
+
+/// What a rule in shadow would have done is on record, also after a crash, and is not an action. Flow control applies to it.
+///
+/// # Errors
+///
+/// The backend breaks the law.
+pub async fn an_action_in_shadow_is_recorded_and_never_performed(
+    fixture: &dyn Fixture,
+) -> Result<(), Violation> {
+    let mut opened = OpenBackend::new(fixture).await?;
+    let shadow = Some(Box::new(action("s/r", None)));
+    for (id, outcome) in [("a", Outcome::Shadow), ("b", Outcome::Suppressed)] {
+        let event = opened.accept(id, 0).await?;
+        let mut verdict = verdict(&event, id, 0);
+        verdict.actions.clear();
+        for decision in &mut verdict.decisions {
+            decision.outcome = Outcome::Shadow;
+            decision.action = None;
+            decision.shadow.clone_from(&shadow);
+        }
+        verdict.flow = vec![once("\"k\"", id, None)];
+        opened.ledger.decide(verdict).await?;
+        opened = opened.crash(fixture).await?;
+        let Some(record) = opened.ledger.event(&event).await? else {
+            ensure!(false, "event `{id}` is not on record");
+            continue;
+        };
+        ensure_eq!(outcomes(&record), [outcome], "the outcome of event `{id}`");
+        let on_record: Vec<_> = record.decisions.iter().map(|one| one.shadow.clone()).collect();
+        let expected = if outcome == Outcome::Shadow { shadow.clone() } else { None };
+        ensure_eq!(on_record, [expected], "what it would have done");
+        ensure_eq!(record.actions.len(), 0, "the number of actions");
+        ensure!(record.is_settled(), "an event in shadow is not settled");
+    }
+    ensure_eq!(opened.counts().await?, (0, 0), "the number of unsettled actions and dead letters");
     Ok(())
 }
 

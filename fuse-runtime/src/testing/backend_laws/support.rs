@@ -249,6 +249,7 @@ pub(crate) fn fired(rule: &str, element: Element, id: &str) -> DecisionRecord {
     DecisionRecord {
         rule: rule.into(),
         element,
+        shadow: None,
         outcome: Outcome::Fired,
         reason: "every condition holds".into(),
         action: Some(id.into()),
@@ -260,6 +261,7 @@ pub(crate) fn rejected(rule: &str, element: Element, reason: &str) -> DecisionRe
     DecisionRecord {
         rule: rule.into(),
         element,
+        shadow: None,
         outcome: Outcome::Rejected,
         reason: reason.into(),
         action: None,
@@ -273,9 +275,11 @@ pub(crate) fn once(key: &str, event: &str, element: Element) -> Occurrence {
         rule: "s/r".into(),
         owner: Owner::new(event, &format!("event `{event}`"), element.as_deref()),
         element,
+        is_shadow: false,
         requests: vec![FlowRequest {
             clause: "once per body.k".into(),
             flow: Flow::Once { within: SignedDuration::from_hours(4) },
+            limiter: None,
             values: vec![key.into()],
             is_sensitive: false,
         }],
@@ -288,6 +292,7 @@ pub(crate) fn limited(event: &str) -> Occurrence {
     let request = FlowRequest {
         clause: "limit per ".into(),
         flow: Flow::Limit { count: 2, per },
+        limiter: None,
         values: Vec::new(),
         is_sensitive: false,
     };
@@ -299,6 +304,7 @@ pub(crate) fn third(event: &str) -> Occurrence {
     let request = FlowRequest {
         clause: "after per ".into(),
         flow: Flow::After { count: 3, within: SignedDuration::from_hours(4) },
+        limiter: None,
         values: Vec::new(),
         is_sensitive: false,
     };

@@ -49,7 +49,8 @@ impl Generator<'_> {
     }
 
     fn shared(&mut self) {
-        match self.choose(7) {
+        match self.choose(8) {
+            7 => self.t("shadow"),
             0 => {
                 self.t("when");
                 self.expr();

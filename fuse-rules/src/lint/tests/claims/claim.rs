@@ -51,7 +51,7 @@ impl FlowLine {
     pub(super) fn asks(&self, request: &FlowRequest) -> bool {
         let keys = request.clause.split_once(" per ").map_or("", |(_, keys)| keys);
         let keys = if keys.is_empty() { Vec::new() } else { vec![keys.to_owned()] };
-        request.flow.text(&keys) == self.0
+        request.flow.text_with(request.limiter.as_deref(), &keys) == self.0
     }
 }
 
@@ -205,7 +205,7 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
             assert!(is_same(text, &lines.without(line..end + 1)), "{}", shown());
         }
         "unused-const" | "unused-condition" | "unused-event" | "unused-fuse" | "unused-let"
-        | "unused-type" | "unused-use" => {
+        | "unused-limiter" | "unused-type" | "unused-use" => {
             assert!(is_same(text, &lines.without(line..line + 1)), "{}", shown())
         }
         "unauthenticated-source" => {
