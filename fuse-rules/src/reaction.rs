@@ -102,9 +102,7 @@ pub struct ReactionCause {
     pub state: String,
     /// Why, for people.
     pub reason: String,
-    /// The index of the trigger whose action failed. Each action has reactions of its own.
-    pub ordinal: u32,
-    /// The id of the action that failed.
+    /// The id of the action that failed. Each action has reactions of its own.
     pub action: Option<String>,
     /// The object that failed, such as `Workflow cicd/heal-x7`.
     pub object: Option<String>,
@@ -120,7 +118,6 @@ impl ReactionCause {
             element: decision.element.clone(),
             state: decision.outcome.to_string(),
             reason: decision.reason.clone(),
-            ordinal: 0,
             action: None,
             object: None,
         })

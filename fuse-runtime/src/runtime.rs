@@ -344,7 +344,6 @@ impl Runtime {
                 metrics: Arc::clone(&metrics),
                 clock: clock.clone(),
                 reactions: engine.reactions(),
-                parked: Arc::clone(&engine.parked),
                 problems: Arc::clone(&unfollowed),
             })
         });

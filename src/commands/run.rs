@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use fuse_rules::diagnostic::Style;
+use fuse_rules::inventory::RuleInfo;
 use fuse_rules::literals::parse_switch;
 use fuse_rules::{Fuses, Ruleset};
 use fuse_runtime::backend::Embedded;
@@ -227,19 +228,32 @@ fn unknown_switches(ruleset: &Ruleset) -> Vec<String> {
         .collect()
 }
 
-/// The fuses that each rule requires.
-fn required(ruleset: &Ruleset) -> Vec<(String, Vec<String>)> {
-    let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
-    ruleset.rules().map(|rule| (rule.name.to_owned(), owned(rule.requires))).collect()
+/// What decides whether a rule acts.
+struct RequiredFuses {
+    rule: String,
+    requires: Vec<String>,
+    is_shadow: bool,
 }
 
-/// One line per rule: whether it is armed, or which fuse gates it.
-fn armed(required: &[(String, Vec<String>)], fuses: &Fuses) -> Vec<String> {
+fn required(ruleset: &Ruleset) -> Vec<RequiredFuses> {
+    let of_rule = |rule: RuleInfo<'_>| RequiredFuses {
+        rule: rule.name.to_owned(),
+        requires: rule.requires.into_iter().map(str::to_owned).collect(),
+        is_shadow: rule.is_shadow,
+    };
+    ruleset.rules().map(of_rule).collect()
+}
+
+/// One line per rule: whether it is armed, or which fuse gates it, or that it is in shadow.
+fn armed(required: &[RequiredFuses], fuses: &Fuses) -> Vec<String> {
     let is_off = |name: &&str| fuses.get(name) == Some(false);
     required
         .iter()
-        .map(|(rule, requires)| {
+        .map(|RequiredFuses { rule, requires, is_shadow }| {
             let off: Vec<&str> = requires.iter().map(String::as_str).filter(is_off).collect();
+            if off.is_empty() && *is_shadow {
+                return format!("in shadow: {rule} (its actions are recorded, and not performed)");
+            }
             if off.is_empty() {
                 return format!("armed: {rule}");
             }

@@ -41,12 +41,8 @@ pub(crate) fn react(plan: &Pooled, event: &Event<'_>, cause: &ReactionCause) -> 
                 is_over = true;
                 let reaction = rule.reactions.iter().find(|reaction| reaction.kind == cause.kind);
                 let Some(reaction) = reaction else { return };
-                let triggers = u32::try_from(reaction.triggers.len()).unwrap_or(u32::MAX);
                 let flow = (reaction.flow.as_slice(), false);
-                rendered(flow, &reaction.triggers, site.stack, &mut |mut verdict| {
-                    if let Verdict::Fired { ordinal, .. } = &mut verdict {
-                        *ordinal = ordinal.saturating_add(cause.ordinal.saturating_mul(triggers));
-                    }
+                rendered(flow, &reaction.triggers, site.stack, &mut |verdict| {
                     decisions.push(decision(&reaction.name, site.element, verdict));
                 });
             },

@@ -11,7 +11,7 @@ use crate::event::DEFAULT_RECEIVED;
 use crate::fuses::Fuses;
 use crate::span::Span;
 use crate::typed::Shown;
-use crate::typed::{Mapped, MappedValue, Rules, Trigger};
+use crate::typed::{Mapped, MappedValue, Rule, Rules, Trigger};
 use crate::value::cut_at;
 
 /// The most rules that one rule is compared with.
@@ -78,7 +78,7 @@ impl<'a> Facts<'a> {
                     matching: analysis.matching(placed),
                     clauses: analysis.rule_clauses(placed),
                     always_matches: conditional && analysis.failing(placed).is_never(),
-                    actions: rule.triggers.iter().map(action).collect(),
+                    actions: actions(rule),
                 });
             }
         }
@@ -185,6 +185,15 @@ pub(crate) fn shown(witness: &Witness) -> String {
 }
 
 /// The normalized text of a trigger. Triggers with the same effect have the same text.
+/// What a rule does, and how it reacts.
+fn actions(rule: &Rule) -> Vec<String> {
+    let reactions = rule.reactions.iter().flat_map(|reaction| {
+        let kind = reaction.kind;
+        reaction.triggers.iter().map(move |trigger| format!("on {kind} {}", action(trigger)))
+    });
+    rule.triggers.iter().map(action).chain(reactions).collect()
+}
+
 fn action(trigger: &Trigger) -> String {
     let mut out = format!("{} ", trigger.kind);
     fields(&trigger.fields, &mut out);

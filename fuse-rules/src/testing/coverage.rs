@@ -276,7 +276,13 @@ fn uncovered(rules: &Rules, tests: &Tests<'_>) -> Coverage {
                     .map(|outcome| (outcome, false))
                     .collect(),
                 flow: several(&rule.flow),
-                reactions: rule.reactions.iter().map(|one| (one.kind, false)).collect(),
+                // A rule in shadow does not react.
+                reactions: rule
+                    .reactions
+                    .iter()
+                    .filter(|_| !rule.is_shadow)
+                    .map(|one| (one.kind, false))
+                    .collect(),
             });
         }
         // The standard library has its own tests.

@@ -1,6 +1,8 @@
 //! The reactions of rules in tests. A test cannot make an action fail, so for each action that fires, the reaction to its
 //! failure is evaluated as if it had failed; only an expectation about this reaction sees it.
 
+use std::collections::BTreeSet;
+
 use super::Tests;
 use super::execute::SentEvent;
 use crate::decision::{Action, Decision, Outcome};
@@ -15,6 +17,7 @@ impl Tests<'_> {
     pub(super) fn react(&self, states: &mut FlowStates, name: &str, sent: &mut SentEvent<'_>) {
         let event = (sent.event.source(), sent.event.name());
         let mut causes: Vec<ReactionCause> = Vec::new();
+        let mut seen = BTreeSet::new();
         for decision in &sent.evaluation.decisions {
             let cause = match (&decision.action, ReactionCause::of_decision(decision)) {
                 (Some(action), None) if decision.outcome == Outcome::Fired => failure(action),
@@ -22,12 +25,9 @@ impl Tests<'_> {
                 _ => continue,
             };
             // A rule with several triggers has several decisions, but one reaction.
-            let is_known = causes.last().is_some_and(|last| {
-                last.kind != ReactionKind::Failure
-                    && (last.kind, &last.rule, &last.element)
-                        == (cause.kind, &cause.rule, &cause.element)
-            });
-            if !is_known && self.plan.reacts(event, &cause.rule, cause.kind) {
+            let is_new = cause.kind == ReactionKind::Failure
+                || seen.insert((cause.kind, cause.rule.clone(), cause.element.clone()));
+            if is_new && self.plan.reacts(event, &cause.rule, cause.kind) {
                 causes.push(cause);
             }
         }
@@ -75,7 +75,6 @@ fn failure(action: &Action) -> ReactionCause {
         element: action.element.clone(),
         state: state.to_owned(),
         reason: reason.to_owned(),
-        ordinal: action.ordinal,
         action: Some("test".to_owned()),
         object: None,
     }

@@ -15,7 +15,7 @@ use crate::event::{Envelope, EventKey, ReplayScope};
 use crate::generation::Generation;
 use crate::http::shorten;
 use crate::ledger::{DecisionRecord, EventRecord, LedgerError, Verdict};
-use crate::triggers::{ActionRequest, Triggers, action_id};
+use crate::triggers::{ActionRequest, Triggers, action_id, reaction_id};
 
 /// How many rejected decisions of one event are logged.
 const MAX_LOGGED_REJECTED: usize = 10;
@@ -174,7 +174,10 @@ pub(super) fn add_decision(
     let mut action = decision.action.take();
     // The ledger has no action of a rule in shadow: nothing can perform it.
     let shadow = action.take_if(|_| decision.outcome == Outcome::Shadow).map(Box::new);
-    let id = action.as_ref().map(|action| action_id(key, action));
+    let id = action.as_ref().map(|action| match &reacts_to {
+        Some(failed) => reaction_id(failed, action),
+        None => action_id(key, action),
+    });
     verdict.flow.extend(decision.occurrence(&key.encode(), &format!("event `{}`", key.id)));
     if let (Some(id), Some(action)) = (&id, action) {
         verdict.actions.push((id.clone(), action));

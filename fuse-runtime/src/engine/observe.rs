@@ -12,8 +12,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
-use super::parked::Parked;
-use super::reactions::Reactions;
+use super::reactions::{Reactions, is_invalid};
 use crate::clock::Clock;
 use crate::event::EventKey;
 use crate::kubernetes::{Cluster, Followed, Scope, Seen};
@@ -33,7 +32,6 @@ pub(crate) struct Follower {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
     pub(crate) reactions: Reactions,
-    pub(crate) parked: Arc<Parked>,
     /// Why a watch does not work, for each one that does not.
     pub(crate) problems: Arc<Mutex<BTreeMap<Watch, String>>>,
 }
@@ -186,17 +184,13 @@ impl Follower {
         let Some(verdict) = self.reactions.to_observed(event, action, observed).await? else {
             return self.ledger.observe(event, action, observed.clone()).await;
         };
-        let outcomes: Vec<_> =
-            verdict.decisions.iter().map(|one| (one.rule.clone(), one.outcome)).collect();
-        let (is_news, added) =
-            self.ledger.observe_and_react(event, action, observed.clone(), verdict).await?;
+        let reacted = self.ledger.observe_and_react(event, action, observed.clone(), verdict).await;
+        if is_invalid(&reacted, "") {
+            return self.ledger.observe(event, action, observed.clone()).await;
+        }
+        let (is_news, reacted) = reacted?;
         if is_news {
-            for (rule, outcome) in outcomes {
-                self.metrics.decided(&rule, outcome.as_str());
-            }
-            for action in added {
-                self.parked.adopt(action);
-            }
+            self.reactions.start(reacted).await?;
         }
         Ok(is_news)
     }

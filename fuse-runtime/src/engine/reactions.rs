@@ -1,35 +1,47 @@
 //! Reactions: what rules do because they may not act, or because their actions failed. Reactions to decisions are
 //! recorded before the event is acknowledged, and those to a failure in the commit that records it.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use fuse_rules::{Decision, ReactionCause, ReactionKind};
+use fuse_rules::{Decision, Outcome, ReactionCause, ReactionKind};
 use jiff::Timestamp;
 
 use super::decide::{add_decision, reject_unrenderable};
+use super::parked::Parked;
 use super::retry::request;
 use super::{Engine, Interrupted};
 use crate::clock::Clock;
 use crate::event::{Envelope, EventKey};
 use crate::generation::{ActiveGeneration, Generation};
+use crate::http::shorten;
+use crate::ledger::transition;
 use crate::ledger::{
-    ActionState, DeadLetterKind, EventAction, EventRecord, Ledger, LedgerError, Observed,
-    ObservedResult, Permit, Verdict,
+    ActionState, DeadLetterKind, EventRecord, Ledger, LedgerError, Observed, ObservedResult,
+    Permit, Reacted, Verdict,
 };
+use crate::metrics::Metrics;
 use crate::triggers::{ActionRequest, Triggers};
 
-/// Evaluates reactions by the rules in use.
+/// How many reactions to its decisions one event may have. Each evaluates the event again.
+const MAX_REACTIONS: usize = 250;
+
+/// Evaluates reactions by the rules in use, and records and starts them.
 #[derive(Clone)]
 pub(crate) struct Reactions {
     pub(crate) active: ActiveGeneration,
     pub(crate) triggers: Triggers,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) clock: Clock,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) parked: Arc<Parked>,
+    /// How many actions of one trigger may be held or wait.
+    pub(crate) max_held: usize,
 }
 
 impl Reactions {
-    /// The reactions to the decisions about an event. `None` if no rule reacts to them.
+    /// The reactions to the decisions about an event that are not on record. `None` if there are none.
     pub(super) async fn to_decisions(
         &self,
         event: &Envelope,
@@ -38,28 +50,45 @@ impl Reactions {
         if record.rejected.is_some() {
             return Ok(None);
         }
-        let mut causes: Vec<ReactionCause> = Vec::new();
+        let (generation, key) = (self.active.get(), event.key());
+        // A rule with several triggers has several decisions, but one reaction.
+        let mut seen = HashSet::new();
+        let mut causes = Vec::new();
         for decision in &record.decisions {
             let Some(kind) = ReactionKind::of(decision.outcome) else { continue };
-            let cause = ReactionCause {
+            if !generation.plan.reacts((&key.source, &key.name), &decision.rule, kind)
+                || !seen.insert((kind, &decision.rule, &decision.element))
+            {
+                continue;
+            }
+            causes.push(ReactionCause {
                 kind,
                 rule: decision.rule.clone(),
                 element: decision.element.clone(),
                 state: decision.outcome.to_string(),
                 reason: decision.reason.clone(),
-                ordinal: 0,
                 action: None,
                 object: None,
-            };
-            // A rule with several triggers has several decisions, but one reaction.
-            let is_known = causes.last().is_some_and(|last| {
-                (last.kind, &last.rule, &last.element) == (cause.kind, &cause.rule, &cause.element)
             });
-            if !is_known {
-                causes.push(cause);
-            }
         }
-        self.verdict(event, causes).await
+        if causes.is_empty() {
+            return Ok(None);
+        }
+        let left_out = causes.split_off(causes.len().min(MAX_REACTIONS));
+        let known: HashSet<_> =
+            record.decisions.iter().map(|one| (one.rule.clone(), one.element.clone())).collect();
+        let is_new = |cause: &ReactionCause| {
+            !known.contains(&(cause.kind.name_for(&cause.rule), cause.element.clone()))
+        };
+        causes.retain(is_new);
+        let too_many = left_out.first().filter(|cause| is_new(cause)).map(|cause| {
+            let why = format!(
+                "the event has {} more reactions than {MAX_REACTIONS}, which is the limit",
+                left_out.len()
+            );
+            rejected(cause, why)
+        });
+        self.verdict(event, causes, too_many).await
     }
 
     /// The reactions to an action that was given up.
@@ -77,15 +106,15 @@ impl Reactions {
             element: action.element.clone(),
             state: state.to_owned(),
             reason: reason.to_owned(),
-            ordinal: action.ordinal,
             action: Some(id.clone()),
             object,
         };
-        if !self.reacts(&self.active.get(), event, &cause) {
+        let names = (event.source.as_str(), event.name.as_str());
+        if !self.active.get().plan.reacts(names, &cause.rule, cause.kind) {
             return Ok(None);
         }
         let Some(record) = self.ledger.event(event).await? else { return Ok(None) };
-        self.verdict(&record.event, vec![cause]).await
+        self.verdict(&record.event, vec![cause], None).await
     }
 
     /// The reactions to the failure of the object that an action created.
@@ -99,6 +128,9 @@ impl Reactions {
             return Ok(None);
         }
         let Some(action) = self.ledger.action(event, id).await? else { return Ok(None) };
+        if transition::observe(&action.action, observed).is_none() {
+            return Ok(None);
+        }
         let Observed { kind, namespace, name, phase, message, result, .. } = observed;
         let object = match namespace {
             Some(namespace) => format!("{kind} {namespace}/{name}"),
@@ -112,31 +144,69 @@ impl Reactions {
         self.to_failure(&request, result.as_str(), &reason, Some(object)).await
     }
 
-    fn reacts(&self, generation: &Generation, event: &EventKey, cause: &ReactionCause) -> bool {
-        generation.plan.reacts((&event.source, &event.name), &cause.rule, cause.kind)
-    }
-
     /// The verdict with the reactions to these causes. `None` if there are none.
     async fn verdict(
         &self,
         event: &Envelope,
-        mut causes: Vec<ReactionCause>,
+        causes: Vec<ReactionCause>,
+        more: Option<Decision>,
     ) -> Result<Option<Verdict>, LedgerError> {
-        let generation = self.active.get();
-        let key = event.key();
-        causes.retain(|cause| self.reacts(&generation, &key, cause));
-        if causes.is_empty() {
-            return Ok(None);
-        }
-        let (triggers, event) = (self.triggers.clone(), event.clone());
+        let (generation, triggers, event) =
+            (self.active.get(), self.triggers.clone(), event.clone());
         let now = (self.clock.now(), self.clock.steady());
         // Not on the async threads: an expensive event must not delay others.
-        let verdict = move || verdict(&generation, &triggers, &event, &causes, now);
+        let verdict = move || verdict(&generation, &triggers, &event, &causes, more, now);
         let verdict = tokio::task::spawn_blocking(verdict).await;
         let interrupted =
-            |error| LedgerError::Invalid(format!("a reaction was interrupted: {error}"));
+            |error| LedgerError::Storage(format!("a reaction was interrupted: {error}"));
         let verdict = verdict.map_err(interrupted)?;
         Ok(Some(verdict).filter(|verdict| !verdict.decisions.is_empty()))
+    }
+
+    /// Counts, logs and starts reactions that were recorded.
+    pub(super) async fn start(&self, reacted: Reacted) -> Result<(), LedgerError> {
+        for decision in &reacted.decisions {
+            self.metrics.decided(&decision.rule, decision.outcome.as_str());
+            if decision.outcome == Outcome::Rejected {
+                let (rule, reason) = (&decision.rule, shorten(&decision.reason));
+                tracing::warn!(rule, reason, "a reaction is rejected: a dead letter");
+            }
+        }
+        for action in reacted.actions {
+            let kind = action.action.action.trigger.clone();
+            if self.parked.has_room(&kind, self.max_held) {
+                self.parked.adopt(action);
+                continue;
+            }
+            let max = self.max_held;
+            let reason = format!("{max} actions of its trigger wait already, which is the limit");
+            let (rule, id) = (&action.action.action.rule, &action.action.id);
+            tracing::warn!(action = id, rule, reason, "a reaction is given up: a dead letter");
+            let kind = DeadLetterKind::NotReady;
+            let state = ActionState::DeadLettered { at: self.clock.now(), kind, reason };
+            self.ledger.settle(&action.permit(), state).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a reaction cannot be recorded although what it reacts to can be. That must not stop the latter.
+pub(super) fn is_invalid<T>(reacted: &Result<T, LedgerError>, rule: &str) -> bool {
+    let Err(LedgerError::Invalid(why)) = reacted else { return false };
+    tracing::error!(rule, why, "a reaction cannot be recorded; please report it");
+    true
+}
+
+/// The decision that a reaction is not made.
+fn rejected(cause: &ReactionCause, reason: String) -> Decision {
+    Decision {
+        rule: cause.kind.name_for(&cause.rule),
+        element: cause.element.clone(),
+        outcome: Outcome::Rejected,
+        reason,
+        missing: None,
+        action: None,
+        flow: Vec::new(),
     }
 }
 
@@ -145,6 +215,7 @@ fn verdict(
     triggers: &Triggers,
     event: &Envelope,
     causes: &[ReactionCause],
+    more: Option<Decision>,
     (decided, steady): (Timestamp, Timestamp),
 ) -> Verdict {
     let key = event.key();
@@ -154,6 +225,9 @@ fn verdict(
             reject_unrenderable(&mut decision, triggers, &key);
             add_decision(&mut verdict, decision, cause.action.clone());
         }
+    }
+    if let Some(decision) = more {
+        add_decision(&mut verdict, decision, None);
     }
     for (_, action) in &verdict.actions {
         if let Some(required) = generation.gate.required(&action.rule) {
@@ -169,9 +243,9 @@ fn evaluate(generation: &Generation, event: &Envelope, cause: &ReactionCause) ->
     // A panic must not affect other work. The rule's own decision stays as it is.
     let decisions = catch_unwind(AssertUnwindSafe(|| generation.plan.react(&view, cause)));
     decisions.unwrap_or_else(|_| {
-        let rule = cause.kind.name_for(&cause.rule);
-        tracing::error!(rule, event = event.id, "a reaction failed inside fuse; please report it");
-        Vec::new()
+        let why =
+            "evaluating this reaction failed inside fuse; this is a bug of fuse, please report it";
+        vec![rejected(cause, why.to_owned())]
     })
 }
 
@@ -182,6 +256,9 @@ impl Engine {
             triggers: self.triggers.clone(),
             ledger: Arc::clone(&self.ledger),
             clock: self.clock.clone(),
+            metrics: Arc::clone(&self.metrics),
+            parked: Arc::clone(&self.parked),
+            max_held: self.policy.max_held,
         }
     }
 
@@ -191,26 +268,13 @@ impl Engine {
         event: &Envelope,
         record: &EventRecord,
     ) -> Result<(), LedgerError> {
-        if let Some(verdict) = self.reactions().to_decisions(event, record).await? {
-            self.count_reactions(&verdict);
-            let added = self.ledger.react(verdict).await?;
-            self.perform_reactions(added);
+        let reactions = self.reactions();
+        let Some(verdict) = reactions.to_decisions(event, record).await? else { return Ok(()) };
+        let reacted = self.ledger.react(verdict).await;
+        if is_invalid(&reacted, "") {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// Performs reactions that were recorded.
-    pub(super) fn perform_reactions(&self, actions: Vec<EventAction>) {
-        for action in actions {
-            self.parked.adopt(action);
-        }
-    }
-
-    /// Counts the outcomes of reactions.
-    pub(super) fn count_reactions(&self, verdict: &Verdict) {
-        for decision in &verdict.decisions {
-            self.metrics.decided(&decision.rule, decision.outcome.as_str());
-        }
+        reactions.start(reacted?).await
     }
 
     /// Records the end of an action, together with the reactions to it.
@@ -220,23 +284,24 @@ impl Engine {
         permit: &Permit,
         state: &ActionState,
     ) -> Result<(), Interrupted> {
-        let reactions = match state {
+        let reactions = self.reactions();
+        let verdict = match state {
             // A person wanted that.
             ActionState::DeadLettered {
                 kind: DeadLetterKind::Discarded | DeadLetterKind::Dropped,
                 ..
             } => None,
             ActionState::DeadLettered { kind, reason, .. } => {
-                self.reactions().to_failure(request, kind.as_str(), reason, None).await?
+                reactions.to_failure(request, kind.as_str(), reason, None).await?
             }
             _ => None,
         };
-        let Some(verdict) = reactions else {
-            return Ok(self.ledger.settle(permit, state.clone()).await?);
-        };
-        self.count_reactions(&verdict);
-        let added = self.ledger.settle_and_react(permit, state.clone(), verdict).await?;
-        self.perform_reactions(added);
-        Ok(())
+        if let Some(verdict) = verdict {
+            let reacted = self.ledger.settle_and_react(permit, state.clone(), verdict).await;
+            if !is_invalid(&reacted, &request.action.rule) {
+                return Ok(reactions.start(reacted?).await?);
+            }
+        }
+        Ok(self.ledger.settle(permit, state.clone()).await?)
     }
 }

@@ -15,7 +15,7 @@ use super::transition::{self, DeadEntry, DecidedEvent, Lists, Transition};
 use super::{
     ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
     EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories, FuseSwitch,
-    Ledger, LedgerError, Observed, Permit, Verdict, operate, pages, prune, switch_table,
+    Ledger, LedgerError, Observed, Permit, Reacted, Verdict, operate, pages, prune, switch_table,
 };
 use crate::event::EventKey;
 use crate::store::{
@@ -137,7 +137,7 @@ impl Ledger for EmbeddedLedger {
         Ok(())
     }
 
-    async fn react(&self, verdict: Verdict) -> Result<Vec<EventAction>, LedgerError> {
+    async fn react(&self, verdict: Verdict) -> Result<Reacted, LedgerError> {
         self.store.write(move |transaction| react(transaction, &verdict)).await?
     }
 
@@ -146,7 +146,7 @@ impl Ledger for EmbeddedLedger {
         permit: &Permit,
         state: ActionState,
         verdict: Verdict,
-    ) -> Result<Vec<EventAction>, LedgerError> {
+    ) -> Result<Reacted, LedgerError> {
         let (event, action) = (permit.event().clone(), permit.action().to_owned());
         let settle = Transition::Settle(state);
         let work = move |transaction: &WriteTransaction| {
@@ -172,20 +172,20 @@ impl Ledger for EmbeddedLedger {
         action: &str,
         observed: Observed,
         verdict: Verdict,
-    ) -> Result<(bool, Vec<EventAction>), LedgerError> {
+    ) -> Result<(bool, Reacted), LedgerError> {
         let (event, action) = (event.clone(), action.to_owned());
         let work = move |transaction: &WriteTransaction| {
             let Some(record) = action_of(transaction, &event, &action)? else {
                 return Ok(Err(LedgerError::UnknownAction(action.clone())));
             };
             let Some(changed) = transition::observe(&record, &observed) else {
-                return Ok(Ok((false, Vec::new())));
+                return Ok(Ok((false, Reacted::default())));
             };
             let reactions = react(transaction, &verdict)?;
             if reactions.is_ok() {
                 write_action(transaction, &event, &record, &changed)?;
             }
-            Ok(reactions.map(|actions| (true, actions)))
+            Ok(reactions.map(|added| (true, added)))
         };
         self.store.write(work).await?
     }

@@ -1,12 +1,12 @@
 //! Pages of the events and the dead letters of a ledger, the newest first.
 
-use fuse_rules::{Element, Outcome};
+use fuse_rules::{Element, Outcome, ReactionKind};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActionState, DeadLetter, DeadLetterKind, EventOperation, EventRecord, LedgerError,
-    ObservedResult,
+    ActionState, DeadLetter, DeadLetterKind, DecisionRecord, EventOperation, EventRecord,
+    LedgerError, ObservedResult,
 };
 use crate::event::{EventKey, Replay};
 
@@ -203,8 +203,12 @@ impl DecisionCounts {
     /// The decisions of one rule, or of all.
     fn new(record: &EventRecord, rule: Option<&str>) -> Self {
         let mut counts = Self::default();
-        let decisions = record.decisions.iter();
-        for decision in decisions.filter(|one| rule.is_none_or(|rule| one.rule == rule)) {
+        // A reaction is not a rule: an event for which a rule was gated did not fire because somebody was told.
+        let is_counted = |one: &&DecisionRecord| match rule {
+            Some(rule) => one.rule == rule,
+            None => ReactionKind::rule_of(&one.rule).is_none() || one.outcome == Outcome::Rejected,
+        };
+        for decision in record.decisions.iter().filter(is_counted) {
             match decision.outcome {
                 Outcome::Fired => counts.fired += 1,
                 Outcome::Gated => counts.gated += 1,

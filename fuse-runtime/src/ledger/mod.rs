@@ -42,7 +42,7 @@ pub use operation::{EventOperation, OperationKind};
 pub use permit::Permit;
 pub use record::{
     ActionRecord, ActionState, ActionSummary, Attempt, Counts, DeadLetter, DeadLetterKind,
-    DecisionRecord, EventAction, EventRecord, Observed, ObservedResult, Verdict,
+    DecisionRecord, EventAction, EventRecord, Observed, ObservedResult, Reacted, Verdict,
 };
 pub use switch::{FuseHistories, FuseHistory, FuseSwitch, MAX_FUSE_SWITCHES, SwitchPosition};
 
@@ -192,13 +192,13 @@ pub trait Ledger: Send + Sync + 'static {
     /// Adds reactions to a decided event: what its rules do because something became of them. The verdict has their
     /// decisions and actions, which pass flow control as those of [`Ledger::decide`]. The actions leave the bus at once:
     /// they are [`ActionState::Waiting`] until the verdict's steady time. Reactions that are on record already are left
-    /// out; one is identified by its rule, its element, and the action to which it reacts. Returns the new actions.
+    /// out; one is identified by its rule, its element, and the action to which it reacts. Returns what was added.
     ///
     /// # Errors
     ///
     /// [`LedgerError::UnknownEvent`], and [`LedgerError::Invalid`] for an event that is not decided and for a verdict that
     /// contradicts itself. Nothing is recorded then.
-    async fn react(&self, verdict: Verdict) -> Result<Vec<EventAction>, LedgerError>;
+    async fn react(&self, verdict: Verdict) -> Result<Reacted, LedgerError>;
 
     /// Does what [`Ledger::settle`] and [`Ledger::react`] do, in one commit.
     ///
@@ -210,10 +210,10 @@ pub trait Ledger: Send + Sync + 'static {
         permit: &Permit,
         state: ActionState,
         verdict: Verdict,
-    ) -> Result<Vec<EventAction>, LedgerError>;
+    ) -> Result<Reacted, LedgerError>;
 
     /// Does what [`Ledger::observe`] and [`Ledger::react`] do, in one commit. If the observed state is no news, nothing
-    /// is recorded. Returns whether it is news, and the new actions.
+    /// is recorded. Returns whether it is news, and what was added.
     ///
     /// # Errors
     ///
@@ -224,7 +224,7 @@ pub trait Ledger: Send + Sync + 'static {
         action: &str,
         observed: Observed,
         verdict: Verdict,
-    ) -> Result<(bool, Vec<EventAction>), LedgerError>;
+    ) -> Result<(bool, Reacted), LedgerError>;
 
     /// Makes an action pending again: after an attempt that certainly did not fire, and to replay a
     /// dead letter.

@@ -5,14 +5,14 @@ use redb::{ReadableTable as _, WriteTransaction};
 use super::embedded::{asked, write_states};
 use super::read::{ActionRow, DecidedRow};
 use super::transition::{self, DeadEntry};
-use super::{EventAction, LedgerError, Verdict};
+use super::{EventAction, LedgerError, Reacted, Verdict};
 use crate::store::{ACTIONS, DEAD, DECIDED, HELD, STATUS, StoreError, UNSETTLED, get_row, put_row};
 
 /// Adds reactions to a decided event. If it fails, nothing was written.
 pub(super) fn react(
     transaction: &WriteTransaction,
     verdict: &Verdict,
-) -> Result<Result<Vec<EventAction>, LedgerError>, StoreError> {
+) -> Result<Result<Reacted, LedgerError>, StoreError> {
     let key = verdict.event.encode();
     if transaction.open_table(STATUS)?.get(key.as_str())?.is_none() {
         return Ok(Err(LedgerError::UnknownEvent(verdict.event.clone())));
@@ -34,7 +34,7 @@ pub(super) fn react(
         }
     }
     if reactions.decisions.is_empty() {
-        return Ok(Ok(Vec::new()));
+        return Ok(Ok(Reacted::default()));
     }
     write_states(transaction, &before, &states)?;
     let (mut unsettled, mut held) =
@@ -48,7 +48,7 @@ pub(super) fn react(
         added.push(EventAction { event: verdict.event.clone(), action });
     }
     let known = row.decisions.len();
-    row.decisions.extend(reactions.decisions);
+    row.decisions.extend(reactions.decisions.iter().cloned());
     let mut dead = transaction.open_table(DEAD)?;
     for entry in transition::dead_on_decision(row.rejected.as_deref(), &row.decisions) {
         if matches!(entry, DeadEntry::Decision(index) if index >= known) {
@@ -56,5 +56,5 @@ pub(super) fn react(
         }
     }
     put_row(&mut decided, &key, &row)?;
-    Ok(Ok(added))
+    Ok(Ok(Reacted { decisions: reactions.decisions, actions: added }))
 }

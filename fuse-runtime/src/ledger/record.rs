@@ -62,7 +62,6 @@ pub struct DecisionRecord {
     /// The id of the failed action to which it reacts, if it is a reaction to a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reacts_to: Option<String>,
-
     /// What a rule in shadow would have done. It is on record only here, so that nothing performs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<Box<Action>>,
@@ -371,6 +370,15 @@ pub struct Counts {
     pub unsettled: u64,
     /// Dead letters: actions, decisions and events.
     pub dead_letters: u64,
+}
+
+/// The reactions that were added to the record of an event.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reacted {
+    /// Their decisions, after flow control.
+    pub decisions: Vec<DecisionRecord>,
+    /// Their actions.
+    pub actions: Vec<EventAction>,
 }
 
 /// The result of evaluating an event, to be recorded.

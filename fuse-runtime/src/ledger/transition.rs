@@ -92,13 +92,9 @@ pub(crate) fn react(
     verdict: &Verdict,
     states: &mut FlowStates,
 ) -> Result<DecidedEvent, LedgerError> {
-    let is_new = |reaction: &DecisionRecord| {
-        !on_record.iter().any(|known| {
-            known.rule == reaction.rule
-                && known.element == reaction.element
-                && known.reacts_to == reaction.reacts_to
-        })
-    };
+    let key = |one: &DecisionRecord| (one.rule.clone(), one.element.clone(), one.reacts_to.clone());
+    let known: HashSet<_> = on_record.iter().map(key).collect();
+    let is_new = |reaction: &DecisionRecord| !known.contains(&key(reaction));
     let decisions: Vec<DecisionRecord> =
         verdict.decisions.iter().filter(|reaction| is_new(reaction)).cloned().collect();
     let named: HashSet<&str> =

@@ -90,13 +90,23 @@ pub fn action_id(event: &EventKey, action: &Action) -> String {
         None => "-".to_owned(),
     };
     let ordinal = action.ordinal.to_string();
+    hash_of(&[&event.source, &event.name, &event.id, &action.rule, &element, &ordinal])
+}
+
+fn hash_of(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
-    for part in [&event.source, &event.name, &event.id, &action.rule, &element, &ordinal] {
+    for part in parts {
         // Each part is preceded by its length, so that no two sequences of parts hash alike.
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
     data_encoding::HEXLOWER.encode(&hash.finalize())
+}
+
+/// The id of an action that reacts to the failure of another one: a hash of the id of that action, the name of the reaction
+/// and the trigger's ordinal. Each failed action has reactions of its own.
+pub(crate) fn reaction_id(failed: &str, action: &Action) -> String {
+    hash_of(&[failed, &action.rule, &action.ordinal.to_string()])
 }
 
 /// Sixteen base32 characters of an action's id, for names of files and objects.

@@ -18,7 +18,7 @@ fn tagged(tag: &str) -> Vec<String> {
 fn a_reaction_sees_the_names_of_its_rule_and_the_outcome() {
     for (tag, expected) in [
         ("outcome.reason", ""),
-        ("outcome.rule + outcome.state + outcome.event", ""),
+        ("\"${outcome.rule} ${outcome.state} ${outcome.event}\"", ""),
         ("a.name", ""),
         ("id", ""),
         ("outcome.why", "E0203 `why`"),

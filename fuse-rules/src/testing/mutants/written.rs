@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::super::execute::SentEvent;
+use super::super::execute::{SentEvent, name_of, pass};
 use super::super::fields::key;
 use super::super::{BodyEncoder, Tests};
 use super::Mutation;
 use crate::analysis::{Analysis, Witness};
 use crate::decision::{Decision, Evaluation, Outcome};
 use crate::event::{DEFAULT_RECEIVED, Event};
+use crate::flow::FlowStates;
 use crate::format;
 use crate::fuses::Fuses;
 use crate::literals::quoted;
@@ -123,6 +124,7 @@ impl Tests<'_> {
         let event = arrived.seen().ok().filter(|event| event.name() == witness.name.event)?;
         let mut evaluation = self.plan.evaluate_all(&event, &fuses);
         self.apply_backends(&mut evaluation.decisions, &event);
+        pass(&mut FlowStates::default(), &name_of(0), event.received_at(), &mut evaluation);
         Some(SentEvent { event, fuses, evaluation, failures: Vec::new() })
     }
 
@@ -134,6 +136,8 @@ impl Tests<'_> {
         mut mutated: Evaluation,
     ) -> Option<String> {
         self.apply_backends(&mut mutated.decisions, &sent.event);
+        let received = sent.event.received_at();
+        pass(&mut FlowStates::default(), &name_of(0), received, &mut mutated);
         let is_of = |decision: &&Decision| sensor.rules.iter().any(|r| r.name == decision.rule);
         let fired = |decision: &&Decision| decision.outcome == Outcome::Fired;
         let original: Vec<&Decision> = sent.evaluation.decisions.iter().filter(is_of).collect();

@@ -59,7 +59,7 @@ pub enum ReplayError {
     },
     /// The dead letter is of a reaction.
     #[error(
-        "dead letter `{letter}` is a reaction of the rule `{rule}`, which a replay of the event would make again; replay the event, or discard the dead letter"
+        "dead letter `{letter}` is a reaction of the rule `{rule}`, and reactions are not replayed; discard it"
     )]
     Reaction {
         /// The dead letter's id.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fuse_rules::{Element, Outcome};
+use fuse_rules::{Element, Outcome, ReactionKind};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -201,7 +201,11 @@ fn kept(
     let mut rules = BTreeSet::new();
     let mut keeps = BTreeSet::new();
     for letter in open_letters(&target.record) {
-        if let Some((rule, element)) = letter.about
+        // The replay makes the reactions of its rules again.
+        let about = letter
+            .about
+            .map(|(rule, element)| (ReactionKind::rule_of(rule).unwrap_or(rule), element));
+        if let Some((rule, element)) = about
             && !done.contains(&(rule, element))
         {
             rules.insert(format!("`{rule}`"));
@@ -230,7 +234,10 @@ fn warnings(target: &Target) -> Vec<String> {
     if target.letter.is_some() {
         return warnings;
     }
-    let fired = target.record.decisions.iter().filter(|one| one.outcome == Outcome::Fired);
+    let fired =
+        target.record.decisions.iter().filter(|one| {
+            one.outcome == Outcome::Fired && ReactionKind::rule_of(&one.rule).is_none()
+        });
     let rules: BTreeSet<String> = fired.map(|one| format!("`{}`", one.rule)).collect();
     if !rules.is_empty() {
         warnings.push(format!(

@@ -73,8 +73,20 @@ impl Trigger for Say {
     }
 }
 
-/// Runs on this state until `count` texts were said and everything is settled. Returns the texts, sorted.
+/// The same for [`RULES`].
 async fn said(
+    backend: &MemoryBackend,
+    (id, body): (&str, &'static str),
+    fails: &[&'static str],
+    count: usize,
+    panics_once_at: Option<Step>,
+) -> Vec<String> {
+    said_by(RULES, backend, (id, body), fails, count, panics_once_at).await
+}
+
+/// Runs these rules on this state until `count` texts were said and everything is settled. Returns the texts, sorted.
+async fn said_by(
+    rules: &str,
     backend: &MemoryBackend,
     (id, body): (&str, &'static str),
     fails: &[&'static str],
@@ -85,7 +97,7 @@ async fn said(
     let fails = Mutex::new(fails.iter().copied().collect());
     let triggers = Triggers::new().with(Say { fails, said });
     let sources = Sources::new().with("silent", Silent);
-    let ruleset = Ruleset::parse("x.rules", RULES, &registry(&sources, &triggers)).unwrap();
+    let ruleset = Ruleset::parse("x.rules", rules, &registry(&sources, &triggers)).unwrap();
     let pending = Mutex::new(panics_once_at);
     let soon = Duration::from_millis(1);
     let (steps, mut stepped) = mpsc::unbounded_channel();
@@ -117,6 +129,11 @@ async fn said(
     assert!(running.stop().await, "the stop is in time");
     all.sort_unstable();
     all
+}
+
+/// The decisions about an event as `rule outcome`.
+fn outcomes(record: &EventRecord) -> Vec<String> {
+    record.decisions.iter().map(|one| format!("{} {}", one.rule, one.outcome)).collect()
 }
 
 async fn record(backend: &MemoryBackend, id: &str) -> EventRecord {
@@ -181,4 +198,52 @@ async fn a_fault_at_any_step_loses_no_reaction_and_repeats_none() {
         assert_eq!(rules, expected, "{step:?}");
         assert_eq!(found.actions.len(), 4, "{step:?}");
     }
+}
+
+#[tokio::test]
+async fn a_rule_reacts_once_however_its_triggers_alternate() {
+    let rules = r#"
+        source q silent { event e }
+        sensor s on q.e { rule r {
+          once per body.k within 1h
+          trigger say { text = body.none }
+          trigger say { text = "said" }
+          trigger say { text = body.none }
+          on rejected { trigger say { text = "rejected" } }
+          on suppressed { trigger say { text = "suppressed" } }
+        } }"#;
+    let backend = MemoryBackend::new();
+    let body = r#"{"k": 1}"#;
+    let first = said_by(rules, &backend, ("1", body), &[], 2, None).await;
+    assert_eq!(first, ["rejected", "said"]);
+    let second = said_by(rules, &backend, ("2", body), &[], 2, None).await;
+    assert_eq!(second, ["rejected", "suppressed"]);
+    let expected = [
+        "s/r rejected",
+        "s/r suppressed",
+        "s/r rejected",
+        "s/r on rejected fired",
+        "s/r on suppressed fired",
+    ];
+    assert_eq!(outcomes(&record(&backend, "2").await), expected);
+}
+
+#[tokio::test]
+async fn an_event_has_a_bounded_number_of_reactions() {
+    let rules = r#"
+        fuse f default off
+        source q silent { event e }
+        sensor s on q.e { rule r {
+          requires f
+          each x in body
+          trigger say { text = "x" }
+          on gated { trigger say { text = "gated" } }
+        } }"#;
+    let body: &'static str = Box::leak(format!("[{}0]", "0, ".repeat(259)).into_boxed_str());
+    let backend = MemoryBackend::new();
+    let texts = said_by(rules, &backend, ("1", body), &[], 250, None).await;
+    assert_eq!(texts.len(), 250);
+    let last = record(&backend, "1").await.decisions.pop().unwrap();
+    assert_eq!(last.reason, "the event has 10 more reactions than 250, which is the limit");
+    assert_eq!(last.outcome.as_str(), "rejected");
 }

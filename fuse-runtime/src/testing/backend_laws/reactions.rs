@@ -9,7 +9,9 @@ use super::support::{
     verdict,
 };
 use crate::event::EventKey;
-use crate::ledger::{ActionState, DeadLetterQuery, LedgerError, Observed, ObservedResult, Verdict};
+use crate::ledger::{
+    ActionState, DeadLetterQuery, LedgerError, Observed, ObservedResult, Reacted, Verdict,
+};
 
 /// The reaction of the rule `s/r` to the failure of the action `act`, with an action of this id.
 fn reaction(event: &EventKey, id: &str) -> Verdict {
@@ -32,12 +34,13 @@ pub async fn a_reaction_is_recorded_once(fixture: &dyn Fixture) -> Result<(), Vi
     let event = opened.accept("e", 0).await?;
     opened.ledger.decide(verdict(&event, "act", 1)).await?;
     let added = opened.ledger.react(reaction(&event, "re")).await?;
-    let ids: Vec<_> = added.iter().map(|one| one.action.id.as_str()).collect();
+    let ids: Vec<_> = added.actions.iter().map(|one| one.action.id.as_str()).collect();
     ensure_eq!(ids, ["re"], "the new actions");
+    ensure_eq!(added.decisions.len(), 1, "the new decisions");
 
     let opened = opened.crash(fixture).await?;
     let again = opened.ledger.react(reaction(&event, "re")).await?;
-    ensure_eq!(again, [], "the new actions of a reaction that is on record");
+    ensure_eq!(again, Reacted::default(), "the new actions of a reaction that is on record");
     let record = opened.record(&event).await?;
     ensure_eq!(outcomes(&record), [Outcome::Fired, Outcome::Fired], "the outcomes");
     let reacts_to: Vec<_> =
@@ -56,7 +59,11 @@ pub async fn a_reaction_is_recorded_once(fixture: &dyn Fixture) -> Result<(), Vi
     // The rule reacts to another action as well.
     let mut other = reaction(&event, "re-2");
     other.decisions.iter_mut().for_each(|one| one.reacts_to = Some("act-2".into()));
-    ensure_eq!(opened.ledger.react(other).await?.len(), 1, "the reactions to another action");
+    ensure_eq!(
+        opened.ledger.react(other).await?.actions.len(),
+        1,
+        "the reactions to another action"
+    );
     Ok(())
 }
 
@@ -78,7 +85,7 @@ pub async fn reactions_pass_flow_control_and_can_be_rejected(
         occurrence.rule = rule.into();
         reaction.flow = vec![occurrence];
         let added = opened.ledger.react(reaction).await?;
-        ensure_eq!(added.len(), expected, "the reactions that pass `once`");
+        ensure_eq!(added.actions.len(), expected, "the reactions that pass `once`");
     }
     let outcomes_of_b = outcomes(&opened.record(&push("b")).await?);
     ensure_eq!(outcomes_of_b, [Outcome::Fired, Outcome::Suppressed], "the outcomes");
@@ -89,8 +96,12 @@ pub async fn reactions_pass_flow_control_and_can_be_rejected(
     let mut decision = rejected(rule, None, "`text` has no value");
     decision.reacts_to = Some("another".into());
     wrong.decisions = vec![decision];
-    ensure_eq!(opened.ledger.react(wrong.clone()).await?, [], "the actions of a rejected reaction");
-    ensure_eq!(opened.ledger.react(wrong).await?, [], "the same again");
+    ensure_eq!(
+        opened.ledger.react(wrong.clone()).await?.actions,
+        [],
+        "the actions of a rejected one"
+    );
+    ensure_eq!(opened.ledger.react(wrong).await?, Reacted::default(), "the same again");
     let page = opened.ledger.dead_letters(&DeadLetterQuery::newest(10)).await?;
     let rules: Vec<_> = page.letters.iter().map(|letter| letter.rule.as_deref()).collect();
     ensure_eq!(rules, [Some(rule)], "the rules of the dead letters");
@@ -125,7 +136,7 @@ pub async fn an_end_and_its_reactions_are_one_commit(
     ensure_eq!(opened.record(&event).await?.actions.len(), 1, "the actions after the refusal");
 
     let added = opened.ledger.settle_and_react(&permit, dead(2), reaction(&event, "re")).await?;
-    ensure_eq!(added.len(), 1, "the number of reactions");
+    ensure_eq!(added.actions.len(), 1, "the number of reactions");
     ensure_eq!(opened.state("act").await?, dead(2), "the state");
     ensure_eq!(opened.counts().await?, (1, 1), "the number of unsettled actions and dead letters");
     Ok(())
@@ -156,7 +167,11 @@ pub async fn an_observation_and_its_reactions_are_one_commit(
         let reaction = reaction(&event, "re");
         let (is_news, added) =
             opened.ledger.observe_and_react(&event, "act", failed.clone(), reaction).await?;
-        ensure_eq!((is_news, added.len()), expected, "whether it is news, and the reactions");
+        ensure_eq!(
+            (is_news, added.actions.len()),
+            expected,
+            "whether it is news, and the reactions"
+        );
     }
     let record = opened.record(&event).await?;
     let observed = record.actions.first().and_then(|one| one.observed.as_ref());

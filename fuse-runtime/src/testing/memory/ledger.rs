@@ -11,7 +11,7 @@ use crate::ledger::transition::{self, Lists, Transition};
 use crate::ledger::{
     ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
     EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories, FuseSwitch,
-    Ledger, LedgerError, Observed, Permit, Verdict,
+    Ledger, LedgerError, Observed, Permit, Reacted, Verdict,
 };
 
 impl State {
@@ -72,7 +72,7 @@ impl State {
     }
 
     /// Adds reactions to a decided event. If it fails, nothing is changed.
-    fn react(&mut self, verdict: &Verdict) -> Result<Vec<EventAction>, LedgerError> {
+    fn react(&mut self, verdict: &Verdict) -> Result<Reacted, LedgerError> {
         let unknown = || LedgerError::UnknownEvent(verdict.event.clone());
         let Self { events, actions, flow, .. } = self;
         let stored = events.get_mut(&verdict.event).ok_or_else(unknown)?;
@@ -84,14 +84,14 @@ impl State {
             return Err(LedgerError::Invalid(transition::two_actions(&known.id)));
         }
         *flow = states;
-        decision.decisions.extend(reactions.decisions);
+        decision.decisions.extend(reactions.decisions.iter().cloned());
         let mut added = Vec::new();
         for action in reactions.actions {
             decision.actions.push(action.id.clone());
             added.push(event_action(&verdict.event, &action));
             actions.insert(action.id.clone(), (verdict.event.clone(), action));
         }
-        Ok(added)
+        Ok(Reacted { decisions: reactions.decisions, actions: added })
     }
 
     fn observe(
@@ -239,7 +239,7 @@ impl Ledger for Process {
         Ok(())
     }
 
-    async fn react(&self, verdict: Verdict) -> Result<Vec<EventAction>, LedgerError> {
+    async fn react(&self, verdict: Verdict) -> Result<Reacted, LedgerError> {
         self.with(|state| state.react(&verdict))?
     }
 
@@ -248,7 +248,7 @@ impl Ledger for Process {
         permit: &Permit,
         end: ActionState,
         verdict: Verdict,
-    ) -> Result<Vec<EventAction>, LedgerError> {
+    ) -> Result<Reacted, LedgerError> {
         self.with(|state| {
             let (event, action) = (permit.event(), permit.action());
             let (settle, revision) = (Transition::Settle(end), permit.revision());
@@ -269,10 +269,10 @@ impl Ledger for Process {
         action: &str,
         observed: Observed,
         verdict: Verdict,
-    ) -> Result<(bool, Vec<EventAction>), LedgerError> {
+    ) -> Result<(bool, Reacted), LedgerError> {
         self.with(|state| {
             if transition::observe(state.action(event, action)?, &observed).is_none() {
-                return Ok((false, Vec::new()));
+                return Ok((false, Reacted::default()));
             }
             let added = state.react(&verdict)?;
             state.observe(event, action, &observed)?;
