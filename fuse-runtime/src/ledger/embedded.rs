@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::pages::Bounds;
-use super::react::react;
 use super::read::{self, ActionRow, DecidedRow, Listed, assemble};
 use super::transition::{self, DeadEntry, DecidedEvent, Lists, Transition};
 use super::{
     ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
     EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories, FuseSwitch,
-    Ledger, LedgerError, Observed, Permit, Reacted, Verdict, operate, pages, prune, switch_table,
+    Ledger, LedgerError, Observed, Permit, Reacted, Verdict, operate, pages, prune, react,
+    switch_table,
 };
 use crate::event::EventKey;
 use crate::store::{
@@ -138,7 +138,7 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn react(&self, verdict: Verdict) -> Result<Reacted, LedgerError> {
-        self.store.write(move |transaction| react(transaction, &verdict)).await?
+        self.store.write(move |transaction| react::react(transaction, &verdict)).await?
     }
 
     async fn settle_and_react(
@@ -147,21 +147,10 @@ impl Ledger for EmbeddedLedger {
         state: ActionState,
         verdict: Verdict,
     ) -> Result<Reacted, LedgerError> {
-        let (event, action) = (permit.event().clone(), permit.action().to_owned());
+        let (event, id) = (permit.event().clone(), permit.action().to_owned());
         let settle = Transition::Settle(state);
         let work = move |transaction: &WriteTransaction| {
-            let Some(record) = action_of(transaction, &event, &action)? else {
-                return Ok(Err(LedgerError::UnknownAction(action.clone())));
-            };
-            let changed = match transition::change(&record, &settle) {
-                Ok(changed) => changed,
-                Err(error) => return Ok(Err(error)),
-            };
-            let reactions = react(transaction, &verdict)?;
-            if let (Ok(_), Some(changed)) = (&reactions, changed) {
-                write_action(transaction, &event, &record, &changed)?;
-            }
-            Ok(reactions)
+            react::settle_and_react(transaction, (&event, &id), &settle, &verdict)
         };
         self.store.write(work).await?
     }
@@ -173,19 +162,9 @@ impl Ledger for EmbeddedLedger {
         observed: Observed,
         verdict: Verdict,
     ) -> Result<(bool, Reacted), LedgerError> {
-        let (event, action) = (event.clone(), action.to_owned());
+        let (event, id) = (event.clone(), action.to_owned());
         let work = move |transaction: &WriteTransaction| {
-            let Some(record) = action_of(transaction, &event, &action)? else {
-                return Ok(Err(LedgerError::UnknownAction(action.clone())));
-            };
-            let Some(changed) = transition::observe(&record, &observed) else {
-                return Ok(Ok((false, Reacted::default())));
-            };
-            let reactions = react(transaction, &verdict)?;
-            if reactions.is_ok() {
-                write_action(transaction, &event, &record, &changed)?;
-            }
-            Ok(reactions.map(|added| (true, added)))
+            react::observe_and_react(transaction, (&event, &id), &observed, &verdict)
         };
         self.store.write(work).await?
     }
@@ -424,7 +403,7 @@ fn observe(
     Ok(Ok(true))
 }
 
-fn action_of(
+pub(super) fn action_of(
     transaction: &WriteTransaction,
     event: &EventKey,
     id: &str,
@@ -434,7 +413,7 @@ fn action_of(
 }
 
 /// Writes the record of an action, and the lists in which it is.
-fn write_action(
+pub(super) fn write_action(
     transaction: &WriteTransaction,
     event: &EventKey,
     before: &ActionRecord,

@@ -2,10 +2,11 @@
 
 use redb::{ReadableTable as _, WriteTransaction};
 
-use super::embedded::{asked, write_states};
+use super::embedded::{action_of, asked, write_action, write_states};
 use super::read::{ActionRow, DecidedRow};
-use super::transition::{self, DeadEntry};
-use super::{EventAction, LedgerError, Reacted, Verdict};
+use super::transition::{self, DeadEntry, Transition};
+use super::{EventAction, LedgerError, Observed, Reacted, Verdict};
+use crate::event::EventKey;
 use crate::store::{ACTIONS, DEAD, DECIDED, HELD, STATUS, StoreError, UNSETTLED, get_row, put_row};
 
 /// Adds reactions to a decided event. If it fails, nothing was written.
@@ -57,4 +58,45 @@ pub(super) fn react(
     }
     put_row(&mut decided, &key, &row)?;
     Ok(Ok(Reacted { decisions: reactions.decisions, actions: added }))
+}
+
+/// Records the end of an action with the reactions to it. If it fails, nothing was written.
+pub(super) fn settle_and_react(
+    transaction: &WriteTransaction,
+    (event, id): (&EventKey, &str),
+    settle: &Transition,
+    verdict: &Verdict,
+) -> Result<Result<Reacted, LedgerError>, StoreError> {
+    let Some(record) = action_of(transaction, event, id)? else {
+        return Ok(Err(LedgerError::UnknownAction(id.to_owned())));
+    };
+    let changed = match transition::change(&record, settle) {
+        Ok(changed) => changed,
+        Err(error) => return Ok(Err(error)),
+    };
+    let reacted = react(transaction, verdict)?;
+    if let (Ok(_), Some(changed)) = (&reacted, changed) {
+        write_action(transaction, event, &record, &changed)?;
+    }
+    Ok(reacted)
+}
+
+/// Records the state of an object with the reactions to it, if it is news. If it fails, nothing was written.
+pub(super) fn observe_and_react(
+    transaction: &WriteTransaction,
+    (event, id): (&EventKey, &str),
+    observed: &Observed,
+    verdict: &Verdict,
+) -> Result<Result<(bool, Reacted), LedgerError>, StoreError> {
+    let Some(record) = action_of(transaction, event, id)? else {
+        return Ok(Err(LedgerError::UnknownAction(id.to_owned())));
+    };
+    let Some(changed) = transition::observe(&record, observed) else {
+        return Ok(Ok((false, Reacted::default())));
+    };
+    let reacted = react(transaction, verdict)?;
+    if reacted.is_ok() {
+        write_action(transaction, event, &record, &changed)?;
+    }
+    Ok(reacted.map(|reacted| (true, reacted)))
 }
