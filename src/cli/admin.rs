@@ -87,7 +87,7 @@ pub(crate) struct FuseList {
 ///
 /// While the fuse is off, the rules that require it only report what they would do, and their actions that are held,
 /// waiting or queued are not performed. Nothing that was performed is undone. The switch survives restarts and reloads.
-/// It has priority over fuse.toml, but not over FUSE_<NAME> in the environment.
+/// It has priority over fuse.toml, but not over the environment variable of the fuse.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
