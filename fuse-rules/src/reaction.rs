@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::decision::{Decision, Outcome};
+use crate::decision::{Decision, Element, Outcome};
 
 /// The fields of `outcome` that a reaction always has, and those that it may lack.
 pub(crate) const OUTCOME_FIELDS: [&str; 4] = ["rule", "state", "reason", "event"];
@@ -97,7 +97,7 @@ pub struct ReactionCause {
     /// The rule's full name, `sensor/rule`.
     pub rule: String,
     /// The element, as in [`Decision::element`](crate::Decision::element).
-    pub element: Option<Vec<u32>>,
+    pub element: Element,
     /// The outcome, such as `gated`; of a failure, how it failed, such as `exhausted` or `failed`.
     pub state: String,
     /// Why, for people.
@@ -111,13 +111,23 @@ pub struct ReactionCause {
 impl ReactionCause {
     /// The cause that is an outcome of a rule, if rules can react to it.
     pub fn of_decision(decision: &Decision) -> Option<Self> {
-        let kind = ReactionKind::of(decision.outcome)?;
+        let Decision { rule, element, outcome, reason, .. } = decision;
+        Self::of_outcome(rule, element, *outcome, reason)
+    }
+
+    /// The same for a decision that is given by its parts.
+    pub fn of_outcome(
+        rule: &str,
+        element: &Element,
+        outcome: Outcome,
+        reason: &str,
+    ) -> Option<Self> {
         Some(Self {
-            kind,
-            rule: decision.rule.clone(),
-            element: decision.element.clone(),
-            state: decision.outcome.to_string(),
-            reason: decision.reason.clone(),
+            kind: ReactionKind::of(outcome)?,
+            rule: rule.to_owned(),
+            element: element.clone(),
+            state: outcome.to_string(),
+            reason: reason.to_owned(),
             action: None,
             object: None,
         })

@@ -1,30 +1,17 @@
-use crate::support::{Fuse, Setup, until};
+use crate::support::{Fuse, JOB_OF_LINE, Setup, until};
 
-const RULES: &str = r#"
+const FUSES: &str = "
 fuse line default on
-
-source q webhook {
-  port = 12000
-  path = "/e"
-  event e
-}
-
-sensor s on q.e {
-  requires line
-  rule make {
-    trigger job {
-      namespace = "apps"
-      name-prefix = "job-"
-      image = "busybox"
-    }
-  }
-}
-"#;
+";
 const DOOR: crate::support::Door = (12_000, "/e");
+
+fn rules() -> String {
+    [FUSES, JOB_OF_LINE].concat()
+}
 
 /// A fuse whose objects cannot be written, with so many actions held for that.
 async fn holding(actions: usize) -> Fuse {
-    let mut fuse = Setup::rules(RULES).variable("FUSE_LINE", "on").lay_out();
+    let mut fuse = Setup::rules(&rules()).variable("FUSE_LINE", "on").lay_out();
     // A file where the folder should be, which stops root as well.
     std::fs::write(fuse.out(), "").unwrap();
     fuse.start_again().await;
@@ -121,7 +108,7 @@ async fn what_waits_for_one_thing_is_one_group_and_released_together() {
 
 #[tokio::test]
 async fn unfinished_files_of_an_earlier_run_are_removed() {
-    let mut fuse = Setup::rules(RULES).lay_out();
+    let mut fuse = Setup::rules(&rules()).lay_out();
     std::fs::create_dir(fuse.out()).unwrap();
     let unfinished = fuse.out().join(".fuse-x1y2z3");
     std::fs::write(&unfinished, "{").unwrap();

@@ -3,33 +3,20 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Door, Fuse, Reply, Setup, until};
+use crate::support::{Door, Fuse, JOB_OF_LINE, Reply, Setup, until};
 
-const RULES: &str = r#"
+const FUSES: &str = "
 # The line to the shop.
 fuse line default on
 fuse other default off
 fuse fixed default off
-
-source q webhook {
-  port = 12000
-  path = "/e"
-  event e
-}
-
-sensor s on q.e {
-  requires line
-  rule make {
-    trigger job {
-      namespace = "apps"
-      name-prefix = "job-"
-      image = "busybox"
-    }
-  }
-}
-"#;
+";
 const DOOR: Door = (12_000, "/e");
 const BY_FUSE: &str = "held by fuse: the fuse `line` is off";
+
+fn rules() -> String {
+    [FUSES, JOB_OF_LINE].concat()
+}
 
 /// `fuse switch`: its exit code, and what it printed.
 fn switch(fuse: &Fuse, arguments: &[&str]) -> (Option<i32>, String) {
@@ -69,7 +56,7 @@ async fn held_for(fuse: &Fuse, reason: &str) {
 /// The kill switch: what was decided before is not performed, also after `kill -9`, until it is switched on.
 #[tokio::test]
 async fn a_fuse_that_is_switched_off_stops_held_actions_through_kill_9() {
-    let mut fuse = Setup::rules(RULES).lay_out();
+    let mut fuse = Setup::rules(&rules()).lay_out();
     // A file where the folder should be, which stops root as well.
     std::fs::write(fuse.out(), "").unwrap();
     fuse.start_again().await;
@@ -112,7 +99,7 @@ async fn a_fuse_that_is_switched_off_stops_held_actions_through_kill_9() {
 /// What is pending when a fuse that drops is switched off is given up, and can be replayed.
 #[tokio::test]
 async fn a_fuse_can_drop_what_is_pending() {
-    let rules = RULES.replace("fuse line default on", "fuse line default on { pending = drop }");
+    let rules = rules().replace("fuse line default on", "fuse line default on { pending = drop }");
     let mut fuse = Setup::rules(&rules).lay_out();
     std::fs::write(fuse.out(), "").unwrap();
     fuse.start_again().await;
@@ -147,7 +134,7 @@ async fn a_fuse_can_drop_what_is_pending() {
 /// The environment, then a switch, then fuse.toml, then the rules.
 #[tokio::test]
 async fn what_sets_a_fuse_has_an_order() {
-    let fuse = Setup::rules(RULES)
+    let fuse = Setup::rules(&rules())
         .variable("FUSE_FIXED", "on")
         .toml("[fuses]\nline = false\nfixed = false\n")
         .start()
@@ -204,7 +191,7 @@ async fn what_sets_a_fuse_has_an_order() {
 /// A switch with an end ends by itself, also while fuse does not run.
 #[tokio::test]
 async fn a_switch_ends_by_itself() {
-    let mut fuse = Setup::rules(RULES).start().await;
+    let mut fuse = Setup::rules(&rules()).start().await;
     let (code, printed) = switch(&fuse, &["line", "off", "--for", "2h"]);
     assert_eq!(code, Some(0), "{printed}");
     assert!(printed.ends_with("Z for 2h\n"), "{printed}");

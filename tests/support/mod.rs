@@ -24,7 +24,7 @@ pub(crate) use ports::{Ports, free as free_port};
 use process::{ActsOn, Process};
 pub(crate) use process::{Reader, Resources};
 pub(crate) use program::{program, skipped};
-pub(crate) use setup::Setup;
+pub(crate) use setup::{JOB_OF_LINE, Setup};
 
 /// How often something is looked for before a test gives up, and the wait in between: a minute,
 /// so that a busy machine fails no test.

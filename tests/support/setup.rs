@@ -6,6 +6,26 @@ use std::path::PathBuf;
 use super::process::ActsOn;
 use super::{Fuse, Ports, Reader, client, root};
 
+/// Each event makes a Job, while the fuse `line` is on. The fuse is to be declared before.
+pub(crate) const JOB_OF_LINE: &str = r#"
+source q webhook {
+  port = 12000
+  path = "/e"
+  event e
+}
+
+sensor s on q.e {
+  requires line
+  rule make {
+    trigger job {
+      namespace = "apps"
+      name-prefix = "job-"
+      image = "busybox"
+    }
+  }
+}
+"#;
+
 /// What `fuse run` is started with.
 #[derive(Clone, Default)]
 pub(crate) struct Setup {

@@ -7,6 +7,7 @@ use crate::testing::Tests;
 
 mod conditions;
 mod events;
+mod reactions;
 mod scope;
 mod written;
 

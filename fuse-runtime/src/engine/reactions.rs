@@ -18,8 +18,8 @@ use crate::generation::{ActiveGeneration, Generation};
 use crate::http::shorten;
 use crate::ledger::transition;
 use crate::ledger::{
-    ActionState, DeadLetterKind, EventRecord, Ledger, LedgerError, Observed, ObservedResult,
-    Permit, Reacted, Verdict,
+    ActionState, DeadLetterKind, DecisionRecord, EventRecord, Ledger, LedgerError, Observed,
+    ObservedResult, Permit, Reacted, Verdict,
 };
 use crate::metrics::Metrics;
 use crate::triggers::{ActionRequest, Triggers};
@@ -54,22 +54,12 @@ impl Reactions {
         // A rule with several triggers has several decisions, but one reaction.
         let mut seen = HashSet::new();
         let mut causes = Vec::new();
-        for decision in &record.decisions {
-            let Some(kind) = ReactionKind::of(decision.outcome) else { continue };
-            if !generation.plan.reacts((&key.source, &key.name), &decision.rule, kind)
-                || !seen.insert((kind, &decision.rule, &decision.element))
-            {
-                continue;
+        for DecisionRecord { rule, element, outcome, reason, .. } in &record.decisions {
+            let Some(kind) = ReactionKind::of(*outcome) else { continue };
+            let reacts = generation.plan.reacts((&key.source, &key.name), rule, kind);
+            if reacts && seen.insert((kind, rule, element)) {
+                causes.extend(ReactionCause::of_outcome(rule, element, *outcome, reason));
             }
-            causes.push(ReactionCause {
-                kind,
-                rule: decision.rule.clone(),
-                element: decision.element.clone(),
-                state: decision.outcome.to_string(),
-                reason: decision.reason.clone(),
-                action: None,
-                object: None,
-            });
         }
         if causes.is_empty() {
             return Ok(None);

@@ -77,6 +77,21 @@ fn a_written_test_passes_and_detects_its_mutant() {
     assert!(written * 10 >= all * 9, "{written} of {all}");
 }
 
+/// One event does not make a rule with `after` fire.
+#[test]
+fn a_written_test_expects_that_a_match_is_counted() {
+    let text =
+        file("when body.n > 1  after 3 within 1m per body.k  trigger page { team = body.team }");
+    let mut written = 0;
+    for mutant in mutants(&text) {
+        let Some(test) = &mutant.test else { continue };
+        written += 1;
+        // This runs it.
+        mutants(&format!("{text}{test}"));
+    }
+    assert!(written > 0);
+}
+
 #[test]
 fn how_they_are_written() {
     let tests = all_files().into_iter().flat_map(|text| mutants(&text).into_iter().take(2));

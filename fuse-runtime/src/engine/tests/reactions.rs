@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fuse_rules::Ruleset;
 use fuse_rules::schema::{Field, FieldType, Schema};
+use fuse_rules::{ReactionKind, Ruleset};
 use tokio::sync::mpsc;
 
 use super::Silent;
 use crate::backend::Backend as _;
 use crate::engine::{Policy, Step};
-use crate::ledger::{ActionState, DeadLetterKind, EventRecord};
+use crate::ledger::{ActionState, DeadLetterKind, EventQuery, EventRecord, EventResult};
 use crate::sources::{Incoming, Sources};
 use crate::testing::MemoryBackend;
 use crate::triggers::{ActionRequest, Done, Failure, Probe, RenderError, Trigger, Triggers};
@@ -81,12 +81,12 @@ async fn said(
     count: usize,
     panics_once_at: Option<Step>,
 ) -> Vec<String> {
-    said_by(RULES, backend, (id, body), fails, count, panics_once_at).await
+    said_by((RULES, Policy::default()), backend, (id, body), fails, count, panics_once_at).await
 }
 
-/// Runs these rules on this state until `count` texts were said and everything is settled. Returns the texts, sorted.
+/// Runs these rules with this policy on this state until `count` texts were said and everything is settled. Returns the texts, sorted.
 async fn said_by(
-    rules: &str,
+    (rules, policy): (&str, Policy),
     backend: &MemoryBackend,
     (id, body): (&str, &'static str),
     fails: &[&'static str],
@@ -103,7 +103,7 @@ async fn said_by(
     let (steps, mut stepped) = mpsc::unbounded_channel();
     let opened = backend.restarted();
     let running = Runtime::new(ruleset, sources, triggers)
-        .policy(Policy { backoff: soon, recheck: soon, ..Policy::default() })
+        .policy(Policy { backoff: soon, recheck: soon, ..policy })
         .watcher(Arc::new(move |step| {
             // Nobody waits for it any more once everything is settled.
             let _gone = steps.send(step);
@@ -214,9 +214,9 @@ async fn a_rule_reacts_once_however_its_triggers_alternate() {
         } }"#;
     let backend = MemoryBackend::new();
     let body = r#"{"k": 1}"#;
-    let first = said_by(rules, &backend, ("1", body), &[], 2, None).await;
+    let first = said_by((rules, Policy::default()), &backend, ("1", body), &[], 2, None).await;
     assert_eq!(first, ["rejected", "said"]);
-    let second = said_by(rules, &backend, ("2", body), &[], 2, None).await;
+    let second = said_by((rules, Policy::default()), &backend, ("2", body), &[], 2, None).await;
     assert_eq!(second, ["rejected", "suppressed"]);
     let expected = [
         "s/r rejected",
@@ -241,9 +241,48 @@ async fn an_event_has_a_bounded_number_of_reactions() {
         } }"#;
     let body: &'static str = Box::leak(format!("[{}0]", "0, ".repeat(259)).into_boxed_str());
     let backend = MemoryBackend::new();
-    let texts = said_by(rules, &backend, ("1", body), &[], 250, None).await;
+    let texts = said_by((rules, Policy::default()), &backend, ("1", body), &[], 250, None).await;
     assert_eq!(texts.len(), 250);
     let last = record(&backend, "1").await.decisions.pop().unwrap();
     assert_eq!(last.reason, "the event has 10 more reactions than 250, which is the limit");
     assert_eq!(last.outcome.as_str(), "rejected");
+}
+
+#[tokio::test]
+async fn a_reaction_without_room_is_a_dead_letter() {
+    let backend = MemoryBackend::new();
+    let policy = Policy { max_held: 0, ..Policy::default() };
+    let one = r#"{"apps": [{"name": "a"}]}"#;
+    let said = said_by((RULES, policy), &backend, ("1", one), &["heal a"], 1, None).await;
+    assert_eq!(said, ["note a"]);
+    let found = record(&backend, "1").await;
+    let given_up: Vec<_> = found
+        .actions
+        .iter()
+        .filter(|one| ReactionKind::rule_of(&one.action.rule).is_some())
+        .map(|one| match &one.state {
+            ActionState::DeadLettered { kind, reason, .. } => (*kind, reason.as_str()),
+            state => panic!("{state:?}"),
+        })
+        .collect();
+    let full = "0 actions of its trigger wait already, which is the limit";
+    assert_eq!(given_up, [(DeadLetterKind::NotReady, full); 2]);
+}
+
+#[tokio::test]
+async fn an_event_whose_rule_was_gated_did_not_fire() {
+    let backend = MemoryBackend::new();
+    let nothing = r#"{"apps": []}"#;
+    let said = said(&backend, ("1", nothing), &[], 1, None).await;
+    assert_eq!(said, ["off: fuse `never` is off"]);
+    let ledger = backend.restarted().ledger();
+    let page = ledger.events(&EventQuery::newest(1)).await.unwrap();
+    let counts = page.events[0].decisions;
+    assert_eq!((counts.gated, counts.fired), (1, 0));
+    let of_reaction = EventQuery {
+        rule: Some("s/off on gated".into()),
+        result: Some(EventResult::Fired),
+        ..EventQuery::newest(1)
+    };
+    assert_eq!(ledger.events(&of_reaction).await.unwrap().events.len(), 1);
 }

@@ -1,0 +1,77 @@
+//! Reactions in tests: what they expect, and what counts as covered.
+
+use std::collections::BTreeMap;
+
+use super::registry;
+use crate::reaction::ReactionKind;
+use crate::ruleset::Ruleset;
+use crate::testing::{RuleCoverage, Tests};
+
+/// Rules that react, with this clause in the rule and this test.
+fn with(clause: &str, test: &str) -> String {
+    format!(
+        "fuse f default off
+source q queue {{ event e }}
+sensor s on q.e {{
+  rule r {{
+    requires f
+    {clause}
+    limit 1 per 1h
+    trigger page {{ team = \"db\" }}
+    on gated {{ trigger page {{ team = \"off\" }} }}
+    on failure or suppressed {{ trigger page {{ team = outcome.state }} }}
+  }}
+}}
+test \"t\" {{ {test} }}"
+    )
+}
+
+/// The problem that the test has, if it fails.
+fn failure(test: &str) -> Option<String> {
+    let text = with("", test);
+    let files = BTreeMap::from([("a.rules", text.as_str())]);
+    let ruleset = Ruleset::load_in_detail(&["a.rules"], &files, &registry()).unwrap();
+    let tests = Tests::new(&ruleset, &files);
+    Some(tests.run(0).err()?.iter().next()?.message.clone())
+}
+
+#[test]
+fn a_test_sees_the_reactions_to_each_outcome() {
+    let on = "with fuse f on send q.e body {}";
+    for (test, problem) in [
+        ("send q.e body {} expect r on gated once { team = \"off\" }", None),
+        ("send q.e body {} expect no r on gated", Some("`s/r on gated` fired")),
+        ("send q.e body {} expect r on failure", Some("`s/r on failure` did not fire")),
+        // A reaction is something that happens.
+        ("send q.e body {} expect r gated expect nothing else", Some("something else happened")),
+        (&format!("{on} expect r on failure once {{ team = \"permanent\" }}"), None),
+        // An action does not fail in a test unless the test asks.
+        (&format!("{on} expect r once expect nothing else"), None),
+        (&format!("{on} expect r on suppressed"), Some("`s/r on suppressed` did not fire")),
+        (&format!("{on} {on} expect r on suppressed once {{ team = \"suppressed\" }}"), None),
+        (
+            &format!("{on} {on} expect r on suppressed once {{ team = \"gated\" }}"),
+            Some("`s/r on suppressed` fired with other fields"),
+        ),
+    ] {
+        assert_eq!(failure(test).as_deref(), problem, "{test}");
+    }
+}
+
+#[test]
+fn each_reaction_of_a_rule_that_acts_has_to_be_covered() {
+    let missing = |clause: &str, test: &str| -> Vec<ReactionKind> {
+        let text = with(clause, test);
+        let files = BTreeMap::from([("a.rules", text.as_str())]);
+        let ruleset = Ruleset::load_in_detail(&["a.rules"], &files, &registry()).unwrap();
+        let coverage = Tests::new(&ruleset, &files).coverage([0]);
+        coverage.rules.iter().flat_map(RuleCoverage::missing_reactions).collect()
+    };
+    use ReactionKind::{Failure, Gated, Suppressed};
+    let fires = "with fuse f on send q.e body {} expect r once";
+    assert_eq!(missing("", fires), [Gated, Failure, Suppressed]);
+    assert_eq!(missing("", &format!("{fires} expect r on failure once")), [Gated, Suppressed]);
+    assert_eq!(missing("", "send q.e body {} expect r gated"), [Failure, Suppressed]);
+    // A rule in shadow does not react.
+    assert_eq!(missing("shadow", "send q.e body {} expect r gated expect nothing else"), []);
+}
