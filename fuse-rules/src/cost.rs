@@ -125,11 +125,8 @@ fn all(rules: &Rules) -> impl Iterator<Item = (&Rule, Parts)> {
             parts.exprs(&sensor.when);
             parts.each(rule.each.as_ref());
             parts.exprs(&rule.when);
-            rule.flow.iter().for_each(|clause| parts.exprs(&clause.keys));
-            let reactions = rule.reactions.iter();
-            let keys = reactions.clone().flat_map(|reaction| &reaction.flow);
-            keys.for_each(|clause| parts.exprs(&clause.keys));
-            for trigger in rule.triggers.iter().chain(reactions.flat_map(|one| &one.triggers)) {
+            rule.all_flow_keys().for_each(|key| parts.exprs(std::slice::from_ref(key)));
+            for trigger in rule.all_triggers() {
                 Cost::mapped(&trigger.fields, &mut |expr| {
                     parts.add(Cost::examined(expr).assumed(), expr.span);
                 });

@@ -19,7 +19,7 @@ pub enum Outcome {
     Unknown,
     /// The condition is true, but a fuse that the rule requires is off.
     Gated,
-    /// The condition is true, but `after` waits for further matches.
+    /// The condition is true, but `after` is waiting for more matches.
     Counted,
     /// The condition is true, but flow control (such as `once`) held the action back.
     Suppressed,
@@ -134,7 +134,8 @@ impl Decision {
         })
     }
 
-    /// Passes a decision with an action through the clauses of flow control, for callers that keep their states in memory.
+    /// Passes a decision with an action through the clauses of flow control, for callers that keep their states in
+    /// memory.
     pub fn pass(&mut self, states: &mut FlowStates, event: &str, name: &str, time: FlowTime) {
         let Some(occurrence) = self.occurrence(event, name) else { return };
         let (outcome, by, why) = match states.admit(&occurrence, time) {

@@ -15,7 +15,7 @@ pub(crate) const OPTIONAL_OUTCOME_FIELDS: [&str; 2] = ["action", "object"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReactionKind {
-    /// One of its actions was given up, or the object that one created failed.
+    /// One of its actions was given up, or the object that the action created failed.
     Failure,
     /// Flow control held the action back.
     Suppressed,
@@ -89,16 +89,16 @@ impl fmt::Display for ReactionKind {
     }
 }
 
-/// What became of a rule for one event and element, to which it reacts. Reactions read it as `outcome`.
+/// The outcome of a rule for one event and element, to which the rule reacts. Reactions read it as `outcome`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReactionCause {
-    /// What kind of reaction it leads to.
+    /// The kind of the reaction.
     pub kind: ReactionKind,
     /// The rule's full name, `sensor/rule`.
     pub rule: String,
     /// The element, as in [`Decision::element`](crate::Decision::element).
     pub element: Element,
-    /// The outcome, such as `gated`; of a failure, how it failed, such as `exhausted` or `failed`.
+    /// The outcome, such as `gated`. For a failure: how it failed, such as `exhausted` or `failed`.
     pub state: String,
     /// Why, for people.
     pub reason: String,

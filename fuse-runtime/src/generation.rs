@@ -118,8 +118,8 @@ impl ActiveGeneration {
         Arc::clone(&self.in_use.read().unwrap_or_else(PoisonError::into_inner).generation)
     }
 
-    /// Replaces the generation with the one that `next` makes of it. The switches of fuses stay in effect; those that
-    /// have ended at this steady time are not.
+    /// Replaces the generation with the one that `next` makes of it. The switches of fuses stay in effect, except
+    /// those that have ended by this steady time.
     pub(crate) fn replace(
         &self,
         now: Timestamp,

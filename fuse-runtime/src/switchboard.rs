@@ -1,4 +1,4 @@
-//! Switches fuses at run time. The ledger has the switches; what is in effect follows it.
+//! Switches fuses at run time: records each switch in the ledger, and then puts it into effect.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -88,7 +88,7 @@ impl Switchboard {
         self.ledger.switch_fuse(&fuse, switch.clone()).await?;
         match self.ledger.fuse_switches().await {
             Ok(read) => *known = read,
-            // It is durable, so it is in effect.
+            // The switch is recorded, so it takes effect. `keep` logs why the ledger cannot be read.
             Err(_) => {
                 known.entry(fuse).or_default().record(switch);
             }
@@ -102,7 +102,7 @@ impl Switchboard {
         let mut known = self.known.lock().await;
         let read = self.ledger.fuse_switches().await;
         let result = read.map(|read| *known = read);
-        // Those that are known may have ended, whether or not the ledger answers.
+        // Known switches may have ended, even if the ledger cannot be read.
         self.apply(&known);
         result
     }
@@ -126,7 +126,11 @@ impl Switchboard {
                 Err(LedgerError::Closed) => return,
                 Err(error) => {
                     if let Some(left_out) = LIMIT.pass() {
-                        tracing::error!(%error, left_out, "cannot read the switches of fuses; retrying");
+                        tracing::error!(
+                            %error,
+                            left_out,
+                            "cannot read the switches of fuses; retrying"
+                        );
                     }
                 }
             }

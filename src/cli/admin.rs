@@ -72,7 +72,7 @@ pub(crate) struct DeadLetters {
 /// List fuses: which are on, why, and which rules require them
 ///
 /// The column FROM shows where a value comes from: a person who switched the fuse, the environment, fuse.toml, or the
-/// rules. Below, the last changes of each fuse that was switched. Asks a running fuse.
+/// rules. The last changes of each fuse that was switched follow the table. Asks a running fuse.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example: fuse fuses --server http://127.0.0.1:12080
@@ -102,7 +102,11 @@ pub(crate) struct FuseSwitch {
     pub(crate) fuse: String,
 
     /// On, off, or reset: back to the value of fuse.toml or the rules
-    #[arg(value_name = "on|off|reset", value_parser = PossibleValuesParser::new(["on", "off", "reset"]), hide_possible_values = true)]
+    #[arg(
+        value_name = "on|off|reset",
+        value_parser = PossibleValuesParser::new(["on", "off", "reset"]),
+        hide_possible_values = true
+    )]
     pub(crate) to: String,
 
     /// Reset the fuse after this time, as in 2h
@@ -138,8 +142,8 @@ pub(crate) struct Held {
 ///
 /// Shows what would be done; `--yes` does it. fuse evaluates only the rule and element of a dead letter, but all rules
 /// of an event, including those that fired before. The replay is an event of its own, whose id ends with the
-/// number of the attempt. A rule whose `once` suppresses it, or whose `after`
-/// only counts it, does not fire again unless `--ignore-once` is set.
+/// number of the attempt. A rule whose `once` suppresses it, or whose `after` only counts it, does not fire again unless
+/// `--ignore-once` is set.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -270,7 +274,7 @@ fn prefix(text: &str) -> Result<String, String> {
     }
 }
 
-/// The name of a fuse, which becomes a part of a path.
+/// The name of a fuse, which becomes a segment of a URL.
 fn fuse_name(text: &str) -> Result<String, String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     match !text.is_empty() && text.chars().all(is_name) {

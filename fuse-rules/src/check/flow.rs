@@ -154,8 +154,8 @@ impl Checker<'_> {
 }
 
 /// The clauses that a rule has to pass, in their order: by kind, and those of its sensor before its own. Several clauses of
-/// one kind with the same keys are numbered, because each has a state of its own. A rule in shadow has other states than
-/// the same rule without `shadow`, which therefore begins afresh.
+/// one kind with the same keys are numbered, because each has a state of its own. A rule in shadow has its own states,
+/// so the rule starts with empty ones when `shadow` is removed.
 pub(super) fn joined(
     of_sensor: Vec<FlowClause>,
     own: Vec<FlowClause>,

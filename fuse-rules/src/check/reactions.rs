@@ -12,7 +12,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::reaction::{OPTIONAL_OUTCOME_FIELDS, OUTCOME_FIELDS, ReactionKind};
 use crate::span::Span;
 use crate::syntax::ast::{self, Text};
-use crate::typed::{Reaction, Rule};
+use crate::typed::{Reaction, Rule, may_be_counted, may_be_suppressed};
 use crate::types::{Record, RecordMember, Rest, Ty};
 
 impl Checker<'_> {
@@ -122,8 +122,10 @@ impl Checker<'_> {
     ) {
         let can_be = match outcome {
             Outcome::Fired | Outcome::Rejected => true,
-            Outcome::Suppressed => reaction.flow.iter().any(|clause| !clause.flow.counts_matches()),
-            Outcome::Counted => reaction.flow.iter().any(|clause| clause.flow.counts_matches()),
+            // A test evaluates the reaction to a failure without performing it.
+            _ if reaction.kind == ReactionKind::Failure => false,
+            Outcome::Suppressed => may_be_suppressed(&reaction.flow),
+            Outcome::Counted => may_be_counted(&reaction.flow),
             _ => false,
         };
         if !can_be {

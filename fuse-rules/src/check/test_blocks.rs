@@ -252,7 +252,17 @@ impl Checker<'_> {
     ) -> Option<ExpectedRule> {
         let (sensor, rule) = self.rule_named(&expected.rule, sent, rules)?;
         let reaction = match &expected.reaction {
-            Some(kind) => Some(self.expected_reaction(kind, rule)?),
+            Some(kind) => {
+                let reaction = self.expected_reaction(kind, rule)?;
+                if rule.is_shadow {
+                    self.never(
+                        kind.span,
+                        format!("rule `{}` does not react: it is in shadow", rule.name),
+                        "remove `shadow` from the rule, or remove the expectation",
+                    );
+                }
+                Some(reaction)
+            }
             None => None,
         };
         let outcome = match &expected.outcome {
@@ -266,7 +276,9 @@ impl Checker<'_> {
                 named
             }
             None => {
-                self.check_outcome(Outcome::Fired, expected.rule.span, rule);
+                if reaction.is_none() {
+                    self.check_outcome(Outcome::Fired, expected.rule.span, rule);
+                }
                 Outcome::Fired
             }
         };

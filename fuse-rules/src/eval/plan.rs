@@ -114,7 +114,7 @@ impl Plan {
         reactions::reacts(&self.inner, event, rule, kind)
     }
 
-    /// Evaluates the reaction of a rule to what became of it. Returns one decision per trigger of the reaction, with the
+    /// Evaluates the reaction of a rule to an outcome. Returns one decision per trigger of the reaction, with the
     /// clauses of flow control that it has to pass; their rule is [`ReactionKind::name_for`]. There are none if the
     /// rule has no such reaction, or if its conditions are not true for the event and element.
     ///

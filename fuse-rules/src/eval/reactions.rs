@@ -1,4 +1,4 @@
-//! Evaluates the reactions of rules: like rules that match, but only when something became of a rule.
+//! Evaluates the reactions of rules: like rules that match, but only after an outcome to which they react.
 
 use super::Pooled;
 use super::exhaustive::{read, rendered, walk_rule};

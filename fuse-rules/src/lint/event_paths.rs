@@ -3,8 +3,7 @@
 use std::fmt;
 
 use crate::literals::quoted;
-use crate::path::OUTCOME;
-use crate::path::Segment;
+use crate::path::{OUTCOME, Segment};
 use crate::syntax::is_name;
 use crate::typed::{Each, Expr, ExprKind, Mapped, MappedValue, Path, Root, Rule, Sensor, Trigger};
 
@@ -120,13 +119,8 @@ pub(crate) fn roots<'a>(
     };
     shared(&sensor.each, &sensor.when, &mut bindings);
     shared(&rule.each, &rule.when, &mut bindings);
-    rule.flow_keys().for_each(|key| visit(RulePart::Flow, key, &mut bindings));
-    let reactions = rule.reactions.iter();
-    let keys = reactions.clone().flat_map(|reaction| &reaction.flow);
-    for key in keys.flat_map(|clause| &clause.keys) {
-        visit(RulePart::Flow, key, &mut bindings);
-    }
-    for trigger in rule.triggers.iter().chain(reactions.flat_map(|one| &one.triggers)) {
+    rule.all_flow_keys().for_each(|key| visit(RulePart::Flow, key, &mut bindings));
+    for trigger in rule.all_triggers() {
         fields(&trigger.fields, &mut |field, expr| {
             visit(RulePart::Field(trigger, field), expr, &mut bindings);
         });

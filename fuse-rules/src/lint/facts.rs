@@ -184,7 +184,6 @@ pub(crate) fn shown(witness: &Witness) -> String {
     out
 }
 
-/// The normalized text of a trigger. Triggers with the same effect have the same text.
 /// What a rule does, and how it reacts.
 fn actions(rule: &Rule) -> Vec<String> {
     let reactions = rule.reactions.iter().flat_map(|reaction| {
@@ -194,6 +193,7 @@ fn actions(rule: &Rule) -> Vec<String> {
     rule.triggers.iter().map(action).chain(reactions).collect()
 }
 
+/// The normalized text of a trigger. Triggers with the same effect have the same text.
 fn action(trigger: &Trigger) -> String {
     let mut out = format!("{} ", trigger.kind);
     fields(&trigger.fields, &mut out);

@@ -64,8 +64,7 @@ fn key(block: &Block, name: &str) -> Option<Span> {
 pub(crate) fn all<'a>(context: &LintContext<'a>, visit: &mut impl FnMut(TemplateCall<'a>)) {
     for sensor in &context.rules.sensors {
         for rule in &sensor.rules {
-            let of_reactions = rule.reactions.iter().flat_map(|reaction| &reaction.triggers);
-            for trigger in rule.triggers.iter().chain(of_reactions) {
+            for trigger in rule.all_triggers() {
                 let Some(schema) = context.registry.find_trigger(&trigger.kind) else { continue };
                 for named in &schema.templates {
                     let field = find(&trigger.fields, &named.field);

@@ -266,11 +266,8 @@ impl Cost {
     pub(crate) fn of_rule(sensor: &Sensor, rule: &Rule) -> Self {
         let clauses = |clauses: &[Expr]| clauses.iter().map(Self::of).collect::<Vec<_>>();
         let mut inner = clauses(&rule.when);
-        inner.extend(rule.flow_keys().map(Self::rendered));
-        let reactions = rule.reactions.iter();
-        let keys = reactions.clone().flat_map(|reaction| &reaction.flow);
-        inner.extend(keys.flat_map(|clause| &clause.keys).map(Self::rendered));
-        for trigger in rule.triggers.iter().chain(reactions.flat_map(|one| &one.triggers)) {
+        inner.extend(rule.all_flow_keys().map(Self::rendered));
+        for trigger in rule.all_triggers() {
             inner.push(Self::Decision);
             Self::mapped(&trigger.fields, &mut |expr| inner.push(Self::rendered(expr)));
         }

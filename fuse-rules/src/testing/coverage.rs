@@ -34,8 +34,9 @@ pub struct Coverage {
 }
 
 /// The outcomes of a rule that tests covered. Every rule can fire, or, with `shadow`, be in shadow. The other
-/// outcomes count only if they are possible: not matched if the rule has a condition, gated if it requires a fuse, counted if it has an `after`,
-/// suppressed if it has another clause of flow control, and rejected if a required value may be missing.
+/// outcomes count only if they are possible: not matched if the rule has a condition, gated if it requires a fuse,
+/// counted if it has an `after`, suppressed if it has another clause of flow control, and rejected if a required value
+/// may be missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleCoverage {
     /// The full name of the rule.
@@ -49,8 +50,8 @@ pub struct RuleCoverage {
     pub outcomes: Vec<(Outcome, bool)>,
     /// If the rule has several clauses of flow control, each of them, and whether it held the rule back.
     pub flow: Vec<(String, bool)>,
-    /// Its reactions, and whether they were covered: of one to a failure, whether a test expects it, because no action
-    /// fails in a test.
+    /// Its reactions, and whether they were covered. A reaction to a failure is covered if a test expects it, because no
+    /// action fails in a test.
     pub reactions: Vec<(ReactionKind, bool)>,
 }
 
@@ -89,7 +90,7 @@ impl RuleCoverage {
         self.reactions.iter().filter(|(_, seen)| !seen).map(|(kind, _)| *kind)
     }
 
-    /// Whether nothing of the rule is left to cover.
+    /// Whether tests covered every possible outcome, every clause of flow control and every reaction.
     pub fn is_covered(&self) -> bool {
         self.missing().next().is_none()
             && self.missing_flow().next().is_none()
@@ -248,7 +249,9 @@ impl Tests<'_> {
 fn expected_failures(test: &Test) -> impl Iterator<Item = &str> {
     test.steps.iter().filter_map(|step| match step {
         TestStep::Expect(Expect { what: Expected::Rule(rule), .. }) => {
-            (rule.reaction == Some(ReactionKind::Failure)).then_some(rule.rule.as_str())
+            let is_covered =
+                rule.reaction == Some(ReactionKind::Failure) && rule.outcome == Outcome::Fired;
+            is_covered.then_some(rule.rule.as_str())
         }
         _ => None,
     })

@@ -235,7 +235,8 @@ impl<'r> Tests<'r> {
                 let message =
                     format!("`{clause}` never holds rule `{}` back in a test", rule.rule);
                 Diagnostic::warning(Code::E0606, rule.span, message).label("here").help(
-                    "send events until the clause holds one back, and expect it to be `suppressed`, or `counted` by `after`",
+                    "send events until the clause holds one back, and expect it to be `suppressed`, or \
+                     `counted` by `after`",
                 )
             })
         });

@@ -46,14 +46,8 @@ impl Tests<'_> {
     }
 
     /// Why a reaction did not happen, for people.
-    pub(super) fn why_no_reaction(
-        &self,
-        rule: &str,
-        kind: ReactionKind,
-        sent: &[&SentEvent<'_>],
-    ) -> String {
-        let suffix = format!(" on {kind}");
-        let rule = rule.strip_suffix(&suffix).unwrap_or(rule);
+    pub(super) fn why_no_reaction(&self, reaction: &str, sent: &[&SentEvent<'_>]) -> String {
+        let rule = ReactionKind::rule_of(reaction).unwrap_or(reaction);
         let decisions = sent.iter().flat_map(|sent| &sent.evaluation.decisions);
         let mut outcomes: Vec<&str> = decisions
             .filter(|decision: &&Decision| decision.rule == rule)

@@ -28,6 +28,16 @@ impl<P: Reference> FlowClause<P> {
     }
 }
 
+/// Whether one of these clauses may count a match without acting.
+pub(crate) fn may_be_counted<P: Reference>(clauses: &[FlowClause<P>]) -> bool {
+    clauses.iter().any(|clause| clause.flow.counts_matches())
+}
+
+/// Whether one of these clauses may suppress a match.
+pub(crate) fn may_be_suppressed<P: Reference>(clauses: &[FlowClause<P>]) -> bool {
+    clauses.iter().any(|clause| !clause.flow.counts_matches())
+}
+
 impl Rule {
     /// The keys of all clauses of flow control.
     pub(crate) fn flow_keys(&self) -> impl Iterator<Item = &Expr> {
@@ -36,12 +46,12 @@ impl Rule {
 
     /// Whether a clause may count a match without acting.
     pub(crate) fn may_be_counted(&self) -> bool {
-        self.flow.iter().any(|clause| clause.flow.counts_matches())
+        may_be_counted(&self.flow)
     }
 
     /// Whether a clause may suppress a match.
     pub(crate) fn may_be_suppressed(&self) -> bool {
-        self.flow.iter().any(|clause| !clause.flow.counts_matches())
+        may_be_suppressed(&self.flow)
     }
 }
 

@@ -1,10 +1,10 @@
 //! Checked reactions of rules.
 
-use super::{FlowClause, Path, Reference, Rule, Trigger};
+use super::{Expr, FlowClause, Path, Reference, Rule, Trigger};
 use crate::reaction::ReactionKind;
 use crate::span::Span;
 
-/// What a rule does about one kind of outcome. It sees the names of its rule, and `outcome`.
+/// What a rule does about one kind of outcome. It can read what its rule can read, and `outcome`.
 #[derive(Clone, Debug)]
 pub(crate) struct Reaction<P: Reference = Path> {
     pub(crate) kind: ReactionKind,
@@ -20,5 +20,16 @@ impl Rule {
     /// The reaction to this kind of outcome.
     pub(crate) fn reaction(&self, kind: ReactionKind) -> Option<&Reaction> {
         self.reactions.iter().find(|reaction| reaction.kind == kind)
+    }
+
+    /// Its triggers, and those of its reactions.
+    pub(crate) fn all_triggers(&self) -> impl Iterator<Item = &Trigger> {
+        self.triggers.iter().chain(self.reactions.iter().flat_map(|reaction| &reaction.triggers))
+    }
+
+    /// The keys of flow control of the rule and of its reactions.
+    pub(crate) fn all_flow_keys(&self) -> impl Iterator<Item = &Expr> {
+        let of_reactions = self.reactions.iter().flat_map(|reaction| &reaction.flow);
+        self.flow_keys().chain(of_reactions.flat_map(|clause| &clause.keys))
     }
 }

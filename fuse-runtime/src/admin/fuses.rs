@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use fuse_rules::literals::parse_duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::access::Requester;
 use super::reason::MAX_REASON;
@@ -22,7 +22,7 @@ use crate::fuses::{FuseOrigin, on_or_off};
 use crate::ledger::{FuseHistories, FuseHistory, FuseSwitch, SwitchPosition};
 use crate::switchboard::{MAX_SWITCH, SwitchError, SwitchRequest, lasting};
 
-/// What `/readyz` shows of the reason for a switch, in characters.
+/// How many characters of the reason for a switch `/readyz` shows.
 const MAX_SHOWN_REASON: usize = 100;
 
 #[derive(Serialize)]
@@ -35,14 +35,14 @@ struct FuseLine<'r> {
     switched: Option<SwitchLine<'r>>,
     /// The value in the rules.
     default: bool,
-    /// What becomes of pending actions while it is off.
+    /// What happens to pending actions while it is off.
     pending: &'static str,
     /// The environment variable that sets it.
     variable: String,
     doc: Option<&'r str>,
     /// The rules that require it.
     rules: Vec<&'r str>,
-    /// What people switched, the newest first.
+    /// Its last switches, the newest first.
     changes: Vec<SwitchLine<'r>>,
 }
 
@@ -56,7 +56,7 @@ struct SwitchLine<'r> {
     /// How long it lasts, as in `2h`.
     #[serde(rename = "for")]
     lasts: Option<String>,
-    /// When it ends by itself, or ended.
+    /// When it ends by itself, unless a later switch replaces it.
     until: Option<Timestamp>,
 }
 
@@ -81,17 +81,13 @@ fn end(switch: &FuseSwitch, clock: &Clock) -> Option<Timestamp> {
 
 pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Response {
     let histories = admin.switchboard.histories().await;
-    answer(
-        admin,
-        move |admin| json!({ "fuses": lines(admin, &histories, |_| true, |lines| json!(lines)) }),
-    )
-    .await
+    answer(admin, move |admin| json!({ "fuses": lines(admin, &histories, |_| true) })).await
 }
 
 /// Off the async threads: there may be thousands of rules.
 async fn answer(
     admin: Arc<Admin>,
-    value: impl FnOnce(&Admin) -> serde_json::Value + Send + 'static,
+    value: impl FnOnce(&Admin) -> Value + Send + 'static,
 ) -> Response {
     match tokio::task::spawn_blocking(move || value(&admin)).await {
         Ok(value) => Json(value).into_response(),
@@ -100,12 +96,7 @@ async fn answer(
 }
 
 /// The lines of the fuses with certain names.
-fn lines<T>(
-    admin: &Admin,
-    histories: &FuseHistories,
-    is_listed: impl Fn(&str) -> bool,
-    then: impl FnOnce(Vec<FuseLine<'_>>) -> T,
-) -> T {
+fn lines(admin: &Admin, histories: &FuseHistories, is_listed: impl Fn(&str) -> bool) -> Vec<Value> {
     let generation = admin.active.get();
     let mut rules: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for rule in generation.ruleset.rules() {
@@ -117,7 +108,7 @@ fn lines<T>(
     let lines = declared.filter_map(|fuse| {
         let state = generation.states.get(fuse.name)?;
         let changes = histories.get(fuse.name).into_iter().flat_map(FuseHistory::newest_first);
-        Some(FuseLine {
+        let line = FuseLine {
             fuse: fuse.name,
             on: state.on,
             origin: state.origin.as_str(),
@@ -131,9 +122,10 @@ fn lines<T>(
             doc: fuse.doc,
             rules: rules.remove(fuse.name).unwrap_or_default(),
             changes: changes.map(|switch| SwitchLine::new(switch, &admin.clock)).collect(),
-        })
+        };
+        Some(json!(line))
     });
-    then(lines.collect())
+    lines.collect()
 }
 
 #[derive(Deserialize)]
@@ -173,10 +165,8 @@ pub(super) async fn switch(
     match switched.await {
         Ok(Ok(())) => {
             let histories = admin.switchboard.histories().await;
-            answer(admin, move |admin| {
-                lines(admin, &histories, |name| name == fuse, |lines| json!(lines.first()))
-            })
-            .await
+            answer(admin, move |admin| json!(lines(admin, &histories, |name| name == fuse).first()))
+                .await
         }
         Ok(Err(SwitchError::Ledger(error))) => ledger_failed(&error),
         Ok(Err(error @ SwitchError::Unknown { .. })) => {

@@ -1,4 +1,4 @@
-//! The reason of a person who discards or switches something.
+//! The reason that a person gives for discarding something. The reason for switching a fuse has the same limit.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};

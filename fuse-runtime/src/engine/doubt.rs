@@ -1,4 +1,4 @@
-//! Attempts whose result is unknown: finds out whether they took effect.
+//! Actions that fuses hold or drop, and attempts whose result is unknown: finds out whether these took effect.
 
 use super::end::End;
 use super::fire::Progress;
@@ -8,8 +8,8 @@ use crate::triggers::{Guarded, Probe};
 
 impl Engine {
     /// The end of an attempt that fuses prevent: the action is held, or given up if one of the fuses drops pending
-    /// actions. If an earlier attempt was interrupted a short time ago, finds out whether that took effect: the fuses
-    /// may stay off until there is no trace left.
+    /// actions. If an earlier attempt was interrupted a short time ago, finds out whether it took effect, because there
+    /// may be no trace left when the fuses are on again.
     pub(super) async fn gated(
         &self,
         trigger: &Guarded<'_>,

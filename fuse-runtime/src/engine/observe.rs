@@ -174,7 +174,7 @@ impl Follower {
         }
     }
 
-    /// Records the state of an object, together with the reactions to its failure. Returns whether that is news.
+    /// Records the state of an object, together with the reactions to its failure. Returns whether it changed.
     async fn record(
         &self,
         event: &EventKey,
@@ -188,11 +188,11 @@ impl Follower {
         if is_invalid(&reacted, "") {
             return self.ledger.observe(event, action, observed.clone()).await;
         }
-        let (is_news, reacted) = reacted?;
-        if is_news {
+        let (changed, reacted) = reacted?;
+        if changed {
             self.reactions.start(reacted).await?;
         }
-        Ok(is_news)
+        Ok(changed)
     }
 
     /// Counts and logs how the work that an action started has ended.

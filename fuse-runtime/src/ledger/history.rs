@@ -203,7 +203,7 @@ impl DecisionCounts {
     /// The decisions of one rule, or of all.
     fn new(record: &EventRecord, rule: Option<&str>) -> Self {
         let mut counts = Self::default();
-        // A reaction is not a rule: an event for which a rule was gated did not fire because somebody was told.
+        // Reactions are not counted: an event whose rule was gated has not fired, even if a reaction to that has.
         let is_counted = |one: &&DecisionRecord| match rule {
             Some(rule) => one.rule == rule,
             None => ReactionKind::rule_of(&one.rule).is_none() || one.outcome == Outcome::Rejected,

@@ -189,10 +189,11 @@ pub trait Ledger: Send + Sync + 'static {
     /// state, [`LedgerError::Fenced`], and [`LedgerError::Invalid`] for a `state` that is not terminal.
     async fn settle(&self, permit: &Permit, state: ActionState) -> Result<(), LedgerError>;
 
-    /// Adds reactions to a decided event: what its rules do because something became of them. The verdict has their
-    /// decisions and actions, which pass flow control as those of [`Ledger::decide`]. The actions leave the bus at once:
-    /// they are [`ActionState::Waiting`] until the verdict's steady time. Reactions that are on record already are left
-    /// out; one is identified by its rule, its element, and the action to which it reacts. Returns what was added.
+    /// Adds reactions to a decided event: what its rules do in response to decisions and failed actions. The verdict has
+    /// their decisions and actions, which pass flow control as those of [`Ledger::decide`]. The actions leave the bus at
+    /// once: they are [`ActionState::Waiting`] until the verdict's steady time. Reactions that are on record already are
+    /// left out; a reaction is identified by its rule, its element, and the action to which it reacts. Returns what was
+    /// added.
     ///
     /// # Errors
     ///
@@ -212,8 +213,8 @@ pub trait Ledger: Send + Sync + 'static {
         verdict: Verdict,
     ) -> Result<Reacted, LedgerError>;
 
-    /// Does what [`Ledger::observe`] and [`Ledger::react`] do, in one commit. If the observed state is no news, nothing
-    /// is recorded. Returns whether it is news, and what was added.
+    /// Does what [`Ledger::observe`] and [`Ledger::react`] do, in one commit. If the observed state is unchanged,
+    /// nothing is recorded. Returns whether it changed, and what was added.
     ///
     /// # Errors
     ///

@@ -81,7 +81,7 @@ pub(super) fn settle_and_react(
     Ok(reacted)
 }
 
-/// Records the state of an object with the reactions to it, if it is news. If it fails, nothing was written.
+/// Records the state of an object with the reactions to it, if the state changed. If it fails, nothing was written.
 pub(super) fn observe_and_react(
     transaction: &WriteTransaction,
     (event, id): (&EventKey, &str),

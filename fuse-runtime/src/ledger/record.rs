@@ -62,7 +62,7 @@ pub struct DecisionRecord {
     /// The id of the failed action to which it reacts, if it is a reaction to a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reacts_to: Option<String>,
-    /// What a rule in shadow would have done. It is on record only here, so that nothing performs it.
+    /// The action that a rule in shadow would have performed. It is recorded only here, so that nothing performs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<Box<Action>>,
 }
@@ -404,10 +404,10 @@ pub struct Verdict {
     pub requires: BTreeMap<String, Vec<String>>,
     /// The occurrences that have to pass flow control before they may act.
     ///
-    /// An occurrence governs the `fired` and `shadow` decisions of its rule and element, and their actions. If it governs none, it
-    /// does not ask, so that an action which could not be rendered takes no place. If it does not pass, these decisions
-    /// become `counted` or `suppressed` and their actions are dropped. Of two occurrences with one key, the first asks first. The
-    /// ledger keeps the states of flow control, which change in the same commit.
+    /// An occurrence governs the `fired` and `shadow` decisions of its rule and element, and their actions. If it governs
+    /// none, it does not ask, so that an action which could not be rendered takes no place. If it does not pass, these
+    /// decisions become `counted` or `suppressed` and their actions are dropped. Of two occurrences with one key, the
+    /// first asks first. The ledger keeps the states of flow control, which change in the same commit.
     pub flow: Vec<Occurrence>,
 }
 

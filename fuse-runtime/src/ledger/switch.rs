@@ -21,7 +21,7 @@ pub enum SwitchPosition {
 }
 
 impl SwitchPosition {
-    /// Whether the fuse is on by it. `None` if others decide that.
+    /// The value that it gives the fuse. `None` if the configuration or the rules decide.
     pub fn value(self) -> Option<bool> {
         match self {
             Self::On => Some(true),
@@ -45,16 +45,16 @@ impl SwitchPosition {
 pub struct FuseSwitch {
     /// What the fuse is switched to.
     pub to: SwitchPosition,
-    /// When.
+    /// When it was switched.
     pub at: Timestamp,
     /// The same in the runtime's steady time.
     pub since: Timestamp,
     /// The steady time at which it ends by itself. `None` if a person has to end it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// Who: the name of a token, or a user.
+    /// Who switched it: the name of a token, or a user.
     pub by: String,
-    /// Why, for people. Empty if nobody said.
+    /// The reason that this person gave. May be empty.
     pub reason: String,
 }
 
@@ -64,7 +64,7 @@ impl FuseSwitch {
         Some(self.until?.duration_since(self.since))
     }
 
-    /// The value of the fuse by it at this steady time. `None` if it is a reset, or has ended.
+    /// The value that it gives the fuse at this steady time. `None` if it is a reset, or has ended.
     fn value_at(&self, now: Timestamp) -> Option<bool> {
         self.to.value().filter(|_| self.until.is_none_or(|until| now < until))
     }
@@ -95,8 +95,8 @@ impl FuseHistory {
         Self { switches: vec![switch] }
     }
 
-    /// Adds a change, and forgets the oldest one if there are too many. Returns `false` if it is the last one already:
-    /// a caller that got no answer may repeat it.
+    /// Adds a change, and forgets the oldest one if there are too many. Returns `false` if it equals the last
+    /// one: a caller that got no answer may repeat it.
     pub fn record(&mut self, switch: FuseSwitch) -> bool {
         if self.switches.last() == Some(&switch) {
             return false;

@@ -83,7 +83,7 @@ pub(crate) fn decide(
     Ok(DecidedEvent { decisions, actions })
 }
 
-/// The reason why a reaction waits that was just recorded.
+/// Why the action of a new reaction waits.
 const REACTS_NEXT: &str = "it is about to be performed for the first time";
 
 /// Adds reactions to an event with these decisions, like [`decide`]. Those that are on record are left out.
@@ -193,16 +193,16 @@ fn invalid<T>(record: &ActionRecord, why: &str) -> Result<T, LedgerError> {
     Err(LedgerError::Invalid(format!("action `{}` cannot be {why}", record.id)))
 }
 
-/// The record of the action after its object was observed. `None` if that is no news: it was observed
-/// before, or a terminal state was.
+/// The record of the action after its object was observed. `None` if it is unchanged: the state was
+/// observed before, or a terminal one was.
 pub(crate) fn observe(record: &ActionRecord, observed: &Observed) -> Option<ActionRecord> {
-    let is_news = record.observed.as_ref().is_none_or(|before| {
+    let is_changed = record.observed.as_ref().is_none_or(|before| {
         let is_same = before.result == observed.result
             && before.phase == observed.phase
             && before.message == observed.message;
         before.result == ObservedResult::Running && !is_same
     });
-    is_news.then(|| ActionRecord { observed: Some(observed.clone()), ..record.clone() })
+    is_changed.then(|| ActionRecord { observed: Some(observed.clone()), ..record.clone() })
 }
 
 /// The lists in which an action is.

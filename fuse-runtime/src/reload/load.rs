@@ -106,7 +106,7 @@ impl Reload {
         if former.states != next.states {
             self.metrics.fuse_values(&next);
         }
-        // One that is switched on at run time stays on.
+        // A fuse that is switched on at run time stays on.
         let is_off = |name: &&String| {
             let on = |generation: &Generation| generation.states.get(*name).map(|state| state.on);
             on(&former) == Some(true) && on(&next) == Some(false)

@@ -103,8 +103,8 @@ fn hash_of(parts: &[&str]) -> String {
     data_encoding::HEXLOWER.encode(&hash.finalize())
 }
 
-/// The id of an action that reacts to the failure of another one: a hash of the id of that action, the name of the reaction
-/// and the trigger's ordinal. Each failed action has reactions of its own.
+/// The id of an action that reacts to the failure of another action: a hash of the id of that action, the name of the
+/// reaction and the trigger's ordinal. Each failed action has reactions of its own.
 pub(crate) fn reaction_id(failed: &str, action: &Action) -> String {
     hash_of(&[failed, &action.rule, &action.ordinal.to_string()])
 }

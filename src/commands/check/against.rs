@@ -81,27 +81,26 @@ fn addresses(ruleset: &Ruleset) -> BTreeSet<String> {
     ruleset.events().map(address).collect()
 }
 
-/// Fuses that are new or gone, or whose default or setting differs.
+/// Fuses that are new or gone, or whose default or `pending` differs.
 fn fuses(old: &Ruleset, new: &Ruleset) -> Vec<String> {
-    let defaults = |ruleset: &Ruleset| -> BTreeMap<String, (bool, PendingActions)> {
+    let settings = |ruleset: &Ruleset| -> BTreeMap<String, (bool, PendingActions)> {
         let value = |fuse: FuseInfo<'_>| (fuse.name.to_owned(), (fuse.default_on, fuse.pending));
         ruleset.fuses().map(value).collect()
     };
-    let (was, is) = (defaults(old), defaults(new));
+    let (was, is) = (settings(old), settings(new));
     let names: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
     let state = |on: bool| if on { "on" } else { "off" };
-    let change = |name: &&String| match (was.get(*name), is.get(*name)) {
-        (was, is) if was == is => None,
-        (_, None) => Some(format!("{name} is gone")),
-        (None, Some((on, _))) => Some(format!("{name} is new, {} by default", state(*on))),
-        (Some((was, _)), Some((on, _))) if was != on => {
-            Some(format!("{name} is {} by default", state(*on)))
-        }
-        (Some(_), Some((_, pending))) => {
-            Some(format!("{name} has `pending = {}`", pending.as_str()))
+    let changes = |name: &&String| match (was.get(*name), is.get(*name)) {
+        (_, None) => vec![format!("{name} is gone")],
+        (None, Some((on, _))) => vec![format!("{name} is new, {} by default", state(*on))],
+        (Some((on_before, pending_before)), Some((on, pending))) => {
+            let default = (on_before != on).then(|| format!("{name} is {} by default", state(*on)));
+            let pending = (pending_before != pending)
+                .then(|| format!("{name} has `pending = {}`", pending.as_str()));
+            default.into_iter().chain(pending).collect()
         }
     };
-    names.iter().filter_map(change).collect()
+    names.iter().flat_map(changes).collect()
 }
 
 fn text(

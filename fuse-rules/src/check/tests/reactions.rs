@@ -75,11 +75,32 @@ fn a_test_names_the_reaction_that_it_expects() {
         ("expect no r on gated", ""),
         ("expect r on gated gated", "E0604 `gated`"),
         ("expect r on failure", "E0604 `failure`"),
+        ("expect r on rejected once", "E0604 `rejected`"),
         ("expect no r on error", "E0222 `error`"),
         ("expect r on gated once { retries = 1 }", "E0603 `retries`"),
     ] {
         let test = format!("{rules}\ntest \"t\" {{ send s.e body {{}}\n{expect} }}");
         let expected: Vec<&str> = if expected.is_empty() { vec![] } else { vec![expected] };
         assert_eq!(codes(&test), expected, "{expect}");
+    }
+}
+
+#[test]
+fn an_outcome_that_a_reaction_never_has_is_not_expected() {
+    for (clause, kind, outcome, expected) in [
+        ("", "gated", "suppressed", ""),
+        ("", "gated", "counted", "E0604 `counted`"),
+        // A test evaluates the reaction to a failure without performing it.
+        ("", "failure", "suppressed", "E0604 `suppressed`"),
+        ("", "failure", "rejected", ""),
+        ("shadow", "gated", "fired", "E0604 `gated`"),
+    ] {
+        let text = format!(
+            "sensor x on s.e {{ rule r {{ requires f  {clause}  trigger note {{}}
+            on gated or failure {{ limit 1 per 1h  trigger note {{}} }} }} }}
+            test \"t\" {{ send s.e body {{}}\nexpect r on {kind} {outcome} }}"
+        );
+        let expected: Vec<&str> = if expected.is_empty() { vec![] } else { vec![expected] };
+        assert_eq!(codes(&text), expected, "{clause} {kind} {outcome}");
     }
 }

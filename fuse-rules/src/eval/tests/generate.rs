@@ -271,7 +271,10 @@ fn rule(roots: Vec<String>) -> impl Strategy<Value = String> {
             move |(requires, own, once, whens, mapping, optional)| {
                 let requires = if requires { "requires gate\n" } else { "" };
                 let once = once.map_or_else(String::new, |key| {
-                    format!("after 2 within 1m per {key}\nonce per {key} within 1h\nlimit 2 per 1d per {key}\nlimit 9 per 1d\n")
+                    format!(
+                        "after 2 within 1m per {key}\nonce per {key} within 1h\n\
+                         limit 2 per 1d per {key}\nlimit 9 per 1d\n"
+                    )
                 });
                 let whens: String = whens.iter().map(|when| format!("when {when}\n")).collect();
                 let mark = if optional { "?" } else { "" };

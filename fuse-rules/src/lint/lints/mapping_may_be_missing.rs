@@ -27,8 +27,7 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
     let rules =
         rules.flat_map(|sensor| sensor.rules.iter().map(move |rule| Placed { sensor, rule }));
     for placed in rules {
-        let of_reactions = placed.rule.reactions.iter().flat_map(|reaction| &reaction.triggers);
-        for trigger in placed.rule.triggers.iter().chain(of_reactions) {
+        for trigger in placed.rule.all_triggers() {
             let mut places: Vec<(&Mapped, Span)> = Vec::new();
             event_paths::fields(&trigger.fields, &mut |field, expr| {
                 let mut may_be_missing = || {

@@ -34,9 +34,8 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
                     .help("only send a message here, or put the trigger into a rule of its own")
             });
         }
-        let mut all =
-            rule.triggers.iter().chain(rule.reactions.iter().flat_map(|one| &one.triggers));
-        let Some(trigger) = all.find(changes).filter(|_| rule.requires.is_empty()) else {
+        let changes = rule.all_triggers().find(changes);
+        let Some(trigger) = changes.filter(|_| rule.requires.is_empty()) else {
             continue;
         };
         out.add(rule.span, format!("rule `{name}` requires no fuse"), |problem| {

@@ -280,7 +280,7 @@ impl<'r> Builder<'r> {
         }
     }
 
-    /// An action that is not performed: that of a rule in shadow.
+    /// An action as a rule in shadow would perform it. The caller replaces the state of an action on record.
     fn action(&self, id: String, action: &Action) -> ActionLine {
         let request = ActionRequest {
             id: id.clone(),

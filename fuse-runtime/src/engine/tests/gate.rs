@@ -119,8 +119,8 @@ impl Trigger for Busy {
     }
 }
 
-/// An action that waits for its next attempt is given up at once, and nobody is told that it was not performed if that
-/// is unknown.
+/// An action that waits for its next attempt is given up at once. If the earlier attempt may have taken effect, the
+/// dead letter is `uncertain`.
 #[tokio::test]
 async fn a_fuse_that_drops_gives_up_waiting_actions() {
     let rules = RULES.replace("default on", "default on { pending = drop }");

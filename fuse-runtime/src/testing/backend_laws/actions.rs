@@ -294,7 +294,7 @@ fn observed(result: ObservedResult, phase: &str) -> Observed {
     }
 }
 
-/// The same observation again is no news, and after a terminal one nothing is.
+/// The same observation again changes nothing, and no observation changes a terminal one.
 ///
 /// # Errors
 ///

@@ -125,8 +125,8 @@ pub async fn rules_share_the_places_of_a_limiter(fixture: &dyn Fixture) -> Resul
     Ok(())
 }
 
-/// `after` counts matches across crashes. One that is counted has the reason and no action, and its count is stored, also if
-/// a later clause suppresses the one that passes.
+/// `after` counts matches across crashes. A counted match has the reason and no action. The count is stored, even if a
+/// later clause suppresses the match that passes `after`.
 ///
 /// # Errors
 ///
@@ -164,7 +164,8 @@ pub async fn matches_are_counted_across_crashes(fixture: &dyn Fixture) -> Result
     Ok(())
 }
 
-/// What a rule in shadow would have done is on record, also after a crash, and is not an action. Flow control applies to it.
+/// The action of a rule in shadow is a part of its decision, also after a crash, and is not performed. Flow control
+/// applies to it.
 ///
 /// # Errors
 ///
@@ -186,10 +187,7 @@ pub async fn an_action_in_shadow_is_recorded_and_never_performed(
         verdict.flow = vec![once("\"k\"", id, None)];
         opened.ledger.decide(verdict).await?;
         opened = opened.crash(fixture).await?;
-        let Some(record) = opened.ledger.event(&event).await? else {
-            ensure!(false, "event `{id}` is not on record");
-            continue;
-        };
+        let record = opened.record(&event).await?;
         ensure_eq!(outcomes(&record), [outcome], "the outcome of event `{id}`");
         let on_record: Vec<_> = record.decisions.iter().map(|one| one.shadow.clone()).collect();
         let expected = if outcome == Outcome::Shadow { shadow.clone() } else { None };

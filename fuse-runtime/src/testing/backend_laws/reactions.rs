@@ -1,5 +1,5 @@
-//! The laws of reactions: of [`Ledger::react`](crate::ledger::Ledger::react), and of the changes that are recorded together
-//! with reactions.
+//! The laws of reactions: of [`Ledger::react`](crate::ledger::Ledger::react), and of the changes that are recorded
+//! together with reactions.
 
 use fuse_rules::Outcome;
 
@@ -126,8 +126,7 @@ pub async fn an_end_and_its_reactions_are_one_commit(
 
     opened.ledger.decide(verdict(&event, "act", 1)).await?;
     let permit = opened.permit("act").await?;
-    let mut taken = reaction(&event, "act");
-    taken.decisions.iter_mut().for_each(|one| one.action = Some("act".into()));
+    let taken = reaction(&event, "act");
     let refused = opened.ledger.settle_and_react(&permit, dead(2), taken).await;
     ensure!(refused.is_err(), "a reaction has the id of another action");
     ensure_eq!(opened.state("act").await?, ActionState::Pending, "the state after the refusal");
@@ -137,12 +136,14 @@ pub async fn an_end_and_its_reactions_are_one_commit(
 
     let added = opened.ledger.settle_and_react(&permit, dead(2), reaction(&event, "re")).await?;
     ensure_eq!(added.actions.len(), 1, "the number of reactions");
+    let opened = opened.crash(fixture).await?;
     ensure_eq!(opened.state("act").await?, dead(2), "the state");
     ensure_eq!(opened.counts().await?, (1, 1), "the number of unsettled actions and dead letters");
     Ok(())
 }
 
-/// An observed failure and the reactions to it are one commit, and happen once.
+/// An observed failure and the reactions to it are one commit, which happens once. If the reactions are refused, the
+/// failure is not recorded.
 ///
 /// # Errors
 ///
@@ -163,16 +164,24 @@ pub async fn an_observation_and_its_reactions_are_one_commit(
         name: "heal".into(),
         at: at(3),
     };
+    let taken = reaction(&event, "act");
+    let refused = opened.ledger.observe_and_react(&event, "act", failed.clone(), taken).await;
+    ensure!(refused.is_err(), "a reaction has the id of another action");
+    let unchanged = opened.record(&event).await?;
+    let is_observed = unchanged.actions.iter().any(|one| one.observed.is_some());
+    ensure!(!is_observed, "an observation is recorded although its reaction is refused");
+
     for expected in [(true, 1), (false, 0)] {
         let reaction = reaction(&event, "re");
-        let (is_news, added) =
+        let (changed, added) =
             opened.ledger.observe_and_react(&event, "act", failed.clone(), reaction).await?;
         ensure_eq!(
-            (is_news, added.actions.len()),
+            (changed, added.actions.len()),
             expected,
-            "whether it is news, and the reactions"
+            "whether it changed, and the reactions"
         );
     }
+    let opened = opened.crash(fixture).await?;
     let record = opened.record(&event).await?;
     let observed = record.actions.first().and_then(|one| one.observed.as_ref());
     ensure_eq!(observed, Some(&failed), "what was observed");
