@@ -83,8 +83,8 @@ async fn a_fuse_that_is_switched_off_stops_held_actions_through_kill_9() {
     assert_eq!(fuse.metric(off).await, Some(0.0));
     let ready = fuse.admin("/readyz").await.json();
     let warning = ready["warnings"][0].as_str().unwrap();
-    assert!(warning.starts_with("the fuse `line` is switched off by `local` since 20"), "{ready}");
-    assert!(warning.ends_with("Z: the shop is closed"), "{warning}");
+    assert!(warning.starts_with("the fuse `line` is switched off since 20"), "{ready}");
+    assert!(warning.ends_with('Z'), "{warning}");
     let logged = "\"message\":\"a fuse is switched\"";
     assert!(fuse.log().contains(logged), "{}", fuse.log());
     fuse.assert_stays(std::time::Duration::from_secs(3)).await;

@@ -22,9 +22,6 @@ use crate::fuses::{FuseOrigin, on_or_off};
 use crate::ledger::{FuseHistories, FuseHistory, FuseSwitch, SwitchPosition};
 use crate::switchboard::{MAX_SWITCH, SwitchError, SwitchRequest, lasting};
 
-/// How many characters of the reason for a switch `/readyz` shows.
-const MAX_SHOWN_REASON: usize = 100;
-
 #[derive(Serialize)]
 struct FuseLine<'r> {
     fuse: &'r str,
@@ -199,11 +196,9 @@ pub(super) fn warnings(admin: &Admin) -> Vec<String> {
     let switched = generation.states.iter().filter_map(|(fuse, state)| {
         let FuseOrigin::Switched(switch) = &state.origin else { return None };
         let until = end(switch, &admin.clock).map(|end| format!(" until {end:.0}"));
-        let until = until.unwrap_or_default();
-        let reason: String = switch.reason.chars().take(MAX_SHOWN_REASON).collect();
-        let reason = if reason.is_empty() { reason } else { format!(": {reason}") };
-        let (on, FuseSwitch { by, at, .. }) = (on_or_off(state.on), switch);
-        Some(format!("the fuse `{fuse}` is switched {on} by `{by}` since {at:.0}{until}{reason}"))
+        let (until, on) = (until.unwrap_or_default(), on_or_off(state.on));
+        // Who did that, and why, is for those who have a token: `/fuses` shows it.
+        Some(format!("the fuse `{fuse}` is switched {on} since {:.0}{until}", switch.at))
     });
     switched.collect()
 }

@@ -55,14 +55,9 @@ impl Engine {
         let now = (self.clock.now(), self.clock.steady());
         let decided =
             tokio::task::spawn_blocking(move || verdict(&deciding, &triggers, &event, now));
-        let (mut verdict, missing) = decided
+        let (verdict, missing) = decided
             .await
             .map_err(|error| LedgerError::Invalid(format!("deciding was interrupted: {error}")))?;
-        for (_, action) in &verdict.actions {
-            if let Some(required) = generation.gate.required(&action.rule) {
-                verdict.requires.insert(action.rule.clone(), required.clone());
-            }
-        }
         let record = self.ledger.decide(verdict).await?;
         self.waiters.notify(&record);
         self.metrics.deciding(start.elapsed());
@@ -159,9 +154,19 @@ pub(super) fn verdict(
     for decision in evaluation.decisions {
         add_decision(&mut verdict, decision, None);
     }
+    complete(&mut verdict, generation);
+    (verdict, missing)
+}
+
+/// Completes a verdict to which all decisions were added.
+pub(super) fn complete(verdict: &mut Verdict, generation: &Generation) {
+    for (_, action) in &verdict.actions {
+        if let Some(required) = generation.gate.required(&action.rule) {
+            verdict.requires.insert(action.rule.clone(), required.clone());
+        }
+    }
     // Several triggers of one rule and element are one occurrence.
     verdict.flow.dedup_by(|a, b| a.rule == b.rule && a.owner == b.owner);
-    (verdict, missing)
 }
 
 /// Adds a decision to a verdict, with its action and what it asks of flow control.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use fuse_rules::{Decision, Outcome, ReactionCause, ReactionKind};
 use jiff::Timestamp;
 
-use super::decide::{add_decision, reject_unrenderable};
+use super::decide::{add_decision, complete, reject_unrenderable};
 use super::parked::Parked;
 use super::retry::request;
 use super::{Engine, Interrupted};
@@ -219,12 +219,7 @@ fn verdict(
     if let Some(decision) = more {
         add_decision(&mut verdict, decision, None);
     }
-    for (_, action) in &verdict.actions {
-        if let Some(required) = generation.gate.required(&action.rule) {
-            verdict.requires.insert(action.rule.clone(), required.clone());
-        }
-    }
-    verdict.flow.dedup_by(|a, b| a.rule == b.rule && a.owner == b.owner);
+    complete(&mut verdict, generation);
     verdict
 }
 
