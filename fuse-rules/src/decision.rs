@@ -5,7 +5,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::flow::{Admission, FlowRequest, FlowStates, FlowTime, Occurrence, Owner};
+use jiff::Timestamp;
+
+use crate::flow::{
+    Admission, Cancellation, EndedWait, FlowRequest, FlowStates, FlowTime, Occurrence, Owner, Wait,
+};
 
 /// The outcome of a rule for one event and element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,6 +27,12 @@ pub enum Outcome {
     Counted,
     /// The condition is true, but flow control (such as `once`) held the action back.
     Suppressed,
+    /// The condition is true, and flow control (such as `still`) lets the action wait.
+    Waiting,
+    /// The action waited, and an event ended the wait.
+    Cancelled,
+    /// The action waited, and a newer one took its place.
+    Superseded,
     /// The condition is true and the action was rendered, but the rule is in shadow: the action is recorded, and not
     /// performed.
     Shadow,
@@ -32,13 +42,16 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in display order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Fired,
         Self::NotMatched,
         Self::Unknown,
         Self::Gated,
         Self::Counted,
         Self::Suppressed,
+        Self::Waiting,
+        Self::Cancelled,
+        Self::Superseded,
         Self::Shadow,
         Self::Rejected,
     ];
@@ -66,6 +79,9 @@ impl Outcome {
             Self::Gated => "gated",
             Self::Counted => "counted",
             Self::Suppressed => "suppressed",
+            Self::Waiting => "waiting",
+            Self::Cancelled => "cancelled",
+            Self::Superseded => "superseded",
             Self::Shadow => "shadow",
             Self::Rejected => "rejected",
         }
@@ -123,30 +139,46 @@ pub struct Decision {
 impl Decision {
     /// The occurrence that asks to pass the clauses of flow control, if there is one. The event is given by its id and by
     /// its name for people.
-    pub fn occurrence(&self, event: &str, name: &str) -> Option<Occurrence> {
+    pub fn occurrence(&self, event: &str, name: &str, received: Timestamp) -> Option<Occurrence> {
         let asks = self.outcome.is_rendered() && !self.flow.is_empty();
         asks.then(|| Occurrence {
             rule: self.rule.clone(),
             element: self.element.clone(),
             owner: Owner::new(event, name, self.element.as_deref()),
+            received,
             is_shadow: self.outcome == Outcome::Shadow,
             requests: self.flow.clone(),
         })
     }
 
     /// Passes a decision with an action through the clauses of flow control, for callers that keep their states in
-    /// memory.
-    pub fn pass(&mut self, states: &mut FlowStates, event: &str, name: &str, time: FlowTime) {
-        let Some(occurrence) = self.occurrence(event, name) else { return };
+    /// memory. The event is received at this time. If the decision waits, returns the wait, and the one that ends for it.
+    pub fn pass(
+        &mut self,
+        states: &mut FlowStates,
+        event: &str,
+        name: &str,
+        time: FlowTime,
+    ) -> Option<(Wait, Option<EndedWait>)> {
+        let occurrence = self.occurrence(event, name, time.wall)?;
+        let mut wait = None;
         let (outcome, by, why) = match states.admit(&occurrence, time) {
-            Admission::Passed => return,
+            Admission::Passed => return None,
             Admission::Counted { by, why } => (Outcome::Counted, by, why),
             Admission::Suppressed { by, why } => (Outcome::Suppressed, by, why),
+            Admission::Cancelled { by, why } => (Outcome::Cancelled, by, why),
+            Admission::Waiting { by, until, why, ended } => {
+                wait = Some((Wait { occurrence, clause: by, since: time.steady, until }, ended));
+                (Outcome::Waiting, by, why)
+            }
         };
         self.flow = self.flow.get(by).cloned().into_iter().collect();
         self.outcome = outcome;
         self.reason = why;
-        self.action = None;
+        if wait.is_none() {
+            self.action = None;
+        }
+        wait
     }
 }
 
@@ -161,11 +193,13 @@ pub struct Evaluation {
     pub mismatch: Option<String>,
     /// The decisions, in the order of sensors, rules and elements.
     pub decisions: Vec<Decision>,
+    /// The `still` clauses whose `unless` condition the event meets, without duplicates, sorted by rule.
+    pub cancels: Vec<Cancellation>,
 }
 
 impl Evaluation {
     pub(crate) fn new(decisions: Vec<Decision>) -> Self {
-        Self { refused: None, mismatch: None, decisions }
+        Self { refused: None, mismatch: None, decisions, cancels: Vec::new() }
     }
 
     /// The evaluation of an event that is refused for this reason.
@@ -181,7 +215,8 @@ impl Evaluation {
                 flow: Vec::new(),
             })
             .collect();
-        Self { refused: Some(reason.to_owned()), mismatch: None, decisions }
+        let refused = Some(reason.to_owned());
+        Self { refused, mismatch: None, decisions, cancels: Vec::new() }
     }
 
     /// The decisions that fired.

@@ -56,6 +56,9 @@ impl ReactionKind {
             | Outcome::NotMatched
             | Outcome::Unknown
             | Outcome::Counted
+            | Outcome::Waiting
+            | Outcome::Cancelled
+            | Outcome::Superseded
             | Outcome::Shadow => None,
         }
     }

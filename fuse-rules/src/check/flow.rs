@@ -65,6 +65,8 @@ impl Checker<'_> {
             Flow::Once { .. } => {
                 "name what must not repeat, as in `once per alert.fingerprint within 4h`"
             }
+            Flow::Quiet { .. } => "name what belongs together, as in `quiet 5m per body.app`",
+            Flow::Still { .. } => "name what is still true, as in `still 5m per alert.fingerprint`",
             Flow::Limit { .. } => {
                 "name what has its own limit, as in `limit 3 per 1h per body.app`"
             }
@@ -148,7 +150,11 @@ impl Checker<'_> {
                      all of them for each decision",
                 ),
             ),
-            Flow::After { .. } | Flow::Once { .. } | Flow::Limit { .. } => {}
+            Flow::After { .. }
+            | Flow::Once { .. }
+            | Flow::Quiet { .. }
+            | Flow::Still { .. }
+            | Flow::Limit { .. } => {}
         }
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
+use super::wait::{Cancellation, EndedWait, Wait, WaitEnd, WaitName};
 use super::{FlowRequest, FlowState, Owner};
 
 /// A rule whose conditions are true, for one element of one event, and the clauses that it has to pass.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Occurrence {
     /// The rule's full name, `sensor/rule`.
     pub rule: String,
@@ -15,6 +17,8 @@ pub struct Occurrence {
     pub element: Option<Vec<u32>>,
     /// Who asks.
     pub owner: Owner,
+    /// When its event was received. Events may be decided in another order.
+    pub received: Timestamp,
     /// Whether the rule is in shadow: it then takes no place in a limiter, which other rules share.
     pub is_shadow: bool,
     /// The clauses, in the order in which they are passed.
@@ -65,8 +69,33 @@ pub(super) fn corrected_window(
     if since <= now { (since, until) } else { (now, window_end(now, until.duration_since(since))) }
 }
 
-/// The answer of one clause: `Err` contains the reason why it holds the occurrence back.
-pub(super) type ClauseAnswer = Result<(), String>;
+/// Who asks a clause.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub(super) owner: &'a Owner,
+    /// When its event was received.
+    pub(super) received: Timestamp,
+}
+
+/// The answer of one clause.
+pub(super) type ClauseAnswer = Result<(), Hold>;
+
+/// How a clause holds an occurrence back, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// It counts or suppresses it.
+    Back(String),
+    /// It cancels it.
+    Cancelled(String),
+    /// It lets it wait.
+    Waits {
+        /// Until when, in steady time.
+        until: Timestamp,
+        why: String,
+        /// The occurrence that waited until now and does so no longer.
+        replaces: Option<Owner>,
+    },
+}
 
 /// The answer to an occurrence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +116,24 @@ pub enum Admission {
         /// Why, for people.
         why: String,
     },
+    /// It waits. Call [`FlowStates::resume`] when it is due.
+    Waiting {
+        /// The clause at which it waits, as an index of [`Occurrence::requests`].
+        by: usize,
+        /// Until when, in steady time.
+        until: Timestamp,
+        /// Why, for people.
+        why: String,
+        /// The occurrence whose place it takes, if one waited.
+        ended: Option<EndedWait>,
+    },
+    /// An event that was received later cancelled it already.
+    Cancelled {
+        /// The clause that decided, as an index of [`Occurrence::requests`].
+        by: usize,
+        /// Why, for people.
+        why: String,
+    },
 }
 
 /// The states of clauses, by key.
@@ -98,34 +145,102 @@ impl FlowStates {
     ///
     /// An occurrence takes a place only if it passes all clauses: if one of them holds it back, the states of those
     /// before it do not change. Only `after` counts all matches that reach it, whatever the clauses behind it decide.
+    ///
+    /// If a clause lets it wait, the clauses before it are asked again when it resumes, because only then is it known whether
+    /// it takes its places.
     pub fn admit(&mut self, occurrence: &Occurrence, time: FlowTime) -> Admission {
+        self.pass(occurrence, None, time)
+    }
+
+    /// Continues with an occurrence that is due: asks the clauses that take places, and those behind the one at which it
+    /// waited. It has passed the others.
+    pub fn resume(&mut self, wait: &Wait, time: FlowTime) -> Admission {
+        self.release(&wait.occurrence, wait.clause);
+        self.pass(&wait.occurrence, Some(wait.clause), time)
+    }
+
+    /// The occurrence no longer waits at this clause.
+    fn release(&mut self, occurrence: &Occurrence, clause: usize) {
+        let Some(request) = occurrence.requests.get(clause) else { return };
+        let key = request.state_key(&occurrence.rule);
+        if let Some(state) = self.0.remove(&key) {
+            self.0.insert(key, state.release(&occurrence.owner.id));
+        }
+    }
+
+    /// An event meets the `unless` condition of a `still` clause. `by` has the event as its owner. Returns the wait that
+    /// ends.
+    pub fn cancel(
+        &mut self,
+        cancellation: &Cancellation,
+        (by, received): (&Owner, Timestamp),
+        time: FlowTime,
+    ) -> Option<EndedWait> {
+        let Cancellation { rule, request } = cancellation;
+        let key = request.state_key(rule);
+        let question = Question { owner: by, received };
+        let (state, ended) = request.flow.cancel(self.0.get(&key), question, time)?;
+        self.0.insert(key, state);
+        let why = format!("`{request}` is cancelled by {}", by.name);
+        let wait = WaitName { rule: rule.clone(), owner: ended?.id };
+        Some(EndedWait { wait, end: WaitEnd::Cancelled, why })
+    }
+
+    /// Passes an occurrence through its clauses. It waited already at the one with the index `waited`.
+    fn pass(
+        &mut self,
+        occurrence: &Occurrence,
+        waited: Option<usize>,
+        time: FlowTime,
+    ) -> Admission {
         let mut passed = Vec::with_capacity(occurrence.requests.len());
         for (by, request) in occurrence.requests.iter().enumerate() {
+            let is_behind = waited.is_none_or(|clause| by > clause);
+            if !is_behind && (request.flow.counts_matches() || request.flow.waits()) {
+                continue;
+            }
             let key = request.state_key(&occurrence.rule);
             let owner = match &request.limiter {
                 // Rules that share a limiter may be about the same event.
                 Some(_) => &occurrence.owner.of_rule(&occurrence.rule),
                 None => &occurrence.owner,
             };
-            let (state, answer) = request.flow.step(self.0.get(&key), owner, time);
-            match answer {
-                Ok(()) if occurrence.is_shadow && request.limiter.is_some() => {}
+            let question = Question { owner, received: occurrence.received };
+            let (state, answer) = request.flow.step(self.0.get(&key), question, time);
+            let hold = match answer {
+                Ok(()) if occurrence.is_shadow && request.limiter.is_some() => continue,
                 Ok(()) if request.flow.counts_matches() => {
                     self.0.insert(key, state);
+                    continue;
                 }
-                Ok(()) => passed.push((key, state)),
-                Err(why) => {
-                    if !occurrence.is_shadow || request.limiter.is_none() {
-                        self.0.insert(key, state);
-                    }
-                    let why = format!("`{request}` {why}");
-                    return if request.flow.counts_matches() {
-                        Admission::Counted { by, why }
-                    } else {
-                        Admission::Suppressed { by, why }
-                    };
+                Ok(()) => {
+                    passed.push((key, state));
+                    continue;
                 }
+                Err(hold) => hold,
+            };
+            if !occurrence.is_shadow || request.limiter.is_none() {
+                self.0.insert(key, state);
             }
+            let reason = |why: &str| format!("`{request}` {why}");
+            return match hold {
+                Hold::Back(why) if request.flow.counts_matches() => {
+                    Admission::Counted { by, why: reason(&why) }
+                }
+                Hold::Back(why) => Admission::Suppressed { by, why: reason(&why) },
+                Hold::Cancelled(why) => Admission::Cancelled { by, why: reason(&why) },
+                Hold::Waits { until, why, replaces } => {
+                    let ended = replaces.map(|owner| EndedWait {
+                        wait: WaitName { rule: occurrence.rule.clone(), owner: owner.id },
+                        end: WaitEnd::Superseded,
+                        why: reason(&format!(
+                            "waits for {}, which is newer",
+                            occurrence.owner.name
+                        )),
+                    });
+                    Admission::Waiting { by, until, why: reason(&why), ended }
+                }
+            };
         }
         self.0.extend(passed);
         Admission::Passed

@@ -8,7 +8,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::admit::{ClauseAnswer, corrected_window, window_end};
+use super::admit::{ClauseAnswer, Hold, corrected_window, window_end};
 use super::{FlowTime, Owner};
 use crate::literals::duration_text;
 
@@ -74,7 +74,8 @@ pub(super) fn step(
     let answer = |number: Option<u32>| match number {
         None => Ok(()),
         Some(number) => {
-            Err(format!("is not reached: {number} of {count} within {}", duration_text(within)))
+            let within = duration_text(within);
+            Err(Hold::Back(format!("is not reached: {number} of {count} within {within}")))
         }
     };
     let owner = owner.hash();

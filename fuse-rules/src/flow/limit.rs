@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::admit::{ClauseAnswer, corrected_window, window_end};
+use super::admit::{ClauseAnswer, Hold, corrected_window, window_end};
 use super::{FlowTime, Owner};
 use crate::literals::duration_text;
 
@@ -73,5 +73,5 @@ pub(super) fn step(
         duration_text(per),
         time.to_wall(free)
     );
-    (Places(taken), Err(why))
+    (Places(taken), Err(Hold::Back(why)))
 }

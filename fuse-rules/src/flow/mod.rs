@@ -5,6 +5,9 @@
 //! the state does not change. The ledger, `fuse test` and `fuse explain` all call [`FlowStates::admit`], so they make the
 //! same decisions and give the same reasons.
 //!
+//! A clause may let an occurrence wait. The caller keeps the [`Wait`] and calls [`FlowStates::resume`] when it is due. The
+//! wait may end before: a newer occurrence takes its place, or an event cancels it ([`FlowStates::cancel`]).
+//!
 //! ```
 //! use fuse_rules::flow::{Admission, Flow, FlowRequest, FlowStates, Occurrence, Owner};
 //! use jiff::{SignedDuration, Timestamp};
@@ -13,6 +16,7 @@
 //!     rule: "sensor/rule".into(),
 //!     element: None,
 //!     owner: Owner::new(event, &format!("event `{event}`"), None),
+//!     received: Timestamp::UNIX_EPOCH,
 //!     is_shadow: false,
 //!     requests: vec![FlowRequest {
 //!         clause: "once per body.app".into(),
@@ -56,7 +60,10 @@ mod after;
 mod limit;
 mod once;
 mod owner;
+mod quiet;
 mod state;
+mod still;
+mod wait;
 
 #[cfg(test)]
 mod tests;
@@ -66,7 +73,10 @@ pub use after::Matches;
 pub use limit::Places;
 pub use once::Claim;
 pub use owner::Owner;
+pub use quiet::Burst;
 pub use state::FlowState;
+pub use still::Doubt;
+pub use wait::{Cancellation, EndedWait, Wait, WaitEnd, WaitName};
 
 use std::fmt;
 
@@ -96,6 +106,18 @@ pub enum Flow {
         /// How long the first occurrence suppresses others.
         within: SignedDuration,
     },
+    /// `quiet D per KEY, … max M`: lets the last occurrence of a burst through, `length` after it.
+    Quiet {
+        /// How long no other occurrence may come.
+        length: SignedDuration,
+        /// How long a burst may take.
+        max: Option<SignedDuration>,
+    },
+    /// `still D per KEY, … unless …`: lets an occurrence through after `length`, if no event cancelled it.
+    Still {
+        /// How long it waits.
+        length: SignedDuration,
+    },
     /// `limit N per D per KEY, …`: lets at most `count` occurrences of a key through in any window of `per`, and
     /// suppresses others.
     Limit {
@@ -112,7 +134,9 @@ impl Flow {
         match self {
             Self::After { .. } => 0,
             Self::Once { .. } => 1,
-            Self::Limit { .. } => 2,
+            Self::Quiet { .. } => 2,
+            Self::Still { .. } => 3,
+            Self::Limit { .. } => 4,
         }
     }
 
@@ -121,6 +145,8 @@ impl Flow {
         match self {
             Self::After { .. } => "after",
             Self::Once { .. } => "once",
+            Self::Quiet { .. } => "quiet",
+            Self::Still { .. } => "still",
             Self::Limit { .. } => "limit",
         }
     }
@@ -130,6 +156,8 @@ impl Flow {
         match self {
             Self::After { .. } => "after",
             Self::Once { .. } => "once per",
+            Self::Quiet { .. } => "quiet",
+            Self::Still { .. } => "still",
             Self::Limit { .. } => "limit",
         }
     }
@@ -140,6 +168,11 @@ impl Flow {
         matches!(self, Self::After { .. })
     }
 
+    /// Whether it lets occurrences wait.
+    pub const fn waits(self) -> bool {
+        matches!(self, Self::Quiet { .. } | Self::Still { .. })
+    }
+
     /// Whether it is `once`.
     pub const fn is_once(self) -> bool {
         matches!(self, Self::Once { .. })
@@ -147,20 +180,22 @@ impl Flow {
 
     /// The clause as in rules, with these keys.
     pub fn text(self, keys: &[String]) -> String {
-        let joined = keys.join(", ");
+        let per_keys = match keys.is_empty() {
+            true => String::new(),
+            false => format!(" per {}", keys.join(", ")),
+        };
         match self {
-            Self::After { count, within } if keys.is_empty() => {
-                format!("after {count} within {}", duration_text(within))
-            }
             Self::After { count, within } => {
-                format!("after {count} within {} per {joined}", duration_text(within))
+                format!("after {count} within {}{per_keys}", duration_text(within))
             }
-            Self::Once { within } => format!("once per {joined} within {}", duration_text(within)),
-            Self::Limit { count, per } if keys.is_empty() => {
-                format!("limit {count} per {}", duration_text(per))
+            Self::Once { within } => format!("once{per_keys} within {}", duration_text(within)),
+            Self::Quiet { length, max } => {
+                let max = max.map(|max| format!(" max {}", duration_text(max)));
+                format!("quiet {}{per_keys}{}", duration_text(length), max.unwrap_or_default())
             }
+            Self::Still { length } => format!("still {}{per_keys}", duration_text(length)),
             Self::Limit { count, per } => {
-                format!("limit {count} per {} per {joined}", duration_text(per))
+                format!("limit {count} per {}{per_keys}", duration_text(per))
             }
         }
     }
@@ -181,6 +216,8 @@ impl Flow {
         match self {
             Self::After { .. } => format!("after per {keys}"),
             Self::Once { .. } => format!("once per {keys}"),
+            Self::Quiet { .. } => format!("quiet per {keys}"),
+            Self::Still { .. } => format!("still per {keys}"),
             Self::Limit { .. } => format!("limit per {keys}"),
         }
     }

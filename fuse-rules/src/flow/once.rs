@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::admit::{ClauseAnswer, corrected_window, window_end};
+use super::admit::{ClauseAnswer, Hold, corrected_window, window_end};
 use super::{FlowTime, Owner};
 
 /// Who holds a key, and for how long.
@@ -44,7 +44,7 @@ pub(super) fn step(
             let (since, until) = (time.to_wall(claim.since), time.to_wall(claim.until));
             let why =
                 format!("already fired at {since} for {}; free again at {until}", claim.owner.name);
-            (claim, Err(why))
+            (claim, Err(Hold::Back(why)))
         }
         None => {
             let claim = Claim { owner: owner.clone(), since: now, until: window_end(now, within) };

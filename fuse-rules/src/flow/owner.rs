@@ -37,6 +37,11 @@ impl Owner {
         Self { id, name }
     }
 
+    /// The id of the event of the owner with this id.
+    pub(super) fn event_of(id: &str) -> &str {
+        id.rsplit_once(' ').map_or(id, |(event, _)| event)
+    }
+
     /// The same occurrence of one of several rules that share a state.
     pub(super) fn of_rule(&self, rule: &str) -> Self {
         Self { id: format!("{rule} {}", self.id), name: self.name.clone() }

@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::admit::ClauseAnswer;
+use super::admit::{ClauseAnswer, Question};
 use super::after::{self, Matches};
 use super::limit::{self, Places};
 use super::once::{self, Claim};
+use super::quiet::{self, Burst};
+use super::still::{self, Doubt};
 use super::{Flow, FlowTime, Owner};
 
 /// The state of one clause of one rule for one key. It can be stored as JSON.
@@ -17,6 +19,10 @@ pub enum FlowState {
     After(Matches),
     /// The state of [`Flow::Once`].
     Once(Claim),
+    /// The state of [`Flow::Quiet`].
+    Quiet(Burst),
+    /// The state of [`Flow::Still`].
+    Still(Doubt),
     /// The state of [`Flow::Limit`].
     Limit(Places),
 }
@@ -28,7 +34,18 @@ impl FlowState {
         match self {
             Self::After(matches) => matches.end(),
             Self::Once(claim) => claim.until,
+            Self::Quiet(burst) => burst.end(),
+            Self::Still(doubt) => doubt.end(),
             Self::Limit(places) => places.end(),
+        }
+    }
+
+    /// The state after the occurrence of this owner no longer waits.
+    pub(super) fn release(self, owner: &str) -> Self {
+        match self {
+            Self::Quiet(burst) => Self::Quiet(burst.release(owner)),
+            Self::Still(doubt) => Self::Still(doubt.release(owner)),
+            Self::After(_) | Self::Once(_) | Self::Limit(_) => self,
         }
     }
 }
@@ -39,9 +56,10 @@ impl Flow {
     pub(super) fn step(
         self,
         state: Option<&FlowState>,
-        owner: &Owner,
+        question: Question<'_>,
         time: FlowTime,
     ) -> (FlowState, ClauseAnswer) {
+        let owner = question.owner;
         match self {
             Self::After { count, within } => {
                 let before = match state {
@@ -59,6 +77,22 @@ impl Flow {
                 let (after, answer) = once::step(before, owner, within, time);
                 (FlowState::Once(after), answer)
             }
+            Self::Quiet { length, max } => {
+                let before = match state {
+                    Some(FlowState::Quiet(burst)) => Some(burst),
+                    _ => None,
+                };
+                let (after, answer) = quiet::step(before, question, (length, max), time);
+                (FlowState::Quiet(after), answer)
+            }
+            Self::Still { length } => {
+                let before = match state {
+                    Some(FlowState::Still(doubt)) => Some(doubt),
+                    _ => None,
+                };
+                let (after, answer) = still::step(before, question, length, time);
+                (FlowState::Still(after), answer)
+            }
             Self::Limit { count, per } => {
                 let before = match state {
                     Some(FlowState::Limit(places)) => Some(places),
@@ -68,5 +102,22 @@ impl Flow {
                 (FlowState::Limit(after), answer)
             }
         }
+    }
+
+    /// An event meets the `unless` condition of the clause in this state. Returns the next state, and who no longer waits.
+    /// `None` if the clause has no such condition.
+    pub(super) fn cancel(
+        self,
+        state: Option<&FlowState>,
+        question: Question<'_>,
+        time: FlowTime,
+    ) -> Option<(FlowState, Option<Owner>)> {
+        let Self::Still { length } = self else { return None };
+        let before = match state {
+            Some(FlowState::Still(doubt)) => Some(doubt),
+            _ => None,
+        };
+        let (after, ended) = still::cancel(before, question, length, time);
+        Some((FlowState::Still(after), ended))
     }
 }

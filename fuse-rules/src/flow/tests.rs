@@ -42,6 +42,7 @@ fn ask(
         rule: "s/r".into(),
         element: None,
         owner: Owner::new(owner, &format!("event `{owner}`"), None),
+        received: at(0),
         is_shadow: false,
         requests: requests.collect(),
     };
@@ -83,6 +84,7 @@ fn reasons_show_the_time_of_day() {
         rule: "s/r".into(),
         element: Some(vec![3]),
         owner: Owner::new(event, &format!("event `{event}`"), Some(&[3])),
+        received: at(0),
         is_shadow: false,
         requests: vec![request.clone()],
     };
@@ -107,6 +109,7 @@ fn a_limit_reports_when_a_place_is_free() {
     ) {
         Admission::Passed => String::new(),
         Admission::Counted { why, .. } | Admission::Suppressed { why, .. } => why,
+        other => panic!("{other:?}"),
     };
     assert_eq!(at_most(3, "a", 0), "");
     assert_eq!(at_most(3, "b", 10), "");
@@ -185,6 +188,7 @@ fn rules_share_the_places_of_a_limiter() {
             rule: rule.into(),
             element: None,
             owner: Owner::new(event, "it", None),
+            received: at(0),
             is_shadow,
             requests: vec![request],
         };

@@ -95,8 +95,7 @@ impl<'r> Tests<'r> {
                 TestStep::At(time) => now = *time,
                 TestStep::Send(send) => {
                     let event = self.event(send, events.len())?.received(now);
-                    let evaluation =
-                        Evaluation { refused: None, mismatch: None, decisions: Vec::new() };
+                    let evaluation = Evaluation::new(Vec::new());
                     let (fuses, failures) = (fuses.clone(), Vec::new());
                     events.push(SentEvent { event, fuses, evaluation, failures });
                 }
@@ -233,6 +232,6 @@ pub(super) fn pass(
     evaluation: &mut Evaluation,
 ) {
     for decision in &mut evaluation.decisions {
-        decision.pass(states, name, name, now.into());
+        let _ = decision.pass(states, name, name, now.into());
     }
 }

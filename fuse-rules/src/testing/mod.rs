@@ -348,6 +348,9 @@ fn never(outcome: Outcome) -> &'static str {
         Outcome::Gated => "is never gated",
         Outcome::Counted => "is never counted",
         Outcome::Suppressed => "is never suppressed",
+        Outcome::Waiting => "never waits",
+        Outcome::Cancelled => "is never cancelled",
+        Outcome::Superseded => "is never superseded",
         Outcome::Shadow => "is never in shadow",
         Outcome::Rejected => "is never rejected",
     }

@@ -39,7 +39,7 @@ impl Tests<'_> {
                 continue;
             }
             for decision in &mut decisions {
-                decision.pass(states, name, name, sent.event.received_at().into());
+                let _ = decision.pass(states, name, name, sent.event.received_at().into());
             }
             sent.evaluation.decisions.extend(decisions);
         }

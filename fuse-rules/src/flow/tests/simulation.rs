@@ -51,7 +51,8 @@ pub(super) fn step(
     owner: &Owner,
     time: FlowTime,
 ) -> (FlowState, ClauseAnswer) {
-    flow.step(state, owner, time)
+    let question = super::super::admit::Question { owner, received: time.wall };
+    flow.step(state, question, time)
 }
 
 /// Answers a log by the clause, and checks every answer against the list of all admissions. `Err` names the law that is

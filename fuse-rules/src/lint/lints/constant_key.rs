@@ -67,6 +67,7 @@ fn finding(flow: Flow, by_id: bool, by_element: bool) -> Option<(&'static str, &
         (Flow::Once { .. }, false, _) => {
             ("all events share this key, so one event suppresses all others", once)
         }
+        (Flow::Quiet { .. } | Flow::Still { .. }, ..) => return None,
         // At most N elements of one event.
         (Flow::Limit { .. }, true, true) => return None,
         (Flow::Limit { .. }, true, false) => {

@@ -57,7 +57,7 @@ fn stricter<'r>(rule: &'r Rule, clause: &FlowClause) -> Option<Stricter<'r>> {
     others.find_map(|(other, stricter)| {
         let (most, window) = match stricter.flow {
             // Any number of matches may arrive.
-            Flow::After { .. } => return None,
+            Flow::After { .. } | Flow::Quiet { .. } | Flow::Still { .. } => return None,
             Flow::Once { within } => (1, within),
             Flow::Limit { count, per } => (count, per),
         };

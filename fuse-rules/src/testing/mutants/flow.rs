@@ -107,7 +107,7 @@ fn variants<'c>(
 /// The clause with other parameters.
 fn parameters(flow: Flow) -> Vec<(Flow, String)> {
     match flow {
-        Flow::Once { .. } => Vec::new(),
+        Flow::Once { .. } | Flow::Quiet { .. } | Flow::Still { .. } => Vec::new(),
         Flow::After { count, within } => {
             let counts = [count.checked_sub(1).filter(|fewer| *fewer > 1), count.checked_add(1)];
             let counts = counts.into_iter().flatten().map(|other| {

@@ -171,8 +171,8 @@ fn hold(
             for (_, decision) in acting(decided, rule) {
                 *minutes += (event.body().len() % 40) as i64;
                 let owner = format!("{minutes} {}", states.iter().count());
-                let Some(occurrence) = decision.occurrence(&owner, "it") else { continue };
                 let now = Timestamp::UNIX_EPOCH + SignedDuration::from_mins(*minutes);
+                let Some(occurrence) = decision.occurrence(&owner, "it", now) else { continue };
                 if let Admission::Counted { by, why } | Admission::Suppressed { by, why } =
                     states.admit(&occurrence, now.into())
                 {

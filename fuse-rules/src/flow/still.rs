@@ -1,0 +1,123 @@
+//! `still D per KEY unless …`: an occurrence passes after `D`, if no event met the `unless` condition for its key
+//! meanwhile. While one waits, further occurrences of the key are suppressed: they do not restart the wait.
+//!
+//! Events may be decided in another order than they were received. The state therefore has the last cancellation too, and
+//! an occurrence that was received before it does not wait.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::admit::{ClauseAnswer, Hold, Question, corrected_window, window_end};
+use super::{FlowTime, Owner};
+
+/// The occurrence of a key that waits, and the last event that cancelled one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    waiter: Option<Waiter>,
+    cancelled: Option<Cancelled>,
+}
+
+/// An occurrence that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Waiter {
+    owner: Owner,
+    /// When its event was received.
+    received: Timestamp,
+    /// Since when it waits, in steady time.
+    since: Timestamp,
+    /// When it is due, in steady time.
+    until: Timestamp,
+}
+
+/// The last event that met the `unless` condition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Cancelled {
+    /// Its name for people.
+    by: String,
+    /// When it was received.
+    received: Timestamp,
+    /// When it was decided, in steady time.
+    since: Timestamp,
+    /// The instant in steady time from which (inclusive) it is forgotten.
+    until: Timestamp,
+}
+
+impl Doubt {
+    /// The instant from which (inclusive) the state has no effect.
+    pub(super) fn end(&self) -> Timestamp {
+        let waiter = self.waiter.as_ref().map(|waiter| waiter.until);
+        let cancelled = self.cancelled.as_ref().map(|cancelled| cancelled.until);
+        waiter.max(cancelled).unwrap_or(Timestamp::MIN)
+    }
+
+    /// What still counts.
+    fn current(&self, now: Timestamp) -> Self {
+        let waiter = self.waiter.clone().map(|waiter| {
+            let (since, until) = corrected_window((waiter.since, waiter.until), now);
+            Waiter { since, until, ..waiter }
+        });
+        let cancelled = self.cancelled.clone().map(|cancelled| {
+            let (since, until) = corrected_window((cancelled.since, cancelled.until), now);
+            Cancelled { since, until, ..cancelled }
+        });
+        Self {
+            waiter: waiter.filter(|waiter| now < waiter.until),
+            cancelled: cancelled.filter(|cancelled| now < cancelled.until),
+        }
+    }
+
+    /// The owner of this id no longer waits.
+    pub(super) fn release(mut self, owner: &str) -> Self {
+        self.waiter.take_if(|waiter| waiter.owner.id == owner);
+        self
+    }
+}
+
+pub(super) fn step(
+    before: Option<&Doubt>,
+    question: Question<'_>,
+    length: SignedDuration,
+    time: FlowTime,
+) -> (Doubt, ClauseAnswer) {
+    let Question { owner, received } = question;
+    let now = time.steady;
+    let mut doubt = before.map(|doubt| doubt.current(now)).unwrap_or_default();
+    let waits = |until: Timestamp| {
+        let why = format!("waits until {}", time.to_wall(until));
+        Err(Hold::Waits { until, why, replaces: None })
+    };
+    if let Some(waiter) = &doubt.waiter {
+        let answer = if waiter.owner.id == owner.id {
+            waits(waiter.until)
+        } else {
+            let until = time.to_wall(waiter.until);
+            Err(Hold::Back(format!("waits already, for {} until {until}", waiter.owner.name)))
+        };
+        return (doubt, answer);
+    }
+    if let Some(cancelled) = doubt.cancelled.as_ref().filter(|one| received < one.received) {
+        let why = format!("is cancelled by {}, which was received later", cancelled.by);
+        return (doubt, Err(Hold::Cancelled(why)));
+    }
+    let until = window_end(now, length);
+    doubt.waiter = Some(Waiter { owner: owner.clone(), received, since: now, until });
+    (doubt, waits(until))
+}
+
+/// An event met the `unless` condition. Returns the owner that waited for it, if there is one.
+pub(super) fn cancel(
+    before: Option<&Doubt>,
+    question: Question<'_>,
+    length: SignedDuration,
+    time: FlowTime,
+) -> (Doubt, Option<Owner>) {
+    let now = time.steady;
+    let mut doubt = before.map(|doubt| doubt.current(now)).unwrap_or_default();
+    let Question { owner, received } = question;
+    let ended = doubt.waiter.take_if(|waiter| waiter.received <= received);
+    if doubt.cancelled.as_ref().is_none_or(|last| last.received <= received) {
+        let (by, until) = (owner.name.clone(), window_end(now, length));
+        doubt.cancelled = Some(Cancelled { by, received, since: now, until });
+    }
+    (doubt, ended.map(|waiter| waiter.owner))
+}

@@ -1,0 +1,73 @@
+//! Occurrences that wait at a clause.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{FlowRequest, Occurrence, Owner};
+
+/// An occurrence that waits at one of its clauses. Once it is due, [`FlowStates::resume`](super::FlowStates::resume)
+/// asks again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// The occurrence.
+    pub occurrence: Occurrence,
+    /// The clause at which it waits, as an index of [`Occurrence::requests`].
+    pub clause: usize,
+    /// Since when, in steady time.
+    pub since: Timestamp,
+    /// When it is due, in steady time.
+    pub until: Timestamp,
+}
+
+impl Wait {
+    /// Its name among all waits: the rule and the owner.
+    pub fn name(&self) -> WaitName {
+        let Occurrence { rule, owner, .. } = &self.occurrence;
+        WaitName { rule: rule.clone(), owner: owner.id.clone() }
+    }
+}
+
+/// Identifies a wait.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct WaitName {
+    /// The full name of the rule that waits.
+    pub rule: String,
+    /// The id of its [`Owner`].
+    pub owner: String,
+}
+
+impl WaitName {
+    /// The id of the event that waits, as it was given to [`Owner::new`].
+    pub fn event(&self) -> &str {
+        Owner::event_of(&self.owner)
+    }
+}
+
+/// A wait that ended before it was due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedWait {
+    /// The wait.
+    pub wait: WaitName,
+    /// How it ended.
+    pub end: WaitEnd,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// How a wait ended before it was due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitEnd {
+    /// An event met the `unless` condition of `still`.
+    Cancelled,
+    /// A newer occurrence of the key took its place in `quiet`.
+    Superseded,
+}
+
+/// An event that meets the `unless` condition of a `still` clause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancellation {
+    /// The full name of the rule whose action is no longer wanted.
+    pub rule: String,
+    /// The `still` clause, with the values that its keys have in the cancelling event.
+    pub request: FlowRequest,
+}
