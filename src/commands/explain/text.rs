@@ -231,6 +231,9 @@ fn outcome(outcome: Outcome) -> String {
         Outcome::Counted => (Some(AnsiColor::Yellow), "counted, so not fired"),
         Outcome::Shadow => (Some(AnsiColor::Yellow), "in shadow, so not performed"),
         Outcome::Suppressed => (Some(AnsiColor::Yellow), "suppressed, so not fired"),
+        Outcome::Waiting => (Some(AnsiColor::Yellow), "waiting"),
+        Outcome::Cancelled => (Some(AnsiColor::Yellow), "cancelled, so not fired"),
+        Outcome::Superseded => (Some(AnsiColor::Yellow), "superseded, so not fired"),
         Outcome::Rejected => (Some(AnsiColor::Red), "rejected, so not fired"),
     };
     let style = color.map_or(Style::new(), AnsiColor::on_default).bold();
