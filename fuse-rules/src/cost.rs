@@ -7,7 +7,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::ruleset::Ruleset;
 use crate::semantics::{Cost, Count};
 use crate::span::{Files, Span};
-use crate::typed::{Each, Expr, Rule, Rules};
+use crate::typed::{Each, Expr, Rule, Rules, Sensor};
 
 /// The maximum cost of a rule, including the clauses of its sensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,21 +116,19 @@ fn one_line(files: &Files, span: Span) -> String {
     files.text(span).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Every rule with its parts, the clauses of its sensor first.
+/// Every rule with its parts, the clauses of its sensor first. An `unless` is evaluated for other events than its rule:
+/// of both, the more expensive one counts.
 fn all(rules: &Rules) -> impl Iterator<Item = (&Rule, Parts)> {
     rules.sensors.iter().flat_map(|sensor| {
         sensor.rules.iter().map(|rule| {
-            let mut parts = Parts { times: 1, parts: Vec::new() };
-            parts.each(sensor.each.as_ref());
-            parts.exprs(&sensor.when);
-            parts.each(rule.each.as_ref());
-            parts.exprs(&rule.when);
-            rule.all_flow_keys().for_each(|key| parts.exprs(std::slice::from_ref(key)));
-            for trigger in rule.all_triggers() {
-                Cost::mapped(&trigger.fields, &mut |expr| {
-                    parts.add(Cost::examined(expr).assumed(), expr.span);
-                });
-            }
+            let cancellers = rule.cancellable().flat_map(|(clause, unless)| {
+                let canceller = rule.canceller(clause, unless);
+                let rules = canceller.rules.iter();
+                rules.map(|own| Parts::new(&canceller, own)).collect::<Vec<_>>()
+            });
+            let parts = cancellers.fold(Parts::new(sensor, rule), |most, own| {
+                if own.sum() > most.sum() { own } else { most }
+            });
             (rule, parts)
         })
     })
@@ -144,6 +142,21 @@ struct Parts {
 }
 
 impl Parts {
+    fn new(sensor: &Sensor, rule: &Rule) -> Self {
+        let mut parts = Self { times: 1, parts: Vec::new() };
+        parts.each(sensor.each.as_ref());
+        parts.exprs(&sensor.when);
+        parts.each(rule.each.as_ref());
+        parts.exprs(&rule.when);
+        rule.all_flow_keys().for_each(|key| parts.exprs(std::slice::from_ref(key)));
+        for trigger in rule.all_triggers() {
+            Cost::mapped(&trigger.fields, &mut |expr| {
+                parts.add(Cost::examined(expr).assumed(), expr.span);
+            });
+        }
+        parts
+    }
+
     fn sum(&self) -> u64 {
         self.parts.iter().fold(0, |sum, (cost, _)| sum.saturating_add(*cost))
     }

@@ -21,12 +21,14 @@ pub(crate) use world::{Watch, WorkBudget, World, size};
 use crate::decision::Decision;
 use crate::decision::Evaluation;
 use crate::event::Event;
+use crate::flow::Cancellation;
 use crate::fuses::Fuses;
 use crate::semantics::decision;
 use crate::semantics::mapping::{self, Rendered};
 use crate::semantics::ops::{self, Fault, Truth, Valued, name};
 use crate::semantics::{
-    self, DEFAULT_MAX_WORK, EventSize, FALSE_FOR_EVENT, RuleBound, Verdict, too_expensive,
+    self, DEFAULT_MAX_WORK, EventSize, FALSE_FOR_EVENT, RuleBound, Verdict, distinct,
+    too_expensive,
 };
 use crate::typed::Shown;
 use crate::typed::{
@@ -74,15 +76,17 @@ pub(crate) fn evaluate_within<'e>(
         .and_then(|declared| declared.ty.as_ref()?.mismatch(&world.body))
         .map(|mismatch| mismatch.message("body"));
     let mut decisions = Vec::new();
-    let sensors =
-        rules.sensors.iter().filter(|sensor| sensor.listens_to(event.source(), event.name()));
+    let listens = |sensor: &&Sensor| sensor.listens_to(event.source(), event.name());
+    let sensors = rules.sensors.iter().map(|sensor| &**sensor).filter(listens);
+    let cancellers: Vec<Sensor> =
+        rules.cancellers().filter(|canceller| listens(&canceller)).collect();
     if let (Some(why), true) = (&mismatch, declared.is_some_and(|declared| declared.rejects())) {
         let rules = sensors.flat_map(|sensor| &sensor.rules).map(|rule| rule.name.as_str());
         return Evaluation { mismatch: mismatch.clone(), ..Evaluation::refused(why, rules) };
     }
     // Everything that the rules read is read before anything is decided, because a duplicate key in
     // it makes the event ambiguous.
-    for sensor in sensors.clone() {
+    for sensor in sensors.clone().chain(&cancellers) {
         let mut reader = DuplicateFinder { world: &world, elements: Vec::new() };
         let read = reader.scoped(sensor.each.as_ref(), |reader| {
             reader.exprs(&sensor.when)?;
@@ -115,7 +119,27 @@ pub(crate) fn evaluate_within<'e>(
             decisions.extend(decide(rules, sensor, rule, &world, fuses));
         }
     }
-    Evaluation { mismatch, ..Evaluation::new(decisions) }
+    let mut found = Vec::new();
+    for (sensor, rule) in cancellers.iter().flat_map(|one| one.rules.iter().map(move |r| (one, r)))
+    {
+        if !RuleBound::new(sensor, rule).exceeds(max_work, &size) {
+            found.extend(cancels(sensor, rule, &world));
+        }
+    }
+    Evaluation { mismatch, cancels: distinct(found), ..Evaluation::new(decisions) }
+}
+
+/// What the `unless` of a rule cancels, given as a sensor and its rule.
+pub(crate) fn cancels(sensor: &Sensor, rule: &Rule, world: &World<'_>) -> Vec<Cancellation> {
+    let mut cancels = Vec::new();
+    conditions(sensor, rule, world, &mut |_, told| {
+        let Ok((Ok(true), env)) = told else { return };
+        let requests =
+            mapping::flow_requests(&rule.flow, |expr| env.value(expr).map(Cow::into_owned));
+        let found = requests.unwrap_or_default().into_iter();
+        cancels.extend(found.map(|request| Cancellation { rule: rule.name.clone(), request }));
+    });
+    cancels
 }
 
 /// The decisions of one rule for an event that is not refused.

@@ -1,6 +1,9 @@
 //! Checks the keys and parameters of clauses of flow control.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
 
 use super::Checker;
 use super::operands::absence_of;
@@ -8,13 +11,19 @@ use super::scope::Scope;
 use super::sensors::repeated_clause;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::flow::Flow;
+use crate::literals::duration_text;
+use crate::span::Span;
 use crate::syntax::ast;
 use crate::typed::{Expr, FlowClause, Shown};
+use crate::types::Known;
 use crate::value::Kinds;
 
 /// The largest number that `after` and `limit` accept. The state of a key contains each match or action that counts, about
 /// 90 bytes, and is read as a whole for each decision.
 const MAX_COUNT: u32 = 10_000;
+
+/// The longest wait that `quiet` and `still` accept.
+const MAX_WAIT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 impl Checker<'_> {
     /// Checks the clauses of a sensor or of a rule.
@@ -23,11 +32,23 @@ impl Checker<'_> {
         clauses: &[ast::FlowClause],
         scope: &mut Scope,
     ) -> Vec<FlowClause> {
-        let mut once = clauses.iter().filter(|clause| matches!(clause.flow, Flow::Once { .. }));
-        if let (Some(first), Some(second)) = (once.next(), once.next()) {
-            self.report(repeated_clause("once", second.span, first.span));
+        for word in ["once", "quiet", "still"] {
+            let mut same = clauses.iter().filter(|clause| clause.flow.word() == word);
+            if let (Some(first), Some(second)) = (same.next(), same.next()) {
+                self.report(repeated_clause(word, second.span, first.span));
+            }
         }
         clauses.iter().map(|clause| self.flow_clause(clause, scope)).collect()
+    }
+
+    /// Reports a clause of a rule that lets actions wait, if its sensor has one of the kind already.
+    pub(super) fn check_repeated_waits(&mut self, of_sensor: &[FlowClause], own: &[FlowClause]) {
+        for clause in own.iter().filter(|clause| clause.flow.waits()) {
+            let word = clause.flow.word();
+            if let Some(first) = of_sensor.iter().find(|first| first.flow.word() == word) {
+                self.report(repeated_clause(word, clause.span, first.span));
+            }
+        }
     }
 
     /// Checks the parameters of all limiters.
@@ -38,8 +59,15 @@ impl Checker<'_> {
     }
 
     fn flow_clause(&mut self, clause: &ast::FlowClause, scope: &mut Scope) -> FlowClause {
-        let keys: Vec<Expr> =
+        let before = self.problems.len();
+        let checked: Vec<(Expr, Known)> =
             clause.keys.iter().map(|key| self.flow_key(clause.flow, key, scope)).collect();
+        let has_valid_keys = !self.has_errors_since(before);
+        let unless = clause.unless.as_deref().and_then(|unless| {
+            let keys = has_valid_keys.then_some((clause.keys.as_slice(), checked.as_slice()));
+            self.unless(unless, keys, scope)
+        });
+        let keys: Vec<Expr> = checked.into_iter().map(|(key, _)| key).collect();
         let shown: Vec<String> = keys.iter().map(|key| Shown(key).to_string()).collect();
         let (mut flow, mut identity) = (clause.flow, clause.flow.identity(&shown));
         let limiter = clause.limiter.as_ref().map(|name| {
@@ -53,10 +81,11 @@ impl Checker<'_> {
         if limiter.is_none() {
             self.flow_parameters(clause);
         }
-        FlowClause { flow, limiter, keys, identity, span: clause.span }
+        let unless = unless.map(Arc::new);
+        FlowClause { flow, limiter, keys, identity, unless, span: clause.span }
     }
 
-    fn flow_key(&mut self, flow: Flow, key: &ast::Expr, scope: &mut Scope) -> Expr {
+    fn flow_key(&mut self, flow: Flow, key: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
         let word = flow.word();
         let help = match flow {
             Flow::After { .. } => {
@@ -85,7 +114,7 @@ impl Checker<'_> {
             let absence = absence_of(&expr, &known);
             self.require_value(flow.words(), None, (&expr, &known), &absence, scope);
         }
-        expr
+        (expr, known)
     }
 
     fn flow_parameters(&mut self, clause: &ast::FlowClause) {
@@ -150,11 +179,56 @@ impl Checker<'_> {
                      all of them for each decision",
                 ),
             ),
-            Flow::After { .. }
-            | Flow::Once { .. }
-            | Flow::Quiet { .. }
-            | Flow::Still { .. }
-            | Flow::Limit { .. } => {}
+            Flow::Quiet { length, max } => {
+                self.wait(clause, length, "no other event may come, as in `quiet 2m`");
+                let Some((max, span)) = max.zip(clause.max_span) else { return };
+                if max <= length {
+                    self.report(
+                        Diagnostic::error(
+                            Code::E0506,
+                            span,
+                            "`max` takes a duration longer than that of `quiet`",
+                        )
+                        .label("every burst would end here")
+                        .help("write how long a burst may take, as in `quiet 2m max 10m`"),
+                    );
+                } else {
+                    self.longest_wait("max", max, span);
+                }
+            }
+            Flow::Still { length } => {
+                self.wait(clause, length, "the action waits, as in `still 5m`");
+            }
+            Flow::After { .. } | Flow::Once { .. } | Flow::Limit { .. } => {}
+        }
+    }
+
+    /// Checks the duration of `quiet` or `still`.
+    fn wait(&mut self, clause: &ast::FlowClause, length: SignedDuration, what: &str) {
+        let word = clause.flow.word();
+        if length.is_zero() {
+            let message = format!("`{word}` takes a duration longer than zero");
+            self.report(
+                Diagnostic::error(Code::E0506, clause.duration_span, message)
+                    .label("waits for nothing")
+                    .help(format!("write how long {what}")),
+            );
+        } else {
+            self.longest_wait(word, length, clause.duration_span);
+        }
+    }
+
+    fn longest_wait(&mut self, word: &str, length: SignedDuration, span: Span) {
+        if length > MAX_WAIT {
+            self.report(
+                Diagnostic::error(
+                    Code::E0506,
+                    span,
+                    format!("`{word}` takes a duration of at most {}", duration_text(MAX_WAIT)),
+                )
+                .label("too long")
+                .help("fuse stores the event of each action that waits"),
+            );
         }
     }
 }

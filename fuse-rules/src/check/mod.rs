@@ -44,6 +44,7 @@ mod test_blocks;
 #[cfg(test)]
 mod tests;
 mod type_names;
+mod unless;
 mod value_keys;
 
 use std::sync::Arc;

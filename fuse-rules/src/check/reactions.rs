@@ -35,7 +35,10 @@ impl Checker<'_> {
             }
             let mark = scope.mark();
             scope.has_outcome = true;
-            let flow = joined(Vec::new(), self.flow(&reaction.flow, scope), false);
+            let (waits, flow): (Vec<_>, Vec<_>) =
+                reaction.flow.iter().cloned().partition(|clause| clause.flow.waits());
+            waits.iter().for_each(|clause| self.report(waiting_reaction(clause)));
+            let flow = joined(Vec::new(), self.flow(&flow, scope), false);
             let triggers: Vec<_> =
                 reaction.triggers.iter().filter_map(|one| self.trigger(one, scope)).collect();
             scope.has_outcome = false;
@@ -154,6 +157,13 @@ impl Checker<'_> {
         let problem = Diagnostic::error(Code::E0510, span, message);
         self.report(problem.label("this never happens").help(help));
     }
+}
+
+fn waiting_reaction(clause: &ast::FlowClause) -> Diagnostic {
+    let message = format!("a reaction cannot wait, so it cannot have `{}`", clause.flow.word());
+    Diagnostic::error(Code::E0512, clause.span, message)
+        .label("the reaction reports what just happened")
+        .help("remove the clause; `once` and `limit` make reactions less frequent")
 }
 
 /// The type of `outcome`.

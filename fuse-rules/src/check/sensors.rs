@@ -97,8 +97,8 @@ impl Checker<'_> {
         }
     }
 
-    /// An event that a sensor listens to.
-    fn event_of(&mut self, listened: &ast::EventRef) -> Option<EventView> {
+    /// An event that a sensor or an `unless` names.
+    pub(super) fn event_of(&mut self, listened: &ast::EventRef) -> Option<EventView> {
         let source = match self.names.source(&listened.source) {
             Ok(source) => source,
             Err(problem) => {
@@ -122,6 +122,7 @@ impl Checker<'_> {
         scope: &mut Scope,
     ) -> typed::Rule {
         let shared = self.shared(&rule.shared, scope);
+        self.check_repeated_waits(&outer.flow, &shared.flow);
         let mut all_requires = outer.requires.clone();
         all_requires.extend(shared.requires);
         all_requires.sort_unstable();
@@ -153,6 +154,7 @@ impl Checker<'_> {
             is_shadow,
             triggers,
             reactions: Vec::new(),
+            cancels: false,
         };
         checked.reactions = self.reactions(&rule.reactions, &checked, scope);
         checked
@@ -198,7 +200,7 @@ impl Checker<'_> {
         Shared { requires, each, lets, when, flow, is_shadow }
     }
 
-    fn each(&mut self, each: &ast::Each, scope: &mut Scope) -> typed::Each {
+    pub(super) fn each(&mut self, each: &ast::Each, scope: &mut Scope) -> typed::Each {
         let (list, known) = self.list(&each.list, scope, "each");
         let max = match each.max {
             Some((max, span)) if max == 0 || max > MAX_ELEMENTS => {
@@ -249,7 +251,7 @@ impl Checker<'_> {
     }
 }
 
-fn event_name(event: &ast::EventRef) -> typed::EventName {
+pub(super) fn event_name(event: &ast::EventRef) -> typed::EventName {
     typed::EventName { source: event.source.text.clone(), event: event.event.text.clone() }
 }
 
@@ -263,6 +265,7 @@ pub(super) fn repeated_clause(
         .related(first, "the first one")
         .help(match what {
             "each" => "put the second `each` in a rule; it is nested in the sensor's",
+            "quiet" | "still" => "keep one of them; a rule waits for one duration",
             _ => "list all keys in one `once per a, b within D`",
         })
 }

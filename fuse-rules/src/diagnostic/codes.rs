@@ -120,6 +120,8 @@ codes! {
     E0508 = "a JSON Schema that cannot be read as a type",
     E0509 = "a rule that can cost too much",
     E0510 = "a reaction to something that never happens",
+    E0512 = "a reaction that waits",
+    E0513 = "a key that an event of `unless` cannot have",
     E0601 = "a rule that the test cannot reach",
     E0602 = "a test step without its event",
     E0603 = "an expected field that the rule never sets",

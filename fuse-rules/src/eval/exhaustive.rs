@@ -5,6 +5,7 @@ use super::limit::TooExpensive;
 use super::refusal;
 use super::stack::Stack;
 use crate::decision::Evaluation;
+use crate::flow::Cancellation;
 use crate::eval::Pooled;
 use crate::event::Event;
 use crate::fuses::Fuses;
@@ -12,6 +13,7 @@ use crate::plan::{EachPlan, EventPlan, RulePlan, SensorPlan, Slot};
 use crate::semantics::Verdict;
 use crate::semantics::Work;
 use crate::semantics::decision;
+use crate::semantics::distinct;
 use crate::semantics::gated;
 use crate::semantics::mapping;
 use crate::semantics::ops::{self, Truth, name};
@@ -33,11 +35,34 @@ pub(crate) fn evaluate(plan: &Pooled, event: &Event<'_>, fuses: &Fuses) -> Evalu
     if let Err(why) = walked {
         return Evaluation { mismatch, ..refused(plan, event, &why) };
     }
+    let cancels = match cancels(plan, event, fuses, &work) {
+        Ok(cancels) => cancels,
+        Err(why) => return Evaluation { mismatch, ..refused(plan, event, &why) },
+    };
     // The outer loop iterates over elements, the inner one over rules. Readers expect the order of
     // rules.
     decisions.sort_by_key(|(order, _)| *order);
     let decisions = decisions.into_iter().map(|(_, decision)| decision).collect();
-    Evaluation { mismatch, ..Evaluation::new(decisions) }
+    Evaluation { mismatch, cancels, ..Evaluation::new(decisions) }
+}
+
+/// The waits that an event ends.
+pub(super) fn cancels(
+    plan: &Pooled,
+    event: &Event<'_>,
+    fuses: &Fuses,
+    work: &Work,
+) -> Result<Vec<Cancellation>, String> {
+    let mut cancels = Vec::new();
+    read(plan, event, work, &mut |event_plan, stack, too_expensive| {
+        for sensor in &event_plan.cancellers {
+            let walk = Walk { fuses: &plan.fuses, set: fuses, sensor, too_expensive };
+            walk.rules(stack, &sensor.rules, sensor.first, &|_| true, &mut |site, verdict| {
+                cancels.extend(verdict.into_cancellation(&site.rule.name));
+            });
+        }
+    })?;
+    work.exceeded().map_or(Ok(distinct(cancels)), Err)
 }
 
 /// How an event differs from its declared type, in one sentence.
@@ -254,7 +279,7 @@ impl Walk<'_, '_> {
 }
 
 /// The result of a rule whose conditions are true: a verdict per trigger, or one verdict that its
-/// fuses are off.
+/// fuses are off. An `unless` cancels, whether the fuses of its rule are on or not.
 pub(super) fn fire(
     declared: &[typed::Fuse],
     fuses: &Fuses,
@@ -262,6 +287,11 @@ pub(super) fn fire(
     stack: &Stack<'_, '_>,
     report: &mut dyn FnMut(Verdict),
 ) {
+    if rule.cancels {
+        let mut value = |expr: &Expr<Slot>| stack.rendered(expr);
+        let requests = mapping::flow_requests(&rule.flow, &mut value).unwrap_or_default();
+        return requests.into_iter().map(Verdict::Cancels).for_each(report);
+    }
     if let Some(why) = gated(declared, &rule.requires, fuses) {
         return report(Verdict::Gated(why));
     }

@@ -12,10 +12,11 @@ use super::stack::Stack;
 use crate::decision::{Decided, Decision, Evaluation};
 use crate::eval::Pooled;
 use crate::event::Event;
+use crate::flow::Cancellation;
 use crate::fuses::Fuses;
 use crate::plan::{EachPlan, EventPlan, Memory, RulePlan, SensorPlan, Site};
 use crate::scan::{Extract, ExtractError};
-use crate::semantics::{DECISION_WORK, Verdict, Work, decision};
+use crate::semantics::{DECISION_WORK, Verdict, Work, decision, distinct};
 
 /// Decides an event. `observe` also reports a mismatch with the event's type and missing paths,
 /// from the same pass over its bytes. An event without a plan has no rules.
@@ -56,7 +57,7 @@ pub(crate) fn decide_event(
     };
     scratch.give_back(event.body().len());
     let evaluation = match decided {
-        Ok(decisions) => Evaluation::new(decisions),
+        Ok((decisions, cancels)) => Evaluation { cancels, ..Evaluation::new(decisions) },
         Err(why) => refused(why),
     };
     Decided { evaluation: Evaluation { mismatch, ..evaluation }, missing }
@@ -73,7 +74,7 @@ fn decide(
     event: &Event<'_>,
     fuses: &Fuses,
     scratch: &mut Scratch,
-) -> Result<Vec<Decision>, String> {
+) -> Result<(Vec<Decision>, Vec<Cancellation>), String> {
     let memos = event_plan.programs.memos as usize;
     // Frame numbers are unique across events until they wrap.
     if scratch.truths.len() < memos || scratch.frames > u32::MAX / 8 {
@@ -109,6 +110,7 @@ fn decide(
             false => Vec::new(),
         },
         decisions: Vec::new(),
+        cancels: Vec::new(),
     };
     decider.enter(0);
     decider.site(0, 0);
@@ -117,15 +119,16 @@ fn decide(
     if let Some(why) = work.exceeded() {
         return Err(why);
     }
-    if decider.decisions.len() > MAX_DECISIONS {
+    if decider.is_full() {
         return Err(format!("it has more than {MAX_DECISIONS} decisions with consequences"));
     }
-    let mut decisions = decider.decisions;
-    if decisions.is_empty() {
-        return Ok(Vec::new());
+    let Decider { mut decisions, cancels, .. } = decider;
+    if decisions.is_empty() && cancels.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
     }
     decisions.sort_by_key(|(order, _)| *order);
-    Ok(decisions.into_iter().map(|(_, decision)| decision).collect())
+    let decisions = decisions.into_iter().map(|(_, decision)| decision).collect();
+    Ok((decisions, distinct(cancels)))
 }
 
 /// The current frame of a level.
@@ -161,6 +164,7 @@ pub(super) struct Decider<'d> {
     /// The frames of the rows, if they keep values of `let`s.
     pub(super) kept: Vec<Frame<'d>>,
     decisions: Vec<(usize, Decision)>,
+    cancels: Vec<Cancellation>,
 }
 
 impl<'d> Decider<'d> {
@@ -249,13 +253,19 @@ impl<'d> Decider<'d> {
     }
 
     fn decided(&mut self, rule: &RulePlan, order: usize, element: &[u32], verdict: Verdict) {
-        // Decisions take memory. Past the limit the event is refused, and they would be useless.
-        let is_full = self.decisions.len() > MAX_DECISIONS;
-        if is_full || self.work.spend(DECISION_WORK, 0).is_err() {
+        if self.is_full() || self.work.spend(DECISION_WORK, 0).is_err() {
             return;
+        }
+        if rule.cancels {
+            return self.cancels.extend(verdict.into_cancellation(&rule.name));
         }
         let element = (!element.is_empty()).then_some(element);
         self.decisions.push((order, decision(&rule.name, element, verdict)));
+    }
+
+    /// Decisions take memory. Past the limit the event is refused, and they would be useless.
+    fn is_full(&self) -> bool {
+        self.decisions.len() + self.cancels.len() > MAX_DECISIONS
     }
 
     /// Decides the rules whose lists are computed, one by one.
@@ -264,16 +274,19 @@ impl<'d> Decider<'d> {
             return;
         }
         let event_plan = self.event_plan;
-        let mut decided = Vec::new();
+        let (mut decided, mut cancels) = (Vec::new(), Vec::new());
         self.with_stack(0, &mut |stack, plan, fuses| {
             let skip = self.too_expensive;
             exhaustive::walk_rules(plan, event_plan, skip, stack, fuses, &mut |site, verdict| {
-                if !matches!(verdict, Verdict::NotMatched(_) | Verdict::Unknown(_)) {
+                if site.rule.cancels {
+                    cancels.extend(verdict.into_cancellation(&site.rule.name));
+                } else if !matches!(verdict, Verdict::NotMatched(_) | Verdict::Unknown(_)) {
                     decided.push((site.order, decision(&site.rule.name, site.element, verdict)));
                 }
             });
         });
         self.decisions.extend(decided);
+        self.cancels.extend(cancels);
     }
 
     /// Decides the rules that are too expensive for the event.
@@ -285,7 +298,7 @@ impl<'d> Decider<'d> {
         let mut decided = Vec::new();
         self.with_stack(0, &mut |stack, _, _| {
             too_expensive.each(event_plan, stack, &mut |order, _, rule, verdict| {
-                if !matches!(verdict, Verdict::NotMatched(_)) {
+                if !rule.cancels && !matches!(verdict, Verdict::NotMatched(_)) {
                     decided.push((order, decision(&rule.name, None, verdict)));
                 }
             });

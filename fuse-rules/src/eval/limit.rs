@@ -68,7 +68,7 @@ impl TooExpensive {
         if self.rules.is_empty() {
             return;
         }
-        let rules = event_plan.sensors.iter().flat_map(|sensor| {
+        let rules = event_plan.sensors_and_cancellers().flat_map(|sensor| {
             (sensor.first..).zip(&sensor.rules).map(move |(order, rule)| (order, sensor, rule))
         });
         for (order, sensor, rule) in rules.filter(|(order, ..)| self.contains(*order)) {

@@ -128,6 +128,7 @@ fn agrees_on_what_acts(plan: &Plan, event: &Event<'_>, fuses: &Fuses, obvious: &
     let wanted: Vec<&Decision> = wanted.collect();
     let found_all: Vec<&Decision> = found.decisions.iter().collect();
     assert_eq!(found_all, wanted, "the index differs on {}\n{}", event.body(), plan.listing());
+    assert_eq!(found.cancels, obvious.cancels, "on {}\n{}", event.body(), plan.listing());
     assert_eq!(found.refused, obvious.refused);
     let decided = plan.decide(event, fuses);
     assert_eq!(decided.evaluation, Evaluation { mismatch: plan.mismatch(event), ..found });

@@ -13,6 +13,11 @@ impl<'a> Layout<'a> {
         if matches!(pair.as_rule(), Rule::rule_decl | Rule::reaction_clause) {
             return UnitBody::Plain(self.with_body(pair, Self::clause));
         }
+        UnitBody::Plain(vec![group(self.clause_parts(pair))])
+    }
+
+    /// The words and expressions of a clause. If they do not fit on one line, some words start a new one.
+    fn clause_parts(&mut self, pair: Pair<'a, Rule>) -> Vec<Doc<'a>> {
         let mut docs = Vec::new();
         let mut after_comma = false;
         let mut bracketed = false;
@@ -25,6 +30,11 @@ impl<'a> Layout<'a> {
                 more.extend(self.comments(part.as_span().start()));
                 more.push(self.clause_part(part));
                 docs.push(Doc::Nest(more));
+            } else if rule == Rule::unless_part {
+                let mut more = vec![Doc::Hard];
+                more.extend(self.comments(part.as_span().start()));
+                more.push(self.unless(part));
+                docs.push(Doc::Nest(more));
             } else {
                 docs.extend((!docs.is_empty()).then_some(Doc::Space));
                 bracketed = rule == Rule::expr && ends_in_bracket(&part);
@@ -32,7 +42,27 @@ impl<'a> Layout<'a> {
             }
             after_comma = rule == Rule::comma;
         }
-        UnitBody::Plain(vec![group(docs)])
+        docs
+    }
+
+    /// `unless SOURCE.EVENT each … when …`, on one line if it fits.
+    fn unless(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
+        let mut docs = Vec::new();
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::each_clause | Rule::let_clause | Rule::when_clause => {
+                    let mut more = vec![Doc::Line];
+                    more.extend(self.comments(part.as_span().start()));
+                    more.push(group(self.clause_parts(part)));
+                    docs.push(Doc::Nest(more));
+                }
+                _ => {
+                    docs.extend((!docs.is_empty()).then_some(Doc::Space));
+                    docs.push(self.token(&part));
+                }
+            }
+        }
+        group(docs)
     }
 
     /// A step of a test: its words on one line, followed by its blocks.

@@ -30,7 +30,9 @@ fn rank(pair: &Pair<'_, Rule>) -> u8 {
         // The order in which clauses of flow control are passed.
         Rule::after_clause => 4,
         Rule::once_clause => 5,
-        Rule::limit_clause => 6,
+        Rule::quiet_clause => 6,
+        Rule::still_clause => 7,
+        Rule::limit_clause => 8,
         Rule::shadow_clause => 9,
         // Events and `...` come after the fields of a source or type.
         Rule::trigger_clause | Rule::rule_decl | Rule::event_decl | Rule::type_rest => 10,

@@ -187,6 +187,12 @@ impl Printer {
         for clause in flow {
             clause.keys.iter().for_each(|key| self.expr("key", key));
             self.part("flow", format_args!("{:?} {:?}", clause.flow, clause.limiter));
+            if let Some(unless) = &clause.unless {
+                self.part("unless", format_args!("{}", unless.event));
+                unless.each.iter().for_each(|each| self.conditions(Some(each), &[]));
+                self.expr("when", &unless.when);
+                unless.keys.iter().for_each(|key| self.expr("key", key));
+            }
         }
         for trigger in triggers {
             self.part("trigger", format_args!("{}", trigger.kind));

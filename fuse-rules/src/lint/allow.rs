@@ -180,6 +180,9 @@ fn targets(text: &str) -> Vec<Range<usize>> {
                 | Rule::when_clause
                 | Rule::after_clause
                 | Rule::once_clause
+                | Rule::quiet_clause
+                | Rule::still_clause
+                | Rule::unless_part
                 | Rule::limit_clause
                 | Rule::shadow_clause
                 | Rule::trigger_clause

@@ -136,6 +136,7 @@ impl<'r> Compiler<'r> {
             is_shadow: rule.is_shadow,
             triggers,
             reactions,
+            cancels: rule.cancels,
         }
     }
 
@@ -145,6 +146,7 @@ impl<'r> Compiler<'r> {
             limiter: clause.limiter.clone(),
             keys: clause.keys.iter().map(|key| self.expr(key)).collect(),
             identity: clause.identity.clone(),
+            unless: clause.unless.clone(),
             span: clause.span,
         };
         clauses.iter().map(clause).collect()

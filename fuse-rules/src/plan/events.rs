@@ -17,13 +17,22 @@ pub(crate) fn compile(rules: &Rules) -> Compiled {
             sensors.entry(event.as_pair()).or_default().push(sensor);
         }
     }
+    let all: Vec<typed::Sensor> = rules.cancellers().collect();
+    let mut cancellers: FxHashMap<(&str, &str), Vec<&typed::Sensor>> = FxHashMap::default();
+    for canceller in &all {
+        for event in &canceller.events {
+            cancellers.entry(event.as_pair()).or_default().push(canceller);
+        }
+    }
     let mut events: FxHashMap<String, FxHashMap<String, EventPlan>> = FxHashMap::default();
     let mut routes = Vec::new();
     for source in &rules.sources {
         let routes = routes_of(rules, source, &mut routes);
         for (event, route) in source.events.iter().zip(routes) {
-            let sensors = sensors.remove(&(&*source.name, &*event.name)).unwrap_or_default();
-            let plan = event_plan(rules, event, route, &sensors);
+            let name = (&*source.name, &*event.name);
+            let sensors = sensors.remove(&name).unwrap_or_default();
+            let cancellers = cancellers.remove(&name).unwrap_or_default();
+            let plan = event_plan(rules, event, route, (&sensors, &cancellers));
             events.entry(source.name.clone()).or_default().insert(event.name.clone(), plan);
         }
     }
@@ -41,25 +50,27 @@ fn event_plan(
     rules: &Rules,
     event: &typed::EventDecl,
     route: Option<usize>,
-    sensors: &[&typed::Sensor],
+    (sensors, cancellers): (&[&typed::Sensor], &[&typed::Sensor]),
 ) -> EventPlan {
     let mut arrival = Compiler::new(rules);
     let expressions =
         event.expressions.iter().map(|(name, expr)| (name.clone(), arrival.expr(expr))).collect();
     let decode = event.decode.as_ref().map(|expr| decode_plan(rules, expr));
     let mut compiler = Compiler::new(rules);
-    let bounds = sensors
-        .iter()
+    let sensor_count = sensors.len();
+    let all = || sensors.iter().chain(cancellers);
+    let bounds = all()
         .flat_map(|sensor| sensor.rules.iter().map(|rule| RuleBound::new(sensor, rule)));
     let mut first = 0;
-    let sensors: Vec<SensorPlan> = (0..)
-        .zip(sensors)
+    let mut sensors: Vec<SensorPlan> = (0..)
+        .zip(all())
         .map(|(number, sensor)| {
             let plan = compiler.sensor(number, first, sensor);
             first += plan.rules.len();
             plan
         })
         .collect();
+    let cancellers = sensors.split_off(sensor_count);
     let programs = compiler.programs.finish();
     let rules = sensors.iter().flat_map(|sensor| &sensor.rules).flat_map(|rule| &rule.clauses);
     let conceal =
@@ -83,6 +94,7 @@ fn event_plan(
         rejects: event.rejects(),
         frames: compiler.frames,
         sensors,
+        cancellers,
         lets: compiler.lets,
         programs,
         rules,

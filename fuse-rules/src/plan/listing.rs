@@ -32,8 +32,10 @@ pub(crate) fn listing(plan: &Compiled) -> String {
         }
         programs(&mut out, &event.programs);
         let found = Found::new(event);
-        for (number, sensor) in (0..).zip(&event.sensors) {
-            let _ok = writeln!(out, "  sensor {}", sensor.name);
+        for (number, sensor) in (0..).zip(event.sensors_and_cancellers()) {
+            let cancels = sensor.rules.iter().any(|rule| rule.cancels);
+            let what = if cancels { "unless of" } else { "sensor" };
+            let _ok = writeln!(out, "  {what} {}", sensor.name);
             each(&mut out, "    ", sensor.each.as_ref());
             let _ok = writeln!(out, "    when {}", part(sensor.condition));
             for (index, rule) in (0..).zip(&sensor.rules) {

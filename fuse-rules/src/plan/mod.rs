@@ -55,6 +55,9 @@ pub(crate) struct EventPlan {
     pub(crate) rejects: bool,
     pub(crate) frames: Frames,
     pub(crate) sensors: Vec<SensorPlan>,
+    /// The `unless` conditions of `still` clauses about this event, each as a sensor with one rule. They are numbered
+    /// after the sensors and their rules.
+    pub(crate) cancellers: Vec<SensorPlan>,
     /// The `let`s whose values are kept, by their numbers.
     pub(crate) lets: Vec<LetPlan>,
     /// The conditions of all rules. Shared parts occur once.
@@ -131,6 +134,8 @@ pub(crate) struct RulePlan {
     pub(crate) is_shadow: bool,
     pub(crate) triggers: Vec<typed::Trigger<Slot>>,
     pub(crate) reactions: Vec<typed::Reaction<Slot>>,
+    /// Whether it is the `unless` of a `still` clause.
+    pub(crate) cancels: bool,
 }
 
 pub(crate) struct EachPlan {
@@ -224,6 +229,7 @@ impl Compiled {
             let rest = event.sites.iter().flat_map(|site| &site.rest);
             let rest = rest.filter_map(|rule| event.rules.get(*rule as usize));
             let rules = rest.chain(&event.walked).filter_map(|at| event.rule(*at));
+            let rules = rules.filter(|(_, rule)| !rule.cancels);
             rules.map(|(_, rule)| rule.name.as_str())
         });
         let mut names: Vec<&str> = names.collect();
@@ -251,9 +257,16 @@ impl EventPlan {
         self.sensors.iter().map(|sensor| sensor.rules.len()).sum()
     }
 
-    /// A rule with its sensor.
+    /// The sensors, and then the `unless` conditions.
+    pub(crate) fn sensors_and_cancellers(&self) -> impl Iterator<Item = &SensorPlan> {
+        self.sensors.iter().chain(&self.cancellers)
+    }
+
+    /// A rule with its sensor, or an `unless`.
     pub(crate) fn rule(&self, at: RuleAt) -> Option<(&SensorPlan, &RulePlan)> {
-        let sensor = self.sensors.get(at.sensor as usize)?;
+        let number = at.sensor as usize;
+        let canceller = || self.cancellers.get(number.checked_sub(self.sensors.len())?);
+        let sensor = self.sensors.get(number).or_else(canceller)?;
         Some((sensor, sensor.rules.get(at.rule as usize)?))
     }
 }

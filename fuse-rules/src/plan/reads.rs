@@ -26,7 +26,7 @@ pub(crate) fn body_fields(event: &EventPlan) -> Vec<BodyField> {
         }
     }
     let Some(group) = event.frames.groups.first() else { return fields };
-    for sensor in &event.sensors {
+    for sensor in event.sensors_and_cancellers() {
         let rules = sensor.rules.iter().flat_map(|rule| &rule.clauses);
         for clause in sensor.clauses.iter().chain(rules) {
             compared(clause, false, group, &mut fields);

@@ -267,6 +267,9 @@ impl Cost {
         let clauses = |clauses: &[Expr]| clauses.iter().map(Self::of).collect::<Vec<_>>();
         let mut inner = clauses(&rule.when);
         inner.extend(rule.all_flow_keys().map(Self::rendered));
+        if rule.cancels {
+            inner.push(Self::Decision);
+        }
         for trigger in rule.all_triggers() {
             inner.push(Self::Decision);
             Self::mapped(&trigger.fields, &mut |expr| inner.push(Self::rendered(expr)));

@@ -3,7 +3,7 @@
 use super::mapping::Rendered;
 use super::ops::Fault;
 use crate::decision::{Action, Decision, Outcome};
-use crate::flow::FlowRequest;
+use crate::flow::{Cancellation, FlowRequest};
 use crate::fuses::Fuses;
 use crate::typed;
 
@@ -28,6 +28,29 @@ pub(crate) enum Verdict {
         /// Whether the action is recorded instead of performed.
         is_shadow: bool,
     },
+    /// The condition of an `unless` is true. It ends the waits of this key.
+    Cancels(FlowRequest),
+}
+
+impl Verdict {
+    /// What this verdict on the `unless` of a rule cancels. Unless its condition is true and all keys have a value, it
+    /// cancels nothing.
+    pub(crate) fn into_cancellation(self, rule: &str) -> Option<Cancellation> {
+        match self {
+            Self::Cancels(request) => Some(Cancellation { rule: rule.to_owned(), request }),
+            _ => None,
+        }
+    }
+}
+
+/// Sorts cancellations and removes duplicates: several elements of an event may have the same key.
+pub(crate) fn distinct(mut cancels: Vec<Cancellation>) -> Vec<Cancellation> {
+    let key = |one: &Cancellation| {
+        (one.rule.clone(), one.request.clause.clone(), one.request.values.clone())
+    };
+    cancels.sort_by_cached_key(key);
+    cancels.dedup();
+    cancels
 }
 
 /// The decision that results from a verdict.
@@ -44,6 +67,8 @@ pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) ->
     };
     match verdict {
         Verdict::NotMatched(why) => decision.reason = why,
+        // An `unless` makes no decision.
+        Verdict::Cancels(_) => {}
         Verdict::Unknown(fault) => {
             decision.outcome = Outcome::Unknown;
             decision.reason = fault.reason();

@@ -256,10 +256,24 @@ pub(crate) struct FlowClause {
     /// The limiter that it uses.
     pub(crate) limiter: Option<Text>,
     pub(crate) keys: Vec<Expr>,
+    /// The events that end the wait of `still`.
+    pub(crate) unless: Option<Box<Unless>>,
     /// The span of its number, if it has one.
     pub(crate) count_span: Option<Span>,
     /// The span of its duration.
     pub(crate) duration_span: Span,
+    /// The span of the duration after `max`, if it has one.
+    pub(crate) max_span: Option<Span>,
+    pub(crate) span: Span,
+}
+
+/// `unless alertmanager.slo-alerts each alert in body.alerts when alert.status == "resolved"`.
+#[derive(Clone, Debug)]
+pub(crate) struct Unless {
+    pub(crate) event: EventRef,
+    pub(crate) each: Vec<Each>,
+    pub(crate) lets: Vec<Let>,
+    pub(crate) when: Expr,
     pub(crate) span: Span,
 }
 

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use pest::iterators::Pair;
 
 use super::Rule;
-use super::ast::{Each, Expr, FlowClause, Let, Limiter, Shared, Trigger};
+use super::ast::{Each, EventRef, Expr, FlowClause, Let, Limiter, Shared, Trigger, Unless};
 use super::lower::Lower;
 use crate::flow::Flow;
 use crate::literals;
@@ -26,9 +26,11 @@ impl Lower<'_> {
             Rule::each_clause => shared.each.extend(self.each(pair, span)),
             Rule::let_clause => shared.lets.extend(self.let_clause(pair, span)),
             Rule::when_clause => shared.when.extend(self.when_clause(pair)),
-            Rule::after_clause | Rule::once_clause | Rule::limit_clause => {
-                shared.flow.extend(self.flow_clause(pair, span));
-            }
+            Rule::after_clause
+            | Rule::once_clause
+            | Rule::quiet_clause
+            | Rule::still_clause
+            | Rule::limit_clause => shared.flow.extend(self.flow_clause(pair, span)),
             Rule::shadow_clause => shared.shadow.push(span),
             _ => {}
         }
@@ -107,7 +109,10 @@ impl Lower<'_> {
         let mut keys = Vec::new();
         let mut count = None;
         let mut duration = None;
+        let mut max = None;
+        let mut is_max = false;
         let mut limiter = None;
+        let mut unless = None;
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::limiter_name => limiter = Some(self.text_of(&part)),
@@ -117,31 +122,17 @@ impl Lower<'_> {
                 Rule::integer => {
                     count = Some((part.as_str().parse().unwrap_or(0), self.span(&part)));
                 }
-                Rule::duration | Rule::alien_duration => {
-                    let span = self.span(&part);
-                    let text = match part.as_rule() {
-                        Rule::alien_duration => self.alien_duration(span),
-                        _ => part.as_str().to_owned(),
-                    };
-                    match literals::parse_duration(&text) {
-                        Some(parsed) => duration = Some((parsed, span)),
-                        None => self.bad_duration(span),
-                    }
-                }
+                Rule::kw_max => is_max = true,
+                Rule::duration | Rule::alien_duration if is_max => max = self.duration(&part),
+                Rule::duration | Rule::alien_duration => duration = self.duration(&part),
+                Rule::unless_part => unless = self.unless(part),
                 _ => {}
             }
         }
         if limiter.is_some() {
             // The checker finds the parameters.
-            let flow = Flow::Limit { count: 1, per: SignedDuration::ZERO };
-            return Some(FlowClause {
-                flow,
-                limiter,
-                keys,
-                count_span: None,
-                duration_span: span,
-                span,
-            });
+            duration = Some((SignedDuration::ZERO, span));
+            count = Some((1, span));
         }
         let (duration, duration_span) = duration?;
         let (flow, count_span) = match (clause, count) {
@@ -151,9 +142,54 @@ impl Lower<'_> {
             (Rule::limit_clause | Rule::limiter_limit, Some((count, span))) => {
                 (Flow::Limit { count, per: duration }, Some(span))
             }
+            (Rule::quiet_clause, _) => {
+                (Flow::Quiet { length: duration, max: max.map(|(max, _)| max) }, None)
+            }
+            (Rule::still_clause, _) => (Flow::Still { length: duration }, None),
             _ => (Flow::Once { within: duration }, None),
         };
-        Some(FlowClause { flow, limiter, keys, count_span, duration_span, span })
+        let unless = unless.map(Box::new);
+        let max_span = max.map(|(_, span)| span);
+        Some(FlowClause { flow, limiter, keys, unless, count_span, duration_span, max_span, span })
+    }
+
+    /// A duration with its span. `None` if it is invalid, which is reported.
+    fn duration(&mut self, pair: &Pair<'_, Rule>) -> Option<(SignedDuration, Span)> {
+        let span = self.span(pair);
+        let text = match pair.as_rule() {
+            Rule::alien_duration => self.alien_duration(span),
+            _ => pair.as_str().to_owned(),
+        };
+        let parsed = literals::parse_duration(&text);
+        if parsed.is_none() {
+            self.bad_duration(span);
+        }
+        Some((parsed?, span))
+    }
+
+    fn unless(&mut self, pair: Pair<'_, Rule>) -> Option<Unless> {
+        let span = self.span(&pair);
+        let (mut event, mut when) = (None, None);
+        let (mut each, mut lets) = (Vec::new(), Vec::new());
+        for part in pair.into_inner() {
+            let span = self.span(&part);
+            match part.as_rule() {
+                Rule::event_ref => event = self.event_ref(part),
+                Rule::each_clause => each.extend(self.each(part, span)),
+                Rule::let_clause => lets.extend(self.let_clause(part, span)),
+                Rule::when_clause => when = self.when_clause(part),
+                _ => {}
+            }
+        }
+        Some(Unless { event: event?, each, lets, when: when?, span })
+    }
+
+    /// `alertmanager.slo-alerts`.
+    pub(super) fn event_ref(&mut self, pair: Pair<'_, Rule>) -> Option<EventRef> {
+        let span = self.span(&pair);
+        let mut names = pair.into_inner().filter(|part| part.as_rule() == Rule::ident);
+        let (source, event) = (names.next()?, names.next()?);
+        Some(EventRef { source: self.text_of(&source), event: self.text_of(&event), span })
     }
 
     pub(super) fn trigger(&mut self, pair: Pair<'_, Rule>) -> Option<Trigger> {

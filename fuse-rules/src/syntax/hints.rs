@@ -42,6 +42,8 @@ pub(super) const WORDS: [&str; 14] = [
     "use", "fuse", "defaults", "source", "sensor", "rule", "requires", "each", "let", "when",
     "once", "trigger", "event", "test",
 ];
+/// How `still` is written.
+pub(super) const UNLESS: &str = "add the events that end the wait, as in `still 5m per body.id unless alerts.resolved when body.ok`";
 const TEXT_TESTS: [&str; 5] = ["matches", "contains", "starts-with", "ends-with", "like"];
 const QUANTIFIERS: [&str; 7] = ["any(", "all(", "none(", "count(", "filter(", "map(", "first("];
 const UNITS: [&str; 5] = ["ms", "s", "m", "h", "d"];
@@ -115,6 +117,13 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
         "else" if line_before(before).starts_with("limit") => {
             Hint::help("what exceeds a limit is suppressed; write the limit without `else`")
         }
+        "within" | "for" if line_before(before).starts_with("quiet") => {
+            Hint::help("write how long no other event may come, as in `quiet 5m per body.app`")
+        }
+        "within" | "for" | "when" | "unless" if line_before(before).starts_with("still") => {
+            Hint::help(UNLESS)
+        }
+        "when" | "each" if before.ends_with("unless") => Hint::help(UNLESS),
         "within" if before.ends_with("once") => {
             Hint::help("add the key that must not repeat, as in `once per body.id within 4h`")
         }
@@ -264,7 +273,8 @@ fn misplaced(word: &str, probe: Rule) -> Option<&'static str> {
             "a rule must be inside a sensor: `sensor NAME on SOURCE.EVENT { rule … }`"
         }
         (
-            "requires" | "each" | "let" | "when" | "after" | "once" | "limit" | "shadow",
+            "requires" | "each" | "let" | "when" | "after" | "once" | "quiet" | "still" | "limit"
+            | "shadow",
             Rule::probe_declaration,
         ) => "a clause must be inside a sensor or rule",
         ("trigger", _) => "this clause must be inside a rule: `rule NAME { … }`",
@@ -300,6 +310,10 @@ fn foreign(word: &str) -> Option<(&'static str, Option<&'static str>)> {
         "if" | "where" | "match" => ("`when …`", None),
         "var" | "val" | "def" | "set" => ("`let NAME = …`", None),
         "dedupe" | "unique" => ("`once per … within …`", None),
+        "debounce" | "settle" => ("`quiet 2m per body.app`", None),
+        "sustained" | "hold" | "pending" | "delay" => {
+            ("`still 5m per alert.fingerprint unless … when …`", None)
+        }
         "dry-run" | "dryrun" | "canary" => ("`shadow`", None),
         "throttle" | "rate" | "ratelimit" | "rate-limit" => {
             ("`limit 3 per 1h per body.app` or `once per … within …`", None)

@@ -59,6 +59,7 @@ pub(super) fn problem(file: FileId, text: &str, junk: Junk, probe: Rule) -> Diag
             _ if wanted.contains(&"`within`") => {
                 Some("add a duration, as in `once per body.id within 4h`")
             }
+            _ if wanted.contains(&"`unless`") => Some(hints::UNLESS),
             _ => None,
         };
         return Diagnostic::error(Code::E0101, Span::new(file, from..solid), message)
@@ -249,6 +250,9 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::kw_when => "`when`",
         Rule::kw_after | Rule::after_clause => "`after`",
         Rule::kw_once => "`once`",
+        Rule::kw_quiet | Rule::quiet_clause => "`quiet`",
+        Rule::kw_still | Rule::still_clause => "`still`",
+        Rule::kw_unless | Rule::unless_part => "`unless`",
         Rule::kw_limit | Rule::limit_clause => "`limit`",
         Rule::kw_shadow | Rule::shadow_clause => "`shadow`",
         Rule::kw_per => "`per`",

@@ -3,7 +3,7 @@
 use pest::iterators::Pair;
 
 use super::Rule;
-use super::ast::{EventRef, ExprKind, Reaction, Rule as RuleDecl, Sensor, Shared, Text};
+use super::ast::{ExprKind, Reaction, Rule as RuleDecl, Sensor, Shared, Text};
 use super::lower::{Lower, NAMELESS};
 
 impl Lower<'_> {
@@ -29,16 +29,7 @@ impl Lower<'_> {
                     for part in part.into_inner() {
                         match part.as_rule() {
                             Rule::ident => sensor.name = self.name(&part),
-                            Rule::event_ref => {
-                                let span = self.span(&part);
-                                let mut names =
-                                    part.into_inner().filter(|p| p.as_rule() == Rule::ident);
-                                if let (Some(source), Some(event)) = (names.next(), names.next()) {
-                                    let (source, event) =
-                                        (self.text_of(&source), self.text_of(&event));
-                                    sensor.events.push(EventRef { source, event, span });
-                                }
-                            }
+                            Rule::event_ref => sensor.events.extend(self.event_ref(part)),
                             _ => {}
                         }
                     }

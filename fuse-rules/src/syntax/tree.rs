@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::ast::{
-    Block, Expected, Expr, ExprKind, FieldValue, File, FlowClause, PathStep, Segment, Shared,
-    TestStep, TextPart, Type, TypeKind, TypeValue,
+    Block, Each, EventRef, Expected, Expr, ExprKind, FieldValue, File, FlowClause, Let, PathStep,
+    Segment, Shared, TestStep, TextPart, Type, TypeKind, TypeValue,
 };
 use crate::literals::duration_text;
 
@@ -181,13 +181,8 @@ impl Tree {
         for fuse in &shared.requires {
             self.line(depth, &format!("requires {}", fuse.text));
         }
-        for each in &shared.each {
-            let max = each.max.map(|(max, _)| format!(" max {max}")).unwrap_or_default();
-            self.line(depth, &format!("each {} in {}{max}", each.name.text, expr(&each.list)));
-        }
-        for declared in &shared.lets {
-            self.line(depth, &format!("let {} = {}", declared.name.text, expr(&declared.value)));
-        }
+        shared.each.iter().for_each(|each| self.each(depth, each));
+        shared.lets.iter().for_each(|declared| self.let_clause(depth, declared));
         for when in &shared.when {
             self.line(depth, &format!("when {}", expr(when)));
         }
@@ -197,11 +192,27 @@ impl Tree {
         }
     }
 
+    fn each(&mut self, depth: usize, each: &Each) {
+        let max = each.max.map(|(max, _)| format!(" max {max}")).unwrap_or_default();
+        self.line(depth, &format!("each {} in {}{max}", each.name.text, expr(&each.list)));
+    }
+
+    fn let_clause(&mut self, depth: usize, declared: &Let) {
+        self.line(depth, &format!("let {} = {}", declared.name.text, expr(&declared.value)));
+    }
+
     fn flow(&mut self, depth: usize, clauses: &[FlowClause]) {
         for clause in clauses {
             let keys: Vec<_> = clause.keys.iter().map(expr).collect();
             let limiter = clause.limiter.as_ref().map(|name| name.text.as_str());
             self.line(depth, &clause.flow.text_with(limiter, &keys));
+            if let Some(unless) = &clause.unless {
+                let EventRef { source, event, .. } = &unless.event;
+                self.line(depth + 1, &format!("unless {}.{}", source.text, event.text));
+                unless.each.iter().for_each(|each| self.each(depth + 2, each));
+                unless.lets.iter().for_each(|declared| self.let_clause(depth + 2, declared));
+                self.line(depth + 2, &format!("when {}", expr(&unless.when)));
+            }
         }
     }
 

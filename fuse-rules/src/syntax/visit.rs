@@ -1,8 +1,8 @@
 //! The visitor of the syntax tree: the expressions of a file, and the operands of an expression.
 
 use super::ast::{
-    Block, Expect, Expected, Expr, ExprKind, FieldValue, File, Rule, Sensor, Shared, TestStep,
-    TextPart,
+    Block, Expect, Expected, Expr, ExprKind, FieldValue, File, FlowClause, Rule, Sensor, Shared,
+    TestStep, TextPart,
 };
 
 /// Calls `visit` for every expression of a file, outer expressions before inner ones.
@@ -47,7 +47,7 @@ fn of_rule<'a>(rule: &'a Rule, visit: &mut impl FnMut(&'a Expr)) {
     shared(&rule.shared, visit);
     rule.triggers.iter().for_each(|trigger| block(&trigger.block, visit));
     for reaction in &rule.reactions {
-        reaction.flow.iter().flat_map(|clause| &clause.keys).for_each(&mut *visit);
+        reaction.flow.iter().for_each(|clause| flow(clause, visit));
         reaction.triggers.iter().for_each(|trigger| block(&trigger.block, visit));
     }
 }
@@ -56,7 +56,16 @@ fn shared<'a>(shared: &'a Shared, visit: &mut impl FnMut(&'a Expr)) {
     shared.each.iter().for_each(|each| visit(&each.list));
     shared.lets.iter().for_each(|declared| visit(&declared.value));
     shared.when.iter().for_each(&mut *visit);
-    shared.flow.iter().flat_map(|clause| &clause.keys).for_each(visit);
+    shared.flow.iter().for_each(|clause| flow(clause, visit));
+}
+
+fn flow<'a>(clause: &'a FlowClause, visit: &mut impl FnMut(&'a Expr)) {
+    clause.keys.iter().for_each(&mut *visit);
+    if let Some(unless) = &clause.unless {
+        unless.each.iter().for_each(|each| visit(&each.list));
+        unless.lets.iter().for_each(|declared| visit(&declared.value));
+        visit(&unless.when);
+    }
 }
 
 /// Calls `visit` for each value of a block and of its nested blocks.

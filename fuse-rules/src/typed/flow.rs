@@ -1,6 +1,8 @@
 //! Checked clauses of flow control.
 
-use super::{Expr, Path, Reference, Rule, Sensor};
+use std::sync::Arc;
+
+use super::{Each, EventName, Expr, Path, Reference, Rule, Rules, Sensor};
 use crate::flow::Flow;
 use crate::span::Span;
 
@@ -13,6 +15,20 @@ pub(crate) struct FlowClause<P: Reference = Path> {
     pub(crate) keys: Vec<Expr<P>>,
     /// Identifies the clause among those of its rule; see [`FlowRequest::clause`](crate::flow::FlowRequest).
     pub(crate) identity: String,
+    /// The events that end the wait of `still`.
+    pub(crate) unless: Option<Arc<Unless>>,
+    pub(crate) span: Span,
+}
+
+/// The `unless` of a `still` clause.
+#[derive(Clone, Debug)]
+pub(crate) struct Unless {
+    pub(crate) event: EventName,
+    /// The lists that it iterates over, outermost first: at most two.
+    pub(crate) each: Vec<Each>,
+    pub(crate) when: Expr,
+    /// The keys of the clause, as expressions over this event.
+    pub(crate) keys: Vec<Expr>,
     pub(crate) span: Span,
 }
 
@@ -44,6 +60,46 @@ impl Rule {
         self.flow.iter().flat_map(|clause| &clause.keys)
     }
 
+    /// Its clauses with an `unless`.
+    pub(crate) fn cancellable(&self) -> impl Iterator<Item = (&FlowClause, &Unless)> {
+        self.flow.iter().filter_map(|clause| Some((clause, clause.unless.as_deref()?)))
+    }
+
+    /// An `unless` as a sensor, so that everything that evaluates rules can evaluate it. It has one rule with the name of
+    /// this one and without triggers: if it matches, it cancels what waits at the clause.
+    pub(crate) fn canceller(&self, clause: &FlowClause, unless: &Unless) -> Sensor {
+        let rule = Self {
+            name: self.name.clone(),
+            span: unless.span,
+            doc: None,
+            requires: Vec::new(),
+            each: unless.each.get(1).cloned(),
+            lets: Vec::new(),
+            when: vec![unless.when.clone()],
+            flow: vec![FlowClause { keys: unless.keys.clone(), unless: None, ..clause.clone() }],
+            is_shadow: self.is_shadow,
+            triggers: Vec::new(),
+            reactions: Vec::new(),
+            cancels: true,
+        };
+        Sensor {
+            name: self.name.clone(),
+            span: unless.span,
+            doc: None,
+            events: vec![unless.event.clone()],
+            each: unless.each.first().cloned(),
+            lets: Vec::new(),
+            when: Vec::new(),
+            flow: Vec::new(),
+            rules: vec![rule],
+        }
+    }
+
+    /// Whether a clause may let a match wait.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.flow.iter().any(|clause| clause.flow.waits())
+    }
+
     /// Whether a clause may count a match without acting.
     pub(crate) fn may_be_counted(&self) -> bool {
         may_be_counted(&self.flow)
@@ -52,6 +108,16 @@ impl Rule {
     /// Whether a clause may suppress a match.
     pub(crate) fn may_be_suppressed(&self) -> bool {
         may_be_suppressed(&self.flow)
+    }
+}
+
+impl Rules {
+    /// All `unless` conditions as sensors, in the order of their rules; see [`Rule::canceller`].
+    pub(crate) fn cancellers(&self) -> impl Iterator<Item = Sensor> {
+        let rules = self.sensors.iter().flat_map(|sensor| &sensor.rules);
+        rules.flat_map(|rule| {
+            rule.cancellable().map(|(clause, unless)| rule.canceller(clause, unless))
+        })
     }
 }
 

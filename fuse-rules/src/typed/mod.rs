@@ -31,7 +31,7 @@ pub(crate) use address::Address;
 pub(crate) use definitions::Definition;
 pub use definitions::DefinitionKind;
 pub(crate) use display::{Concealed, Shown};
-pub(crate) use flow::{FlowClause, may_be_counted, may_be_suppressed};
+pub(crate) use flow::{FlowClause, Unless, may_be_counted, may_be_suppressed};
 pub(crate) use path::{Path, Reference};
 pub(crate) use reaction::Reaction;
 pub use references::NameReference;
@@ -197,6 +197,8 @@ pub(crate) struct Rule {
     pub(crate) is_shadow: bool,
     pub(crate) triggers: Vec<Trigger>,
     pub(crate) reactions: Vec<Reaction>,
+    /// Whether it is the `unless` of a `still` clause, which cancels waits instead of acting.
+    pub(crate) cancels: bool,
 }
 
 #[derive(Clone, Debug)]

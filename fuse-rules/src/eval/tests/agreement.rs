@@ -48,7 +48,7 @@ fn what_is_generated_is_worth_comparing() {
     let mut runner = TestRunner::deterministic();
     let (mut checked, mut all) = (0, 0);
     let mut outcomes = std::collections::BTreeMap::<Outcome, u32>::new();
-    let mut refused = 0;
+    let (mut refused, mut cancels) = (0, 0);
     let (mut texts, mut several) = (Vec::new(), 0);
     for _ in 0..600 {
         let text = rules().new_tree(&mut runner).unwrap().current();
@@ -64,6 +64,7 @@ fn what_is_generated_is_worth_comparing() {
             let body = body().new_tree(&mut runner).unwrap().current();
             let evaluation = decide(&ruleset, &event(&body), &Fuses::default());
             refused += u32::from(evaluation.refused.is_some());
+            cancels += u32::try_from(evaluation.cancels.len()).unwrap();
             for decision in evaluation.decisions {
                 *outcomes.entry(decision.outcome).or_default() += 1;
             }
@@ -73,13 +74,14 @@ fn what_is_generated_is_worth_comparing() {
     let share =
         |outcome| f64::from(outcomes.get(&outcome).copied().unwrap_or(0)) / f64::from(decided);
     println!(
-        "{checked} of {all} rule files check; {decided} decisions: {outcomes:?}; {refused} events refused"
+        "{checked} of {all} rule files check; {decided} decisions: {outcomes:?}; {cancels} cancellations; {refused} events refused"
     );
     assert!(checked * 2 > all, "most rules must check");
     assert!(share(Outcome::Fired) > 0.08, "too few fire");
     assert!(share(Outcome::Unknown) > 0.1, "too few are unknown");
     assert!(share(Outcome::NotMatched) > 0.1, "too few do not match");
     assert!(outcomes.contains_key(&Outcome::Gated) && outcomes.contains_key(&Outcome::Rejected));
+    assert!(cancels * 10 > checked, "too few events meet an `unless`: {cancels}");
     assert!(refused > 0, "no event was refused");
     assert_varied(&texts);
     assert!(several * 10 > checked, "sensors hardly ever listen to several events: {several}");

@@ -247,6 +247,25 @@ fn sensor(number: usize) -> impl Strategy<Value = String> {
     })
 }
 
+/// A `still` with this key. Its `unless` binds the name that the key starts with.
+fn still(key: String) -> impl Strategy<Value = String> {
+    let root = key.split(['.', '[']).next().unwrap_or_default().to_owned();
+    let roots = vec!["body".to_owned(), root.clone(), root.clone()];
+    let bound = match root.as_str() {
+        "body" => Just(String::new()).boxed(),
+        "alert" | "item" => elements(vec!["body".into()])
+            .prop_map(move |list| format!("each {root} in {list} max 3\n"))
+            .boxed(),
+        _ => value(vec!["body".into()], 1)
+            .prop_map(move |value| format!("let {root} = {value}\n"))
+            .boxed(),
+    };
+    let events = prop::sample::select(&["q.e", "q.e", "q.f"][..]);
+    (bound, events, condition(roots, 1)).prop_map(move |(bound, event, condition)| {
+        format!("still 5m per {key}, body.a unless {event} {bound} when {condition}\n")
+    })
+}
+
 fn rule(roots: Vec<String>) -> impl Strategy<Value = String> {
     let each = prop::option::weighted(0.25, elements(roots.clone()));
     each.prop_flat_map(move |list| {
@@ -260,6 +279,8 @@ fn rule(roots: Vec<String>) -> impl Strategy<Value = String> {
         roots.push("own".into());
         let requires = prop::bool::weighted(0.2);
         let once = prop::option::weighted(0.2, path(roots.clone()));
+        let waits = (prop::bool::weighted(0.2), path(roots.clone()).prop_flat_map(still));
+        let waits = prop::option::weighted(0.4, waits);
         let whens = prop::collection::vec(condition(roots.clone(), 2), 0..3);
         let mapping = prop_oneof![
             4 => value(roots.clone(), 1),
@@ -267,8 +288,12 @@ fn rule(roots: Vec<String>) -> impl Strategy<Value = String> {
             1 => Just("used".to_owned()),
             1 => Just("[used, \"${used}\", if body.a == 1 then used else 1]".to_owned()),
         ];
-        (requires, own, once, whens, mapping, prop::bool::weighted(0.85)).prop_map(
-            move |(requires, own, once, whens, mapping, optional)| {
+        (requires, own, once, waits, whens, mapping, prop::bool::weighted(0.85)).prop_map(
+            move |(requires, own, once, waits, whens, mapping, optional)| {
+                let waits = waits.map_or_else(String::new, |(quiet, still)| {
+                    let quiet = if quiet { "quiet 1m per body.b max 1h\n" } else { "" };
+                    format!("{still}{quiet}")
+                });
                 let requires = if requires { "requires gate\n" } else { "" };
                 let once = once.map_or_else(String::new, |key| {
                     format!(
@@ -279,7 +304,7 @@ fn rule(roots: Vec<String>) -> impl Strategy<Value = String> {
                 let whens: String = whens.iter().map(|when| format!("when {when}\n")).collect();
                 let mark = if optional { "?" } else { "" };
                 format!(
-                    "{requires}{each}{own}{whens}{once}trigger note {{ value{mark} = {mapping}\n }}\n"
+                    "{requires}{each}{own}{whens}{once}{waits}trigger note {{ value{mark} = {mapping}\n }}\n"
                 )
             },
         )

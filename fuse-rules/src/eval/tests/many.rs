@@ -170,6 +170,19 @@ fn rule(random: &mut Random, number: usize, roots: &[&str]) -> String {
     for _ in 0..random.below(3) {
         writeln!(text, "when {}", condition(random, &roots, 2)).unwrap();
     }
+    if random.one_in(4) {
+        let (key, at) = (random.pick(&KEYS), random.pick(&["body", "x"]));
+        let each = match (at, random.below(3)) {
+            ("body", _) => "",
+            (_, 0) => "each x in filter(f in body.items: f.b is present)",
+            (_, 1) => "each x in body.items max 2",
+            _ => "each x in body.items",
+        };
+        let at = if roots.contains(&at) { at } else { "body" };
+        let each = if at == "x" { each } else { "" };
+        let when = condition(random, &[at], 1);
+        writeln!(text, "still 5m per {at}.{key} unless q.e {each} when {when}").unwrap();
+    }
     let value = random.pick(&roots);
     writeln!(text, "trigger note {{ value? = {value}.a ?? {value}.o }}\n}}").unwrap();
     text
@@ -222,7 +235,7 @@ fn the_index_finds_what_the_reference_says() {
     let pairs: usize =
         std::env::var("FUSE_TEST_PAIRS").map_or(40_000, |pairs| pairs.parse().unwrap());
     let mut random = Random::new(7);
-    let (mut compared, mut fired, mut unknown, mut sets) = (0, 0, 0, 0);
+    let (mut compared, mut fired, mut unknown, mut sets, mut cancels) = (0, 0, 0, 0, 0);
     while compared < pairs {
         let count = [1, 3, 10, 40, 150, 1_000][sets % 6];
         sets += 1;
@@ -240,6 +253,8 @@ fn the_index_finds_what_the_reference_says() {
             if found.refused.is_some() {
                 continue;
             }
+            assert_eq!(found.cancels, obvious.cancels, "{body}\n{text}");
+            cancels += found.cancels.len();
             let acts = |decision: &&Decision| {
                 !matches!(decision.outcome, Outcome::NotMatched | Outcome::Unknown)
             };
@@ -254,7 +269,8 @@ fn the_index_finds_what_the_reference_says() {
             unknown += obvious.decisions.iter().filter(|d| d.outcome == Outcome::Unknown).count();
         }
     }
-    println!("{compared} pairs of {sets} rule sets: {fired} fired, {unknown} unknown");
+    println!("{compared} pairs of {sets} rule sets: {fired} fired, {unknown} unknown, {cancels} cancel");
+    assert!(cancels * 100 > compared, "too few cancel: {cancels} of {compared}");
     assert!(fired * 10 > compared, "too few fire: {fired} of {compared}");
     assert!(unknown * 10 > compared, "too few are unknown: {unknown} of {compared}");
 }

@@ -49,7 +49,9 @@ impl Generator<'_> {
     }
 
     fn shared(&mut self) {
-        match self.choose(8) {
+        match self.choose(10) {
+            8 => self.quiet(),
+            9 => self.still(),
             7 => self.t("shadow"),
             0 => {
                 self.t("when");
@@ -59,12 +61,7 @@ impl Generator<'_> {
                 self.t("requires");
                 self.several(Self::name);
             }
-            3 => {
-                self.t("let");
-                self.name();
-                self.t("=");
-                self.value();
-            }
+            3 => self.let_clause(),
             4 => {
                 self.all(&["once", "per"]);
                 self.several(Self::expr);
@@ -75,18 +72,53 @@ impl Generator<'_> {
                 self.all(
                     [["limit", "3", "per", "1h"], ["after", "3", "within", "1m"]][words].as_slice(),
                 );
-                if self.choose(2) == 0 {
-                    self.t("per");
-                    self.several(Self::expr);
-                }
+                self.per();
             }
-            _ => {
-                self.all(&["each", "x", "in"]);
-                self.expr();
-                if self.choose(2) == 1 {
-                    self.all(&["max", "10"]);
-                }
+            _ => self.each(),
+        }
+    }
+
+    fn quiet(&mut self) {
+        self.all(&["quiet", "2m"]);
+        self.per();
+        if self.choose(2) == 1 {
+            self.all(&["max", "10m"]);
+        }
+    }
+
+    fn still(&mut self) {
+        self.all(&["still", "5m"]);
+        self.per();
+        self.all(&["unless", "a.c"]);
+        for _ in 0..self.choose(3) {
+            match self.choose(2) {
+                0 => self.each(),
+                _ => self.let_clause(),
             }
         }
+        self.t("when");
+        self.expr();
+    }
+
+    fn per(&mut self) {
+        if self.choose(2) == 0 {
+            self.t("per");
+            self.several(Self::expr);
+        }
+    }
+
+    fn each(&mut self) {
+        self.all(&["each", "x", "in"]);
+        self.expr();
+        if self.choose(2) == 1 {
+            self.all(&["max", "10"]);
+        }
+    }
+
+    fn let_clause(&mut self) {
+        self.t("let");
+        self.name();
+        self.t("=");
+        self.value();
     }
 }
