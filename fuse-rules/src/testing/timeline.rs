@@ -174,7 +174,7 @@ impl Timeline<'_, '_> {
     fn resume(&mut self, step: usize, waiting: Waiting, events: &mut [SentEvent<'_>]) {
         let Waiting { wait, event, is_held, mut decision } = waiting;
         let time = if is_held { self.now } else { wait.until };
-        let by = match self.states.resume(&wait, time.into()) {
+        let (outcome, by, reason) = match self.states.resume(&wait, time.into()) {
             Admission::Passed => {
                 let is_shadow = wait.occurrence.is_shadow;
                 decision.outcome = if is_shadow { Outcome::Shadow } else { Outcome::Fired };
@@ -197,7 +197,6 @@ impl Timeline<'_, '_> {
             Admission::Suppressed { by, why } => (Outcome::Suppressed, by, why),
             Admission::Cancelled { by, why } => (Outcome::Cancelled, by, why),
         };
-        let (outcome, by, reason) = by;
         decision.flow = wait.occurrence.requests.get(by).cloned().into_iter().collect();
         let decision = Decision { outcome, reason, action: None, ..decision };
         self.settle(step, (event, time), decision, events);
