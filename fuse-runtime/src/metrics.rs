@@ -111,6 +111,7 @@ pub(crate) struct Metrics {
     backlog: Gauge,
     unsettled: Gauge,
     dead_letters: Gauge,
+    waiting_decisions: Gauge,
     deciding: Histogram,
     settling: Histogram,
     connections: Family<PortNumber, Gauge>,
@@ -224,6 +225,12 @@ impl Metrics {
             "Actions, decisions and events that were given up",
             dead_letters.clone(),
         );
+        let waiting_decisions = Gauge::default();
+        registry.register(
+            "waiting_decisions",
+            "Decisions that wait at a clause of flow control",
+            waiting_decisions.clone(),
+        );
         registry.register_with_unit(
             "decide",
             "From taking an event off the bus to its decisions being durable",
@@ -274,6 +281,7 @@ impl Metrics {
             backlog,
             unsettled,
             dead_letters,
+            waiting_decisions,
             deciding,
             settling,
             connections,
@@ -396,6 +404,7 @@ impl Metrics {
         gauge(&self.backlog, counted.backlog);
         gauge(&self.unsettled, counted.unsettled);
         gauge(&self.dead_letters, counted.dead_letters);
+        gauge(&self.waiting_decisions, counted.waiting_decisions);
         gauge(&self.waiting, counted.waiting);
         gauge(&self.damaged, counted.damaged);
         gauge(&self.log_lines_dropped, counted.log_lines_dropped);
@@ -412,6 +421,7 @@ pub(crate) struct Counted {
     pub(crate) backlog: u64,
     pub(crate) unsettled: u64,
     pub(crate) dead_letters: u64,
+    pub(crate) waiting_decisions: u64,
     pub(crate) waiting: u64,
     pub(crate) damaged: u64,
     pub(crate) log_lines_dropped: u64,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fuse_rules::{Registry, Ruleset};
 use ipnet::IpNet;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::admin::{self, Admin, AdminAccess, Guard};
 use crate::backend::{Backend, BackendError};
@@ -321,6 +321,7 @@ impl Runtime {
             watcher: self.watcher,
             parked: Arc::<Parked>::default(),
             in_doubt: AtomicBool::new(false),
+            waits_changed: Notify::new(),
             working: TaskSet::default(),
         });
         let unfollowed = Arc::default();
@@ -412,6 +413,8 @@ impl Runtime {
         tasks.spawn(Arc::clone(&supervisor).keep("held actions", held));
         let due = task(|engine, stop| Box::pin(engine.run_due(stop)));
         tasks.spawn(Arc::clone(&supervisor).keep("waiting actions", due));
+        let wake = task(|engine, stop| Box::pin(engine.wake_waiting(stop)));
+        tasks.spawn(Arc::clone(&supervisor).keep("waiting decisions", wake));
         let decide = task(|engine, stop| Box::pin(engine.run(stop)));
         tasks.spawn(Arc::clone(&supervisor).keep("deciding events", decide));
         let (pruned, keep) = (Arc::clone(&ledger), self.keep);

@@ -109,7 +109,7 @@ fn lines(events: &[Value]) -> String {
     rows.extend(events.iter().map(|event| {
         let decisions =
             match (event.get("decided").is_some_and(Value::is_string), &*text(event, "rejected")) {
-                (false, _) => "waiting".to_owned(),
+                (false, _) => "queued".to_owned(),
                 (true, "") => counts(event, "decisions", "none"),
                 (true, why) => format!("rejected: {}", cut(why, MAX_REASON)),
             };

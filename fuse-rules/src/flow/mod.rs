@@ -242,7 +242,7 @@ pub struct FlowRequest {
 
 impl FlowRequest {
     /// The key of its state among those of all rules.
-    pub(crate) fn state_key(&self, rule: &str) -> String {
+    pub fn state_key(&self, rule: &str) -> String {
         let values = serde_json::json!(self.values);
         match &self.limiter {
             // No rule has this name, because names of rules contain a slash.

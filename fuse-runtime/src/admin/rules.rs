@@ -23,11 +23,14 @@ const RELOADED: &str =
     "`after` is not the `next` of a page of the rules in use; if they were reloaded, begin again";
 
 /// The outcomes that are counted.
-const COUNTED: [Outcome; 6] = [
+const COUNTED: [Outcome; 9] = [
     Outcome::Fired,
     Outcome::Gated,
     Outcome::Counted,
     Outcome::Suppressed,
+    Outcome::Waiting,
+    Outcome::Cancelled,
+    Outcome::Superseded,
     Outcome::Shadow,
     Outcome::Rejected,
 ];

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use fuse_rules::flow::FlowRequest;
 use fuse_rules::{Decided, Decision, Evaluation, Outcome};
 use jiff::Timestamp;
 
@@ -63,6 +64,9 @@ impl Engine {
         self.metrics.deciding(start.elapsed());
         self.count(&record, &missing, &generation);
         (self.watcher)(Step::Decided);
+        if !record.waits.is_empty() {
+            self.waits_changed.notify_one();
+        }
         self.react_to_decisions(delivery.event(), &record).await?;
         Ok(record)
     }
@@ -89,6 +93,8 @@ impl Engine {
             gated = counted(Outcome::Gated),
             counted = counted(Outcome::Counted),
             suppressed = counted(Outcome::Suppressed),
+            waiting = counted(Outcome::Waiting),
+            cancelled = counted(Outcome::Cancelled),
             shadow = counted(Outcome::Shadow),
             rejected = counted(Outcome::Rejected),
             "decided"
@@ -142,13 +148,14 @@ pub(super) fn verdict(
     }
     for decision in &mut evaluation.decisions {
         if replay.is_some_and(|replay| replay.ignore_once) {
-            decision
-                .flow
-                .retain(|request| !request.flow.is_once() && !request.flow.counts_matches());
+            decision.flow.retain(|FlowRequest { flow, .. }| {
+                !(flow.is_once() || flow.counts_matches() || flow.waits())
+            });
         }
         reject_unrenderable(decision, triggers, &key);
     }
-    let mut verdict = Verdict::empty(key, generation.plan_hash.clone(), decided, steady);
+    let mut verdict = Verdict::empty(event, generation.plan_hash.clone(), (decided, steady));
+    verdict.cancels = evaluation.cancels;
     verdict.rejected = evaluation.refused;
     verdict.mismatch = evaluation.mismatch;
     for decision in evaluation.decisions {
@@ -183,7 +190,8 @@ pub(super) fn add_decision(
         Some(failed) => reaction_id(failed, action),
         None => action_id(key, action),
     });
-    verdict.flow.extend(decision.occurrence(&key.encode(), &format!("event `{}`", key.id)));
+    let name = format!("event `{}`", key.id);
+    verdict.flow.extend(decision.occurrence(&key.encode(), &name, verdict.received));
     if let (Some(id), Some(action)) = (&id, action) {
         verdict.actions.push((id.clone(), action));
     }
@@ -221,7 +229,12 @@ fn keep_scope(decisions: &mut Vec<Decision>, scope: &ReplayScope) {
 
 fn evaluate(generation: &Generation, event: &Envelope) -> Decided {
     let refused = |why: String| Decided {
-        evaluation: Evaluation { refused: Some(why), mismatch: None, decisions: Vec::new() },
+        evaluation: Evaluation {
+            refused: Some(why),
+            mismatch: None,
+            decisions: Vec::new(),
+            cancels: Vec::new(),
+        },
         missing: Vec::new(),
     };
     if let Some(why) = &event.rejected {

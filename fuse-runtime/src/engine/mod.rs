@@ -24,6 +24,7 @@ mod retry;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod wake;
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -33,7 +34,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::bus::{Bus, BusError, Delivery};
 use crate::clock::Clock;
@@ -78,6 +79,8 @@ pub enum Step {
     Waiting,
     /// The event has left the bus for good.
     Acked,
+    /// It is durable what became of the decisions about an event that waited until now.
+    Woken,
     /// The event that replays another one is durable, and the replay is not recorded yet.
     Replayed,
 }
@@ -162,6 +165,8 @@ pub(crate) struct Engine {
     pub(crate) parked: Arc<Parked>,
     /// Whether something failed since the parked actions were last compared with the ledger.
     pub(crate) in_doubt: AtomicBool,
+    /// Notified when a decision waits, which may be due before all others.
+    pub(crate) waits_changed: Notify,
     /// The tasks in progress. They survive a panic of the task that started them.
     pub(crate) working: TaskSet,
 }

@@ -209,7 +209,7 @@ fn verdict(
     (decided, steady): (Timestamp, Timestamp),
 ) -> Verdict {
     let key = event.key();
-    let mut verdict = Verdict::empty(key.clone(), generation.plan_hash.clone(), decided, steady);
+    let mut verdict = Verdict::empty(event, generation.plan_hash.clone(), (decided, steady));
     for cause in causes {
         for mut decision in evaluate(generation, event, cause) {
             reject_unrenderable(&mut decision, triggers, &key);

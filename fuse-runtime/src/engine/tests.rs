@@ -185,6 +185,7 @@ impl super::Engine {
             slots: super::Slots::new(2),
             parked: Arc::default(),
             in_doubt: false.into(),
+            waits_changed: tokio::sync::Notify::new(),
             working: TaskSet::default(),
         })
     }

@@ -4,23 +4,22 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use fuse_rules::flow::{FlowState, FlowStates, Occurrence};
+use fuse_rules::flow::{FlowState, FlowStates, FlowTime};
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::pages::Bounds;
-use super::read::{self, ActionRow, DecidedRow, Listed, assemble};
-use super::transition::{self, DeadEntry, DecidedEvent, Lists, Transition};
+use super::read::{self, ActionRow, Listed};
+use super::transition::{self, DeadEntry, Lists, Transition};
 use super::{
     ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
-    EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories, FuseSwitch,
-    Ledger, LedgerError, Observed, Permit, Reacted, Verdict, operate, pages, prune, react,
-    switch_table,
+    Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories,
+    FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, Woken, decide, flow,
+    operate, pages, prune, react, switch_table, wake,
 };
 use crate::event::EventKey;
 use crate::store::{
-    ACTIONS, DEAD, DECIDED, EVENTS, FLOW, FLOW_ENDS, HELD, RUNNING, STATUS, Store, StoreError,
-    UNSETTLED, decode_envelope, get_row, put_row,
+    ACTIONS, DEAD, FLOW, FLOW_ENDS, HELD, RUNNING, Store, StoreError, UNSETTLED, get_row, put_row,
 };
 
 /// How many damaged records are remembered and logged.
@@ -92,7 +91,7 @@ impl EmbeddedLedger {
 #[async_trait]
 impl Ledger for EmbeddedLedger {
     async fn decide(&self, verdict: Verdict) -> Result<EventRecord, LedgerError> {
-        self.store.write(move |transaction| decide(transaction, &verdict)).await?
+        self.store.write(move |transaction| decide::decide(transaction, &verdict)).await?
     }
 
     async fn event(&self, event: &EventKey) -> Result<Option<EventRecord>, LedgerError> {
@@ -169,6 +168,20 @@ impl Ledger for EmbeddedLedger {
         self.store.write(work).await?
     }
 
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Due, LedgerError> {
+        Ok(self.store.read(move |transaction| wake::due(transaction, now, limit)).await?)
+    }
+
+    async fn wake(&self, event: &EventKey, time: FlowTime) -> Result<Woken, LedgerError> {
+        let event = event.clone();
+        Ok(self.store.write(move |transaction| wake::wake(transaction, &event, time)).await?)
+    }
+
+    async fn finish_waking(&self, event: &EventKey) -> Result<(), LedgerError> {
+        let event = event.clone();
+        Ok(self.store.write(move |transaction| wake::finish(transaction, &event)).await?)
+    }
+
     async fn reopen(&self, permit: &Permit) -> Result<Permit, LedgerError> {
         self.change(permit.event(), permit.action(), Transition::Reopen).await
     }
@@ -229,8 +242,9 @@ impl Ledger for EmbeddedLedger {
 
     async fn preview(&self, verdict: &Verdict) -> Result<Vec<DecisionRecord>, LedgerError> {
         let asking = verdict.clone();
-        let read =
-            move |transaction: &ReadTransaction| states(&transaction.open_table(FLOW)?, &asking);
+        let read = move |transaction: &ReadTransaction| {
+            states(&transaction.open_table(FLOW)?, flow::keys(&asking))
+        };
         let mut states = self.store.read(read).await?;
         Ok(transition::decide(verdict, &mut states)?.decisions)
     }
@@ -270,81 +284,24 @@ impl Ledger for EmbeddedLedger {
     }
 }
 
-fn decide(
-    transaction: &WriteTransaction,
-    verdict: &Verdict,
-) -> Result<Result<EventRecord, LedgerError>, StoreError> {
-    let key = verdict.event.encode();
-    let events = transaction.open_table(EVENTS)?;
-    let statuses = transaction.open_table(STATUS)?;
-    let mut all_decided = transaction.open_table(DECIDED)?;
-    let mut actions = transaction.open_table(ACTIONS)?;
-    let on_record = assemble(&events, &statuses, &all_decided, &actions, &key, decode_envelope)?;
-    let Some(mut record) = on_record else {
-        return Ok(Err(LedgerError::UnknownEvent(verdict.event.clone())));
-    };
-    if record.decided.is_some() {
-        return Ok(Ok(record));
-    }
-    // Every check comes before the first write, so that there is nothing to undo.
-    for (id, _) in &verdict.actions {
-        if actions.get(id.as_str())?.is_some() {
-            return Ok(Err(LedgerError::Invalid(transition::two_actions(id))));
-        }
-    }
-    let before = asked(transaction, verdict)?;
-    let mut states = before.clone();
-    let DecidedEvent { decisions, actions: fired } = match transition::decide(verdict, &mut states)
-    {
-        Ok(decided) => decided,
-        Err(error) => return Ok(Err(error)),
-    };
-    write_states(transaction, &before, &states)?;
-    let mut unsettled = transaction.open_table(UNSETTLED)?;
-    for action in &fired {
-        unsettled.insert(action.id.as_str(), ())?;
-        put_row(&mut actions, &action.id, &ActionRow::new(&verdict.event, action))?;
-    }
-    let row = DecidedRow {
-        plan: verdict.plan.clone(),
-        decided: verdict.decided,
-        rejected: verdict.rejected.clone(),
-        mismatch: verdict.mismatch.clone(),
-        decisions,
-        actions: fired.iter().map(|action| action.id.clone()).collect(),
-        operations: Vec::new(),
-    };
-    put_row(&mut all_decided, &key, &row)?;
-    let mut dead = transaction.open_table(DEAD)?;
-    for entry in transition::dead_on_decision(row.rejected.as_deref(), &row.decisions) {
-        dead.insert((row.decided.as_nanosecond(), key.as_str(), &*entry.encode()), ())?;
-    }
-    record.decided = Some(row.decided);
-    record.plan = Some(row.plan);
-    record.rejected = row.rejected;
-    record.mismatch = row.mismatch;
-    record.decisions = row.decisions;
-    record.actions = fired;
-    Ok(Ok(record))
-}
-
 /// The states that decide about a verdict.
 pub(super) fn asked(
     transaction: &WriteTransaction,
     verdict: &Verdict,
 ) -> Result<FlowStates, StoreError> {
-    match verdict.flow.is_empty() {
+    match verdict.flow.is_empty() && verdict.cancels.is_empty() {
         true => Ok(FlowStates::default()),
-        false => states(&transaction.open_table(FLOW)?, verdict),
+        false => states(&transaction.open_table(FLOW)?, flow::keys(verdict)),
     }
 }
 
-fn states(
+/// The states with these keys.
+pub(super) fn states(
     table: &impl ReadableTable<&'static str, &'static [u8]>,
-    verdict: &Verdict,
+    keys: impl Iterator<Item = String>,
 ) -> Result<FlowStates, StoreError> {
     let mut states = FlowStates::default();
-    for key in verdict.flow.iter().flat_map(Occurrence::keys) {
+    for key in keys {
         if let Some(state) = get_row::<FlowState>(table, &key)? {
             states.insert(key, state);
         }

@@ -36,7 +36,7 @@ pub struct EventQuery {
 #[serde(rename_all = "kebab-case")]
 pub enum EventResult {
     /// It is not decided yet.
-    Waiting,
+    Queued,
     /// No rule has a decision that is on record: none matched.
     Unmatched,
     /// A rule fired.
@@ -47,6 +47,12 @@ pub enum EventResult {
     Counted,
     /// `once` or `limit` prevented a rule from firing.
     Suppressed,
+    /// A match waits at a clause of flow control, such as `still`.
+    Waiting,
+    /// An event ended the wait of a match.
+    Cancelled,
+    /// A newer match took the place of one that waited.
+    Superseded,
     /// A rule in shadow matched. Its action is recorded, and not performed.
     Shadow,
     /// A rule or the whole event was rejected.
@@ -61,13 +67,16 @@ pub enum EventResult {
 
 impl EventResult {
     /// All of them, in their order.
-    pub const ALL: [Self; 11] = [
-        Self::Waiting,
+    pub const ALL: [Self; 14] = [
+        Self::Queued,
         Self::Unmatched,
         Self::Fired,
         Self::Gated,
         Self::Counted,
         Self::Suppressed,
+        Self::Waiting,
+        Self::Cancelled,
+        Self::Superseded,
         Self::Shadow,
         Self::Rejected,
         Self::Done,
@@ -78,12 +87,15 @@ impl EventResult {
     /// Its name in queries and JSON, as in `failed`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Waiting => "waiting",
+            Self::Queued => "queued",
             Self::Unmatched => "unmatched",
             Self::Fired => "fired",
             Self::Gated => "gated",
             Self::Counted => "counted",
             Self::Suppressed => "suppressed",
+            Self::Waiting => "waiting",
+            Self::Cancelled => "cancelled",
+            Self::Superseded => "superseded",
             Self::Shadow => "shadow",
             Self::Rejected => "rejected",
             Self::Done => "done",
@@ -104,7 +116,7 @@ impl std::str::FromStr for EventResult {
 /// A text is not the name of an [`EventResult`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a result is waiting, unmatched, fired, gated, counted, suppressed, shadow, rejected, done, pending or failed"
+    "a result is queued, unmatched, fired, gated, counted, suppressed, waiting, cancelled, superseded, shadow, rejected, done, pending or failed"
 )]
 pub struct UnknownEventResult;
 
@@ -160,6 +172,12 @@ pub struct DecisionCounts {
     pub counted: usize,
     /// `once` or `limit` suppressed it.
     pub suppressed: usize,
+    /// It waits at a clause of flow control.
+    pub waiting: usize,
+    /// An event ended its wait.
+    pub cancelled: usize,
+    /// A newer one took its place.
+    pub superseded: usize,
     /// The rule is in shadow.
     pub shadow: usize,
     /// It was rejected.
@@ -214,6 +232,9 @@ impl DecisionCounts {
                 Outcome::Gated => counts.gated += 1,
                 Outcome::Counted => counts.counted += 1,
                 Outcome::Suppressed => counts.suppressed += 1,
+                Outcome::Waiting => counts.waiting += 1,
+                Outcome::Cancelled => counts.cancelled += 1,
+                Outcome::Superseded => counts.superseded += 1,
                 Outcome::Shadow => counts.shadow += 1,
                 Outcome::Rejected => counts.rejected += 1,
                 _ => {}
@@ -267,7 +288,7 @@ impl EventQuery {
         let is_rejected = decisions.rejected > 0 || record.rejected.is_some();
         has_rule
             && match result {
-                EventResult::Waiting => record.decided.is_none(),
+                EventResult::Queued => record.decided.is_none(),
                 EventResult::Unmatched => {
                     record.decided.is_some()
                         && record.rejected.is_none()
@@ -277,6 +298,9 @@ impl EventQuery {
                 EventResult::Gated => decisions.gated > 0,
                 EventResult::Counted => decisions.counted > 0,
                 EventResult::Suppressed => decisions.suppressed > 0,
+                EventResult::Waiting => decisions.waiting > 0,
+                EventResult::Cancelled => decisions.cancelled > 0,
+                EventResult::Superseded => decisions.superseded > 0,
                 EventResult::Shadow => decisions.shadow > 0,
                 EventResult::Rejected => is_rejected,
                 EventResult::Done => actions.done > 0,

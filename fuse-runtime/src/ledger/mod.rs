@@ -7,6 +7,7 @@
 
 mod content;
 pub(crate) mod dead;
+mod decide;
 mod embedded;
 mod error;
 mod flow;
@@ -22,11 +23,15 @@ mod record;
 mod switch;
 mod switch_table;
 pub(crate) mod transition;
+mod verdict;
+pub(crate) mod waits;
+mod wake;
 
 #[cfg(test)]
 mod tests;
 
 use async_trait::async_trait;
+use fuse_rules::flow::FlowTime;
 use jiff::Timestamp;
 
 use crate::event::EventKey;
@@ -42,9 +47,11 @@ pub use operation::{EventOperation, OperationKind};
 pub use permit::Permit;
 pub use record::{
     ActionRecord, ActionState, ActionSummary, Attempt, Counts, DeadLetter, DeadLetterKind,
-    DecisionRecord, EventAction, EventRecord, Observed, ObservedResult, Reacted, Verdict,
+    DecisionRecord, EventAction, EventRecord, Observed, ObservedResult,
 };
 pub use switch::{FuseHistories, FuseHistory, FuseSwitch, MAX_FUSE_SWITCHES, SwitchPosition};
+pub use verdict::{Due, Reacted, Verdict, Woken};
+pub use waits::WaitRecord;
 
 /// The record of events, decisions and actions.
 ///
@@ -97,6 +104,8 @@ pub use switch::{FuseHistories, FuseHistory, FuseSwitch, MAX_FUSE_SWITCHES, Swit
 ///     actions: vec![("a1".into(), action)],
 ///     requires: BTreeMap::new(),
 ///     flow: Vec::new(),
+///     received: now,
+///     cancels: Vec::new(),
 /// };
 /// let ledger = backend.ledger();
 /// ledger.decide(verdict).await?;
@@ -115,7 +124,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// Records what was decided about an event in one commit, and returns the record to act on. If
     /// the event is decided already, it keeps that decision: the verdict is dropped.
     ///
-    /// The occurrences of the verdict pass flow control in their order; see [`Verdict::flow`].
+    /// First, the event ends the waits of other events that it cancels; see [`Verdict::cancels`]. Then the occurrences of
+    /// the verdict pass flow control in their order; see [`Verdict::flow`]. One that has to wait is in
+    /// [`EventRecord::waits`], and [`Ledger::due`] lists its event when it is due.
     ///
     /// # Errors
     ///
@@ -226,6 +237,30 @@ pub trait Ledger: Send + Sync + 'static {
         observed: Observed,
         verdict: Verdict,
     ) -> Result<(bool, Reacted), LedgerError>;
+
+    /// Up to `limit` events with waits that are due at `now`, in steady time, and those that were woken and not finished.
+    /// The cost does not grow with the number of waits.
+    ///
+    /// # Errors
+    ///
+    /// Only those of a closed ledger and of storage.
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Due, LedgerError>;
+
+    /// Resumes the waits of an event that are due, in one commit. Their decisions become `fired` and their actions are
+    /// released, or a later clause of flow control holds them back. Calling it again changes nothing more. If the event was
+    /// pruned, there is nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// Only those of a closed ledger and of storage.
+    async fn wake(&self, event: &EventKey, time: FlowTime) -> Result<Woken, LedgerError>;
+
+    /// Records that the reactions to the decisions of a woken event are on record.
+    ///
+    /// # Errors
+    ///
+    /// Only those of a closed ledger and of storage.
+    async fn finish_waking(&self, event: &EventKey) -> Result<(), LedgerError>;
 
     /// Makes an action pending again: after an attempt that certainly did not fire, and to replay a
     /// dead letter.

@@ -10,7 +10,7 @@ use super::transition::{self, DeadEntry};
 use crate::event::EventKey;
 use crate::store::{
     ACTIONS, DEAD, DECIDED, EVENT_BYTES, EVENTS, EventStatus, FLOW, FLOW_ENDS, IDS, META, RUNNING,
-    STATUS, Store, StoreError, TIMES, UNSETTLED, get_row, id_place,
+    STATUS, Store, StoreError, TIMES, UNSETTLED, WOKEN, get_row, id_place,
 };
 
 /// How many rows one transaction reads.
@@ -82,6 +82,9 @@ fn remove(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError>
     let decided: Option<DecidedRow> = get_row(&all_decided, key)?;
     let mut dead = transaction.open_table(DEAD)?;
     if let Some(decided) = &decided {
+        if !decided.waits.is_empty() || transaction.open_table(WOKEN)?.get(key)?.is_some() {
+            return Ok(false);
+        }
         let unsettled = transaction.open_table(UNSETTLED)?;
         for id in &decided.actions {
             if unsettled.get(id.as_str())?.is_some() {

@@ -5,7 +5,7 @@ use redb::{ReadableTable as _, WriteTransaction};
 use super::embedded::{action_of, asked, write_action, write_states};
 use super::read::{ActionRow, DecidedRow};
 use super::transition::{self, DeadEntry, Transition};
-use super::{EventAction, LedgerError, Observed, Reacted, Verdict};
+use super::{ActionRecord, EventAction, LedgerError, Observed, Reacted, Verdict, wake};
 use crate::event::EventKey;
 use crate::store::{ACTIONS, DEAD, DECIDED, HELD, STATUS, StoreError, UNSETTLED, get_row, put_row};
 
@@ -18,36 +18,28 @@ pub(super) fn react(
     if transaction.open_table(STATUS)?.get(key.as_str())?.is_none() {
         return Ok(Err(LedgerError::UnknownEvent(verdict.event.clone())));
     }
-    let mut decided = transaction.open_table(DECIDED)?;
-    let Some(mut row) = get_row::<DecidedRow>(&decided, &key)? else {
-        return Ok(Err(transition::undecided(&verdict.event)));
-    };
+    let row: Option<DecidedRow> = get_row(&transaction.open_table(DECIDED)?, &key)?;
+    let Some(mut row) = row else { return Ok(Err(transition::undecided(&verdict.event))) };
     let before = asked(transaction, verdict)?;
     let mut states = before.clone();
     let reactions = match transition::react(&row.decisions, verdict, &mut states) {
         Ok(reactions) => reactions,
         Err(error) => return Ok(Err(error)),
     };
-    let mut actions = transaction.open_table(ACTIONS)?;
     for action in &reactions.actions {
-        if actions.get(action.id.as_str())?.is_some() {
+        if transaction.open_table(ACTIONS)?.get(action.id.as_str())?.is_some() {
             return Ok(Err(LedgerError::Invalid(transition::two_actions(&action.id))));
         }
     }
     if reactions.decisions.is_empty() {
         return Ok(Ok(Reacted::default()));
     }
+    wake::end_all(transaction, &reactions.ended)?;
+    let waited = row.waits.clone();
+    row.waits.extend(reactions.waits);
+    wake::write_due(transaction, &verdict.event, &waited, &row.waits)?;
     write_states(transaction, &before, &states)?;
-    let (mut unsettled, mut held) =
-        (transaction.open_table(UNSETTLED)?, transaction.open_table(HELD)?);
-    let mut added = Vec::new();
-    for action in reactions.actions {
-        unsettled.insert(action.id.as_str(), ())?;
-        held.insert(action.id.as_str(), ())?;
-        put_row(&mut actions, &action.id, &ActionRow::new(&verdict.event, &action))?;
-        row.actions.push(action.id.clone());
-        added.push(EventAction { event: verdict.event.clone(), action });
-    }
+    let added = add_actions(transaction, &verdict.event, &mut row, reactions.actions)?;
     let known = row.decisions.len();
     row.decisions.extend(reactions.decisions.iter().cloned());
     let mut dead = transaction.open_table(DEAD)?;
@@ -56,8 +48,29 @@ pub(super) fn react(
             dead.insert((row.decided.as_nanosecond(), key.as_str(), &*entry.encode()), ())?;
         }
     }
-    put_row(&mut decided, &key, &row)?;
+    put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
     Ok(Ok(Reacted { decisions: reactions.decisions, actions: added }))
+}
+
+/// Adds actions that are off the bus to the record of an event.
+pub(super) fn add_actions(
+    transaction: &WriteTransaction,
+    event: &EventKey,
+    row: &mut DecidedRow,
+    actions: Vec<ActionRecord>,
+) -> Result<Vec<EventAction>, StoreError> {
+    let (mut unsettled, mut held) =
+        (transaction.open_table(UNSETTLED)?, transaction.open_table(HELD)?);
+    let mut rows = transaction.open_table(ACTIONS)?;
+    let mut added = Vec::new();
+    for action in actions {
+        unsettled.insert(action.id.as_str(), ())?;
+        held.insert(action.id.as_str(), ())?;
+        put_row(&mut rows, &action.id, &ActionRow::new(event, &action))?;
+        row.actions.push(action.id.clone());
+        added.push(EventAction { event: event.clone(), action });
+    }
+    Ok(added)
 }
 
 /// Records the end of an action with the reactions to it. If it fails, nothing was written.

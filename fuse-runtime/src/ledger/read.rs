@@ -11,11 +11,11 @@ use super::dead::letter_id;
 use super::transition::DeadEntry;
 use super::{
     ActionRecord, ActionState, Counts, DeadLetter, DeadLetterKind, DecisionRecord, EventAction,
-    EventOperation, EventRecord, Observed,
+    EventOperation, EventRecord, Observed, WaitRecord,
 };
 use crate::event::{Envelope, EventKey};
 use crate::store::{
-    ACTIONS, DEAD, DECIDED, EVENTS, EventStatus, IDS, STATUS, StoreError, UNSETTLED,
+    ACTIONS, DEAD, DECIDED, DUE, EVENTS, EventStatus, IDS, STATUS, StoreError, UNSETTLED,
     decode_envelope, get_row,
 };
 
@@ -32,6 +32,8 @@ pub(super) struct DecidedRow {
     pub(super) actions: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) operations: Vec<EventOperation>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) waits: Vec<WaitRecord>,
 }
 
 /// An action. Separate from the row of its event, because it changes more often.
@@ -107,6 +109,7 @@ where
         mismatch: None,
         decisions: Vec::new(),
         actions: Vec::new(),
+        waits: Vec::new(),
         conflicts: status.conflicts,
         last_conflict: status.last_conflict,
         operations: Vec::new(),
@@ -127,6 +130,7 @@ where
         record.mismatch = row.mismatch;
         record.decisions = row.decisions;
         record.operations = row.operations;
+        record.waits = row.waits;
     }
     Ok(Some(record))
 }
@@ -246,5 +250,6 @@ pub(super) fn counts(transaction: &ReadTransaction) -> Result<Counts, StoreError
     Ok(Counts {
         unsettled: transaction.open_table(UNSETTLED)?.len()?,
         dead_letters: transaction.open_table(DEAD)?.len()?,
+        waiting: transaction.open_table(DUE)?.len()?,
     })
 }

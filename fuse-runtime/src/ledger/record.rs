@@ -1,13 +1,10 @@
 //! The records of the ledger: plain data, which JSON represents as it is.
 
-use std::collections::BTreeMap;
-
-use fuse_rules::flow::Occurrence;
 use fuse_rules::{Action, Element, Outcome};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::EventOperation;
+use super::{EventOperation, WaitRecord};
 use crate::event::{Envelope, EventKey};
 
 /// Everything that is known about an event.
@@ -30,6 +27,9 @@ pub struct EventRecord {
     pub decisions: Vec<DecisionRecord>,
     /// The actions that result from it, in the order of the verdict.
     pub actions: Vec<ActionRecord>,
+    /// The decisions that wait, with the actions that they become.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<WaitRecord>,
     /// How many times the id of the event came again with another body.
     pub conflicts: u32,
     /// When that happened last.
@@ -40,9 +40,11 @@ pub struct EventRecord {
 }
 
 impl EventRecord {
-    /// Whether the event is decided and each of its actions is done or given up.
+    /// Whether the event is decided, no decision waits, and each of its actions is done or given up.
     pub fn is_settled(&self) -> bool {
-        self.decided.is_some() && self.actions.iter().all(|action| action.state.is_settled())
+        self.decided.is_some()
+            && self.waits.is_empty()
+            && self.actions.iter().all(|action| action.state.is_settled())
     }
 }
 
@@ -89,6 +91,14 @@ pub struct ActionRecord {
     /// with the embedded backend.
     #[serde(skip)]
     pub revision: u64,
+}
+
+impl ActionRecord {
+    /// A new action, of a rule that required these fuses.
+    pub(crate) fn new(id: String, action: Action, requires: Vec<String>) -> Self {
+        let state = ActionState::Pending;
+        Self { id, action, state, requires, off_bus: false, observed: None, revision: 0 }
+    }
 }
 
 /// The state of an action.
@@ -370,66 +380,7 @@ pub struct Counts {
     pub unsettled: u64,
     /// Dead letters: actions, decisions and events.
     pub dead_letters: u64,
-}
-
-/// The reactions that were added to the record of an event.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reacted {
-    /// Their decisions, after flow control.
-    pub decisions: Vec<DecisionRecord>,
-    /// Their actions.
-    pub actions: Vec<EventAction>,
-}
-
-/// The result of evaluating an event, to be recorded.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
-    /// The event.
-    pub event: EventKey,
-    /// The hash of the plan that decided.
-    pub plan: String,
-    /// When.
-    pub decided: Timestamp,
-    /// The same in the runtime's steady time, which flow control uses.
-    pub steady: Timestamp,
-    /// Why the whole event is refused, if it is.
-    pub rejected: Option<String>,
-    /// Where the event does not conform to its declared type.
-    pub mismatch: Option<String>,
-    /// The decisions, rule by rule. An action that one names must be in `actions`.
-    pub decisions: Vec<DecisionRecord>,
-    /// The actions, each with its id. They are recorded as pending.
-    pub actions: Vec<(String, Action)>,
-    /// The fuses that the rules of the actions require, by the rules' full names.
-    pub requires: BTreeMap<String, Vec<String>>,
-    /// The occurrences that have to pass flow control before they may act.
-    ///
-    /// An occurrence governs the `fired` and `shadow` decisions of its rule and element, and their actions. If it governs
-    /// none, it does not ask, so that an action which could not be rendered takes no place. If it does not pass, these
-    /// decisions become `counted` or `suppressed` and their actions are dropped. Of two occurrences with one key, the
-    /// first asks first. The ledger keeps the states of flow control, which change in the same commit.
-    pub flow: Vec<Occurrence>,
-}
-
-impl Verdict {
-    /// A verdict without decisions.
-    pub(crate) fn empty(
-        event: EventKey,
-        plan: String,
-        decided: Timestamp,
-        steady: Timestamp,
-    ) -> Self {
-        Self {
-            event,
-            plan,
-            decided,
-            steady,
-            rejected: None,
-            mismatch: None,
-            decisions: Vec::new(),
-            actions: Vec::new(),
-            requires: BTreeMap::new(),
-            flow: Vec::new(),
-        }
-    }
+    /// Occurrences that wait at a clause of flow control.
+    #[serde(default)]
+    pub waiting: u64,
 }

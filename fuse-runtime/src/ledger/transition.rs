@@ -4,10 +4,11 @@
 use std::collections::HashSet;
 
 use fuse_rules::Outcome;
-use fuse_rules::flow::FlowStates;
+use fuse_rules::flow::{EndedWait, FlowStates};
 use jiff::Timestamp;
 
 use super::flow::{self, Applied};
+use super::waits::WaitRecord;
 use super::{
     ActionRecord, ActionState, Attempt, DecisionRecord, EventRecord, LedgerError, Observed,
     ObservedResult, Verdict,
@@ -56,6 +57,10 @@ pub(crate) fn accept(on_record: Option<&Acceptance>, hash: &str, received: Times
 pub(crate) struct DecidedEvent {
     pub(crate) decisions: Vec<DecisionRecord>,
     pub(crate) actions: Vec<ActionRecord>,
+    /// The occurrences that wait.
+    pub(crate) waits: Vec<WaitRecord>,
+    /// The waits of other events that end with the decision.
+    pub(crate) ended: Vec<EndedWait>,
 }
 
 /// Decides an event that is accepted and undecided. `states` are those of flow control
@@ -67,24 +72,31 @@ pub(crate) fn decide(
     if let Some(problem) = contradiction(verdict) {
         return Err(LedgerError::Invalid(problem));
     }
-    let Applied { decisions, actions } = flow::apply(verdict, states);
+    let Applied { decisions, actions, waits, ended } = flow::apply(verdict, states);
     let actions = actions
         .into_iter()
-        .map(|(id, action)| ActionRecord {
-            id,
-            requires: verdict.requires.get(&action.rule).cloned().unwrap_or_default(),
-            action,
-            state: ActionState::Pending,
-            off_bus: false,
-            observed: None,
-            revision: 0,
+        .map(|(id, action)| {
+            let requires = verdict.requires.get(&action.rule).cloned().unwrap_or_default();
+            ActionRecord::new(id, action, requires)
         })
         .collect();
-    Ok(DecidedEvent { decisions, actions })
+    Ok(DecidedEvent { decisions, actions, waits, ended })
 }
 
-/// Why the action of a new reaction waits.
-const REACTS_NEXT: &str = "it is about to be performed for the first time";
+/// Why an action waits that never was on the bus.
+const NEXT: &str = "it is about to be performed for the first time";
+
+/// The action as one that left the bus before its first attempt, which is due now.
+pub(crate) fn off_bus(action: ActionRecord, now: Timestamp) -> ActionRecord {
+    let state = ActionState::Waiting {
+        until: now,
+        attempts: 0,
+        reason: NEXT.to_owned(),
+        last_attempt: None,
+        checkpoint: None,
+    };
+    ActionRecord { off_bus: true, state, ..action }
+}
 
 /// Adds reactions to an event with these decisions, like [`decide`]. Those that are on record are left out.
 pub(crate) fn react(
@@ -103,16 +115,8 @@ pub(crate) fn react(
     let actions = actions.cloned().collect();
     let verdict = Verdict { decisions, actions, ..verdict.clone() };
     let mut reactions = decide(&verdict, states)?;
-    for action in &mut reactions.actions {
-        action.off_bus = true;
-        action.state = ActionState::Waiting {
-            until: verdict.steady,
-            attempts: 0,
-            reason: REACTS_NEXT.to_owned(),
-            last_attempt: None,
-            checkpoint: None,
-        };
-    }
+    let actions = reactions.actions.into_iter();
+    reactions.actions = actions.map(|action| off_bus(action, verdict.steady)).collect();
     Ok(reactions)
 }
 

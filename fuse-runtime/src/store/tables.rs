@@ -52,6 +52,11 @@ pub(crate) const FLOW: Table<'static, &str, &[u8]> = Table::new("flow");
 /// (End, key), for pruning.
 pub(crate) const FLOW_ENDS: Table<'static, (i128, &str), ()> = Table::new("flow_ends");
 
+/// (Due, sequence number of the event, name of the wait) -> event key. Its length is the count of waits.
+pub(crate) const DUE: Table<'static, (i128, u64, &str), &str> = Table::new("due");
+/// The keys of the events that were woken and whose reactions may not be recorded.
+pub(crate) const WOKEN: Table<'static, &str, ()> = Table::new("woken");
+
 /// Fuse -> the last changes that people made to it at run time.
 pub(crate) const FUSES: Table<'static, &str, &[u8]> = Table::new("fuses");
 
@@ -76,6 +81,8 @@ pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreE
     transaction.open_table(DEAD)?;
     transaction.open_table(FLOW)?;
     transaction.open_table(FLOW_ENDS)?;
+    transaction.open_table(DUE)?;
+    transaction.open_table(WOKEN)?;
     transaction.open_table(FUSES)?;
     Ok(())
 }

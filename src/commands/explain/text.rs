@@ -240,7 +240,7 @@ fn outcome(outcome: Outcome) -> String {
         Outcome::Counted => (Some(AnsiColor::Yellow), "counted, so not fired"),
         Outcome::Shadow => (Some(AnsiColor::Yellow), "in shadow, so not performed"),
         Outcome::Suppressed => (Some(AnsiColor::Yellow), "suppressed, so not fired"),
-        Outcome::Waiting => (Some(AnsiColor::Yellow), "waiting, so not fired yet"),
+        Outcome::Waiting => (Some(AnsiColor::Yellow), "waiting"),
         Outcome::Cancelled => (Some(AnsiColor::Yellow), "cancelled, so not fired"),
         Outcome::Superseded => (Some(AnsiColor::Yellow), "superseded, so not fired"),
         Outcome::Rejected => (Some(AnsiColor::Red), "rejected, so not fired"),

@@ -152,9 +152,10 @@ fn cut(change: Changed) -> Changed {
 fn summary(record: &EventRecord) -> EventSummary {
     let held = record.actions.iter().any(|one| one.off_bus && !one.state.is_settled());
     let state = match (record.decided, record.acked) {
-        (None, _) => "waiting",
+        (None, _) => "queued",
         (Some(_), false) => "decided",
         (Some(_), true) if held => "held",
+        (Some(_), true) if !record.waits.is_empty() => "waiting",
         (Some(_), true) => "settled",
     };
     let cut = |text: &String| bounds::cut(text).into_owned();

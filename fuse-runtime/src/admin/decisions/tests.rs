@@ -80,6 +80,7 @@ fn record(body: &'static str) -> EventRecord {
         mismatch: None,
         decisions: Vec::new(),
         actions: Vec::new(),
+        waits: Vec::new(),
         conflicts: 0,
         last_conflict: None,
         operations: Vec::new(),

@@ -42,7 +42,7 @@ async fn a_page_of_events_counts_the_actions_that_it_reads() {
     assert_eq!(event_pages(&opened, &all, (4, 1 << 20)).await, (2, 6));
     // Two actions are more than this.
     assert_eq!(event_pages(&opened, &all, (5_000, 15_000)).await, (3, 6));
-    let none = EventQuery { result: Some(EventResult::Waiting), ..all };
+    let none = EventQuery { result: Some(EventResult::Queued), ..all };
     assert_eq!(event_pages(&opened, &none, (5_000, 15_000)).await, (3, 0));
 }
 

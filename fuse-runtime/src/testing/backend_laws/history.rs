@@ -87,7 +87,7 @@ pub async fn events_are_listed_newest_first_and_filtered(
     let by = async |result: EventResult| {
         found(&opened, EventQuery { result: Some(result), ..EventQuery::newest(1) }).await
     };
-    ensure_eq!(by(EventResult::Waiting).await?, ["f", "e"], "waiting");
+    ensure_eq!(by(EventResult::Queued).await?, ["f", "e"], "queued");
     ensure_eq!(by(EventResult::Unmatched).await?, ["d"], "unmatched");
     ensure_eq!(by(EventResult::Fired).await?, ["b", "a"], "fired");
     ensure_eq!(by(EventResult::Rejected).await?, ["c"], "rejected");

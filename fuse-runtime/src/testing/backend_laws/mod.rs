@@ -2,7 +2,7 @@
 //!
 //! A backend that keeps all of them can run the engine. Write a [`Fixture`] that opens the backend on
 //! an empty state, and call [`check`]. Each law is a function of its own as well, in [`bus`],
-//! [`decisions`], [`flow`], [`actions`], [`reactions`], [`history`], [`fuses`] and [`retention`].
+//! [`decisions`], [`flow`], [`waits`], [`actions`], [`reactions`], [`history`], [`fuses`] and [`retention`].
 //!
 //! ```
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -39,6 +39,7 @@ pub mod fuses;
 pub mod history;
 pub mod reactions;
 pub mod retention;
+pub mod waits;
 
 #[cfg(test)]
 mod tests;
@@ -188,6 +189,14 @@ laws! {
         the_owner_of_a_key_is_granted_it_again,
         the_first_of_two_elements_with_one_key_is_granted_it,
         a_decision_that_did_not_fire_claims_no_key,
+    ],
+    waits: [
+        a_wait_is_released_once_when_it_is_due,
+        waits_are_due_in_order,
+        a_cancelled_wait_is_never_due,
+        a_newer_occurrence_supersedes_the_one_that_waits,
+        a_wait_that_is_over_asks_the_other_clauses,
+        what_waits_is_not_pruned,
     ],
     actions: [
         an_action_becomes_pending_then_intended_then_done,

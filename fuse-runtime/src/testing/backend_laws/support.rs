@@ -183,7 +183,7 @@ impl OpenBackend {
     }
 
     pub(crate) async fn counts(&self) -> Result<(u64, u64), Violation> {
-        let Counts { unsettled, dead_letters } = self.ledger.counts().await?;
+        let Counts { unsettled, dead_letters, waiting: _ } = self.ledger.counts().await?;
         Ok((unsettled, dead_letters))
     }
 
@@ -275,6 +275,7 @@ pub(crate) fn once(key: &str, event: &str, element: Element) -> Occurrence {
         rule: "s/r".into(),
         owner: Owner::new(event, &format!("event `{event}`"), element.as_deref()),
         element,
+        received: at(0),
         is_shadow: false,
         requests: vec![FlowRequest {
             clause: "once per body.k".into(),
@@ -324,6 +325,8 @@ pub(crate) fn verdict(event: &EventKey, id: &str, seconds: i64) -> Verdict {
         actions: vec![(id.into(), action("s/r", None))],
         requires: BTreeMap::new(),
         flow: Vec::new(),
+        received: at(seconds),
+        cancels: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use fuse_rules::flow::FlowTime;
 use jiff::Timestamp;
 
 use super::{Process, State, StoredDecision};
@@ -10,8 +11,8 @@ use crate::event::EventKey;
 use crate::ledger::transition::{self, Lists, Transition};
 use crate::ledger::{
     ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
-    EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories, FuseSwitch,
-    Ledger, LedgerError, Observed, Permit, Reacted, Verdict,
+    Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories,
+    FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, Woken,
 };
 
 impl State {
@@ -26,6 +27,7 @@ impl State {
             mismatch: None,
             decisions: Vec::new(),
             actions: Vec::new(),
+            waits: Vec::new(),
             conflicts: stored.acceptance.conflicts,
             last_conflict: stored.acceptance.last_conflict,
             operations: Vec::new(),
@@ -37,6 +39,7 @@ impl State {
             record.mismatch = decision.mismatch.clone();
             record.decisions = decision.decisions.clone();
             record.operations = decision.operations.clone();
+            record.waits = decision.waits.clone();
             let actions = decision.actions.iter().filter_map(|id| self.actions.get(id));
             record.actions = actions.map(|(_, action)| action.clone()).collect();
         }
@@ -63,11 +66,14 @@ impl State {
             decisions: decided.decisions,
             actions: decided.actions.iter().map(|action| action.id.clone()).collect(),
             operations: Vec::new(),
+            waits: decided.waits,
+            is_woken: false,
             resolved: BTreeSet::new(),
         });
         for action in decided.actions {
             self.actions.insert(action.id.clone(), (verdict.event.clone(), action));
         }
+        self.end_all(&decided.ended);
         self.record(&verdict.event).ok_or_else(unknown)
     }
 
@@ -85,12 +91,14 @@ impl State {
         }
         *flow = states;
         decision.decisions.extend(reactions.decisions.iter().cloned());
+        decision.waits.extend(reactions.waits);
         let mut added = Vec::new();
         for action in reactions.actions {
             decision.actions.push(action.id.clone());
             added.push(event_action(&verdict.event, &action));
             actions.insert(action.id.clone(), (verdict.event.clone(), action));
         }
+        self.end_all(&reactions.ended);
         Ok(Reacted { decisions: reactions.decisions, actions: added })
     }
 
@@ -162,7 +170,11 @@ impl State {
             let ids = || stored.decision.iter().flat_map(|decision| &decision.actions);
             let is_unsettled =
                 |id: &String| actions.get(id).is_some_and(|(_, one)| !one.state.is_settled());
-            let stays = stored.kept_from >= older_than || !stored.acked || ids().any(is_unsettled);
+            let waits = |one: &StoredDecision| one.is_woken || !one.waits.is_empty();
+            let stays = stored.kept_from >= older_than
+                || !stored.acked
+                || ids().any(is_unsettled)
+                || stored.decision.as_ref().is_some_and(waits);
             if !stays {
                 for id in ids() {
                     actions.remove(id);
@@ -175,7 +187,7 @@ impl State {
     }
 }
 
-fn event_action(event: &EventKey, action: &ActionRecord) -> EventAction {
+pub(super) fn event_action(event: &EventKey, action: &ActionRecord) -> EventAction {
     EventAction { event: event.clone(), action: action.clone() }
 }
 
@@ -280,6 +292,18 @@ impl Ledger for Process {
         })?
     }
 
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Due, LedgerError> {
+        self.with(|state| state.due(now, limit))
+    }
+
+    async fn wake(&self, event: &EventKey, time: FlowTime) -> Result<Woken, LedgerError> {
+        self.with(|state| state.wake(event, time))
+    }
+
+    async fn finish_waking(&self, event: &EventKey) -> Result<(), LedgerError> {
+        self.with(|state| state.finish_waking(event))
+    }
+
     async fn reopen(&self, permit: &Permit) -> Result<Permit, LedgerError> {
         self.permitted(permit, &Transition::Reopen)
     }
@@ -352,6 +376,7 @@ impl Ledger for Process {
         self.with(|state| Counts {
             unsettled: state.page(None, usize::MAX, |lists| lists.unsettled).len() as u64,
             dead_letters: state.dead_letters().len() as u64,
+            waiting: state.waiting(),
         })
     }
 

@@ -3,6 +3,7 @@
 mod bus;
 mod history;
 mod ledger;
+mod wake;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +18,9 @@ use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::event::{Envelope, EventKey};
 use crate::ledger::transition::Acceptance;
-use crate::ledger::{ActionRecord, DecisionRecord, EventOperation, FuseHistories, Ledger};
+use crate::ledger::{
+    ActionRecord, DecisionRecord, EventOperation, FuseHistories, Ledger, WaitRecord,
+};
 use bus::MemoryOutbox;
 
 /// A [`Backend`] that keeps everything in memory, for tests. Clones are handles to the same backend.
@@ -101,6 +104,9 @@ struct StoredDecision {
     /// The ids of the actions.
     actions: Vec<String>,
     operations: Vec<EventOperation>,
+    waits: Vec<WaitRecord>,
+    /// Whether it was woken, and its reactions may not be recorded.
+    is_woken: bool,
     /// The ids of the dead letters that were replayed or discarded.
     resolved: BTreeSet<String>,
 }

@@ -1,0 +1,100 @@
+//! What the engine asks the ledger to record, and what it gets back.
+
+use std::collections::BTreeMap;
+
+use fuse_rules::Action;
+use fuse_rules::flow::{Cancellation, Occurrence};
+use jiff::Timestamp;
+
+use super::{DecisionRecord, EventAction};
+use crate::event::{Envelope, EventKey};
+
+/// The reactions that were added to the record of an event.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reacted {
+    /// Their decisions, after flow control.
+    pub decisions: Vec<DecisionRecord>,
+    /// Their actions.
+    pub actions: Vec<EventAction>,
+}
+
+/// What became of the waits of an event that were due.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Woken {
+    /// The decisions that changed, as they are now.
+    pub decisions: Vec<DecisionRecord>,
+    /// The actions that were released. They are recorded as [`ActionState::Waiting`](super::ActionState::Waiting) until
+    /// the time of the call, off the bus.
+    pub actions: Vec<EventAction>,
+    /// Whether the caller has to record the reactions to the decisions of the event, and then call
+    /// [`Ledger::finish_waking`](super::Ledger::finish_waking).
+    pub is_unfinished: bool,
+}
+
+/// The events whose waits are due.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// The events, in the order of their due times, then of their arrival. Those that were woken and not finished come
+    /// first.
+    pub events: Vec<EventKey>,
+    /// When the next other wait is due, in steady time.
+    pub next: Option<Timestamp>,
+}
+
+/// The result of evaluating an event, to be recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// The event.
+    pub event: EventKey,
+    /// The hash of the plan that decided.
+    pub plan: String,
+    /// When.
+    pub decided: Timestamp,
+    /// The same in the runtime's steady time, which flow control uses.
+    pub steady: Timestamp,
+    /// Why the whole event is refused, if it is.
+    pub rejected: Option<String>,
+    /// Where the event does not conform to its declared type.
+    pub mismatch: Option<String>,
+    /// The decisions, rule by rule. An action that one names must be in `actions`.
+    pub decisions: Vec<DecisionRecord>,
+    /// The actions, each with its id. They are recorded as pending.
+    pub actions: Vec<(String, Action)>,
+    /// The fuses that the rules of the actions require, by the rules' full names.
+    pub requires: BTreeMap<String, Vec<String>>,
+    /// The occurrences that have to pass flow control before they may act.
+    ///
+    /// An occurrence governs the `fired` and `shadow` decisions of its rule and element, and their actions. If it governs
+    /// none, it does not ask, so that an action which could not be rendered takes no place. If it does not pass, these
+    /// decisions become `counted`, `suppressed` or `waiting`, and their actions are dropped or wait. Of two occurrences with one key, the
+    /// first asks first. The ledger keeps the states of flow control, which change in the same commit.
+    pub flow: Vec<Occurrence>,
+    /// When the event was received. Events may be decided in another order.
+    pub received: Timestamp,
+    /// The `still` clauses whose waits the event ends. They come before the occurrences.
+    pub cancels: Vec<Cancellation>,
+}
+
+impl Verdict {
+    /// A verdict without decisions.
+    pub(crate) fn empty(
+        event: &Envelope,
+        plan: String,
+        (decided, steady): (Timestamp, Timestamp),
+    ) -> Self {
+        Self {
+            event: event.key(),
+            plan,
+            decided,
+            steady,
+            rejected: None,
+            mismatch: None,
+            decisions: Vec::new(),
+            actions: Vec::new(),
+            requires: BTreeMap::new(),
+            flow: Vec::new(),
+            received: event.received,
+            cancels: Vec::new(),
+        }
+    }
+}

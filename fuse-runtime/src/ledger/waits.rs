@@ -1,0 +1,136 @@
+//! Decisions that wait: how they are recorded, resumed and ended. Like `transition.rs`, this module does no I/O.
+
+use fuse_rules::flow::{Admission, EndedWait, FlowStates, FlowTime, Occurrence, Wait, WaitEnd};
+use fuse_rules::{Action, Outcome};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::transition::off_bus;
+use super::{ActionRecord, DecisionRecord};
+
+/// An occurrence that waits, with the actions that it becomes. They are recorded only here until it is released, so that
+/// nothing performs them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WaitRecord {
+    /// Who waits, at which clause, and until when.
+    #[serde(flatten)]
+    pub wait: Wait,
+    /// The actions, each with its id, in the order of their decisions. Empty for a rule in shadow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<(String, Action)>,
+    /// The fuses that the rule required when it was decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
+}
+
+impl WaitRecord {
+    /// Whether this decision waits with it.
+    fn governs(&self, decision: &DecisionRecord) -> bool {
+        is_waiting(decision, &self.wait.occurrence)
+    }
+}
+
+fn is_waiting(decision: &DecisionRecord, occurrence: &Occurrence) -> bool {
+    decision.outcome == Outcome::Waiting
+        && decision.rule == occurrence.rule
+        && decision.element == occurrence.element
+}
+
+/// Why an action that waited is performed now.
+const RELEASED: &str = "every condition holds, and the wait is over";
+/// The same for a rule in shadow.
+const RELEASED_IN_SHADOW: &str = "every condition holds and the wait is over, but the rule is in shadow: its action is not performed";
+
+/// What changed because waits are over.
+#[derive(Debug, Default)]
+pub(crate) struct Resumed {
+    /// The decisions that changed, as they are now.
+    pub(crate) decisions: Vec<DecisionRecord>,
+    /// The actions that were released, off the bus.
+    pub(crate) actions: Vec<ActionRecord>,
+    /// The waits of other events that end.
+    pub(crate) ended: Vec<EndedWait>,
+}
+
+/// Whether a wait of the event is due.
+pub(crate) fn is_due(waits: &[WaitRecord], now: Timestamp) -> bool {
+    waits.iter().any(|one| one.wait.until <= now)
+}
+
+/// Resumes the waits of an event that are due, the earliest first. `states` are those of flow control for their clauses.
+pub(crate) fn resume(
+    decisions: &mut [DecisionRecord],
+    waits: &mut Vec<WaitRecord>,
+    states: &mut FlowStates,
+    time: FlowTime,
+) -> Resumed {
+    let mut due: Vec<WaitRecord> =
+        waits.extract_if(.., |one| one.wait.until <= time.steady).collect();
+    due.sort_by_key(|one| one.wait.until);
+    let mut resumed = Resumed::default();
+    for record in due {
+        let occurrence = &record.wait.occurrence;
+        let admission = states.resume(&record.wait, time);
+        let mut actions = record.actions.iter();
+        for decision in decisions.iter_mut().filter(|decision| record.governs(decision)) {
+            (decision.outcome, decision.reason) = match &admission {
+                Admission::Passed if occurrence.is_shadow => {
+                    (Outcome::Shadow, RELEASED_IN_SHADOW.to_owned())
+                }
+                Admission::Passed => (Outcome::Fired, RELEASED.to_owned()),
+                Admission::Counted { why, .. } => (Outcome::Counted, why.clone()),
+                Admission::Suppressed { why, .. } => (Outcome::Suppressed, why.clone()),
+                Admission::Cancelled { why, .. } => (Outcome::Cancelled, why.clone()),
+                Admission::Waiting { why, .. } => (Outcome::Waiting, why.clone()),
+            };
+            match decision.outcome {
+                Outcome::Fired => decision.action = actions.next().map(|(id, _)| id.clone()),
+                Outcome::Shadow | Outcome::Waiting => {}
+                _ => decision.shadow = None,
+            }
+            resumed.decisions.push(decision.clone());
+        }
+        match admission {
+            Admission::Passed => {
+                let released = record.actions.into_iter().map(|(id, action)| {
+                    off_bus(ActionRecord::new(id, action, record.requires.clone()), time.steady)
+                });
+                resumed.actions.extend(released);
+            }
+            Admission::Waiting { by, until, ended, .. } => {
+                let wait = Wait { clause: by, since: time.steady, until, ..record.wait };
+                waits.push(WaitRecord { wait, ..record });
+                if let Some(ended) = ended
+                    && !end(decisions, waits, &ended)
+                {
+                    resumed.ended.push(ended);
+                }
+            }
+            Admission::Counted { .. }
+            | Admission::Suppressed { .. }
+            | Admission::Cancelled { .. } => {}
+        }
+    }
+    resumed
+}
+
+/// Ends a wait before it is due. Returns whether it was one of these.
+pub(crate) fn end(
+    decisions: &mut [DecisionRecord],
+    waits: &mut Vec<WaitRecord>,
+    ended: &EndedWait,
+) -> bool {
+    let Some(index) = waits.iter().position(|one| one.wait.name() == ended.wait) else {
+        return false;
+    };
+    let record = waits.remove(index);
+    for decision in decisions.iter_mut().filter(|decision| record.governs(decision)) {
+        decision.outcome = match ended.end {
+            WaitEnd::Cancelled => Outcome::Cancelled,
+            WaitEnd::Superseded => Outcome::Superseded,
+        };
+        decision.reason.clone_from(&ended.why);
+        decision.shadow = None;
+    }
+    true
+}

@@ -1,0 +1,144 @@
+//! The waits in the state folder: which are due, and what becomes of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fuse_rules::ReactionKind;
+use fuse_rules::flow::{EndedWait, FlowTime, Occurrence};
+use jiff::Timestamp;
+use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
+
+use super::embedded::{states, write_states};
+use super::react::add_actions;
+use super::read::DecidedRow;
+use super::waits::{self, Resumed, WaitRecord};
+use super::{Due, Woken};
+use crate::event::EventKey;
+use crate::store::{DECIDED, DUE, EventStatus, FLOW, STATUS, StoreError, WOKEN, get_row, put_row};
+
+/// The events whose waits are due.
+pub(super) fn due(
+    transaction: &ReadTransaction,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Due, StoreError> {
+    let mut found = Due::default();
+    let mut seen = BTreeSet::new();
+    let mut add = |found: &mut Due, key: &str| {
+        if seen.insert(key.to_owned()) {
+            found.events.extend(EventKey::decode(key));
+        }
+    };
+    for entry in transaction.open_table(WOKEN)?.iter()?.take(limit) {
+        let (key, ()) = (entry?.0, ());
+        add(&mut found, key.value());
+    }
+    for entry in transaction.open_table(DUE)?.iter()? {
+        let (place, key) = entry?;
+        let (until, ..) = place.value();
+        if until > now.as_nanosecond() {
+            found.next = Timestamp::from_nanosecond(until).ok();
+            break;
+        }
+        if found.events.len() >= limit {
+            found.next = Some(now);
+            break;
+        }
+        add(&mut found, key.value());
+    }
+    Ok(found)
+}
+
+/// Resumes the waits of an event that are due.
+pub(super) fn wake(
+    transaction: &WriteTransaction,
+    event: &EventKey,
+    time: FlowTime,
+) -> Result<Woken, StoreError> {
+    let key = event.encode();
+    let is_unfinished = transaction.open_table(WOKEN)?.get(key.as_str())?.is_some();
+    let row: Option<DecidedRow> = get_row(&transaction.open_table(DECIDED)?, &key)?;
+    let Some(mut row) = row.filter(|row| waits::is_due(&row.waits, time.steady)) else {
+        return Ok(Woken { is_unfinished, ..Woken::default() });
+    };
+    let due = row.waits.iter().filter(|one| one.wait.until <= time.steady);
+    let keys = due.flat_map(|one| Occurrence::keys(&one.wait.occurrence));
+    let before = states(&transaction.open_table(FLOW)?, keys)?;
+    let mut after = before.clone();
+    let waited = row.waits.clone();
+    let Resumed { decisions, actions, ended } =
+        waits::resume(&mut row.decisions, &mut row.waits, &mut after, time);
+    write_states(transaction, &before, &after)?;
+    write_due(transaction, event, &waited, &row.waits)?;
+    let released = add_actions(transaction, event, &mut row, actions)?;
+    put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
+    end_all(transaction, &ended)?;
+    let may_react = decisions.iter().any(|one| ReactionKind::of(one.outcome).is_some());
+    if may_react {
+        transaction.open_table(WOKEN)?.insert(key.as_str(), ())?;
+    }
+    let is_unfinished = is_unfinished || may_react;
+    Ok(Woken { decisions, actions: released, is_unfinished })
+}
+
+/// The reactions to the decisions of an event that was woken are on record.
+pub(super) fn finish(transaction: &WriteTransaction, event: &EventKey) -> Result<(), StoreError> {
+    transaction.open_table(WOKEN)?.remove(event.encode().as_str())?;
+    Ok(())
+}
+
+/// Ends waits before they are due.
+pub(super) fn end_all(
+    transaction: &WriteTransaction,
+    ended: &[EndedWait],
+) -> Result<(), StoreError> {
+    let mut by_event: BTreeMap<&str, Vec<&EndedWait>> = BTreeMap::new();
+    for one in ended {
+        by_event.entry(one.wait.event()).or_default().push(one);
+    }
+    for (key, ended) in by_event {
+        let row: Option<DecidedRow> = get_row(&transaction.open_table(DECIDED)?, key)?;
+        let Some((mut row, event)) = row.zip(EventKey::decode(key)) else { continue };
+        let waited = row.waits.clone();
+        for one in ended {
+            waits::end(&mut row.decisions, &mut row.waits, one);
+        }
+        if row.waits != waited {
+            write_due(transaction, &event, &waited, &row.waits)?;
+            put_row(&mut transaction.open_table(DECIDED)?, key, &row)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes when the waits of an event are due.
+pub(super) fn write_due(
+    transaction: &WriteTransaction,
+    event: &EventKey,
+    before: &[WaitRecord],
+    after: &[WaitRecord],
+) -> Result<(), StoreError> {
+    if before.is_empty() && after.is_empty() {
+        return Ok(());
+    }
+    let key = event.encode();
+    let status: Option<EventStatus> = get_row(&transaction.open_table(STATUS)?, &key)?;
+    let seq = status.map_or(0, |status| status.seq);
+    let places = |waits: &[WaitRecord]| -> BTreeSet<(i128, String)> {
+        let waits = waits.iter().map(|one| &one.wait);
+        waits
+            .map(|wait| {
+                let name = wait.name();
+                (wait.until.as_nanosecond(), format!("{} {}", name.rule, name.owner))
+            })
+            .collect()
+    };
+    let (before, after) = (places(before), places(after));
+    let mut due = transaction.open_table(DUE)?;
+    for (until, name) in before.difference(&after) {
+        due.remove((*until, seq, name.as_str()))?;
+    }
+    for (until, name) in after.difference(&before) {
+        due.insert((*until, seq, name.as_str()), key.as_str())?;
+    }
+    Ok(())
+}
