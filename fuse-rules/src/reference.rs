@@ -27,8 +27,7 @@ use crate::semantics::decision;
 use crate::semantics::mapping::{self, Rendered};
 use crate::semantics::ops::{self, Fault, Truth, Valued, name};
 use crate::semantics::{
-    self, DEFAULT_MAX_WORK, EventSize, FALSE_FOR_EVENT, RuleBound, Verdict, distinct,
-    too_expensive,
+    self, DEFAULT_MAX_WORK, EventSize, FALSE_FOR_EVENT, RuleBound, Verdict, distinct, too_expensive,
 };
 use crate::typed::Shown;
 use crate::typed::{

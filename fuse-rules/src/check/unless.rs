@@ -101,7 +101,11 @@ impl Checker<'_> {
                         key.span,
                         "this key can never be the same in the event of `unless`",
                     )
-                    .label(format!("this is {} here, and {} there", own.kinds(), known.kinds())),
+                    .label(format!(
+                        "this is {} here, and {} there",
+                        own.kinds(),
+                        known.kinds()
+                    )),
                 );
             }
             // The text belongs to the key of the rule.

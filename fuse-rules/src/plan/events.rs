@@ -59,8 +59,8 @@ fn event_plan(
     let mut compiler = Compiler::new(rules);
     let sensor_count = sensors.len();
     let all = || sensors.iter().chain(cancellers);
-    let bounds = all()
-        .flat_map(|sensor| sensor.rules.iter().map(|rule| RuleBound::new(sensor, rule)));
+    let bounds =
+        all().flat_map(|sensor| sensor.rules.iter().map(|rule| RuleBound::new(sensor, rule)));
     let mut first = 0;
     let mut sensors: Vec<SensorPlan> = (0..)
         .zip(all())

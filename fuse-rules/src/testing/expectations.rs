@@ -71,11 +71,12 @@ impl Tests<'_> {
 
     /// Whether no rule for the events of a group is in the scope of its test.
     fn has_no_scope(&self, group: &Group<'_, '_>) -> bool {
-        !group.sent.is_empty() && group.sent.iter().all(|sent| {
-            let key = (sent.event.source(), sent.event.name());
-            let mut sensors = self.listening.get(&key).into_iter().flatten();
-            !sensors.any(|sensor| group.scope.covers_sensor(&sensor.name))
-        })
+        !group.sent.is_empty()
+            && group.sent.iter().all(|sent| {
+                let key = (sent.event.source(), sent.event.name());
+                let mut sensors = self.listening.get(&key).into_iter().flatten();
+                !sensors.any(|sensor| group.scope.covers_sensor(&sensor.name))
+            })
     }
 
     /// The diagnostic for an expectation about a rule that is not met.
@@ -286,22 +287,23 @@ pub(super) fn others<'g>(group: &'g Group<'_, '_>) -> Vec<&'g Decision> {
         .collect();
     let decisions: Vec<(usize, &Decision)> =
         group.decisions().filter(|(event, _)| !refused.contains(event)).collect();
-    let others = decisions.iter().filter(|(_, decision)| counts(decision)).filter(|(event, decision)| {
-        // An expectation about one trigger of a rule covers its other triggers.
-        let alike = |(of, other): &&(usize, &Decision)| {
-            of == event
-                && other.rule == decision.rule
-                && other.outcome == decision.outcome
-                && other.element == decision.element
-        };
-        !expected.iter().any(|expected| {
-            expected.rule == decision.rule
-                && expected.outcome == decision.outcome
-                && is_for_element(decision, expected)
-                && (expected.count.is_some()
-                    || decisions.iter().filter(alike).any(|(_, other)| fits(other, expected)))
-        })
-    });
+    let others =
+        decisions.iter().filter(|(_, decision)| counts(decision)).filter(|(event, decision)| {
+            // An expectation about one trigger of a rule covers its other triggers.
+            let alike = |(of, other): &&(usize, &Decision)| {
+                of == event
+                    && other.rule == decision.rule
+                    && other.outcome == decision.outcome
+                    && other.element == decision.element
+            };
+            !expected.iter().any(|expected| {
+                expected.rule == decision.rule
+                    && expected.outcome == decision.outcome
+                    && is_for_element(decision, expected)
+                    && (expected.count.is_some()
+                        || decisions.iter().filter(alike).any(|(_, other)| fits(other, expected)))
+            })
+        });
     others.map(|(_, decision)| *decision).collect()
 }
 

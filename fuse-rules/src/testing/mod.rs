@@ -34,9 +34,9 @@ pub(crate) use body_encoder::BodyEncoder;
 pub(crate) use coverage::guarded_atoms;
 pub use coverage::{AtomCoverage, Coverage, RuleCoverage};
 use execute::SentEvent;
-use timeline::Ended;
 pub use mutants::Mutant;
 use scope::{TestScope, Visibility};
+use timeline::Ended;
 
 /// A check that the backend of a trigger makes before it acts. It may turn a fired decision into a
 /// rejected one.
@@ -180,7 +180,8 @@ impl<'r> Tests<'r> {
                 for expect in &group.expected {
                     if let typed::Expected::Rule(expected) = &expect.what {
                         let decisions = group.decisions().map(|(_, decision)| decision);
-                        decisions.filter(|d| d.rule == expected.rule && d.outcome == expected.outcome)
+                        decisions
+                            .filter(|d| d.rule == expected.rule && d.outcome == expected.outcome)
                             .for_each(&mut *each);
                     }
                 }
@@ -326,9 +327,10 @@ impl<'p> Group<'_, 'p> {
     fn all_decisions(&self) -> impl Iterator<Item = (usize, &'p Decision)> {
         let ended = self.ended.iter().filter(|(_, ended)| ended.is_failure);
         let ended = ended.map(|(event, ended)| (*event, &ended.decision));
-        let sent = self.sent.iter().flat_map(|sent| {
-            sent.failures.iter().map(move |decision| (sent.number, decision))
-        });
+        let sent = self
+            .sent
+            .iter()
+            .flat_map(|sent| sent.failures.iter().map(move |decision| (sent.number, decision)));
         self.decisions().chain(sent).chain(ended)
     }
 }

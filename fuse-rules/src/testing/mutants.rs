@@ -185,8 +185,9 @@ impl Tests<'_> {
             .map(|(rule, clause, unless)| rule.canceller(clause, unless))
             .collect();
         let is_of = |name: &str| sensor.rules.iter().any(|rule| rule.name == name);
-        let may_change =
-            listens || !cancellers.is_empty() || original.cancels.iter().any(|one| is_of(&one.rule));
+        let may_change = listens
+            || !cancellers.is_empty()
+            || original.cancels.iter().any(|one| is_of(&one.rule));
         // fuse refuses an event regardless of the rules.
         if original.refused.is_some() || !may_change {
             return original;

@@ -190,7 +190,12 @@ impl Timeline<'_, '_> {
                 let occurrence = wait.occurrence;
                 decision.flow = occurrence.requests.get(by).cloned().into_iter().collect();
                 let wait = Wait { occurrence, clause: by, since: time, until };
-                self.waiting.push(Waiting { wait, event, is_held: false, decision: decision.clone() });
+                self.waiting.push(Waiting {
+                    wait,
+                    event,
+                    is_held: false,
+                    decision: decision.clone(),
+                });
                 return add(events, event, Ended { step, decision, is_failure: false });
             }
             Admission::Counted { by, why } => (Outcome::Counted, by, why),
@@ -220,8 +225,7 @@ impl Timeline<'_, '_> {
                 && decision.outcome != Outcome::Fired
         });
         let decisions = if reacted { &[] } else { decisions };
-        let reactions =
-            self.tests.reactions(&mut self.states, &name, &sent.event, decisions, time);
+        let reactions = self.tests.reactions(&mut self.states, &name, &sent.event, decisions, time);
         sent.ended.push(Ended { step, decision, is_failure: false });
         let of = |is_failure| move |decision| Ended { step, decision, is_failure };
         sent.ended.extend(reactions.decisions.into_iter().map(of(false)));

@@ -227,9 +227,8 @@ fn json_text(
         "cut": explanation.cut,
     });
     let cancels = explanation.cancels.iter();
-    let cancels: Vec<Value> = cancels
-        .map(|one| json!({ "rule": one.rule, "clause": one.request.to_string() }))
-        .collect();
+    let cancels: Vec<Value> =
+        cancels.map(|one| json!({ "rule": one.rule, "clause": one.request.to_string() })).collect();
     let all = json!({
         "event": event,
         "decisions": decisions,

@@ -3,8 +3,8 @@
 use super::part::Part;
 use super::tree::{PartBudget, Tree};
 use super::{Explained, Explanation, evaluate, explained, unexplained};
-use crate::decision::{Decision, Evaluation};
 use crate::decision::Outcome;
+use crate::decision::{Decision, Evaluation};
 use crate::eval::Pooled;
 use crate::eval::exhaustive::{self, Report, RuleSite};
 use crate::event::Event;

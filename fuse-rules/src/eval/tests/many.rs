@@ -269,7 +269,9 @@ fn the_index_finds_what_the_reference_says() {
             unknown += obvious.decisions.iter().filter(|d| d.outcome == Outcome::Unknown).count();
         }
     }
-    println!("{compared} pairs of {sets} rule sets: {fired} fired, {unknown} unknown, {cancels} cancel");
+    println!(
+        "{compared} pairs of {sets} rule sets: {fired} fired, {unknown} unknown, {cancels} cancel"
+    );
     assert!(cancels * 100 > compared, "too few cancel: {cancels} of {compared}");
     assert!(fired * 10 > compared, "too few fire: {fired} of {compared}");
     assert!(unknown * 10 > compared, "too few are unknown: {unknown} of {compared}");

@@ -49,12 +49,12 @@ fn never_cancels(context: &LintContext<'_>, out: &mut Findings) {
     // All rules of a sensor share its `unless`.
     let mut seen = FxHashSet::default();
     for sensor in &cancellers {
-        let Some(rule) = sensor.rules.first().filter(|rule| seen.insert(rule.span)) else { continue };
+        let Some(rule) = sensor.rules.first().filter(|rule| seen.insert(rule.span)) else {
+            continue;
+        };
         if analysis.matching(Placed { sensor, rule }).is_never() {
             out.add(rule.span, "this `unless` can never be true".to_owned(), |problem| {
-                problem
-                    .label("no event ends the wait")
-                    .help("correct the condition that is wrong")
+                problem.label("no event ends the wait").help("correct the condition that is wrong")
             });
         }
     }

@@ -15,7 +15,8 @@ pub(super) static PASS: Pass = Pass {
 
 fn check(context: &LintContext<'_>, out: &mut Findings) {
     for sensor in context.trees().flat_map(|file| &file.tree.sensors) {
-        let all = std::iter::once(&sensor.shared).chain(sensor.rules.iter().map(|rule| &rule.shared));
+        let all =
+            std::iter::once(&sensor.shared).chain(sensor.rules.iter().map(|rule| &rule.shared));
         let declared = all.flat_map(|shared| {
             let unless = shared.flow.iter().filter_map(|clause| clause.unless.as_deref());
             shared.lets.iter().chain(unless.flat_map(|unless| &unless.lets))
