@@ -344,7 +344,16 @@ impl Ruleset {
     }
 
     fn flow<'c>(&self, clauses: impl Iterator<Item = &'c typed::FlowClause>) -> Vec<String> {
-        clauses.map(|clause| clause.text(&self.texts(&clause.keys))).collect()
+        let clause = |clause: &typed::FlowClause| {
+            let own = clause.text(&self.texts(&clause.keys));
+            match &clause.unless {
+                Some(unless) => {
+                    format!("{own} {}", unless.text(&|expr| text(self.files(), expr)))
+                }
+                None => own,
+            }
+        };
+        clauses.map(clause).collect()
     }
 
     fn each<'a>(&self, each: &'a typed::Each) -> EachInfo<'a> {

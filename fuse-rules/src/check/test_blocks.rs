@@ -351,8 +351,26 @@ impl Checker<'_> {
             ),
             Outcome::Suppressed if !rule.may_be_suppressed() => self.never(
                 span,
-                format!("rule `{}` is never suppressed: it has no `once` or `limit`", rule.name),
+                format!(
+                    "rule `{}` is never suppressed: it has no `once`, `still` or `limit`",
+                    rule.name
+                ),
                 "add `once per … within …` or `limit N per D` to the rule, or expect another outcome",
+            ),
+            Outcome::Waiting if !rule.may_wait() => self.never(
+                span,
+                format!("rule `{}` never waits: it has no `quiet` or `still`", rule.name),
+                "add `quiet D` or `still D unless …` to the rule, or expect another outcome",
+            ),
+            Outcome::Cancelled if !rule.may_be_cancelled() => self.never(
+                span,
+                format!("rule `{}` is never cancelled: it has no `still`", rule.name),
+                "add `still D unless …` to the rule, or expect another outcome",
+            ),
+            Outcome::Superseded if !rule.may_be_superseded() => self.never(
+                span,
+                format!("rule `{}` is never superseded: it has no `quiet`", rule.name),
+                "add `quiet D` to the rule, or expect another outcome",
             ),
             _ => {}
         }

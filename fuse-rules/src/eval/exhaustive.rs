@@ -126,7 +126,7 @@ pub(super) fn walk(
 ) -> Result<(), String> {
     read(plan, event, work, &mut |event_plan, stack, too_expensive| {
         too_expensive.each(event_plan, stack, &mut |order, sensor, rule, verdict| {
-            if asked(&rule.name) {
+            if !rule.cancels && asked(&rule.name) {
                 let evaluated = Evaluated::Nothing;
                 let element = None;
                 report(&RuleSite { order, sensor, rule, element, stack, evaluated }, verdict);

@@ -14,6 +14,7 @@ use super::stack::Stack;
 use crate::decision::{Decision, Evaluation, Outcome};
 use crate::eval::Pooled;
 use crate::event::Event;
+use crate::flow::Cancellation;
 use crate::fuses::Fuses;
 use crate::plan::{EventPlan, Slot};
 use crate::semantics::Verdict;
@@ -34,6 +35,8 @@ pub struct Explanation {
     pub mismatch: Option<String>,
     /// One per rule and element, in the order of sensors, rules and elements.
     pub decisions: Vec<Explained>,
+    /// The waits that the event ends, because it meets the `unless` condition of a `still` clause.
+    pub cancels: Vec<Cancellation>,
     /// Whether a complete explanation would take too long. `decisions` then contains only the
     /// decisions of [`evaluate`](crate::Plan::evaluate), without their conditions.
     pub cut: bool,
@@ -105,6 +108,8 @@ pub(crate) fn explain(
     if let Some(why) = decided.refused {
         return Explanation { mismatch, ..refused(plan, event, asked, why) };
     }
+    let mut cancels = decided.cancels;
+    cancels.retain(|cancellation| asked(&cancellation.rule));
     let mut decisions = Vec::new();
     let event_plan = plan.event(event.source(), event.name());
     let rules = event_plan.map_or(0, EventPlan::rule_count);
@@ -117,11 +122,11 @@ pub(crate) fn explain(
     if walked.is_err() {
         // The indexed evaluator only evaluates candidates, so it may stay within the limit.
         let decisions = all_unexplained(decided.decisions, asked);
-        return Explanation { refused: None, mismatch, decisions, cut: true };
+        return Explanation { refused: None, mismatch, decisions, cancels, cut: true };
     }
     decisions.sort_by_key(|(order, _)| *order);
     let decisions = decisions.into_iter().map(|(_, d)| d).collect();
-    Explanation { refused: None, mismatch, decisions, cut: false }
+    Explanation { refused: None, mismatch, decisions, cancels, cut: false }
 }
 
 /// The explanation of an event that is refused.
@@ -132,7 +137,7 @@ pub(crate) fn refused(
     why: String,
 ) -> Explanation {
     let decisions = all_unexplained(exhaustive::refused(plan, event, &why).decisions, asked);
-    Explanation { refused: Some(why), mismatch: None, decisions, cut: false }
+    Explanation { refused: Some(why), decisions, ..Explanation::default() }
 }
 
 fn all_unexplained(decisions: Vec<Decision>, asked: &dyn Fn(&str) -> bool) -> Vec<Explained> {

@@ -64,7 +64,7 @@ pub enum WaitEnd {
 }
 
 /// An event that meets the `unless` condition of a `still` clause.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cancellation {
     /// The full name of the rule whose action is no longer wanted.
     pub rule: String,

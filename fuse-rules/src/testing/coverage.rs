@@ -35,8 +35,8 @@ pub struct Coverage {
 
 /// The outcomes of a rule that tests covered. Every rule can fire, or, with `shadow`, be in shadow. The other
 /// outcomes count only if they are possible: not matched if the rule has a condition, gated if it requires a fuse,
-/// counted if it has an `after`, suppressed if it has another clause of flow control, and rejected if a required value
-/// may be missing.
+/// counted if it has an `after`, suppressed if it has a `once`, `still` or `limit`, waiting if it has a `quiet` or `still`,
+/// cancelled if it has a `still`, superseded if it has a `quiet`, and rejected if a required value may be missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleCoverage {
     /// The full name of the rule.
@@ -196,12 +196,14 @@ impl Tests<'_> {
                 expected.extend(expected_failures(test));
             }
         }
+        let cancellers: Vec<Sensor> = typed.cancellers().collect();
         for sent in &events {
-            let decisions = sent.evaluation.decisions.iter();
+            let decisions = sent.settled();
             outcomes.extend(decisions.map(|decision| (decision.rule.as_str(), decision.outcome)));
-            let held_back = sent.evaluation.decisions.iter();
-            let held_back = held_back
-                .filter(|one| matches!(one.outcome, Outcome::Counted | Outcome::Suppressed));
+            let is_held = |outcome| {
+                matches!(outcome, Outcome::Counted | Outcome::Suppressed | Outcome::Waiting)
+            };
+            let held_back = sent.settled().filter(|decision| is_held(decision.outcome));
             held.extend(held_back.flat_map(|decision| {
                 decision.flow.iter().map(|by| (decision.rule.as_str(), by.clause.as_str()))
             }));
@@ -209,6 +211,12 @@ impl Tests<'_> {
                 continue;
             }
             let world = World::new(&sent.event, Some(&watch));
+            let key = (sent.event.source(), sent.event.name());
+            for canceller in cancellers.iter().filter(|one| one.listens_to(key.0, key.1)) {
+                for rule in &canceller.rules {
+                    reference::cancels(canceller, rule, &world);
+                }
+            }
             for (sensor, rule) in self.rules(sent.event.source(), sent.event.name()) {
                 let decisions = reference::decide(typed, sensor, rule, &world, &sent.fuses);
                 let quiet = decisions.iter().map(|decision| decision.outcome);
@@ -271,6 +279,10 @@ fn uncovered(rules: &Rules, tests: &Tests<'_>) -> Coverage {
             rule.each.iter().for_each(|each| inside(&each.list, &mut found));
             let triggers = rule.triggers.iter();
             triggers.for_each(|trigger| in_fields(&trigger.fields, &mut found));
+            for (_, unless) in rule.cancellable() {
+                unless.each.iter().for_each(|each| inside(&each.list, &mut found));
+                condition(&unless.when, &mut found);
+            }
             coverage.rules.push(RuleCoverage {
                 rule: rule.name.clone(),
                 span: rule.span,
@@ -331,6 +343,9 @@ fn possible_outcomes<'r>(
         (Outcome::Gated, !rule.requires.is_empty()),
         (Outcome::Counted, rule.may_be_counted()),
         (Outcome::Suppressed, rule.may_be_suppressed()),
+        (Outcome::Waiting, rule.may_wait()),
+        (Outcome::Cancelled, rule.may_be_cancelled()),
+        (Outcome::Superseded, rule.may_be_superseded()),
         (Outcome::Rejected, rejects),
     ]
     .into_iter()

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 
+use super::timeline::Ended;
 use super::{Admitted, Tests, failed, wants_all};
 use crate::decision::Outcome;
 use crate::decision::{Decision, Evaluation};
@@ -15,17 +16,31 @@ use crate::typed::{Body, Expect, Expected, Send, Test, TestStep};
 
 /// An event of a test, with its evaluation.
 pub(super) struct SentEvent<'t> {
+    /// Its index among the events of the test.
+    pub(super) number: usize,
     pub(super) event: Event<'t>,
     pub(super) fuses: Fuses,
     pub(super) evaluation: Evaluation,
     /// The reactions to the failures of its actions, if they failed.
     pub(super) failures: Vec<Decision>,
+    /// What became of the decisions that waited.
+    pub(super) ended: Vec<Ended>,
 }
 
-impl SentEvent<'_> {
-    /// The decisions about it, including those that would follow if its actions failed.
-    pub(super) fn all_decisions(&self) -> impl Iterator<Item = &Decision> {
-        self.evaluation.decisions.iter().chain(&self.failures)
+impl<'t> SentEvent<'t> {
+    pub(super) fn new(
+        number: usize,
+        event: Event<'t>,
+        fuses: Fuses,
+        evaluation: Evaluation,
+    ) -> Self {
+        Self { number, event, fuses, evaluation, failures: Vec::new(), ended: Vec::new() }
+    }
+
+    /// The decisions about it, including those about what had to wait.
+    pub(super) fn settled(&self) -> impl Iterator<Item = &Decision> {
+        let ended = self.ended.iter().filter(|ended| !ended.is_failure);
+        self.evaluation.decisions.iter().chain(ended.map(|ended| &ended.decision))
     }
 }
 
@@ -45,21 +60,16 @@ impl<'r> Tests<'r> {
         all_decisions: bool,
     ) -> Result<Vec<SentEvent<'t>>, Box<Diagnostic>> {
         let mut events = self.events(test)?;
-        let mut states = FlowStates::default();
-        let quoted = quoted_rules(test);
-        for (number, sent) in events.iter_mut().enumerate() {
-            let SentEvent { event, fuses, .. } = sent;
+        self.play(test, &mut events, &[], &mut |sent| {
             let mut evaluation = match all_decisions {
-                true => self.plan.evaluate_all(event, fuses),
-                false => self.plan.evaluate(event, fuses),
+                true => self.plan.evaluate_all(&sent.event, &sent.fuses),
+                false => self.plan.evaluate(&sent.event, &sent.fuses),
             };
-            self.apply_backends(&mut evaluation.decisions, event);
-            let name = name_of(number);
-            pass(&mut states, &name, event.received_at(), &mut evaluation);
-            sent.evaluation = evaluation;
-            self.react(&mut states, &name, sent);
-            self.explain(&quoted, sent);
-        }
+            self.apply_backends(&mut evaluation.decisions, &sent.event);
+            evaluation
+        });
+        let quoted = quoted_rules(test);
+        events.iter_mut().for_each(|sent| self.explain(&quoted, sent));
         Ok(events)
     }
 
@@ -96,8 +106,7 @@ impl<'r> Tests<'r> {
                 TestStep::Send(send) => {
                     let event = self.event(send, events.len())?.received(now);
                     let evaluation = Evaluation::new(Vec::new());
-                    let (fuses, failures) = (fuses.clone(), Vec::new());
-                    events.push(SentEvent { event, fuses, evaluation, failures });
+                    events.push(SentEvent::new(events.len(), event, fuses.clone(), evaluation));
                 }
                 TestStep::Expect(_) => {}
             }

@@ -71,11 +71,12 @@ impl Tests<'_> {
 
     /// Whether no rule for the events of a group is in the scope of its test.
     fn has_no_scope(&self, group: &Group<'_, '_>) -> bool {
-        group.sent.iter().all(|sent| {
-            let key = (sent.event.source(), sent.event.name());
-            let mut sensors = self.listening.get(&key).into_iter().flatten();
-            !sensors.any(|sensor| group.scope.covers_sensor(&sensor.name))
-        })
+        !group.sent.is_empty()
+            && group.sent.iter().all(|sent| {
+                let key = (sent.event.source(), sent.event.name());
+                let mut sensors = self.listening.get(&key).into_iter().flatten();
+                !sensors.any(|sensor| group.scope.covers_sensor(&sensor.name))
+            })
     }
 
     /// The diagnostic for an expectation about a rule that is not met.
@@ -151,10 +152,12 @@ impl Tests<'_> {
     /// The decisions of the rule that happened instead, with reasons.
     fn instead(&self, expected: &ExpectedRule, group: &Group<'_, '_>) -> String {
         if expected.reaction.is_some() {
-            let sent: Vec<_> = group.sent.iter().map(|sent| &**sent).collect();
-            return self.why_no_reaction(&expected.rule, &sent);
+            return self.why_no_reaction(&expected.rule, group);
         }
-        let mut lines = Vec::new();
+        let ended = group.ended.iter().map(|(_, ended)| &ended.decision);
+        let ended = ended.filter(|d| d.rule == expected.rule && is_for_element(d, expected));
+        let mut lines: Vec<String> =
+            ended.map(|decision| because(decision, &decision.reason)).collect();
         for sent in &group.sent {
             let settled: Vec<_> = sent
                 .evaluation
@@ -162,7 +165,10 @@ impl Tests<'_> {
                 .iter()
                 .filter(|d| d.rule == expected.rule && is_for_element(d, expected))
                 .filter(|d| {
-                    matches!(d.outcome, Outcome::Counted | Outcome::Suppressed | Outcome::Rejected)
+                    !matches!(
+                        d.outcome,
+                        Outcome::Fired | Outcome::NotMatched | Outcome::Unknown | Outcome::Gated
+                    )
                 })
                 .collect();
             if !settled.is_empty() {
@@ -181,7 +187,11 @@ impl Tests<'_> {
                 of_rule.filter(|d| d.rule == expected.rule && is_for_element(d, expected));
             lines.extend(of_rule.map(|decision| because(decision, &decision.reason)));
         }
-        if lines.is_empty() { "there is no such element".into() } else { listed(lines) }
+        match lines.is_empty() {
+            true if group.sent.is_empty() => "nothing that waited has ended".into(),
+            true => "there is no such element".into(),
+            false => listed(lines),
+        }
     }
 }
 
@@ -204,16 +214,12 @@ type Hit<'g> = (usize, &'g Decision);
 
 /// The decisions with the expected outcome, regardless of fields and reasons.
 fn hits<'g>(group: &'g Group<'_, '_>, expected: &ExpectedRule) -> Vec<Hit<'g>> {
-    let decisions =
-        group.sent.iter().enumerate().flat_map(|(number, sent)| {
-            sent.all_decisions().map(move |decision| (number, decision))
-        });
     let like = |(_, decision): &Hit<'_>| {
         decision.rule == expected.rule
             && decision.outcome == expected.outcome
             && is_for_element(decision, expected)
     };
-    decisions.filter(like).collect()
+    group.all_decisions().filter(like).collect()
 }
 
 /// The number of occurrences. A rule with two triggers fires once per element, but has two decisions.
@@ -236,7 +242,7 @@ fn decisions_of<'g>(
     rule: &'g str,
     outcome: Outcome,
 ) -> impl Iterator<Item = &'g Decision> {
-    let decisions = group.sent.iter().flat_map(|sent| sent.all_decisions());
+    let decisions = group.all_decisions().map(|(_, decision)| decision);
     decisions.filter(move |decision| decision.rule == rule && decision.outcome == outcome)
 }
 
@@ -269,20 +275,24 @@ pub(super) fn others<'g>(group: &'g Group<'_, '_>) -> Vec<&'g Decision> {
             _ => None,
         })
         .collect();
-    let counts = |d: &&Decision| {
+    let counts = |d: &Decision| {
         matches!(d.outcome, Outcome::Fired | Outcome::Rejected) && group.scope.covers(&d.rule)
     };
-    let mut others = Vec::new();
-    for sent in &group.sent {
-        let decisions = &sent.evaluation.decisions;
-        // A refused event is reported once, not once per rule.
-        if sent.evaluation.refused.is_some() {
-            continue;
-        }
-        others.extend(decisions.iter().filter(counts).filter(|decision| {
+    // A refused event is reported once, not once per rule.
+    let refused: BTreeSet<usize> = group
+        .sent
+        .iter()
+        .filter(|sent| sent.evaluation.refused.is_some())
+        .map(|sent| sent.number)
+        .collect();
+    let decisions: Vec<(usize, &Decision)> =
+        group.decisions().filter(|(event, _)| !refused.contains(event)).collect();
+    let others =
+        decisions.iter().filter(|(_, decision)| counts(decision)).filter(|(event, decision)| {
             // An expectation about one trigger of a rule covers its other triggers.
-            let alike = |other: &&Decision| {
-                other.rule == decision.rule
+            let alike = |(of, other): &&(usize, &Decision)| {
+                of == event
+                    && other.rule == decision.rule
                     && other.outcome == decision.outcome
                     && other.element == decision.element
             };
@@ -291,11 +301,10 @@ pub(super) fn others<'g>(group: &'g Group<'_, '_>) -> Vec<&'g Decision> {
                     && expected.outcome == decision.outcome
                     && is_for_element(decision, expected)
                     && (expected.count.is_some()
-                        || decisions.iter().filter(alike).any(|other| fits(other, expected)))
+                        || decisions.iter().filter(alike).any(|(_, other)| fits(other, expected)))
             })
-        }));
-    }
-    others
+        });
+    others.map(|(_, decision)| *decision).collect()
 }
 
 /// Whether an event was refused although the test expects no rejection.
@@ -357,6 +366,7 @@ fn past(outcome: Outcome) -> String {
         Outcome::Fired => "fired".into(),
         Outcome::NotMatched => "did not match".into(),
         Outcome::Shadow => "was in shadow".into(),
+        Outcome::Waiting => "waited".into(),
         other => format!("was {other}"),
     }
 }
@@ -366,6 +376,7 @@ fn did_not(outcome: Outcome) -> String {
         Outcome::Fired => "did not fire".into(),
         Outcome::NotMatched => "did not end as `not-matched`".into(),
         Outcome::Shadow => "was not in shadow".into(),
+        Outcome::Waiting => "did not wait".into(),
         other => format!("was not {other}"),
     }
 }

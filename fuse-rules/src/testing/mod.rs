@@ -13,6 +13,7 @@ mod reactions;
 mod scope;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod update;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub use coverage::{AtomCoverage, Coverage, RuleCoverage};
 use execute::SentEvent;
 pub use mutants::Mutant;
 use scope::{TestScope, Visibility};
+use timeline::Ended;
 
 /// A check that the backend of a trigger makes before it acts. It may turn a fired decision into a
 /// rejected one.
@@ -177,8 +179,9 @@ impl<'r> Tests<'r> {
             for group in self.groups(test, &events) {
                 for expect in &group.expected {
                     if let typed::Expected::Rule(expected) = &expect.what {
-                        let sent = group.sent.iter().flat_map(|sent| &sent.evaluation.decisions);
-                        sent.filter(|d| d.rule == expected.rule && d.outcome == expected.outcome)
+                        let decisions = group.decisions().map(|(_, decision)| decision);
+                        decisions
+                            .filter(|d| d.rule == expected.rule && d.outcome == expected.outcome)
                             .for_each(&mut *each);
                     }
                 }
@@ -199,7 +202,7 @@ impl<'r> Tests<'r> {
     }
 
     /// Runs a test. Evaluates its events in order; an earlier event may suppress the action of a later one
-    /// through `once`. Triggers do not act.
+    /// through `once`, and end its wait. `at` ends the waits that are due by then. Triggers do not act.
     ///
     /// # Errors
     /// One or more expectations are not met. The diagnostics show what happened instead and why.
@@ -299,11 +302,37 @@ impl<'r> Tests<'r> {
     }
 }
 
-/// Consecutive events of a test, with the expectations that follow them.
+/// Consecutive steps of a test without an expectation, with the expectations that follow them.
 struct Group<'t, 'p> {
+    /// The events that it sends.
     sent: Vec<&'p SentEvent<'t>>,
+    /// What ended in these steps, with the index of its event.
+    ended: Vec<(usize, &'p Ended)>,
     expected: Vec<&'t typed::Expect>,
     scope: Rc<TestScope<'t>>,
+}
+
+impl<'p> Group<'_, 'p> {
+    /// The decisions about its events, and about what ended, each with the index of its event.
+    fn decisions(&self) -> impl Iterator<Item = (usize, &'p Decision)> {
+        let ended = self.ended.iter().filter(|(_, ended)| !ended.is_failure);
+        let ended = ended.map(|(event, ended)| (*event, &ended.decision));
+        let sent = self.sent.iter().flat_map(|sent| {
+            sent.evaluation.decisions.iter().map(move |decision| (sent.number, decision))
+        });
+        sent.chain(ended)
+    }
+
+    /// The same with the decisions that would follow if actions failed.
+    fn all_decisions(&self) -> impl Iterator<Item = (usize, &'p Decision)> {
+        let ended = self.ended.iter().filter(|(_, ended)| ended.is_failure);
+        let ended = ended.map(|(event, ended)| (*event, &ended.decision));
+        let sent = self
+            .sent
+            .iter()
+            .flat_map(|sent| sent.failures.iter().map(move |decision| (sent.number, decision)));
+        self.decisions().chain(sent).chain(ended)
+    }
 }
 
 impl Tests<'_> {
@@ -315,24 +344,26 @@ impl Tests<'_> {
     ) -> Vec<Group<'t, 'p>> {
         let scope = Rc::new(self.scope(test));
         let mut groups: Vec<Group<'t, 'p>> = Vec::new();
-        let mut events = events.iter();
-        for step in &test.steps {
-            match step {
-                TestStep::Send(_) => {
-                    if groups.last().is_none_or(|group| !group.expected.is_empty()) {
-                        let scope = Rc::clone(&scope);
-                        groups.push(Group { sent: Vec::new(), expected: Vec::new(), scope });
-                    }
-                    if let Some(group) = groups.last_mut() {
-                        group.sent.extend(events.next());
-                    }
+        let mut sent = events.iter();
+        for (number, step) in test.steps.iter().enumerate() {
+            if let TestStep::Expect(expect) = step {
+                if let Some(group) = groups.last_mut() {
+                    group.expected.push(expect);
                 }
-                TestStep::Expect(expect) => {
-                    if let Some(group) = groups.last_mut() {
-                        group.expected.push(expect);
-                    }
-                }
-                TestStep::With { .. } | TestStep::At(_) => {}
+                continue;
+            }
+            if groups.last().is_none_or(|group| !group.expected.is_empty()) {
+                let scope = Rc::clone(&scope);
+                let (sent, ended, expected) = (Vec::new(), Vec::new(), Vec::new());
+                groups.push(Group { sent, ended, expected, scope });
+            }
+            let Some(group) = groups.last_mut() else { continue };
+            if let TestStep::Send(_) = step {
+                group.sent.extend(sent.next());
+            }
+            for sent in events {
+                let ended = sent.ended.iter().filter(|ended| ended.step == number);
+                group.ended.extend(ended.map(|ended| (sent.number, ended)));
             }
         }
         groups

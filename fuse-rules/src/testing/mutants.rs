@@ -13,12 +13,12 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::Tests;
-use super::execute::{SentEvent, keep_reason, name_of, pass, place, quoted_rules};
+use super::execute::{SentEvent, keep_reason, place, quoted_rules};
 use crate::decision::{Decision, Evaluation};
-use crate::flow::FlowStates;
 use crate::reference::{self, World};
+use crate::semantics::distinct;
 use crate::span::Span;
-use crate::typed::{EventName, Sensor, TestStep};
+use crate::typed::{EventName, Rule, Sensor, Test, TestStep};
 use equivalence::Equivalence;
 use mutations::Mutation;
 use written::SentBody;
@@ -114,6 +114,7 @@ impl Tests<'_> {
             }
             // All decisions are needed, because the mutant changes which of them flow control suppresses.
             for sent in &mut events {
+                sent.ended.clear();
                 sent.evaluation = self.plan.evaluate_all(&sent.event, &sent.fuses);
                 self.explain(&quoted_rules(test), sent);
             }
@@ -133,37 +134,39 @@ impl Tests<'_> {
     /// The first test that fails with a mutant.
     fn killer(&self, mutation: &Mutation, baseline: &Baseline<'_>) -> Option<usize> {
         let events = mutation.sensors.iter().flat_map(|sensor| &sensor.events);
-        let keys = events.map(EventName::as_pair);
+        let unless = mutation.rules().flat_map(Rule::cancellable).map(|(_, unless)| &unless.event);
+        let keys = events.chain(unless).map(EventName::as_pair);
         let sending = keys.filter_map(|key| baseline.sending.get(&key)).flatten();
         let sending: BTreeSet<usize> = sending.copied().collect();
         let tests = sending.into_iter().filter_map(|at| baseline.tests.get(at));
         tests.into_iter().find_map(|(number, events)| {
             let test = self.all().get(*number)?;
-            (!self.passes(test, &self.replay(&mutation.sensors, events))).then_some(*number)
+            let replayed = self.replay(&mutation.sensors, test, events);
+            (!self.passes(test, &replayed)).then_some(*number)
         })
     }
 
-    /// Evaluates the events again with the mutated sensors instead of the original ones.
-    fn replay<'t>(&self, sensors: &[Sensor], events: &[SentEvent<'t>]) -> Vec<SentEvent<'t>> {
-        let mut states = FlowStates::default();
-        let replayed = events.iter().enumerate().map(|(number, sent)| {
+    /// Evaluates the events of a test again with the mutated sensors instead of the original ones.
+    fn replay<'t>(
+        &self,
+        sensors: &[Sensor],
+        test: &Test,
+        events: &[SentEvent<'t>],
+    ) -> Vec<SentEvent<'t>> {
+        let again = |sent: &SentEvent<'t>| {
+            let SentEvent { number, event, fuses, evaluation, .. } = sent;
+            SentEvent::new(*number, event.clone(), fuses.clone(), evaluation.clone())
+        };
+        let mut replayed: Vec<_> = events.iter().map(again).collect();
+        self.play(test, &mut replayed, sensors, &mut |sent| {
             let mut evaluation = sent.evaluation.clone();
-            for sensor in sensors.iter().filter(|sensor| listens(sensor, sent)) {
+            for sensor in sensors {
                 evaluation = self.with_mutant(sensor, sent, evaluation);
             }
             self.apply_backends(&mut evaluation.decisions, &sent.event);
-            let name = name_of(number);
-            pass(&mut states, &name, sent.event.received_at(), &mut evaluation);
-            let mut sent = SentEvent {
-                event: sent.event.clone(),
-                fuses: sent.fuses.clone(),
-                evaluation,
-                failures: Vec::new(),
-            };
-            self.react(&mut states, &name, &mut sent);
-            sent
+            evaluation
         });
-        replayed.collect()
+        replayed
     }
 
     fn with_mutant(
@@ -172,14 +175,36 @@ impl Tests<'_> {
         sent: &SentEvent<'_>,
         original: Evaluation,
     ) -> Evaluation {
+        let of_event = (sent.event.source(), sent.event.name());
+        let listens = sensor.listens_to(of_event.0, of_event.1);
+        let cancellers: Vec<Sensor> = sensor
+            .rules
+            .iter()
+            .flat_map(|rule| rule.cancellable().map(move |(clause, own)| (rule, clause, own)))
+            .filter(|(.., unless)| unless.event.as_pair() == of_event)
+            .map(|(rule, clause, unless)| rule.canceller(clause, unless))
+            .collect();
+        let is_of = |name: &str| sensor.rules.iter().any(|rule| rule.name == name);
+        let may_change = listens
+            || !cancellers.is_empty()
+            || original.cancels.iter().any(|one| is_of(&one.rule));
         // fuse refuses an event regardless of the rules.
-        if original.refused.is_some() {
+        if original.refused.is_some() || !may_change {
             return original;
         }
         let world = World::new(&sent.event, None);
-        let is_of = |decision: &Decision| sensor.rules.iter().any(|r| r.name == decision.rule);
+        let mut cancels = original.cancels;
+        cancels.retain(|cancellation| !is_of(&cancellation.rule));
+        for canceller in &cancellers {
+            let rules = canceller.rules.iter();
+            cancels.extend(rules.flat_map(|rule| reference::cancels(canceller, rule, &world)));
+        }
+        let cancels = distinct(cancels);
+        if !listens {
+            return Evaluation { cancels, ..original };
+        }
         let (replaced, mut decisions): (Vec<_>, Vec<_>) =
-            original.decisions.into_iter().partition(is_of);
+            original.decisions.into_iter().partition(|decision: &Decision| is_of(&decision.rule));
         let reasons: FxHashMap<_, _> =
             replaced.iter().map(|decision| (place(decision), &decision.reason)).collect();
         for rule in &sensor.rules {
@@ -193,10 +218,6 @@ impl Tests<'_> {
                 decisions.push(decision);
             }
         }
-        Evaluation { decisions, ..original }
+        Evaluation { decisions, cancels, ..original }
     }
-}
-
-fn listens(sensor: &Sensor, sent: &SentEvent<'_>) -> bool {
-    sensor.listens_to(sent.event.source(), sent.event.name())
 }

@@ -3,22 +3,40 @@
 
 use std::collections::BTreeSet;
 
-use super::Tests;
-use super::execute::SentEvent;
+use jiff::Timestamp;
+
+use super::{Group, Tests};
 use crate::decision::{Action, Decision, Outcome};
+use crate::event::Event;
 use crate::flow::FlowStates;
 use crate::reaction::{ReactionCause, ReactionKind};
 
 /// How an action fails in a test.
 const FAILED: (&str, &str) = ("permanent", "the action failed");
 
+/// The decisions of reactions.
+#[derive(Default)]
+pub(super) struct Reactions {
+    pub(super) decisions: Vec<Decision>,
+    /// Those that would follow if actions failed.
+    pub(super) failures: Vec<Decision>,
+}
+
 impl Tests<'_> {
-    /// Evaluates the reactions to the decisions about an event, which is given with its name for people.
-    pub(super) fn react(&self, states: &mut FlowStates, name: &str, sent: &mut SentEvent<'_>) {
-        let event = (sent.event.source(), sent.event.name());
+    /// Evaluates the reactions to decisions about an event, which is given with its name for people. They happen at this
+    /// time.
+    pub(super) fn reactions(
+        &self,
+        states: &mut FlowStates,
+        name: &str,
+        event: &Event<'_>,
+        decided: &[Decision],
+        time: Timestamp,
+    ) -> Reactions {
+        let key = (event.source(), event.name());
         let mut causes: Vec<ReactionCause> = Vec::new();
         let mut seen = BTreeSet::new();
-        for decision in &sent.evaluation.decisions {
+        for decision in decided {
             let cause = match (&decision.action, ReactionCause::of_decision(decision)) {
                 (Some(action), None) if decision.outcome == Outcome::Fired => failure(action),
                 (_, Some(cause)) => cause,
@@ -27,30 +45,34 @@ impl Tests<'_> {
             // A rule with several triggers has several decisions, but one reaction.
             let is_new = cause.kind == ReactionKind::Failure
                 || seen.insert((cause.kind, cause.rule.clone(), cause.element.clone()));
-            if is_new && self.plan.reacts(event, &cause.rule, cause.kind) {
+            if is_new && self.plan.reacts(key, &cause.rule, cause.kind) {
                 causes.push(cause);
             }
         }
+        let mut reactions = Reactions::default();
         for cause in causes {
-            let mut decisions = self.plan.react(&sent.event, &cause);
-            self.apply_backends(&mut decisions, &sent.event);
+            let mut decisions = self.plan.react(event, &cause);
+            self.apply_backends(&mut decisions, event);
             if cause.kind == ReactionKind::Failure {
-                sent.failures.extend(decisions);
+                reactions.failures.extend(decisions);
                 continue;
             }
             for decision in &mut decisions {
-                let _ = decision.pass(states, name, name, sent.event.received_at().into());
+                // A reaction has no clause that lets it wait.
+                let _ = decision.pass(states, name, name, time.into());
             }
-            sent.evaluation.decisions.extend(decisions);
+            reactions.decisions.extend(decisions);
         }
+        reactions
     }
 
     /// Why a reaction did not happen, for people.
-    pub(super) fn why_no_reaction(&self, reaction: &str, sent: &[&SentEvent<'_>]) -> String {
+    pub(super) fn why_no_reaction(&self, reaction: &str, group: &Group<'_, '_>) -> String {
         let rule = ReactionKind::rule_of(reaction).unwrap_or(reaction);
-        let decisions = sent.iter().flat_map(|sent| &sent.evaluation.decisions);
-        let mut outcomes: Vec<&str> = decisions
-            .filter(|decision: &&Decision| decision.rule == rule)
+        let mut outcomes: Vec<&str> = group
+            .decisions()
+            .map(|(_, decision)| decision)
+            .filter(|decision| decision.rule == rule)
             .map(|decision| decision.outcome.as_str())
             .collect();
         outcomes.dedup();

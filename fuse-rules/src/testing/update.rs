@@ -101,21 +101,19 @@ impl Tests<'_> {
         let element = expected.and_then(|expected| expected.element.as_deref());
         let fields = expected.and_then(|expected| expected.fields.as_ref());
         let like = fields.map(|fields| (&fields.values, fields.left_out.as_slice()));
-        let decisions = group.sent.iter().enumerate().flat_map(|(event, sent)| {
-            sent.evaluation.decisions.iter().map(move |decision| (event, decision))
-        });
         let of_rule = |(_, d): &(usize, &Decision)| {
             d.rule == rule && (element.is_none() || d.element.as_deref() == element)
         };
-        let decisions: Vec<(usize, &Decision)> = decisions.filter(of_rule).collect();
+        let decisions: Vec<(usize, &Decision)> = group.decisions().filter(of_rule).collect();
         // A rule with two triggers fires once.
         let mut fired: Vec<_> =
             decisions.iter().filter(|(_, d)| d.outcome == Outcome::Fired).collect();
         fired.dedup_by(|a, b| a.0 == b.0 && a.1.element == b.1.element);
+        // What became of something that waited comes last.
         let shown = |(_, d): &&(usize, &Decision)| {
             !matches!(d.outcome, Outcome::Fired | Outcome::NotMatched | Outcome::Unknown)
         };
-        match (fired.as_slice(), decisions.iter().find(shown)) {
+        match (fired.as_slice(), decisions.iter().rfind(shown)) {
             ([], Some((_, other))) => {
                 let _ok = writeln!(text, "expect {} {}", self.short_name(rule), other.outcome);
             }

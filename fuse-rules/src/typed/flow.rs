@@ -32,6 +32,15 @@ pub(crate) struct Unless {
     pub(crate) span: Span,
 }
 
+impl Unless {
+    /// Its text as in rules, on one line. `show` prints expressions.
+    pub(crate) fn text(&self, show: &dyn Fn(&Expr) -> String) -> String {
+        let each = |each: &Each| format!(" each {} in {}", each.name, show(&each.list));
+        let each: String = self.each.iter().map(each).collect();
+        format!("unless {}{each} when {}", self.event, show(&self.when))
+    }
+}
+
 impl<P: Reference> FlowClause<P> {
     /// The clause as in rules, with these keys.
     pub(crate) fn text(&self, keys: &[String]) -> String {
@@ -49,9 +58,11 @@ pub(crate) fn may_be_counted<P: Reference>(clauses: &[FlowClause<P>]) -> bool {
     clauses.iter().any(|clause| clause.flow.counts_matches())
 }
 
-/// Whether one of these clauses may suppress a match.
+/// Whether one of these clauses may suppress a match. `quiet` lets the newest one wait; only one that is decided too late
+/// is suppressed, which nobody can plan for.
 pub(crate) fn may_be_suppressed<P: Reference>(clauses: &[FlowClause<P>]) -> bool {
-    clauses.iter().any(|clause| !clause.flow.counts_matches())
+    let suppresses = |flow: Flow| !flow.counts_matches() && !matches!(flow, Flow::Quiet { .. });
+    clauses.iter().any(|clause| suppresses(clause.flow))
 }
 
 impl Rule {
@@ -98,6 +109,16 @@ impl Rule {
     /// Whether a clause may let a match wait.
     pub(crate) fn may_wait(&self) -> bool {
         self.flow.iter().any(|clause| clause.flow.waits())
+    }
+
+    /// Whether an event may cancel what waits.
+    pub(crate) fn may_be_cancelled(&self) -> bool {
+        self.cancellable().next().is_some()
+    }
+
+    /// Whether a newer match may take the place of one that waits.
+    pub(crate) fn may_be_superseded(&self) -> bool {
+        self.flow.iter().any(|clause| matches!(clause.flow, Flow::Quiet { .. }))
     }
 
     /// Whether a clause may count a match without acting.

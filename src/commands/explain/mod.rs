@@ -226,6 +226,14 @@ fn json_text(
         "mismatch": explanation.mismatch,
         "cut": explanation.cut,
     });
-    let all = json!({ "event": event, "decisions": decisions, "would_match": closest });
+    let cancels = explanation.cancels.iter();
+    let cancels: Vec<Value> =
+        cancels.map(|one| json!({ "rule": one.rule, "clause": one.request.to_string() })).collect();
+    let all = json!({
+        "event": event,
+        "decisions": decisions,
+        "cancels": cancels,
+        "would_match": closest,
+    });
     format!("{all:#}\n")
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::builder::styling::{AnsiColor, Style};
 use fuse_rules::Outcome;
 use fuse_rules::explain::{Counterfactual, Explained, Explanation, Part};
+use fuse_rules::flow::{Cancellation, Flow, FlowRequest};
 use fuse_runtime::event::EventKey;
 
 use super::Objects;
@@ -39,7 +40,7 @@ pub(super) fn text(
             out.push('\n');
             rules.iter().for_each(|rule| line_at(&mut out, 0, &summary(rule, decisions)));
         }
-        None if decisions.is_empty() && !explanation.cut => {
+        None if decisions.is_empty() && explanation.cancels.is_empty() && !explanation.cut => {
             return format!("{out}\nno rule listens to this event\n");
         }
         None => {}
@@ -56,6 +57,11 @@ pub(super) fn text(
         before = Some(explained);
     }
     let mut out = text.out;
+    for (i, cancellation) in explanation.cancels.iter().enumerate() {
+        let Cancellation { rule, request } = cancellation;
+        let line = format!("what waits at `{request}` of {rule} is cancelled by this event");
+        line_at(&mut out, 0, &if i == 0 { format!("\n{line}") } else { line });
+    }
     if explanation.cut {
         line_at(&mut out, 0, CUT);
     }
@@ -135,6 +141,9 @@ impl Text<'_> {
         self.line(0, &heading);
         self.line(2, &reason(explained));
         self.conditions(explained);
+        if decision.outcome == Outcome::Waiting {
+            decision.flow.iter().for_each(|request| self.line(2, ends(request)));
+        }
         if decision.outcome.is_rendered() {
             decision.flow.iter().for_each(|request| self.line(2, &request.to_string()));
         }
@@ -238,6 +247,14 @@ fn outcome(outcome: Outcome) -> String {
     };
     let style = color.map_or(Style::new(), AnsiColor::on_default).bold();
     format!("{style}{words}{style:#}")
+}
+
+/// What ends a wait before it is due.
+fn ends(request: &FlowRequest) -> &'static str {
+    match request.flow {
+        Flow::Quiet { .. } => "a newer event with this key takes its place",
+        _ => "an event with this key that meets its `unless` cancels it",
+    }
 }
 
 fn reason(explained: &Explained) -> String {

@@ -3,8 +3,8 @@
 use super::part::Part;
 use super::tree::{PartBudget, Tree};
 use super::{Explained, Explanation, evaluate, explained, unexplained};
-use crate::decision::Decision;
 use crate::decision::Outcome;
+use crate::decision::{Decision, Evaluation};
 use crate::eval::Pooled;
 use crate::eval::exhaustive::{self, Report, RuleSite};
 use crate::event::Event;
@@ -63,7 +63,8 @@ pub(crate) fn explain_page(
 ) -> ExplainedPage {
     let asked = |name: &str| request.rule.is_none_or(|rule| rule == name);
     let mismatch = exhaustive::mismatch(plan, event);
-    if let Some(why) = evaluate(plan, event, fuses).refused {
+    let evaluated = evaluate(plan, event, fuses);
+    if let Some(why) = evaluated.refused {
         let page = refused_page(plan, event, request, why);
         let explanation = Explanation { mismatch, ..page.explanation };
         return ExplainedPage { explanation, ..page };
@@ -82,8 +83,9 @@ pub(crate) fn explain_page(
     });
     if walked.is_err() {
         // The indexed evaluator only evaluates candidates, so it may stay within the limit.
-        let page = listed(evaluate(plan, event, fuses).decisions, &asked, request);
-        let explanation = Explanation { mismatch, cut: true, ..page.explanation };
+        let Evaluation { decisions, cancels, .. } = evaluated;
+        let page = listed(decisions, &asked, request);
+        let explanation = Explanation { mismatch, cancels, cut: true, ..page.explanation };
         return ExplainedPage { explanation, ..page };
     }
     let (work, explaining) = (limit(), limit());
@@ -133,7 +135,8 @@ pub(crate) fn explain_page(
         first += counted.decisions;
     }
     let Page { decisions, same_before, .. } = page;
-    let explanation = Explanation { refused: None, mismatch, decisions, cut: false };
+    let cancels = evaluated.cancels;
+    let explanation = Explanation { refused: None, mismatch, decisions, cancels, cut: false };
     ExplainedPage { explanation, total: first, same_before, missed }
 }
 

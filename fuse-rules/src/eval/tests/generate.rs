@@ -253,15 +253,17 @@ fn still(key: String) -> impl Strategy<Value = String> {
     let roots = vec!["body".to_owned(), root.clone(), root.clone()];
     let bound = match root.as_str() {
         "body" => Just(String::new()).boxed(),
-        "alert" | "item" => elements(vec!["body".into()])
-            .prop_map(move |list| format!("each {root} in {list} max 3\n"))
-            .boxed(),
-        _ => value(vec!["body".into()], 1)
+        "alert" | "item" => {
+            prop_oneof![6 => Just("body.list".to_owned()), 1 => elements(vec!["body".into()])]
+                .prop_map(move |list| format!("each {root} in {list} max 3\n"))
+                .boxed()
+        }
+        _ => prop::sample::select(&["body", "body", "first(t in body.list: true)"][..])
             .prop_map(move |value| format!("let {root} = {value}\n"))
             .boxed(),
     };
     let events = prop::sample::select(&["q.e", "q.e", "q.f"][..]);
-    (bound, events, condition(roots, 1)).prop_map(move |(bound, event, condition)| {
+    (bound, events, condition(roots, 0)).prop_map(move |(bound, event, condition)| {
         format!("still 5m per {key}, body.a unless {event} {bound} when {condition}\n")
     })
 }
@@ -279,8 +281,8 @@ fn rule(roots: Vec<String>) -> impl Strategy<Value = String> {
         roots.push("own".into());
         let requires = prop::bool::weighted(0.2);
         let once = prop::option::weighted(0.2, path(roots.clone()));
-        let waits = (prop::bool::weighted(0.2), path(roots.clone()).prop_flat_map(still));
-        let waits = prop::option::weighted(0.4, waits);
+        let waits = (prop::bool::weighted(0.15), path(roots.clone()).prop_flat_map(still));
+        let waits = prop::option::weighted(0.2, waits);
         let whens = prop::collection::vec(condition(roots.clone(), 2), 0..3);
         let mapping = prop_oneof![
             4 => value(roots.clone(), 1),

@@ -49,6 +49,8 @@ fn finding(flow: Flow, by_id: bool, by_element: bool) -> Option<(&'static str, &
     let plain = "leave out `per`, or use a key that identifies what has its own limit, as in `limit 3 per 1h per body.app`";
     let after = "use a key that identifies what is counted together, as in `after 3 within 1m per body.app`";
     let plain_after = "leave out `per`, or use a key that identifies what is counted together, as in `after 3 within 1m per body.app`";
+    let quiet = "leave out `per`, or use a key that identifies what belongs together, as in `quiet 5m per body.app`";
+    let still = "leave out `per`, or use a key that both events have, as in `still 5m per alert.fingerprint`";
     Some(match (flow, by_id, by_element) {
         // The Nth element of one event.
         (Flow::After { .. }, true, true) => return None,
@@ -67,7 +69,20 @@ fn finding(flow: Flow, by_id: bool, by_element: bool) -> Option<(&'static str, &
         (Flow::Once { .. }, false, _) => {
             ("all events share this key, so one event suppresses all others", once)
         }
-        (Flow::Quiet { .. } | Flow::Still { .. }, ..) => return None,
+        // The elements of one event.
+        (Flow::Quiet { .. }, true, true) => return None,
+        (Flow::Quiet { .. }, true, false) => {
+            ("every event has its own id, so none takes the place of another", quiet)
+        }
+        (Flow::Quiet { .. }, false, _) => {
+            ("all events share this key, so the newest one takes the place of all others", quiet)
+        }
+        (Flow::Still { .. }, true, _) => {
+            ("every event has its own id, so no event can cancel the action", still)
+        }
+        (Flow::Still { .. }, false, _) => {
+            ("all events share this key, so the rule waits for one event at a time", still)
+        }
         // At most N elements of one event.
         (Flow::Limit { .. }, true, true) => return None,
         (Flow::Limit { .. }, true, false) => {

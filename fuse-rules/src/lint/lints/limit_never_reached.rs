@@ -56,7 +56,7 @@ fn stricter<'r>(rule: &'r Rule, clause: &FlowClause) -> Option<Stricter<'r>> {
     let mut others = rule.flow.iter().enumerate().filter(|(other, _)| *other != at);
     others.find_map(|(other, stricter)| {
         let (most, window) = match stricter.flow {
-            // Any number of matches may arrive.
+            // Any number of matches may arrive, and waits may end late.
             Flow::After { .. } | Flow::Quiet { .. } | Flow::Still { .. } => return None,
             Flow::Once { within } => (1, within),
             Flow::Limit { count, per } => (count, per),

@@ -1,8 +1,12 @@
 //! `never-matches`
 
+use rustc_hash::FxHashSet;
+
+use crate::analysis::{Analysis, Placed};
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::facts::is_impossible;
 use crate::lint::{Level, Lint, Pass};
+use crate::typed::Sensor;
 
 pub(super) static PASS: Pass = Pass {
     lint: Lint {
@@ -33,5 +37,25 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
                 .label("its conditions never hold together")
                 .help("correct the condition that is wrong, or remove the rule")
         });
+    }
+    drop(facts);
+    never_cancels(context, out);
+}
+
+/// Reports the `unless` conditions that no event meets.
+fn never_cancels(context: &LintContext<'_>, out: &mut Findings) {
+    let cancellers: Vec<Sensor> = context.rules.cancellers().collect();
+    let mut analysis = Analysis::new(context.rules);
+    // All rules of a sensor share its `unless`.
+    let mut seen = FxHashSet::default();
+    for sensor in &cancellers {
+        let Some(rule) = sensor.rules.first().filter(|rule| seen.insert(rule.span)) else {
+            continue;
+        };
+        if analysis.matching(Placed { sensor, rule }).is_never() {
+            out.add(rule.span, "this `unless` can never be true".to_owned(), |problem| {
+                problem.label("no event ends the wait").help("correct the condition that is wrong")
+            });
+        }
     }
 }

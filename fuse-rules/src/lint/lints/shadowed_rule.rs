@@ -3,7 +3,7 @@
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::facts::{Facts, shown};
 use crate::lint::{Level, Lint, Pass};
-use crate::typed::Rule;
+use crate::typed::{Rule, Shown};
 
 pub(super) static PASS: Pass = Pass {
     lint: Lint {
@@ -56,7 +56,11 @@ fn shadows(facts: &mut Facts<'_>, number: usize, by: usize) -> bool {
     let flow = |rule: &Rule| -> Vec<_> {
         rule.flow
             .iter()
-            .map(|clause| (clause.identity.clone(), clause.flow, clause.limiter.clone()))
+            .map(|clause| {
+                let unless = clause.unless.as_ref();
+                let unless = unless.map(|unless| unless.text(&|expr| Shown(expr).to_string()));
+                (clause.identity.clone(), clause.flow, clause.limiter.clone(), unless)
+            })
             .collect()
     };
     // A new rule is tried in shadow beside the one that it replaces.

@@ -15,8 +15,13 @@ pub(super) static PASS: Pass = Pass {
 
 fn check(context: &LintContext<'_>, out: &mut Findings) {
     for sensor in context.trees().flat_map(|file| &file.tree.sensors) {
-        let of_rules = sensor.rules.iter().flat_map(|rule| &rule.shared.lets);
-        for declared in sensor.shared.lets.iter().chain(of_rules) {
+        let all =
+            std::iter::once(&sensor.shared).chain(sensor.rules.iter().map(|rule| &rule.shared));
+        let declared = all.flat_map(|shared| {
+            let unless = shared.flow.iter().filter_map(|clause| clause.unless.as_deref());
+            shared.lets.iter().chain(unless.flat_map(|unless| &unless.lets))
+        });
+        for declared in declared {
             let name = &declared.name;
             if !context.references().is_used(name.span) {
                 out.add(name.span, format!("the value `{}` is never used", name.text), |problem| {

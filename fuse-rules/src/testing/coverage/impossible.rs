@@ -15,12 +15,13 @@ impl Tests<'_> {
     #[must_use]
     pub fn without_impossible(&self, mut coverage: Coverage) -> Coverage {
         let typed = self.ruleset.typed();
+        let cancellers: Vec<Sensor> = typed.cancellers().collect();
         let mut analysis = Analysis::new(typed);
         // For each missing truth value of a condition: whether any rule with the condition can produce it.
         let mut possible: FxHashMap<(Span, &str), bool> = FxHashMap::default();
         let missing: FxHashMap<Span, Vec<&'static str>> =
             coverage.atoms.iter().map(|atom| (atom.span, atom.missing())).collect();
-        for sensor in &typed.sensors {
+        for sensor in typed.sensors.iter().map(|sensor| &**sensor).chain(&cancellers) {
             for rule in &sensor.rules {
                 for (expr, guards) in guarded_atoms(sensor, rule) {
                     for truth in missing.get(&expr.span).into_iter().flatten() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::mutations::{ChangedPart, Mutation};
 use crate::analysis::{Analysis, Answer, Events, Placed, Witness};
-use crate::typed::{self, Rules, Sensor};
+use crate::typed::{self, Rule, Rules, Sensor};
 
 /// Whether a mutant behaves like the original rules.
 pub(super) enum Equivalence<'m> {
@@ -41,20 +41,22 @@ fn sensor_equivalence<'r, 'm: 'r>(
     });
     let rejects = declared.into_iter().all(typed::EventDecl::rejects);
     // The comparison below covers the events that the rules match, not their actions.
-    let mut equivalent = changed == ChangedPart::Condition;
+    let mut equivalent = matches!(changed, ChangedPart::Condition | ChangedPart::Unless);
     for mutant in &mutated.rules {
         let Some(rule) = sensor.rules.iter().find(|rule| rule.name == mutant.name) else {
             return Equivalence::Unknown;
         };
         let original = Placed { sensor, rule };
         match changed {
-            ChangedPart::Condition | ChangedPart::ConditionAndValue => {}
+            ChangedPart::Condition | ChangedPart::Several => {}
             ChangedPart::Action => {
                 return match analysis.matching(original) {
                     Answer::Found(witness) => Equivalence::DistinguishedBy(mutated, witness),
                     _ => Equivalence::Unknown,
                 };
             }
+            ChangedPart::Unless if is_same_unless(rules, rule, mutant) => {}
+            ChangedPart::Unless => return Equivalence::Unknown,
             ChangedPart::Value => return Equivalence::Unknown,
         }
         let mutant = Placed { sensor: mutated, rule: mutant };
@@ -71,4 +73,24 @@ fn sensor_equivalence<'r, 'm: 'r>(
         }
     }
     if equivalent { Equivalence::Equivalent } else { Equivalence::Unknown }
+}
+
+/// Whether provably the same events end the waits of both rules.
+fn is_same_unless(rules: &Rules, original: &Rule, mutant: &Rule) -> bool {
+    let sensors = |rule: &Rule| -> Vec<Sensor> {
+        rule.cancellable().map(|(clause, unless)| rule.canceller(clause, unless)).collect()
+    };
+    let (original, mutant) = (sensors(original), sensors(mutant));
+    let mut analysis = Analysis::new(rules);
+    original.len() == mutant.len()
+        && original.iter().zip(&mutant).all(|(a, b)| {
+            let (Some(a), Some(b)) = (placed(a), placed(b)) else { return false };
+            let mut never = |a, b| matches!(analysis.separating(a, b), Answer::Never(Events::Any));
+            never(a, b) && never(b, a)
+        })
+}
+
+/// A sensor with its only rule.
+fn placed(sensor: &Sensor) -> Option<Placed<'_>> {
+    Some(Placed { sensor, rule: sensor.rules.first()? })
 }

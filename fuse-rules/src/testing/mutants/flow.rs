@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use super::operators::ConditionMutator;
 use crate::flow::Flow;
 use crate::literals::duration_text;
 use crate::span::Span;
-use crate::typed::{FlowClause, Rule, Sensor};
+use crate::typed::{Expr, FlowClause, Rule, Sensor};
 
 /// The mutations of a rule's own clauses: the mutated rule, the change, and its span.
 pub(super) fn of_rule(
@@ -92,6 +94,9 @@ fn variants<'c>(
         }
         let mut fewer = clause.clone();
         fewer.keys.remove(i);
+        if let Some(unless) = &mut fewer.unless {
+            Arc::make_mut(unless).keys.remove(i);
+        }
         let what = format!("the key `{}` is removed", mutator.text(key.span));
         all.push((clause, Some(fewer), what, key.span));
     }
@@ -107,14 +112,40 @@ fn variants<'c>(
 /// The clause with other parameters.
 fn parameters(flow: Flow) -> Vec<(Flow, String)> {
     match flow {
-        Flow::Once { .. } | Flow::Quiet { .. } | Flow::Still { .. } => Vec::new(),
+        Flow::Once { .. } => Vec::new(),
+        Flow::Quiet { length, max } => {
+            let lengths = halved_and_doubled(length).map(|other| {
+                let (from, to) = (duration_text(length), duration_text(other));
+                (Flow::Quiet { length: other, max }, format!("`quiet {from}` becomes `quiet {to}`"))
+            });
+            let longest = max.into_iter().flat_map(|max| {
+                let from = duration_text(max);
+                let doubled = max.checked_mul(2).unwrap_or(max);
+                let to = duration_text(doubled);
+                [
+                    (Flow::Quiet { length, max: None }, format!("`max {from}` is removed")),
+                    (
+                        Flow::Quiet { length, max: Some(doubled) },
+                        format!("`max {from}` becomes `max {to}`"),
+                    ),
+                ]
+            });
+            lengths.into_iter().chain(longest).collect()
+        }
+        Flow::Still { length } => {
+            let changed = halved_and_doubled(length).map(|other| {
+                let (from, to) = (duration_text(length), duration_text(other));
+                (Flow::Still { length: other }, format!("`still {from}` becomes `still {to}`"))
+            });
+            changed.to_vec()
+        }
         Flow::After { count, within } => {
             let counts = [count.checked_sub(1).filter(|fewer| *fewer > 1), count.checked_add(1)];
             let counts = counts.into_iter().flatten().map(|other| {
                 let what = format!("`after {count}` becomes `after {other}`");
                 (Flow::After { count: other, within }, what)
             });
-            let durations = [within / 2, within.checked_mul(2).unwrap_or(within)];
+            let durations = halved_and_doubled(within);
             let durations = durations.into_iter().map(|other| {
                 let (from, to) = (duration_text(within), duration_text(other));
                 (
@@ -130,12 +161,23 @@ fn parameters(flow: Flow) -> Vec<(Flow, String)> {
                 let what = format!("`limit {count}` becomes `limit {other}`");
                 (Flow::Limit { count: other, per }, what)
             });
-            let durations = [per / 2, per.checked_mul(2).unwrap_or(per)];
+            let durations = halved_and_doubled(per);
             let durations = durations.into_iter().map(|other| {
                 let (from, to) = (duration_text(per), duration_text(other));
                 (Flow::Limit { count, per: other }, format!("`per {from}` becomes `per {to}`"))
             });
             counts.chain(durations).collect()
         }
+    }
+}
+
+fn halved_and_doubled(duration: SignedDuration) -> [SignedDuration; 2] {
+    [duration / 2, duration.checked_mul(2).unwrap_or(duration)]
+}
+
+/// Calls `visit` with the `unless` conditions of a rule.
+pub(super) fn unless_mut(rule: &mut Rule, visit: &mut dyn FnMut(&mut Expr)) {
+    for unless in rule.flow.iter_mut().filter_map(|clause| clause.unless.as_mut()) {
+        visit(&mut Arc::make_mut(unless).when);
     }
 }

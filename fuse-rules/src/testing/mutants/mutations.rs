@@ -26,8 +26,10 @@ pub(super) enum ChangedPart {
     Action,
     /// The value of a field, for some of the events that the rule matches.
     Value,
-    /// A condition, and also the value of a field: a named condition that both use.
-    ConditionAndValue,
+    /// The condition of an `unless`, which determines the events that end waits.
+    Unless,
+    /// Several of these: a named condition that several parts use.
+    Several,
 }
 
 impl Mutation {
@@ -120,6 +122,7 @@ impl Planned {
                     for trigger in &mut rule.triggers {
                         values_mut(&mut trigger.fields, apply);
                     }
+                    flow::unless_mut(&mut rule, apply);
                     sensor.rules.push(rule);
                 } else if in_sensor {
                     sensor.rules.push(rule.clone());
@@ -168,6 +171,9 @@ impl Planner<'_> {
             self.add(changed, what, clause.span, ChangedPart::Condition);
             self.condition(clause, place);
         }
+        for (_, unless) in rule.cancellable() {
+            self.planned_condition(&unless.when, place, ChangedPart::Unless);
+        }
         let mut mutated = Vec::new();
         for (i, fuse) in rule.requires.iter().enumerate() {
             let mut requires = rule.requires.clone();
@@ -207,10 +213,12 @@ impl Planner<'_> {
 
     /// Plans all mutations of a condition.
     fn condition(&mut self, expr: &Expr, place: Place) {
+        self.planned_condition(expr, place, ChangedPart::Condition);
+    }
+
+    fn planned_condition(&mut self, expr: &Expr, place: Place, part: ChangedPart) {
         let mutator = self.mutator;
-        mutator.mutations(expr, &mut |change, span| {
-            self.plan(change, span, place, ChangedPart::Condition);
-        });
+        mutator.mutations(expr, &mut |change, span| self.plan(change, span, place, part));
     }
 
     /// Plans the mutations of the conditionals in the value of a field.
@@ -230,7 +238,7 @@ impl Planner<'_> {
                     places.push(place);
                 }
                 if *changed != part {
-                    *changed = ChangedPart::ConditionAndValue;
+                    *changed = ChangedPart::Several;
                 }
             }
             Some(Planned::Ready(_)) => {}

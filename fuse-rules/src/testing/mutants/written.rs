@@ -125,7 +125,7 @@ impl Tests<'_> {
         let mut evaluation = self.plan.evaluate_all(&event, &fuses);
         self.apply_backends(&mut evaluation.decisions, &event);
         pass(&mut FlowStates::default(), &name_of(0), event.received_at(), &mut evaluation);
-        Some(SentEvent { event, fuses, evaluation, failures: Vec::new() })
+        Some(SentEvent::new(0, event, fuses, evaluation))
     }
 
     /// An expectation that the original decisions meet, and the decisions of the mutant do not.

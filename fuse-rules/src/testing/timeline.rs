@@ -1,0 +1,240 @@
+//! The timeline of a test: passes the decisions about its events through flow control, and ends waits when an event ends
+//! them, or when `at` moves the clock past the time at which they are due.
+
+use jiff::Timestamp;
+
+use super::Tests;
+use super::execute::{SentEvent, name_of};
+use crate::decision::{Decision, Evaluation, Outcome};
+use crate::event::DEFAULT_RECEIVED;
+use crate::flow::{Admission, EndedWait, FlowStates, Owner, Wait, WaitEnd};
+use crate::fuses::{Fuses, PendingActions};
+use crate::semantics;
+use crate::typed::{Rule, Sensor, Test, TestStep};
+
+/// What became of a decision after the event.
+pub(super) struct Ended {
+    /// The step of the test in which it happened, by index.
+    pub(super) step: usize,
+    pub(super) decision: Decision,
+    /// Whether it is the reaction to the failure of an action, which only an expectation about it sees.
+    pub(super) is_failure: bool,
+}
+
+/// A decision that waits.
+struct Waiting {
+    wait: Wait,
+    /// Its event, by index.
+    event: usize,
+    /// Whether it is due, and a fuse of its rule is off.
+    is_held: bool,
+    decision: Decision,
+}
+
+/// Decides an event of a test.
+pub(super) type Decide<'d, 't> = &'d mut dyn FnMut(&SentEvent<'t>) -> Evaluation;
+
+/// The state of a test between two steps.
+struct Timeline<'a, 'r> {
+    tests: &'a Tests<'r>,
+    /// Sensors that replace those of the rules.
+    mutated: &'a [Sensor],
+    states: FlowStates,
+    /// In the order in which they began to wait.
+    waiting: Vec<Waiting>,
+    fuses: Fuses,
+    now: Timestamp,
+}
+
+impl Tests<'_> {
+    /// Decides the events of a test in order. The `mutated` sensors take the place of those of the rules.
+    pub(super) fn play<'t>(
+        &self,
+        test: &Test,
+        events: &mut [SentEvent<'t>],
+        mutated: &[Sensor],
+        decide: Decide<'_, 't>,
+    ) {
+        let mut timeline = Timeline {
+            tests: self,
+            mutated,
+            states: FlowStates::default(),
+            waiting: Vec::new(),
+            fuses: Fuses::default(),
+            now: DEFAULT_RECEIVED,
+        };
+        let mut next = 0;
+        for (step, what) in test.steps.iter().enumerate() {
+            match what {
+                TestStep::With { fuse, on } => {
+                    timeline.fuses = std::mem::take(&mut timeline.fuses).set(fuse, *on);
+                    timeline.fire(step, events);
+                }
+                TestStep::At(time) => {
+                    timeline.now = *time;
+                    timeline.fire(step, events);
+                }
+                TestStep::Send(_) => {
+                    let Some(sent) = events.get(next) else { continue };
+                    let evaluation = decide(sent);
+                    timeline.send(step, next, events, evaluation);
+                    next += 1;
+                }
+                TestStep::Expect(_) => {}
+            }
+        }
+    }
+}
+
+impl Timeline<'_, '_> {
+    /// Applies the cancellations of an event, given by index, and then its decisions.
+    fn send(
+        &mut self,
+        step: usize,
+        number: usize,
+        events: &mut [SentEvent<'_>],
+        mut evaluation: Evaluation,
+    ) {
+        let name = name_of(number);
+        let owner = Owner::new(&name, &name, None);
+        for cancellation in &evaluation.cancels {
+            let by = (&owner, self.now);
+            if let Some(ended) = self.states.cancel(cancellation, by, self.now.into()) {
+                self.end(step, &ended, events);
+            }
+        }
+        for decision in &mut evaluation.decisions {
+            let passed = decision.pass(&mut self.states, &name, &name, self.now.into());
+            let Some((wait, ended)) = passed else { continue };
+            if let Some(ended) = ended {
+                self.end(step, &ended, events);
+            }
+            let decision = decision.clone();
+            self.waiting.push(Waiting { wait, event: number, is_held: false, decision });
+        }
+        let Some(sent) = events.get_mut(number) else { return };
+        let time = self.now;
+        let reactions =
+            self.tests.reactions(&mut self.states, &name, &sent.event, &evaluation.decisions, time);
+        evaluation.decisions.extend(reactions.decisions);
+        sent.failures.extend(reactions.failures);
+        sent.evaluation = evaluation;
+    }
+
+    /// Ends a wait before it is due. A rule with several triggers has several decisions that wait together.
+    fn end(&mut self, step: usize, ended: &EndedWait, events: &mut [SentEvent<'_>]) {
+        let is_it = |waiting: &mut Waiting| waiting.wait.name() == ended.wait;
+        for waiting in self.waiting.extract_if(.., is_it) {
+            let outcome = match ended.end {
+                WaitEnd::Cancelled => Outcome::Cancelled,
+                WaitEnd::Superseded => Outcome::Superseded,
+            };
+            let reason = ended.why.clone();
+            let decision = Decision { outcome, reason, action: None, ..waiting.decision };
+            add(events, waiting.event, Ended { step, decision, is_failure: false });
+        }
+    }
+
+    /// Continues with everything that is due: in the order of its time, and then in the order in which it began to wait.
+    /// What a fuse holds is still pending.
+    fn fire(&mut self, step: usize, events: &mut [SentEvent<'_>]) {
+        let mut held = Vec::new();
+        loop {
+            let due = self.waiting.iter().enumerate().filter(|(_, one)| one.wait.until <= self.now);
+            let Some((first, _)) = due.min_by_key(|(_, waiting)| waiting.wait.until) else { break };
+            let waiting = self.waiting.remove(first);
+            match self.gate(&waiting) {
+                Some((PendingActions::Hold, _)) => held.push(Waiting { is_held: true, ..waiting }),
+                Some((PendingActions::Drop, reason)) => {
+                    let outcome = Outcome::Gated;
+                    let decision = Decision { outcome, reason, action: None, ..waiting.decision };
+                    self.settle(step, (waiting.event, self.now), decision, events);
+                }
+                None => self.resume(step, waiting, events),
+            }
+        }
+        self.waiting.extend(held);
+    }
+
+    /// What becomes of an action that is due while a fuse of its rule is off, and why.
+    fn gate(&self, waiting: &Waiting) -> Option<(PendingActions, String)> {
+        let typed = self.tests.ruleset.typed();
+        let named = |rule: &&Rule| rule.name == waiting.decision.rule;
+        let mutated = self.mutated.iter().flat_map(|sensor| &sensor.rules).find(named);
+        let original = || typed.sensors.iter().flat_map(|sensor| &sensor.rules).find(named);
+        let rule = mutated.or_else(original)?;
+        let why = semantics::gated(&typed.fuses, &rule.requires, &self.fuses)?;
+        let off = rule.requires.iter().filter_map(|fuse| typed.fuses.get(*fuse));
+        let off = off.filter(|fuse| !self.fuses.get(&fuse.name).unwrap_or(fuse.default_on));
+        let drops = off.into_iter().any(|fuse| fuse.pending == PendingActions::Drop);
+        Some((if drops { PendingActions::Drop } else { PendingActions::Hold }, why))
+    }
+
+    /// Asks the clauses behind the one at which a decision waited.
+    fn resume(&mut self, step: usize, waiting: Waiting, events: &mut [SentEvent<'_>]) {
+        let Waiting { wait, event, is_held, mut decision } = waiting;
+        let time = if is_held { self.now } else { wait.until };
+        let (outcome, by, reason) = match self.states.resume(&wait, time.into()) {
+            Admission::Passed => {
+                let is_shadow = wait.occurrence.is_shadow;
+                decision.outcome = if is_shadow { Outcome::Shadow } else { Outcome::Fired };
+                decision.reason = String::new();
+                decision.flow = wait.occurrence.requests;
+                return self.settle(step, (event, time), decision, events);
+            }
+            Admission::Waiting { by, until, why, ended } => {
+                if let Some(ended) = ended {
+                    self.end(step, &ended, events);
+                }
+                decision.reason = why;
+                let occurrence = wait.occurrence;
+                decision.flow = occurrence.requests.get(by).cloned().into_iter().collect();
+                let wait = Wait { occurrence, clause: by, since: time, until };
+                self.waiting.push(Waiting {
+                    wait,
+                    event,
+                    is_held: false,
+                    decision: decision.clone(),
+                });
+                return add(events, event, Ended { step, decision, is_failure: false });
+            }
+            Admission::Counted { by, why } => (Outcome::Counted, by, why),
+            Admission::Suppressed { by, why } => (Outcome::Suppressed, by, why),
+            Admission::Cancelled { by, why } => (Outcome::Cancelled, by, why),
+        };
+        decision.flow = wait.occurrence.requests.get(by).cloned().into_iter().collect();
+        let decision = Decision { outcome, reason, action: None, ..decision };
+        self.settle(step, (event, time), decision, events);
+    }
+
+    /// Adds the final decision about something that waited, and the reactions to it.
+    fn settle(
+        &mut self,
+        step: usize,
+        (event, time): (usize, Timestamp),
+        decision: Decision,
+        events: &mut [SentEvent<'_>],
+    ) {
+        let Some(sent) = events.get_mut(event) else { return };
+        let (name, decisions) = (name_of(event), std::slice::from_ref(&decision));
+        // A rule with several triggers reacts once.
+        let reacted = sent.ended.iter().any(|ended| {
+            let Ended { decision: other, .. } = ended;
+            (&other.rule, &other.element, other.outcome)
+                == (&decision.rule, &decision.element, decision.outcome)
+                && decision.outcome != Outcome::Fired
+        });
+        let decisions = if reacted { &[] } else { decisions };
+        let reactions = self.tests.reactions(&mut self.states, &name, &sent.event, decisions, time);
+        sent.ended.push(Ended { step, decision, is_failure: false });
+        let of = |is_failure| move |decision| Ended { step, decision, is_failure };
+        sent.ended.extend(reactions.decisions.into_iter().map(of(false)));
+        sent.ended.extend(reactions.failures.into_iter().map(of(true)));
+    }
+}
+
+fn add(events: &mut [SentEvent<'_>], event: usize, ended: Ended) {
+    if let Some(sent) = events.get_mut(event) {
+        sent.ended.push(ended);
+    }
+}
