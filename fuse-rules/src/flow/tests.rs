@@ -3,6 +3,7 @@
 mod counting;
 mod laws;
 mod simulation;
+mod waiting;
 
 use jiff::{SignedDuration, Timestamp};
 
