@@ -14,6 +14,7 @@ mod several_events;
 mod sources;
 mod spellings;
 mod types;
+mod waits;
 
 use std::collections::BTreeMap;
 
@@ -217,6 +218,14 @@ const CASES: &[(&str, &str)] = &[
     ("after 3 within 0s", "E0506 `0s`"),
     ("after 3 within 1m per [1]", "E0301 `[1]`"),
     ("after 3 within 1m per body.a == 1", "E0301 `body.a == 1`"),
+    ("quiet 2m per body.a max 10m", ""),
+    ("quiet 0s", "E0506 `0s`"),
+    ("quiet 31d", "E0506 `31d`"),
+    ("quiet 2m max 2m", "E0506 `2m`"),
+    ("quiet 2m max 31d", "E0506 `31d`"),
+    ("quiet 2m per [1]", "E0301 `[1]`"),
+    ("quiet 2m\n quiet 3m per body.a", "E0501 `quiet 3m per body.a`"),
+    ("quiet 2m\n still 3m unless s.e when body.a == 1", ""),
     ("limit 3 per 1h", ""),
     ("limit 3 per 1h per body.a, body.b\n limit 10 per 1d\n once per body.a within 1m", ""),
     ("limit 0 per 1h", "E0506 `0`"),

@@ -1,12 +1,15 @@
 //! The laws of flow control, and the edges of its windows.
 
 mod counting;
+mod hours;
 mod laws;
 mod simulation;
+mod waiting;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
+use waiting::{quiet, still};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -228,4 +231,61 @@ fn states_can_be_stored() {
         let text = serde_json::to_string(state).unwrap();
         assert_eq!(serde_json::from_str::<FlowState>(&text).unwrap(), *state, "{key}: {text}");
     }
+}
+
+/// The clauses of a rule in their order: an occurrence that waited passes those behind the one at which it waited, and takes
+/// places only then.
+#[test]
+fn an_occurrence_takes_its_places_when_it_resumes() {
+    let request = |clause: &str, flow| FlowRequest {
+        clause: clause.into(),
+        flow,
+        limiter: None,
+        values: Vec::new(),
+        is_sensitive: false,
+    };
+    let occurrence = |event: &str| Occurrence {
+        rule: "s/r".into(),
+        element: None,
+        owner: Owner::new(event, event, None),
+        received: at(0),
+        is_shadow: false,
+        requests: vec![
+            request("once", once(100)),
+            request("quiet", quiet(10, None)),
+            request("still", still(5)),
+            request("limit", limit(1, 100)),
+        ],
+    };
+    let mut states = FlowStates::default();
+    let waits = |states: &mut FlowStates, event: &str, now: i64| {
+        let occurrence = occurrence(event);
+        match states.admit(&occurrence, at(now).into()) {
+            Admission::Waiting { by, until, ended, .. } => {
+                (Wait { occurrence, clause: by, since: at(now), until }, ended)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let (first, _) = waits(&mut states, "a", 0);
+    let (second, ended) = waits(&mut states, "b", 5);
+    let ended = ended.unwrap();
+    assert_eq!((ended.wait, ended.end), (first.name(), WaitEnd::Superseded));
+    assert_eq!(second.until, at(15));
+    let Admission::Waiting { by: 2, until, .. } = states.resume(&second, at(15).into()) else {
+        panic!("it waits for `still`, too");
+    };
+    assert_eq!(until, at(20));
+    let second = Wait { clause: 2, since: at(15), until, ..second };
+    assert_eq!(states.resume(&second, at(20).into()), Admission::Passed);
+    // The place of `once` was taken when it acted.
+    let Admission::Suppressed { by: 0, why } = states.admit(&occurrence("c"), at(119).into())
+    else {
+        panic!("it acted less than 100 seconds ago");
+    };
+    assert!(why.contains("already fired at 1970-01-01T00:00:20Z for b"), "{why}");
+    assert!(matches!(
+        states.admit(&occurrence("c"), at(120).into()),
+        Admission::Waiting { by: 1, .. }
+    ));
 }

@@ -82,6 +82,9 @@ sensor s on alertmanager.slo-alerts {
     when x is present
     after 2 within 1m30s per alert.app, x
     once per alert.fingerprint, x within 4h30m
+    quiet 2m per alert.app max 10m
+    still 5m per alert.fingerprint
+      unless am.alerts each alert in body.alerts max 5 let x = alert.x when x == 1
     limit 3 per 1h per alert.app
     limit api per alert.app
     trigger workflow {

@@ -9,6 +9,7 @@ mod conditions;
 mod events;
 mod reactions;
 mod scope;
+mod waits;
 mod written;
 
 const RULES: &str = r#"

@@ -1,0 +1,123 @@
+//! `still` and its `unless`: the event, the condition, and the keys of either event.
+
+use super::codes;
+
+const SOURCE: &str = "source t hook { port = 7, path = \"/t\"
+  event on : { id: string, n: int, k?: string, xs: list<{ k: string, n: int }> }
+}
+source o hook { port = 8, path = \"/o\"
+  event off : { id: string, n: string, xs: list<{ k: string, done: bool }> }
+}\n";
+
+/// Clauses of a rule about `t.on`, and the problem that is reported.
+const CASES: &[(&str, &str)] = &[
+    ("still 5m unless o.off when body.id == \"a\"", ""),
+    ("still 5m per body.id unless o.off when body.n == \"a\"", ""),
+    ("still 0s unless o.off when body.n == \"a\"", "E0506 `0s`"),
+    ("still 31d unless o.off when body.n == \"a\"", "E0506 `31d`"),
+    ("still 5m unless o.of when body.n == \"a\"", "E0205 `of`"),
+    ("still 5m unless u.off when body.n == \"a\"", "E0205 `u`"),
+    // The condition is about the other event.
+    ("still 5m unless o.off when body.k == \"a\"", "E0203 `body.k`"),
+    ("still 5m unless o.off when body.n == 1", "E0301 `body.n == 1`"),
+    ("still 5m unless o.off when body.n", "E0302 `body.n`"),
+    ("each x in body.xs\n still 5m unless o.off when x.k == \"a\"", "E0201 `x`"),
+    ("still 5m unless o.off each x in body.xs when x.done", ""),
+    ("still 5m unless o.off each x in body.id when x.done", "E0310 `body.id`"),
+    ("still 5m unless o.off let x = body.id when x == \"a\"", ""),
+    ("still 5m unless o.off each x in body.xs let y = x.k each z in body.xs when z.k == y", ""),
+    (
+        "still 5m unless o.off each x in body.xs each y in body.xs each z in body.xs when x.done",
+        "E0501 `each z in body.xs`",
+    ),
+    // The keys exist for both.
+    ("each x in body.xs\n still 5m per x.k unless o.off each x in body.xs when x.done", ""),
+    ("each x in body.xs\n still 5m per x.k unless o.off when body.id == \"a\"", "E0513 `x`"),
+    ("let x = body.id\n still 5m per x unless o.off when body.id == \"a\"", "E0513 `x`"),
+    ("let x = body.id\n still 5m per x unless o.off let x = body.n when body.id == \"a\"", ""),
+    ("each x in body.xs\n still 5m per x.k unless o.off let x = body.xs[0] when x.done", ""),
+    ("still 5m per event.id, headers.a ?? \"\" unless o.off when body.id == \"a\"", ""),
+    ("still 5m per len(filter(y in body.xs: y.k == \"a\")) unless o.off when body.id == \"a\"", ""),
+    ("still 5m per body.n unless o.off when body.id == \"a\"", "E0513 `body.n`"),
+    ("still 5m per body.xs[0].n ?? 0 unless o.off when body.id == \"a\"", "E0203 `body.xs[0].n`"),
+    // A key may be missing in the event of `unless`, which then cancels nothing.
+    ("when body.k is present\n still 5m per body.k unless t.on when body.n == 1", ""),
+    ("still 5m per body.k unless t.on when body.n == 1", "E0312 `body.k`"),
+    // An invalid key is reported once.
+    ("still 5m per body.z unless o.off when body.id == \"a\"", "E0203 `body.z`"),
+    ("still 5m per body.xs unless o.off when body.id == \"a\"", "E0301 `body.xs`"),
+    // One clause of each kind.
+    (
+        "still 5m unless o.off when body.id == \"a\"\n still 6m unless t.on when body.n == 1",
+        "E0501 `still 6m unless t.on when body.n == 1`",
+    ),
+];
+
+fn check(text: &str, expected: &str) {
+    let expected: Vec<&str> = if expected.is_empty() { Vec::new() } else { vec![expected] };
+    assert_eq!(codes(&format!("{SOURCE}{text}")), expected, "{text}");
+}
+
+#[test]
+fn unless_is_about_an_event_of_its_own() {
+    for (clauses, expected) in CASES {
+        check(
+            &format!("sensor w on t.on {{ rule r {{\n{clauses}\n trigger note {{}} }} }}"),
+            expected,
+        );
+    }
+}
+
+#[test]
+fn a_sensor_and_its_rule_wait_for_one_duration() {
+    for (sensor, rule, expected) in [
+        ("quiet 2m", "still 5m unless o.off when body.id == \"a\"", ""),
+        ("quiet 2m", "quiet 3m per body.id", "E0501 `quiet 3m per body.id`"),
+        ("once per body.id within 1h", "once per body.n within 1h", ""),
+    ] {
+        let rule = format!("rule r {{ {rule}  trigger note {{}} }}");
+        check(
+            &format!("sensor w on t.on {{ {sensor}\n {rule} rule o {{ trigger note {{}} }} }}"),
+            expected,
+        );
+    }
+}
+
+#[test]
+fn a_reaction_does_not_wait() {
+    for (clause, expected) in [
+        ("limit 1 per 1h", ""),
+        ("quiet 5m", "E0512 `quiet 5m`"),
+        (
+            "still 5m unless o.off when body.n == \"\"",
+            "E0512 `still 5m unless o.off when body.n == \"\"`",
+        ),
+    ] {
+        let rule = format!("trigger note {{}} on failure {{ {clause} trigger note {{}} }}");
+        check(&format!("sensor w on t.on {{ rule r {{ {rule} }} }}"), expected);
+    }
+}
+
+#[test]
+fn a_test_expects_what_can_happen_to_what_waits() {
+    for (clause, outcome, expected) in [
+        ("quiet 5m", "waiting", ""),
+        ("quiet 5m", "superseded", ""),
+        ("quiet 5m", "cancelled", "E0604 `cancelled`"),
+        ("quiet 5m", "suppressed", "E0604 `suppressed`"),
+        ("still 5m unless o.off when body.n == \"\"", "waiting", ""),
+        ("still 5m unless o.off when body.n == \"\"", "cancelled", ""),
+        ("still 5m unless o.off when body.n == \"\"", "suppressed", ""),
+        ("still 5m unless o.off when body.n == \"\"", "superseded", "E0604 `superseded`"),
+        ("limit 1 per 1h", "waiting", "E0604 `waiting`"),
+    ] {
+        let send = "send t.on body { id = \"a\", n = 1, xs = [] }";
+        check(
+            &format!(
+                "sensor w on t.on {{ rule r {{ {clause}  trigger note {{}} }} }}
+                test \"t\" {{ {send} expect r {outcome} }}"
+            ),
+            expected,
+        );
+    }
+}
