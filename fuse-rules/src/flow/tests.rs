@@ -241,6 +241,7 @@ fn an_occurrence_takes_its_places_when_it_resumes() {
         clause: clause.into(),
         flow,
         limiter: None,
+        hours: None,
         values: Vec::new(),
         is_sensitive: false,
     };
