@@ -14,7 +14,7 @@ use crate::flow::Flow;
 use crate::literals::duration_text;
 use crate::span::Span;
 use crate::syntax::ast;
-use crate::typed::{Expr, FlowClause, Shown};
+use crate::typed::{Expr, FlowClause, Shown, during_text};
 use crate::types::Known;
 use crate::value::Kinds;
 
@@ -32,7 +32,7 @@ impl Checker<'_> {
         clauses: &[ast::FlowClause],
         scope: &mut Scope,
     ) -> Vec<FlowClause> {
-        for word in ["once", "quiet", "still"] {
+        for word in ["during", "once", "quiet", "still"] {
             let mut same = clauses.iter().filter(|clause| clause.flow.word() == word);
             if let (Some(first), Some(second)) = (same.next(), same.next()) {
                 self.report(repeated_clause(word, second.span, first.span));
@@ -81,13 +81,19 @@ impl Checker<'_> {
         if limiter.is_none() {
             self.flow_parameters(clause);
         }
+        let hours = clause.hours.as_deref().map(|hours| Arc::new(self.hours(hours)));
+        if let Some(hours) = &hours {
+            identity = during_text(hours, flow.waits());
+        }
         let unless = unless.map(Arc::new);
-        FlowClause { flow, limiter, keys, identity, unless, span: clause.span }
+        FlowClause { flow, limiter, keys, identity, hours, unless, span: clause.span }
     }
 
     fn flow_key(&mut self, flow: Flow, key: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
         let word = flow.word();
         let help = match flow {
+            // It has no keys.
+            Flow::During { .. } => "",
             Flow::After { .. } => {
                 "name what is counted together, as in `after 3 within 1m per body.app`"
             }
@@ -119,6 +125,7 @@ impl Checker<'_> {
 
     fn flow_parameters(&mut self, clause: &ast::FlowClause) {
         match clause.flow {
+            Flow::During { .. } => {}
             Flow::After { within, .. } if within.is_zero() => self.report(
                 Diagnostic::error(
                     Code::E0506,

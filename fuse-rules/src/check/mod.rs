@@ -19,6 +19,7 @@ mod flow;
 mod fold;
 mod foreign_functions;
 mod fuse_settings;
+mod hours;
 mod inclusions;
 mod inline;
 mod lets;

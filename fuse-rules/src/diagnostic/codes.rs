@@ -122,6 +122,7 @@ codes! {
     E0510 = "a reaction to something that never happens",
     E0512 = "a reaction that waits",
     E0513 = "a key that an event of `unless` cannot have",
+    E0514 = "hours that cannot be read",
     E0601 = "a rule that the test cannot reach",
     E0602 = "a test step without its event",
     E0603 = "an expected field that the rule never sets",

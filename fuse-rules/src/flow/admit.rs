@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::wait::{Cancellation, EndedWait, Wait, WaitEnd, WaitName};
-use super::{FlowRequest, FlowState, Owner};
+use super::{FlowRequest, FlowState, Hours, Opening, Owner};
 
 /// A rule whose conditions are true, for one element of one event, and the clauses that it has to pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +28,8 @@ pub struct Occurrence {
 impl Occurrence {
     /// The keys of the states that decide about it, as in [`FlowStates`].
     pub fn keys(&self) -> impl Iterator<Item = String> {
-        self.requests.iter().map(|request| request.state_key(&self.rule))
+        let requests = self.requests.iter().filter(|request| request.hours.is_none());
+        requests.map(|request| request.state_key(&self.rule))
     }
 }
 
@@ -49,6 +50,11 @@ impl From<Timestamp> for FlowTime {
 }
 
 impl FlowTime {
+    /// Converts an instant from the time of day to the steady time.
+    fn to_steady(self, at: Timestamp) -> Timestamp {
+        at.checked_add(self.steady.duration_since(self.wall)).unwrap_or(at)
+    }
+
     /// Converts an instant from the steady time to the time of day.
     pub(super) fn to_wall(self, at: Timestamp) -> Timestamp {
         at.checked_add(self.wall.duration_since(self.steady)).unwrap_or(at)
@@ -95,6 +101,41 @@ pub(super) enum Hold {
         /// The occurrence that waited until now and does so no longer.
         replaces: Option<Owner>,
     },
+}
+
+impl Hold {
+    /// The answer to an occurrence that this clause holds back.
+    fn admission(self, by: usize, occurrence: &Occurrence, request: &FlowRequest) -> Admission {
+        let reason = |why: &str| format!("`{request}` {why}");
+        match self {
+            Self::Back(why) if request.flow.counts_matches() => {
+                Admission::Counted { by, why: reason(&why) }
+            }
+            Self::Back(why) => Admission::Suppressed { by, why: reason(&why) },
+            Self::Cancelled(why) => Admission::Cancelled { by, why: reason(&why) },
+            Self::Waits { until, why, replaces } => {
+                let ended = replaces.map(|owner| EndedWait {
+                    wait: WaitName { rule: occurrence.rule.clone(), owner: owner.id },
+                    end: WaitEnd::Superseded,
+                    why: reason(&format!("waits for {}, which is newer", occurrence.owner.name)),
+                });
+                Admission::Waiting { by, until, why: reason(&why), ended }
+            }
+        }
+    }
+}
+
+/// The answer of `during` at this time.
+fn during(hours: &Hours, request: &FlowRequest, at: Timestamp, time: FlowTime) -> ClauseAnswer {
+    match hours.opening(at) {
+        Opening::Open => Ok(()),
+        Opening::Opens(opens) if request.flow.waits() => {
+            let why = format!("waits until {opens}");
+            Err(Hold::Waits { until: time.to_steady(opens), why, replaces: None })
+        }
+        Opening::Opens(opens) => Err(Hold::Back(format!("is closed at {at}; it opens at {opens}"))),
+        Opening::Never => Err(Hold::Back(format!("is closed at {at}, and for more than a year"))),
+    }
 }
 
 /// The answer to an occurrence.
@@ -196,8 +237,22 @@ impl FlowStates {
         let mut passed = Vec::with_capacity(occurrence.requests.len());
         for (by, request) in occurrence.requests.iter().enumerate() {
             let is_behind = waited.is_none_or(|clause| by > clause);
-            if !is_behind && (request.flow.counts_matches() || request.flow.waits()) {
+            if !is_behind
+                && request.hours.is_none()
+                && (request.flow.counts_matches() || request.flow.waits())
+            {
                 continue;
+            }
+            if let Some(hours) = &request.hours {
+                // When it waited for the hours, they may be over again.
+                let at = if waited == Some(by) { time.wall } else { occurrence.received };
+                if !is_behind && waited != Some(by) {
+                    continue;
+                }
+                match during(hours, request, at, time) {
+                    Ok(()) => continue,
+                    Err(hold) => return hold.admission(by, occurrence, request),
+                }
             }
             let key = request.state_key(&occurrence.rule);
             let owner = match &request.limiter {
@@ -222,25 +277,7 @@ impl FlowStates {
             if !occurrence.is_shadow || request.limiter.is_none() {
                 self.0.insert(key, state);
             }
-            let reason = |why: &str| format!("`{request}` {why}");
-            return match hold {
-                Hold::Back(why) if request.flow.counts_matches() => {
-                    Admission::Counted { by, why: reason(&why) }
-                }
-                Hold::Back(why) => Admission::Suppressed { by, why: reason(&why) },
-                Hold::Cancelled(why) => Admission::Cancelled { by, why: reason(&why) },
-                Hold::Waits { until, why, replaces } => {
-                    let ended = replaces.map(|owner| EndedWait {
-                        wait: WaitName { rule: occurrence.rule.clone(), owner: owner.id },
-                        end: WaitEnd::Superseded,
-                        why: reason(&format!(
-                            "waits for {}, which is newer",
-                            occurrence.owner.name
-                        )),
-                    });
-                    Admission::Waiting { by, until, why: reason(&why), ended }
-                }
-            };
+            return hold.admission(by, occurrence, request);
         }
         self.0.extend(passed);
         Admission::Passed

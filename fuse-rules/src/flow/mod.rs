@@ -22,6 +22,7 @@
 //!         clause: "once per body.app".into(),
 //!         flow: Flow::Once { within: SignedDuration::from_hours(4) },
 //!         limiter: None,
+//!         hours: None,
 //!         values: vec!["\"web\"".into()],
 //!         is_sensitive: false,
 //!     }],
@@ -57,6 +58,7 @@
 
 mod admit;
 mod after;
+mod hours;
 mod limit;
 mod once;
 mod owner;
@@ -70,6 +72,7 @@ mod tests;
 
 pub use admit::{Admission, FlowStates, FlowTime, Occurrence};
 pub use after::Matches;
+pub use hours::{DAY, Hours, Opening, Window};
 pub use limit::Places;
 pub use once::Claim;
 pub use owner::Owner;
@@ -92,6 +95,12 @@ const MAX_SHOWN_CHARS: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Flow {
+    /// `during mon..fri 09:00..17:00 …`: lets an occurrence through if its event was received within the
+    /// [hours](FlowRequest::hours).
+    During {
+        /// Whether other occurrences wait until the hours open, instead of being suppressed.
+        waits: bool,
+    },
     /// `after N within D per KEY, …`: lets the `count`th match of a key within `within` through, and counts the others.
     /// Then it starts again from zero.
     After {
@@ -132,17 +141,19 @@ impl Flow {
     /// The position among the clauses of a rule: an occurrence passes those with the lowest rank first.
     pub(crate) const fn rank(self) -> u8 {
         match self {
-            Self::After { .. } => 0,
-            Self::Once { .. } => 1,
-            Self::Quiet { .. } => 2,
-            Self::Still { .. } => 3,
-            Self::Limit { .. } => 4,
+            Self::During { .. } => 0,
+            Self::After { .. } => 1,
+            Self::Once { .. } => 2,
+            Self::Quiet { .. } => 3,
+            Self::Still { .. } => 4,
+            Self::Limit { .. } => 5,
         }
     }
 
     /// Its first word, in messages.
     pub(crate) const fn word(self) -> &'static str {
         match self {
+            Self::During { .. } => "during",
             Self::After { .. } => "after",
             Self::Once { .. } => "once",
             Self::Quiet { .. } => "quiet",
@@ -154,6 +165,7 @@ impl Flow {
     /// The words of the clause before its keys, in messages.
     pub(crate) const fn words(self) -> &'static str {
         match self {
+            Self::During { .. } => "during",
             Self::After { .. } => "after",
             Self::Once { .. } => "once per",
             Self::Quiet { .. } => "quiet",
@@ -170,7 +182,7 @@ impl Flow {
 
     /// Whether it lets occurrences wait.
     pub const fn waits(self) -> bool {
-        matches!(self, Self::Quiet { .. } | Self::Still { .. })
+        matches!(self, Self::During { waits: true } | Self::Quiet { .. } | Self::Still { .. })
     }
 
     /// Whether it is `once`.
@@ -185,6 +197,7 @@ impl Flow {
             false => format!(" per {}", keys.join(", ")),
         };
         match self {
+            Self::During { .. } => "during".to_owned(),
             Self::After { count, within } => {
                 format!("after {count} within {}{per_keys}", duration_text(within))
             }
@@ -214,6 +227,7 @@ impl Flow {
     pub(crate) fn identity(self, keys: &[String]) -> String {
         let keys = keys.join(", ");
         match self {
+            Self::During { .. } => "during".to_owned(),
             Self::After { .. } => format!("after per {keys}"),
             Self::Once { .. } => format!("once per {keys}"),
             Self::Quiet { .. } => format!("quiet per {keys}"),
@@ -233,6 +247,9 @@ pub struct FlowRequest {
     /// The limiter that has its state, which all rules that use the limiter share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limiter: Option<String>,
+    /// The hours of `during`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Box<Hours>>,
     /// The values of its keys as canonical JSON.
     pub values: Vec<String>,
     /// Whether a value must not be shown, because it contains a sensitive header.
@@ -261,6 +278,9 @@ impl fmt::Display for FlowRequest {
             None => value.clone(),
         };
         let values: Vec<_> = self.values.iter().map(shown).collect();
-        f.write_str(&self.flow.text_with(self.limiter.as_deref(), &values))
+        match &self.hours {
+            Some(hours) => write!(f, "during {hours}"),
+            None => f.write_str(&self.flow.text_with(self.limiter.as_deref(), &values)),
+        }
     }
 }

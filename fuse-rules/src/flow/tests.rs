@@ -36,6 +36,7 @@ fn ask(
     let requests = requests.iter().map(|(clause, flow)| FlowRequest {
         clause: (*clause).into(),
         flow: *flow,
+        hours: None,
         limiter: None,
         values: vec!["1".into()],
         is_sensitive: false,
@@ -78,6 +79,7 @@ fn reasons_show_the_time_of_day() {
     let request = FlowRequest {
         clause: "once".into(),
         flow: once(10),
+        hours: None,
         limiter: None,
         values: vec!["1".into()],
         is_sensitive: true,
@@ -182,6 +184,7 @@ fn rules_share_the_places_of_a_limiter() {
         let request = FlowRequest {
             clause: format!("limit per of {rule}"),
             flow: limit(2, 60),
+            hours: None,
             limiter: Some("api".into()),
             values: vec!["1".into()],
             is_sensitive: false,

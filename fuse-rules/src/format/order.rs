@@ -28,16 +28,17 @@ fn rank(pair: &Pair<'_, Rule>) -> u8 {
         Rule::each_clause => 2,
         Rule::let_clause | Rule::when_clause => 3,
         // The order in which clauses of flow control are passed.
-        Rule::after_clause => 4,
-        Rule::once_clause => 5,
-        Rule::quiet_clause => 6,
-        Rule::still_clause => 7,
-        Rule::limit_clause => 8,
-        Rule::shadow_clause => 9,
+        Rule::during_clause => 4,
+        Rule::after_clause => 5,
+        Rule::once_clause => 6,
+        Rule::quiet_clause => 7,
+        Rule::still_clause => 8,
+        Rule::limit_clause => 9,
+        Rule::shadow_clause => 10,
         // Events and `...` come after the fields of a source or type.
-        Rule::trigger_clause | Rule::rule_decl | Rule::event_decl | Rule::type_rest => 10,
+        Rule::trigger_clause | Rule::rule_decl | Rule::event_decl | Rule::type_rest => 11,
         // What follows if the rule does not act comes after what it does.
-        Rule::reaction_clause => 11,
+        Rule::reaction_clause => 12,
         // After the conditions of an event.
         _ => 4,
     }

@@ -180,6 +180,7 @@ fn targets(text: &str) -> Vec<Range<usize>> {
                 | Rule::when_clause
                 | Rule::after_clause
                 | Rule::once_clause
+                | Rule::during_clause
                 | Rule::quiet_clause
                 | Rule::still_clause
                 | Rule::unless_part

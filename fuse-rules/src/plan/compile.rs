@@ -146,6 +146,7 @@ impl<'r> Compiler<'r> {
             limiter: clause.limiter.clone(),
             keys: clause.keys.iter().map(|key| self.expr(key)).collect(),
             identity: clause.identity.clone(),
+            hours: clause.hours.clone(),
             unless: clause.unless.clone(),
             span: clause.span,
         };

@@ -194,6 +194,7 @@ fn flow_request<'e, P: Reference>(
         clause: clause.identity.clone(),
         flow: clause.flow,
         limiter: clause.limiter.clone(),
+        hours: clause.hours.as_deref().cloned().map(Box::new),
         values,
         is_sensitive,
     })

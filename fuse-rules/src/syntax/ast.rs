@@ -256,6 +256,8 @@ pub(crate) struct FlowClause {
     /// The limiter that it uses.
     pub(crate) limiter: Option<Text>,
     pub(crate) keys: Vec<Expr>,
+    /// The hours of `during`.
+    pub(crate) hours: Option<Box<Hours>>,
     /// The events that end the wait of `still`.
     pub(crate) unless: Option<Box<Unless>>,
     /// The span of its number, if it has one.
@@ -265,6 +267,15 @@ pub(crate) struct FlowClause {
     /// The span of the duration after `max`, if it has one.
     pub(crate) max_span: Option<Span>,
     pub(crate) span: Span,
+}
+
+/// `mon..fri 09:00..17:00 "Europe/Madrid" except "2026-12-25"`.
+#[derive(Clone, Debug)]
+pub(crate) struct Hours {
+    /// The days, if they are named, and the times of each window.
+    pub(crate) windows: Vec<(Option<Text>, Text)>,
+    pub(crate) zone: Option<Text>,
+    pub(crate) except: Vec<Text>,
 }
 
 /// `unless alertmanager.slo-alerts each alert in body.alerts when alert.status == "resolved"`.

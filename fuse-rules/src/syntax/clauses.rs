@@ -4,7 +4,9 @@ use jiff::SignedDuration;
 use pest::iterators::Pair;
 
 use super::Rule;
-use super::ast::{Each, EventRef, Expr, FlowClause, Let, Limiter, Shared, Trigger, Unless};
+use super::ast::{
+    Each, EventRef, Expr, FlowClause, Hours, Let, Limiter, Shared, Text, Trigger, Unless,
+};
 use super::lower::Lower;
 use crate::flow::Flow;
 use crate::literals;
@@ -26,7 +28,8 @@ impl Lower<'_> {
             Rule::each_clause => shared.each.extend(self.each(pair, span)),
             Rule::let_clause => shared.lets.extend(self.let_clause(pair, span)),
             Rule::when_clause => shared.when.extend(self.when_clause(pair)),
-            Rule::after_clause
+            Rule::during_clause
+            | Rule::after_clause
             | Rule::once_clause
             | Rule::quiet_clause
             | Rule::still_clause
@@ -100,11 +103,56 @@ impl Lower<'_> {
         Some(Limiter { doc, name: name?, limit: limit?, span })
     }
 
+    fn during(&mut self, pair: Pair<'_, Rule>, span: Span) -> FlowClause {
+        let mut hours = Hours { windows: Vec::new(), zone: None, except: Vec::new() };
+        let (mut waits, mut is_except) = (false, false);
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::window => {
+                    let (mut days, mut times) = (None, None);
+                    for part in part.into_inner() {
+                        match part.as_rule() {
+                            Rule::window_days => days = Some(self.text_of(&part)),
+                            Rule::window_times => times = Some(self.text_of(&part)),
+                            _ => {}
+                        }
+                    }
+                    hours.windows.extend(times.map(|times| (days, times)));
+                }
+                Rule::kw_except => is_except = true,
+                Rule::plain_string => {
+                    let span = self.span(&part);
+                    let text = self.plain_string(part).map(|text| Text { text, span });
+                    match is_except {
+                        true => hours.except.extend(text),
+                        false => hours.zone = text,
+                    }
+                }
+                Rule::kw_wait => waits = true,
+                _ => {}
+            }
+        }
+        FlowClause {
+            flow: Flow::During { waits },
+            limiter: None,
+            keys: Vec::new(),
+            hours: Some(Box::new(hours)),
+            unless: None,
+            count_span: None,
+            duration_span: span,
+            max_span: None,
+            span,
+        }
+    }
+
     fn flow_clause(&mut self, pair: Pair<'_, Rule>, mut span: Span) -> Option<FlowClause> {
         let clause = pair.as_rule();
         // Without the comments that may follow it.
         if let Some(last) = pair.clone().into_inner().last() {
             span.end = self.span(&last).end;
+        }
+        if clause == Rule::during_clause {
+            return Some(self.during(pair, span));
         }
         let mut keys = Vec::new();
         let mut count = None;
@@ -150,7 +198,18 @@ impl Lower<'_> {
         };
         let unless = unless.map(Box::new);
         let max_span = max.map(|(_, span)| span);
-        Some(FlowClause { flow, limiter, keys, unless, count_span, duration_span, max_span, span })
+        let hours = None;
+        Some(FlowClause {
+            flow,
+            limiter,
+            keys,
+            hours,
+            unless,
+            count_span,
+            duration_span,
+            max_span,
+            span,
+        })
     }
 
     /// A duration with its span. `None` if it is invalid, which is reported.

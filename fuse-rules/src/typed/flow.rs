@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Each, EventName, Expr, Path, Reference, Rule, Rules, Sensor};
-use crate::flow::Flow;
+use crate::flow::{Flow, Hours};
 use crate::span::Span;
 
 /// A clause of flow control.
@@ -15,6 +15,8 @@ pub(crate) struct FlowClause<P: Reference = Path> {
     pub(crate) keys: Vec<Expr<P>>,
     /// Identifies the clause among those of its rule; see [`FlowRequest::clause`](crate::flow::FlowRequest).
     pub(crate) identity: String,
+    /// The hours of `during`.
+    pub(crate) hours: Option<Arc<Hours>>,
     /// The events that end the wait of `still`.
     pub(crate) unless: Option<Arc<Unless>>,
     pub(crate) span: Span,
@@ -41,10 +43,18 @@ impl Unless {
     }
 }
 
+/// `during`, as in rules.
+pub(crate) fn during_text(hours: &Hours, waits: bool) -> String {
+    format!("during {hours}{}", if waits { " else wait" } else { "" })
+}
+
 impl<P: Reference> FlowClause<P> {
     /// The clause as in rules, with these keys.
     pub(crate) fn text(&self, keys: &[String]) -> String {
-        self.flow.text_with(self.limiter.as_deref(), keys)
+        match &self.hours {
+            Some(hours) => during_text(hours, self.flow.waits()),
+            None => self.flow.text_with(self.limiter.as_deref(), keys),
+        }
     }
 
     /// Whether its key contains a sensitive value.
@@ -61,7 +71,9 @@ pub(crate) fn may_be_counted<P: Reference>(clauses: &[FlowClause<P>]) -> bool {
 /// Whether one of these clauses may suppress a match. `quiet` lets the newest one wait; only one that is decided too late
 /// is suppressed, which nobody can plan for.
 pub(crate) fn may_be_suppressed<P: Reference>(clauses: &[FlowClause<P>]) -> bool {
-    let suppresses = |flow: Flow| !flow.counts_matches() && !matches!(flow, Flow::Quiet { .. });
+    let suppresses = |flow: Flow| {
+        !flow.counts_matches() && !matches!(flow, Flow::Quiet { .. } | Flow::During { waits: true })
+    };
     clauses.iter().any(|clause| suppresses(clause.flow))
 }
 

@@ -31,7 +31,7 @@ pub(crate) use address::Address;
 pub(crate) use definitions::Definition;
 pub use definitions::DefinitionKind;
 pub(crate) use display::{Concealed, Shown};
-pub(crate) use flow::{FlowClause, Unless, may_be_counted, may_be_suppressed};
+pub(crate) use flow::{FlowClause, Unless, during_text, may_be_counted, may_be_suppressed};
 pub(crate) use path::{Path, Reference};
 pub(crate) use reaction::Reaction;
 pub use references::NameReference;

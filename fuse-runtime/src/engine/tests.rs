@@ -8,6 +8,7 @@ mod plant;
 mod reactions;
 mod replay;
 mod replay_scope;
+mod waits;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

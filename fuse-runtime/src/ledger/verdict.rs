@@ -24,7 +24,7 @@ pub struct Woken {
     /// The decisions that changed, as they are now.
     pub decisions: Vec<DecisionRecord>,
     /// The actions that were released. They are recorded as [`ActionState::Waiting`](super::ActionState::Waiting) until
-    /// the time of the call, off the bus.
+    /// the time at which they were due, off the bus.
     pub actions: Vec<EventAction>,
     /// Whether the caller has to record the reactions to the decisions of the event, and then call
     /// [`Ledger::finish_waking`](super::Ledger::finish_waking).

@@ -93,7 +93,9 @@ pub(crate) fn resume(
         match admission {
             Admission::Passed => {
                 let released = record.actions.into_iter().map(|(id, action)| {
-                    off_bus(ActionRecord::new(id, action, record.requires.clone()), time.steady)
+                    let action = ActionRecord::new(id, action, record.requires.clone());
+                    // So that those that were due first are performed first.
+                    off_bus(action, record.wait.until)
                 });
                 resumed.actions.extend(released);
             }

@@ -129,7 +129,9 @@ fn shorter(flow: Flow) -> Flow {
         Flow::After { count, within } => Flow::After { count, within: within - second },
         Flow::Once { within } => Flow::Once { within: within - second },
         Flow::Limit { count, per } => Flow::Limit { count, per: per - second },
-        Flow::Quiet { .. } | Flow::Still { .. } => unreachable!("it has no bound"),
+        Flow::During { .. } | Flow::Quiet { .. } | Flow::Still { .. } => {
+            unreachable!("it has no bound")
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::operators::ConditionMutator;
-use crate::flow::Flow;
+use crate::flow::{DAY, Flow, Hours, Window};
 use crate::literals::duration_text;
 use crate::span::Span;
 use crate::typed::{Expr, FlowClause, Rule, Sensor};
@@ -100,6 +100,10 @@ fn variants<'c>(
         let what = format!("the key `{}` is removed", mutator.text(key.span));
         all.push((clause, Some(fewer), what, key.span));
     }
+    for (hours, what) in clause.hours.iter().flat_map(|hours| other_hours(hours)) {
+        let changed = FlowClause { hours: Some(Arc::new(hours)), ..clause.clone() };
+        all.push((clause, Some(changed), what, clause.span));
+    }
     // Those of a limiter are changed for all of its rules at once.
     let own = if clause.limiter.is_some() { Vec::new() } else { parameters(clause.flow) };
     for (flow, what) in own {
@@ -109,10 +113,39 @@ fn variants<'c>(
     all
 }
 
+/// Other hours: each window begins an hour earlier, ends an hour later, or is on all days; no day is excepted.
+fn other_hours(hours: &Hours) -> Vec<(Hours, String)> {
+    const HOUR: u16 = 60;
+    let mut all = Vec::new();
+    for (i, window) in hours.windows.iter().enumerate() {
+        let earlier = window.from.checked_sub(HOUR).filter(|from| *from != window.to);
+        let later =
+            Some(window.to.saturating_add(HOUR)).filter(|to| *to <= DAY && *to != window.from);
+        let changed = [
+            earlier.map(|from| Window { from, ..*window }),
+            later.map(|to| Window { to, ..*window }),
+            (window.days != Window::ALL_DAYS)
+                .then_some(Window { days: Window::ALL_DAYS, ..*window }),
+        ];
+        for other in changed.into_iter().flatten() {
+            let mut hours = hours.clone();
+            if let Some(place) = hours.windows.get_mut(i) {
+                *place = other;
+            }
+            all.push((hours, format!("`{window}` becomes `{other}`")));
+        }
+    }
+    if !hours.except.is_empty() {
+        let hours = Hours { except: Vec::new(), ..hours.clone() };
+        all.push((hours, "`except` is removed".to_owned()));
+    }
+    all
+}
+
 /// The clause with other parameters.
 fn parameters(flow: Flow) -> Vec<(Flow, String)> {
     match flow {
-        Flow::Once { .. } => Vec::new(),
+        Flow::During { .. } | Flow::Once { .. } => Vec::new(),
         Flow::Quiet { length, max } => {
             let lengths = halved_and_doubled(length).map(|other| {
                 let (from, to) = (duration_text(length), duration_text(other));

@@ -281,6 +281,7 @@ pub(crate) fn once(key: &str, event: &str, element: Element) -> Occurrence {
             clause: "once per body.k".into(),
             flow: Flow::Once { within: SignedDuration::from_hours(4) },
             limiter: None,
+            hours: None,
             values: vec![key.into()],
             is_sensitive: false,
         }],
@@ -294,6 +295,7 @@ pub(crate) fn limited(event: &str) -> Occurrence {
         clause: "limit per ".into(),
         flow: Flow::Limit { count: 2, per },
         limiter: None,
+        hours: None,
         values: Vec::new(),
         is_sensitive: false,
     };
@@ -306,6 +308,7 @@ pub(crate) fn third(event: &str) -> Occurrence {
         clause: "after per ".into(),
         flow: Flow::After { count: 3, within: SignedDuration::from_hours(4) },
         limiter: None,
+        hours: None,
         values: Vec::new(),
         is_sensitive: false,
     };

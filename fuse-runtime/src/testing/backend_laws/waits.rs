@@ -24,7 +24,14 @@ fn quiet(key: &str) -> FlowRequest {
 
 fn request(clause: &str, flow: Flow, key: &str) -> FlowRequest {
     let values = vec![format!("\"{key}\"")];
-    FlowRequest { clause: clause.into(), flow, limiter: None, values, is_sensitive: false }
+    FlowRequest {
+        clause: clause.into(),
+        flow,
+        limiter: None,
+        hours: None,
+        values,
+        is_sensitive: false,
+    }
 }
 
 /// A verdict of the rule `s/r`, which has to pass these clauses, with one action that has the id of the event.
