@@ -21,11 +21,15 @@ impl<'a> Layout<'a> {
         let mut docs = Vec::new();
         let mut after_comma = false;
         let mut bracketed = false;
+        let is_during = pair.as_rule() == Rule::during_clause;
         for part in pair.into_inner() {
             let rule = part.as_rule();
             if rule == Rule::comma {
                 docs.push(text(","));
-            } else if after_comma || rule == Rule::kw_within || rule == Rule::kw_max && !bracketed {
+            } else if after_comma && !is_during
+                || matches!(rule, Rule::kw_within | Rule::kw_except | Rule::kw_else)
+                || rule == Rule::kw_max && !bracketed
+            {
                 let mut more = vec![Doc::Line];
                 more.extend(self.comments(part.as_span().start()));
                 more.push(self.clause_part(part));
@@ -110,7 +114,19 @@ impl<'a> Layout<'a> {
             Rule::expr => self.expr(pair, OperandPosition::Behind),
             Rule::value => self.value(pair, OperandPosition::Behind),
             Rule::block => self.block(pair, Separation::Lines),
+            Rule::window => self.window(pair),
             _ => self.token(&pair),
         }
+    }
+
+    /// `mon..fri 09:00..17:00`.
+    fn window(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
+        let mut docs = Vec::new();
+        for part in pair.into_inner() {
+            docs.extend((!docs.is_empty()).then_some(Doc::Space));
+            docs.extend(self.comments(part.as_span().start()));
+            docs.push(self.token(&part));
+        }
+        group(docs)
     }
 }

@@ -49,7 +49,8 @@ impl Generator<'_> {
     }
 
     fn shared(&mut self) {
-        match self.choose(10) {
+        match self.choose(11) {
+            10 => self.during(),
             8 => self.quiet(),
             9 => self.still(),
             7 => self.t("shadow"),
@@ -75,6 +76,22 @@ impl Generator<'_> {
                 self.per();
             }
             _ => self.each(),
+        }
+    }
+
+    fn during(&mut self) {
+        self.all(&["during", "mon..fri", "09:00..17:00"]);
+        if self.choose(2) == 1 {
+            self.all(&[",", "22:00..06:00"]);
+        }
+        if self.choose(2) == 1 {
+            self.t("\"Europe/Madrid\"");
+        }
+        if self.choose(2) == 1 {
+            self.all(&["except", "\"2026-12-25\"", ",", "\"2027-01-01\""]);
+        }
+        if self.choose(2) == 1 {
+            self.all(&["else", "wait"]);
         }
     }
 
