@@ -346,11 +346,13 @@ impl Ruleset {
     fn flow<'c>(&self, clauses: impl Iterator<Item = &'c typed::FlowClause>) -> Vec<String> {
         let clause = |clause: &typed::FlowClause| {
             let own = clause.text(&self.texts(&clause.keys));
-            match &clause.unless {
-                Some(unless) => {
+            let Some(unless) = &clause.unless else { return own };
+            match self.files().text(unless.span) {
+                // Several lines may contain comments.
+                written if written.is_empty() || written.contains('\n') => {
                     format!("{own} {}", unless.text(&|expr| text(self.files(), expr)))
                 }
-                None => own,
+                written => format!("{own} {written}"),
             }
         };
         clauses.map(clause).collect()

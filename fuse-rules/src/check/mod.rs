@@ -14,6 +14,7 @@ mod conversions;
 mod definitions;
 mod event_parts;
 mod expected_fields;
+mod expected_outcomes;
 mod expressions;
 mod flow;
 mod fold;

@@ -35,23 +35,24 @@ impl Checker<'_> {
         if let (Some(first), Some(third)) = (unless.each.first(), unless.each.get(MAX_EACH)) {
             self.report(repeated_clause("each", third.span, first.span));
         }
-        let mut lets = unless.lets.iter().peekable();
+        let mut declared = unless.lets.iter().peekable();
         scope.later = unless.lets.iter().map(|own| own.name.clone()).collect();
-        let mut each = Vec::new();
+        let (mut each, mut lets) = (Vec::new(), Vec::new());
         for own in unless.each.iter().take(MAX_EACH) {
-            while let Some(before) = lets.next_if(|one| one.span < own.span) {
-                self.let_clause(before, &mut scope);
+            while let Some(before) = declared.next_if(|one| one.span < own.span) {
+                lets.push(self.let_clause(before, &mut scope));
             }
             each.push(self.each(own, &mut scope));
         }
-        for own in lets {
-            self.let_clause(own, &mut scope);
+        for own in declared {
+            lets.push(self.let_clause(own, &mut scope));
         }
         scope.later.clear();
         let when = self.assumed(&unless.when, &mut scope).0;
         let keys = self.keys_in_unless(unless, keys?, &mut scope, outer)?;
         view?;
-        Some(Unless { event: event_name(&unless.event), each, when, keys, span: unless.span })
+        let event = event_name(&unless.event);
+        Some(Unless { event, each, lets, when, keys, span: unless.span })
     }
 
     /// The keys of the clause as expressions over the event of its `unless`.

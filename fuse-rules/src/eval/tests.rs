@@ -21,6 +21,7 @@ mod several_events;
 mod shares;
 mod soundness;
 mod tables;
+mod waits;
 
 use crate::decision::Decision;
 use crate::decision::Evaluation;

@@ -240,6 +240,7 @@ fn an_occurrence_takes_its_places_when_it_resumes() {
     let request = |clause: &str, flow| FlowRequest {
         clause: clause.into(),
         flow,
+        hours: None,
         limiter: None,
         hours: None,
         values: Vec::new(),

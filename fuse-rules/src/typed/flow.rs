@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Each, EventName, Expr, Path, Reference, Rule, Rules, Sensor};
+use super::{Each, EventName, Expr, Let, Path, Reference, Rule, Rules, Sensor};
 use crate::flow::{Flow, Hours};
 use crate::span::Span;
 
@@ -28,6 +28,8 @@ pub(crate) struct Unless {
     pub(crate) event: EventName,
     /// The lists that it iterates over, outermost first: at most two.
     pub(crate) each: Vec<Each>,
+    /// For tools, as those of a rule.
+    pub(crate) lets: Vec<Let>,
     pub(crate) when: Expr,
     /// The keys of the clause, as expressions over this event.
     pub(crate) keys: Vec<Expr>,
@@ -39,7 +41,9 @@ impl Unless {
     pub(crate) fn text(&self, show: &dyn Fn(&Expr) -> String) -> String {
         let each = |each: &Each| format!(" each {} in {}", each.name, show(&each.list));
         let each: String = self.each.iter().map(each).collect();
-        format!("unless {}{each} when {}", self.event, show(&self.when))
+        let named = |own: &Let| format!(" let {} = {}", own.name, show(&own.value));
+        let lets: String = self.lets.iter().map(named).collect();
+        format!("unless {}{each}{lets} when {}", self.event, show(&self.when))
     }
 }
 

@@ -263,8 +263,12 @@ fn still(key: String) -> impl Strategy<Value = String> {
             .boxed(),
     };
     let events = prop::sample::select(&["q.e", "q.e", "q.f"][..]);
-    (bound, events, condition(roots, 0)).prop_map(move |(bound, event, condition)| {
-        format!("still 5m per {key}, body.a unless {event} {bound} when {condition}\n")
+    // Mostly, the key has a value.
+    let keys = [" ?? \"x\"", " ?? \"x\"", ""];
+    let keys = prop::sample::select(keys.to_vec()).prop_map(move |rest| format!("{key}{rest}"));
+    let when = prop_oneof![2 => condition(roots, 0), 1 => Just("body.a is present".to_owned())];
+    (keys, bound, events, when).prop_map(move |(key, bound, event, condition)| {
+        format!("still 5m per {key} unless {event} {bound} when {condition}\n")
     })
 }
 

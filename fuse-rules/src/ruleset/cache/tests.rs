@@ -46,6 +46,7 @@ const FILES: [(&str, &[&str]); 6] = [
         "d-two.rules",
         &[
             "use \"b-source.rules\"\nsensor two on q.f {\n  requires line\n  rule r {\n    when body.a == \"x\"\n    trigger page {}\n  }\n}",
+            "use \"b-source.rules\"\nsensor two on q.f {\n  rule r {\n    still 5m per body.n\n      unless q.e when body.team == \"db\"\n    trigger page {}\n  }\n}",
             "use \"b-source.rules\"\nfuse own default on\nsensor two on q.f {\n  requires own\n  rule s {\n    trigger page {}\n  }\n}",
             "",
         ],

@@ -76,7 +76,7 @@ fn each_slip_costs_one_error_at_its_place() {
         ("still 5m", vec!["E0101 2:7"]),
         ("still 5m per body.id", vec!["E0101 2:14"]),
         ("still 5m when body.ok", vec!["E0101 2:10"]),
-        ("still 5m per body.id unless when body.ok", vec!["E0101 2:29"]),
+        ("still 5m per body.id unless when body.ok", vec!["E0101 2:33"]),
         ("still 5m unless a.b each x in body.xs", vec!["E0101 2:31"]),
         ("still 5m unless a.b body.ok", vec!["E0101 2:21"]),
         ("debounce 2m", vec!["E0101 2:1"]),

@@ -39,6 +39,8 @@ pub(super) enum Claim {
     OneKey { rule: String, clause: FlowLine },
     /// The key of this clause contains the id of the event.
     OwnKey { rule: String, clause: FlowLine },
+    /// No event ends what waits at this rule.
+    NeverCancels { rule: String },
     /// This limit suppresses nothing, whenever the events arrive.
     NeverReached { rule: String, clause: FlowLine },
 }
@@ -65,6 +67,9 @@ pub(super) fn claims(text: &str, finding: &Finding) -> Vec<Claim> {
     let shown = || format!("{finding:?}\n{text}");
     let message = finding.message.as_str();
     match finding.lint.name() {
+        "never-matches" if message.contains("`unless`") => {
+            return vec![Claim::NeverCancels { rule: names().remove(0) }];
+        }
         "never-matches" => return vec![Claim::Never { rule: one() }],
         "always-matches" => {
             let rule = one();

@@ -261,6 +261,19 @@ fn rule(random: &mut Random, number: usize, event: &Event) -> String {
         writeln!(text, "{}", limits[first]).unwrap();
         writeln!(text, "{}", limits[(first + 1) % limits.len()]).unwrap();
     }
+    let keys = ["", " per body.a", " per \"deploy\"", " per event.id"];
+    if random.one_in(6) {
+        writeln!(text, "quiet 2m{}", random.pick(&keys)).unwrap();
+    }
+    if let Event::Push { theme, .. } = &event
+        && random.one_in(4)
+    {
+        let event = Event::Push { roots: vec!["body"], theme: Rc::clone(theme) };
+        let never = [" and body.a == \"x\" and body.a == \"y\"", "", ""];
+        let (key, never) = (random.pick(&keys), random.pick(&never));
+        let condition = atom(random, &event);
+        writeln!(text, "still 5m{key}\nunless gh.push when {condition}{never}").unwrap();
+    }
     text.push_str(&trigger(random, &event));
     text.push_str("}\n");
     text

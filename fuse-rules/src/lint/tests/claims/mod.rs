@@ -119,6 +119,10 @@ fn hold(
         Claim::Never { rule } if is_typed => {
             assert!(acting(decided, rule).is_empty(), "{rule} acts: {}", shown());
         }
+        Claim::NeverCancels { rule } if is_typed => {
+            let cancels = decided.cancels.iter().any(|one| one.rule == *rule);
+            assert!(!cancels, "{rule} is cancelled: {}", shown());
+        }
         Claim::Always { rule, depth } if is_typed => {
             for decision in decided.decisions.iter().filter(|decision| decision.rule == *rule) {
                 let is_asked = decision.element.as_deref().unwrap_or_default().len() == *depth;

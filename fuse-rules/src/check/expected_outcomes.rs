@@ -1,0 +1,64 @@
+//! Outcomes that a test expects and that the rule can never have.
+
+use super::Checker;
+use crate::decision::Outcome;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::span::Span;
+use crate::typed::Rule;
+
+impl Checker<'_> {
+    /// Reports an outcome that the rule can never have.
+    pub(super) fn check_outcome(&mut self, outcome: Outcome, span: Span, rule: &Rule) {
+        match outcome {
+            Outcome::Gated if rule.requires.is_empty() => self.never(
+                span,
+                format!("rule `{}` is never gated: it requires no fuse", rule.name),
+                "add `requires FUSE` to the rule, or expect another outcome",
+            ),
+            Outcome::Fired if rule.is_shadow => self.never(
+                span,
+                format!("rule `{}` never fires: it is in shadow", rule.name),
+                "expect it to be `shadow`, or remove the clause `shadow`",
+            ),
+            Outcome::Shadow if !rule.is_shadow => self.never(
+                span,
+                format!("rule `{}` is never in shadow: it has no `shadow`", rule.name),
+                "add `shadow` to the rule, or expect another outcome",
+            ),
+            Outcome::Counted if !rule.may_be_counted() => self.never(
+                span,
+                format!("rule `{}` is never counted: it has no `after`", rule.name),
+                "add `after N within D` to the rule, or expect another outcome",
+            ),
+            Outcome::Suppressed if !rule.may_be_suppressed() => self.never(
+                span,
+                format!(
+                    "rule `{}` is never suppressed: it has no `once`, `still` or `limit`",
+                    rule.name
+                ),
+                "add `once per … within …` or `limit N per D` to the rule, or expect another outcome",
+            ),
+            Outcome::Waiting if !rule.may_wait() => self.never(
+                span,
+                format!("rule `{}` never waits: it has no `quiet` or `still`", rule.name),
+                "add `quiet D` or `still D unless …` to the rule, or expect another outcome",
+            ),
+            Outcome::Cancelled if !rule.may_be_cancelled() => self.never(
+                span,
+                format!("rule `{}` is never cancelled: it has no `still`", rule.name),
+                "add `still D unless …` to the rule, or expect another outcome",
+            ),
+            Outcome::Superseded if !rule.may_be_superseded() => self.never(
+                span,
+                format!("rule `{}` is never superseded: it has no `quiet`", rule.name),
+                "add `quiet D` to the rule, or expect another outcome",
+            ),
+            _ => {}
+        }
+    }
+
+    pub(super) fn never(&mut self, span: Span, message: String, help: &str) {
+        let problem = Diagnostic::error(Code::E0604, span, message);
+        self.report(problem.label("this never happens").help(help));
+    }
+}
