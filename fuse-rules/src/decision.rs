@@ -124,8 +124,12 @@ impl Decision {
     /// The occurrence that asks to pass the clauses of flow control, if there is one. The event is given by its id and by
     /// its name for people.
     pub fn occurrence(&self, event: &str, name: &str) -> Option<Occurrence> {
-        let asks = self.outcome.is_rendered() && !self.flow.is_empty();
-        asks.then(|| Occurrence {
+        if self.flow.is_empty() { None } else { self.any_occurrence(event, name) }
+    }
+
+    /// The same, also if no clause decides about it: the fuses of its rule may.
+    pub fn any_occurrence(&self, event: &str, name: &str) -> Option<Occurrence> {
+        self.outcome.is_rendered().then(|| Occurrence {
             rule: self.rule.clone(),
             element: self.element.clone(),
             owner: Owner::new(event, name, self.element.as_deref()),
@@ -137,14 +141,28 @@ impl Decision {
     /// Passes a decision with an action through the clauses of flow control, for callers that keep their states in
     /// memory.
     pub fn pass(&mut self, states: &mut FlowStates, event: &str, name: &str, time: FlowTime) {
-        let Some(occurrence) = self.occurrence(event, name) else { return };
-        let (outcome, by, why) = match states.admit(&occurrence, time) {
+        if let Some(occurrence) = self.occurrence(event, name) {
+            self.follow(states.admit(&occurrence, time));
+        }
+    }
+
+    /// Changes the decision to what flow control decided.
+    pub(crate) fn follow(&mut self, admission: Admission) {
+        let (outcome, by, why) = match admission {
             Admission::Passed => return,
             Admission::Counted { by, why } => (Outcome::Counted, by, why),
             Admission::Suppressed { by, why } => (Outcome::Suppressed, by, why),
         };
         self.flow = self.flow.get(by).cloned().into_iter().collect();
         self.outcome = outcome;
+        self.reason = why;
+        self.action = None;
+    }
+
+    /// Changes the decision because a fuse is off.
+    pub(crate) fn gate(&mut self, why: String) {
+        self.flow.clear();
+        self.outcome = Outcome::Gated;
         self.reason = why;
         self.action = None;
     }

@@ -120,6 +120,7 @@ codes! {
     E0508 = "a JSON Schema that cannot be read as a type",
     E0509 = "a rule that can cost too much",
     E0510 = "a reaction to something that never happens",
+    E0511 = "a fuse that cannot work as written",
     E0601 = "a rule that the test cannot reach",
     E0602 = "a test step without its event",
     E0603 = "an expected field that the rule never sets",

@@ -53,6 +53,7 @@
 
 mod admit;
 mod after;
+mod blow;
 mod limit;
 mod once;
 mod owner;
@@ -63,6 +64,7 @@ mod tests;
 
 pub use admit::{Admission, FlowStates, FlowTime, Occurrence};
 pub use after::Matches;
+pub use blow::{BlowAdmission, BlowClause, BlowCount, BlowCounts, BlowingFuse, BlownFuse};
 pub use limit::Places;
 pub use once::Claim;
 pub use owner::Owner;

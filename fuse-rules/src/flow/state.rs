@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::admit::ClauseAnswer;
 use super::after::{self, Matches};
+use super::blow::BlowCount;
 use super::limit::{self, Places};
 use super::once::{self, Claim};
 use super::{Flow, FlowTime, Owner};
@@ -19,6 +20,8 @@ pub enum FlowState {
     Once(Claim),
     /// The state of [`Flow::Limit`].
     Limit(Places),
+    /// The state of a clause of a fuse that blows.
+    Blow(BlowCount),
 }
 
 impl FlowState {
@@ -29,6 +32,7 @@ impl FlowState {
             Self::After(matches) => matches.end(),
             Self::Once(claim) => claim.until,
             Self::Limit(places) => places.end(),
+            Self::Blow(count) => count.end(),
         }
     }
 }

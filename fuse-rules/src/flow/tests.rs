@@ -1,5 +1,6 @@
 //! The laws of flow control, and the edges of its windows.
 
+mod blow;
 mod counting;
 mod laws;
 mod simulation;

@@ -7,7 +7,6 @@ use super::Rule;
 use super::ast::{Each, Expr, FlowClause, Let, Limiter, Shared, Trigger};
 use super::lower::Lower;
 use crate::flow::Flow;
-use crate::literals;
 use crate::span::Span;
 
 impl Lower<'_> {
@@ -117,17 +116,7 @@ impl Lower<'_> {
                 Rule::integer => {
                     count = Some((part.as_str().parse().unwrap_or(0), self.span(&part)));
                 }
-                Rule::duration | Rule::alien_duration => {
-                    let span = self.span(&part);
-                    let text = match part.as_rule() {
-                        Rule::alien_duration => self.alien_duration(span),
-                        _ => part.as_str().to_owned(),
-                    };
-                    match literals::parse_duration(&text) {
-                        Some(parsed) => duration = Some((parsed, span)),
-                        None => self.bad_duration(span),
-                    }
-                }
+                Rule::duration | Rule::alien_duration => duration = self.duration_of(&part),
                 _ => {}
             }
         }

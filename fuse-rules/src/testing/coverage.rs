@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::Tests;
 use crate::decision::Outcome;
+use crate::flow::{BlowCounts, BlownFuse};
 use crate::reaction::ReactionKind;
 use crate::reference::{self, World};
 use crate::semantics::ops::Truth;
@@ -31,6 +32,25 @@ pub struct Coverage {
     pub rules: Vec<RuleCoverage>,
     /// The coverage of each elementary condition, in order of file and position.
     pub atoms: Vec<AtomCoverage>,
+    /// The coverage of each clause that blows a fuse after a number of actions. Those that count failures are left out,
+    /// because no action fails in a test.
+    pub fuses: Vec<FuseCoverage>,
+}
+
+/// Whether tests covered a clause that blows a fuse.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FuseCoverage {
+    /// The name of the fuse.
+    pub fuse: String,
+    /// The clause, as in `blow after 20 actions within 10m`.
+    pub clause: String,
+    /// Its span.
+    #[serde(skip)]
+    pub span: Span,
+    /// The same location as `file:line:column`.
+    pub place: String,
+    /// Whether it blew the fuse.
+    pub blew: bool,
 }
 
 /// The outcomes of a rule that tests covered. Every rule can fire, or, with `shadow`, be in shadow. The other
@@ -122,8 +142,10 @@ impl Coverage {
             (rule.outcomes.len() + rule.flow.len() + rule.reactions.len(), missing)
         });
         let atoms = self.atoms.iter().map(|atom| (atom.possible(), atom.missing().len()));
+        let fuses = self.fuses.iter().map(|fuse| (1, usize::from(!fuse.blew)));
         let (possible, missing) = rules
             .chain(atoms)
+            .chain(fuses)
             .fold((0, 0), |(p, m), (possible, missing)| (p + possible, m + missing));
         (possible, possible - missing)
     }
@@ -150,6 +172,9 @@ impl Coverage {
             for ((_, own), (_, other)) in own.reactions.iter_mut().zip(&other.reactions) {
                 *own |= other;
             }
+        }
+        for (own, other) in self.fuses.iter_mut().zip(&other.fuses) {
+            own.blew |= other.blew;
         }
         for (own, other) in self.atoms.iter_mut().zip(&other.atoms) {
             for (own, other) in [
@@ -235,6 +260,12 @@ impl Tests<'_> {
                 *seen = held.contains(&(rule.name.as_str(), clause.identity.as_str()));
             }
         }
+        let blows = || events.iter().flat_map(|sent| &sent.blows);
+        for own in &mut coverage.fuses {
+            let is_own =
+                |one: &BlownFuse| one.fuse == own.fuse && one.clause.to_string() == own.clause;
+            own.blew = blows().any(is_own);
+        }
         let seen = seen.into_inner();
         for (atom, [is_true, is_false, is_unknown]) in coverage.atoms.iter_mut().zip(seen) {
             atom.seen_true = Some(is_true);
@@ -304,6 +335,16 @@ fn uncovered(rules: &Rules, tests: &Tests<'_>) -> Coverage {
         }
     }
     coverage.atoms = atoms.into_values().collect();
+    let fuses = rules.fuses.iter().flat_map(|fuse| fuse.blow.iter().map(move |one| (fuse, one)));
+    let counted = fuses.filter(|(_, (clause, _))| clause.counts == BlowCounts::Actions);
+    let uncovered = counted.map(|(fuse, (clause, span))| FuseCoverage {
+        fuse: fuse.name.clone(),
+        clause: clause.to_string(),
+        span: *span,
+        place: place(*span),
+        blew: false,
+    });
+    coverage.fuses = uncovered.collect();
     coverage
 }
 

@@ -1,6 +1,5 @@
 //! Executes a test: evaluates its events in order, each with its time and the state of the fuses.
 
-use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 
 use super::{Admitted, Tests, failed, wants_all};
@@ -8,7 +7,7 @@ use crate::decision::Outcome;
 use crate::decision::{Decision, Evaluation};
 use crate::diagnostic::Diagnostic;
 use crate::event::{DEFAULT_RECEIVED, Event};
-use crate::flow::FlowStates;
+use crate::flow::{BlownFuse, FlowStates};
 use crate::fuses::Fuses;
 use crate::span::Span;
 use crate::typed::{Body, Expect, Expected, Send, Test, TestStep};
@@ -16,13 +15,33 @@ use crate::typed::{Body, Expect, Expected, Send, Test, TestStep};
 /// An event of a test, with its evaluation.
 pub(super) struct SentEvent<'t> {
     pub(super) event: Event<'t>,
+    /// The fuses as the test sets them, and those that it set since the event before.
+    pub(super) given: (Fuses, Vec<String>),
+    /// The same with the fuses off that are blown when the event arrives.
     pub(super) fuses: Fuses,
     pub(super) evaluation: Evaluation,
     /// The reactions to the failures of its actions, if they failed.
     pub(super) failures: Vec<Decision>,
+    /// The fuses that it blows.
+    pub(super) blows: Vec<BlownFuse>,
+    /// The fuses that are blown after it.
+    pub(super) blown: Vec<String>,
 }
 
-impl SentEvent<'_> {
+impl<'t> SentEvent<'t> {
+    /// An event that is not evaluated yet.
+    pub(super) fn new(event: Event<'t>, given: (Fuses, Vec<String>)) -> Self {
+        Self {
+            event,
+            fuses: given.0.clone(),
+            given,
+            evaluation: Evaluation { refused: None, mismatch: None, decisions: Vec::new() },
+            failures: Vec::new(),
+            blows: Vec::new(),
+            blown: Vec::new(),
+        }
+    }
+
     /// The decisions about it, including those that would follow if its actions failed.
     pub(super) fn all_decisions(&self) -> impl Iterator<Item = &Decision> {
         self.evaluation.decisions.iter().chain(&self.failures)
@@ -46,8 +65,10 @@ impl<'r> Tests<'r> {
     ) -> Result<Vec<SentEvent<'t>>, Box<Diagnostic>> {
         let mut events = self.events(test)?;
         let mut states = FlowStates::default();
+        let mut test_fuses = self.test_fuses(&[], &[]);
         let quoted = quoted_rules(test);
         for (number, sent) in events.iter_mut().enumerate() {
+            sent.fuses = test_fuses.at(sent.event.received_at(), &sent.given.0, &sent.given.1);
             let SentEvent { event, fuses, .. } = sent;
             let mut evaluation = match all_decisions {
                 true => self.plan.evaluate_all(event, fuses),
@@ -55,7 +76,9 @@ impl<'r> Tests<'r> {
             };
             self.apply_backends(&mut evaluation.decisions, event);
             let name = name_of(number);
-            pass(&mut states, &name, event.received_at(), &mut evaluation);
+            let decisions = &mut evaluation.decisions;
+            sent.blows = test_fuses.pass(&mut states, &name, event.received_at(), decisions);
+            sent.blown = test_fuses.blown();
             sent.evaluation = evaluation;
             self.react(&mut states, &name, sent);
             self.explain(&quoted, sent);
@@ -86,19 +109,20 @@ impl<'r> Tests<'r> {
         &'t self,
         test: &'t Test,
     ) -> Result<Vec<SentEvent<'t>>, Box<Diagnostic>> {
-        let mut fuses = Fuses::default();
+        let (mut fuses, mut switched) = (Fuses::default(), Vec::new());
         let mut now = DEFAULT_RECEIVED;
         let mut events = Vec::new();
         for step in &test.steps {
             match step {
-                TestStep::With { fuse, on } => fuses = fuses.set(fuse, *on),
+                TestStep::With { fuse, on } => {
+                    fuses = fuses.set(fuse, *on);
+                    switched.push(fuse.clone());
+                }
                 TestStep::At(time) => now = *time,
                 TestStep::Send(send) => {
                     let event = self.event(send, events.len())?.received(now);
-                    let evaluation =
-                        Evaluation { refused: None, mismatch: None, decisions: Vec::new() };
-                    let (fuses, failures) = (fuses.clone(), Vec::new());
-                    events.push(SentEvent { event, fuses, evaluation, failures });
+                    let given = (fuses.clone(), std::mem::take(&mut switched));
+                    events.push(SentEvent::new(event, given));
                 }
                 TestStep::Expect(_) => {}
             }
@@ -223,16 +247,4 @@ pub(super) fn quoted_rules(test: &Test) -> Vec<&str> {
 /// The name of an event for people, by its index.
 pub(super) fn name_of(event: usize) -> String {
     format!("event {}", event + 1)
-}
-
-/// Passes the decisions about an event through flow control.
-pub(super) fn pass(
-    states: &mut FlowStates,
-    name: &str,
-    now: Timestamp,
-    evaluation: &mut Evaluation,
-) {
-    for decision in &mut evaluation.decisions {
-        decision.pass(states, name, name, now.into());
-    }
 }

@@ -1,6 +1,7 @@
 //! Mutation testing. A mutant is a copy of the rules with one small change. If all tests pass with the
 //! change, the mutant survives: no test checks the part that was changed.
 
+mod blow;
 mod equivalence;
 mod flow;
 mod mutations;
@@ -13,7 +14,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::Tests;
-use super::execute::{SentEvent, keep_reason, name_of, pass, place, quoted_rules};
+use super::execute::{SentEvent, keep_reason, name_of, place, quoted_rules};
 use crate::decision::{Decision, Evaluation};
 use crate::flow::FlowStates;
 use crate::reference::{self, World};
@@ -139,27 +140,44 @@ impl Tests<'_> {
         let tests = sending.into_iter().filter_map(|at| baseline.tests.get(at));
         tests.into_iter().find_map(|(number, events)| {
             let test = self.all().get(*number)?;
-            (!self.passes(test, &self.replay(&mutation.sensors, events))).then_some(*number)
+            let replayed = self.replay(mutation, &quoted_rules(test), events);
+            (!self.passes(test, &replayed)).then_some(*number)
         })
     }
 
-    /// Evaluates the events again with the mutated sensors instead of the original ones.
-    fn replay<'t>(&self, sensors: &[Sensor], events: &[SentEvent<'t>]) -> Vec<SentEvent<'t>> {
+    /// Evaluates the events again with the mutated sensors and fuses instead of the original ones. The test quotes
+    /// reasons of the rules `quoted`.
+    fn replay<'t>(
+        &self,
+        mutation: &Mutation,
+        quoted: &[&str],
+        events: &[SentEvent<'t>],
+    ) -> Vec<SentEvent<'t>> {
+        let sensors = &mutation.sensors;
         let mut states = FlowStates::default();
-        let replayed = events.iter().enumerate().map(|(number, sent)| {
-            let mut evaluation = sent.evaluation.clone();
-            for sensor in sensors.iter().filter(|sensor| listens(sensor, sent)) {
-                evaluation = self.with_mutant(sensor, sent, evaluation);
+        let mut fuses = self.test_fuses(sensors, mutation.fuse.as_slice());
+        let replayed = events.iter().enumerate().map(|(number, before)| {
+            let (given, received) = (&before.given, before.event.received_at());
+            let mut sent = SentEvent::new(before.event.clone(), given.clone());
+            sent.fuses = fuses.at(received, &given.0, &given.1);
+            if sent.fuses == before.fuses {
+                sent.evaluation = before.evaluation.clone();
+            } else {
+                // Other fuses are blown than with the original rules.
+                sent.evaluation = self.plan.evaluate_all(&sent.event, &sent.fuses);
+                self.explain(quoted, &mut sent);
             }
-            self.apply_backends(&mut evaluation.decisions, &sent.event);
+            for sensor in sensors {
+                if !listens(sensor, &sent) {
+                    continue;
+                }
+                sent.evaluation = self.with_mutant(sensor, &sent, sent.evaluation.clone());
+            }
+            let decisions = &mut sent.evaluation.decisions;
+            self.apply_backends(decisions, &sent.event);
             let name = name_of(number);
-            pass(&mut states, &name, sent.event.received_at(), &mut evaluation);
-            let mut sent = SentEvent {
-                event: sent.event.clone(),
-                fuses: sent.fuses.clone(),
-                evaluation,
-                failures: Vec::new(),
-            };
+            sent.blows = fuses.pass(&mut states, &name, received, decisions);
+            sent.blown = fuses.blown();
             self.react(&mut states, &name, &mut sent);
             sent
         });
