@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::flow::{BlowClause, BlowingFuse};
 use crate::fuses::PendingActions;
+use crate::literals::duration_text;
 use crate::reaction::ReactionKind;
 use crate::ruleset::Ruleset;
 use crate::schema::TriggerInfo;
@@ -40,6 +41,18 @@ impl FuseInfo<'_> {
     /// When it blows.
     pub fn blow(&self) -> impl Iterator<Item = BlowClause> {
         self.blow.iter().map(|(clause, _)| *clause)
+    }
+
+    /// When it blows and closes, clause by clause as in rules. Empty if it does not blow.
+    pub fn blow_texts(&self) -> Vec<String> {
+        let mut texts: Vec<String> = self.blow().map(|clause| clause.to_string()).collect();
+        if !texts.is_empty() {
+            texts.push(match self.reset_after {
+                Some(after) => format!("reset after {}", duration_text(after)),
+                None => "reset manually".to_owned(),
+            });
+        }
+        texts
     }
 
     /// What makes it blow. `None` if nothing does.

@@ -1,6 +1,7 @@
 //! Deciding: evaluates an event, renders its actions, and commits both as a verdict before any action is
 //! fired.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -58,7 +59,12 @@ impl Engine {
         let (verdict, missing) = decided
             .await
             .map_err(|error| LedgerError::Invalid(format!("deciding was interrupted: {error}")))?;
+        let (may_blow, gated) = (!verdict.blow.is_empty(), gated(&verdict.decisions));
         let record = self.ledger.decide(verdict).await?;
+        // More than were evaluated as gated: a fuse blew, now or a short time ago.
+        if may_blow && self::gated(&record.decisions) > gated {
+            self.switchboard.blown().await;
+        }
         self.waiters.notify(&record);
         self.metrics.deciding(start.elapsed());
         self.count(&record, &missing, &generation);
@@ -149,6 +155,7 @@ pub(super) fn verdict(
         reject_unrenderable(decision, triggers, &key);
     }
     let mut verdict = Verdict::empty(key, generation.plan_hash.clone(), decided, steady);
+    verdict.blow = generation.blowing.to_vec();
     verdict.rejected = evaluation.refused;
     verdict.mismatch = evaluation.mismatch;
     for decision in evaluation.decisions {
@@ -167,6 +174,16 @@ pub(super) fn complete(verdict: &mut Verdict, generation: &Generation) {
     }
     // Several triggers of one rule and element are one occurrence.
     verdict.flow.dedup_by(|a, b| a.rule == b.rule && a.owner == b.owner);
+    let required: HashSet<&String> = verdict.requires.values().flatten().collect();
+    verdict.blow.retain(|fuse| required.contains(&fuse.name));
+    if verdict.blow.is_empty() {
+        verdict.flow.retain(|occurrence| !occurrence.requests.is_empty());
+    }
+}
+
+/// How many of these decisions are gated.
+fn gated(decisions: &[DecisionRecord]) -> usize {
+    decisions.iter().filter(|decision| decision.outcome == Outcome::Gated).count()
 }
 
 /// Adds a decision to a verdict, with its action and what it asks of flow control.
@@ -183,7 +200,12 @@ pub(super) fn add_decision(
         Some(failed) => reaction_id(failed, action),
         None => action_id(key, action),
     });
-    verdict.flow.extend(decision.occurrence(&key.encode(), &format!("event `{}`", key.id)));
+    let (event, name) = (key.encode(), format!("event `{}`", key.id));
+    // A fuse may decide about what has no clause.
+    verdict.flow.extend(match verdict.blow.is_empty() {
+        true => decision.occurrence(&event, &name),
+        false => decision.any_occurrence(&event, &name),
+    });
     if let (Some(id), Some(action)) = (&id, action) {
         verdict.actions.push((id.clone(), action));
     }

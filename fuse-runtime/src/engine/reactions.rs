@@ -22,6 +22,7 @@ use crate::ledger::{
     ObservedResult, Permit, Reacted, Verdict,
 };
 use crate::metrics::Metrics;
+use crate::switchboard::Switchboard;
 use crate::triggers::{ActionRequest, Triggers};
 
 /// How many reactions to its decisions one event may have. Each evaluates the event again.
@@ -31,6 +32,7 @@ const MAX_REACTIONS: usize = 250;
 #[derive(Clone)]
 pub(crate) struct Reactions {
     pub(crate) active: ActiveGeneration,
+    pub(crate) switchboard: Arc<Switchboard>,
     pub(crate) triggers: Triggers,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) clock: Clock,
@@ -131,7 +133,24 @@ impl Reactions {
             None => format!("{object} ended as {phase}"),
         };
         let request = request(&action);
-        self.to_failure(&request, result.as_str(), &reason, Some(object)).await
+        let verdict = self.to_failure(&request, result.as_str(), &reason, Some(object)).await?;
+        Ok(self.counted(&request, verdict))
+    }
+
+    /// The verdict with the reactions to the failure of an action, to be counted by the fuses of its rule. `None` if
+    /// there is nothing to react to or to count.
+    fn counted(&self, request: &ActionRequest, verdict: Option<Verdict>) -> Option<Verdict> {
+        let generation = self.active.get();
+        let rule = &request.action.rule;
+        // What counts is what rules do, not how they react.
+        let is_reaction = ReactionKind::rule_of(rule).is_some();
+        let blow = if is_reaction { Vec::new() } else { generation.counting_failures(rule) };
+        if blow.is_empty() {
+            return verdict;
+        }
+        let (event, plan) = (request.event.clone(), generation.plan_hash.clone());
+        let new = || Verdict::empty(event, plan, self.clock.now(), self.clock.steady());
+        Some(Verdict { blow, ..verdict.unwrap_or_else(new) })
     }
 
     /// The verdict with the reactions to these causes. `None` if there are none.
@@ -153,8 +172,11 @@ impl Reactions {
         Ok(Some(verdict).filter(|verdict| !verdict.decisions.is_empty()))
     }
 
-    /// Counts, logs and starts reactions that were recorded.
+    /// Counts, logs and starts reactions that were recorded, and puts fuses that blew into effect.
     pub(super) async fn start(&self, reacted: Reacted) -> Result<(), LedgerError> {
+        if !reacted.blown.is_empty() {
+            self.switchboard.blown().await;
+        }
         for decision in &reacted.decisions {
             self.metrics.decided(&decision.rule, decision.outcome.as_str());
             if decision.outcome == Outcome::Rejected {
@@ -238,6 +260,7 @@ impl Engine {
     pub(crate) fn reactions(&self) -> Reactions {
         Reactions {
             active: self.active.clone(),
+            switchboard: Arc::clone(&self.switchboard),
             triggers: self.triggers.clone(),
             ledger: Arc::clone(&self.ledger),
             clock: self.clock.clone(),
@@ -277,7 +300,8 @@ impl Engine {
                 ..
             } => None,
             ActionState::DeadLettered { kind, reason, .. } => {
-                reactions.to_failure(request, kind.as_str(), reason, None).await?
+                let verdict = reactions.to_failure(request, kind.as_str(), reason, None).await?;
+                reactions.counted(request, verdict)
             }
             _ => None,
         };

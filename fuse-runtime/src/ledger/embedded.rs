@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use fuse_rules::flow::{FlowState, FlowStates, Occurrence};
+use fuse_rules::flow::{BlowingFuse, FlowState, FlowStates, Occurrence};
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
@@ -232,7 +232,11 @@ impl Ledger for EmbeddedLedger {
         let read =
             move |transaction: &ReadTransaction| states(&transaction.open_table(FLOW)?, &asking);
         let mut states = self.store.read(read).await?;
-        Ok(transition::decide(verdict, &mut states)?.decisions)
+        let mut fuses = match verdict.blow.is_empty() {
+            true => FuseHistories::new(),
+            false => self.store.read(switch_table::read).await?,
+        };
+        Ok(transition::decide(verdict, &mut states, &mut fuses)?.decisions)
     }
 
     async fn operate(
@@ -294,12 +298,15 @@ fn decide(
     }
     let before = asked(transaction, verdict)?;
     let mut states = before.clone();
-    let DecidedEvent { decisions, actions: fired } = match transition::decide(verdict, &mut states)
-    {
+    let fuses_before = blowing(transaction, verdict)?;
+    let mut fuses = fuses_before.clone();
+    let decided = transition::decide(verdict, &mut states, &mut fuses);
+    let DecidedEvent { decisions, actions: fired } = match decided {
         Ok(decided) => decided,
         Err(error) => return Ok(Err(error)),
     };
     write_states(transaction, &before, &states)?;
+    switch_table::write(transaction, &fuses_before, &fuses)?;
     let mut unsettled = transaction.open_table(UNSETTLED)?;
     for action in &fired {
         unsettled.insert(action.id.as_str(), ())?;
@@ -333,9 +340,20 @@ pub(super) fn asked(
     transaction: &WriteTransaction,
     verdict: &Verdict,
 ) -> Result<FlowStates, StoreError> {
-    match verdict.flow.is_empty() {
+    match verdict.flow.is_empty() && verdict.blow.is_empty() {
         true => Ok(FlowStates::default()),
         false => states(&transaction.open_table(FLOW)?, verdict),
+    }
+}
+
+/// The last changes of the fuses that may blow.
+pub(super) fn blowing(
+    transaction: &WriteTransaction,
+    verdict: &Verdict,
+) -> Result<FuseHistories, StoreError> {
+    match verdict.blow.as_slice() {
+        [] => Ok(FuseHistories::new()),
+        fuses => switch_table::of(transaction, fuses.iter().map(|fuse| fuse.name.as_str())),
     }
 }
 
@@ -344,7 +362,8 @@ fn states(
     verdict: &Verdict,
 ) -> Result<FlowStates, StoreError> {
     let mut states = FlowStates::default();
-    for key in verdict.flow.iter().flat_map(Occurrence::keys) {
+    let counts = verdict.blow.iter().flat_map(BlowingFuse::keys);
+    for key in verdict.flow.iter().flat_map(Occurrence::keys).chain(counts) {
         if let Some(state) = get_row::<FlowState>(table, &key)? {
             states.insert(key, state);
         }

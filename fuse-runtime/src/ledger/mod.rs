@@ -5,6 +5,7 @@
 //! before any action is fired. When the event is handled again, after a crash or a reload of the
 //! rules, the engine gets that record and continues from it.
 
+pub(crate) mod blow;
 mod content;
 pub(crate) mod dead;
 mod embedded;
@@ -97,6 +98,7 @@ pub use switch::{FuseHistories, FuseHistory, FuseSwitch, MAX_FUSE_SWITCHES, Swit
 ///     actions: vec![("a1".into(), action)],
 ///     requires: BTreeMap::new(),
 ///     flow: Vec::new(),
+///     blow: Vec::new(),
 /// };
 /// let ledger = backend.ledger();
 /// ledger.decide(verdict).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fuse_rules::flow::Occurrence;
+use fuse_rules::flow::{BlowingFuse, Occurrence};
 use fuse_rules::{Action, Element, Outcome};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -379,6 +379,8 @@ pub struct Reacted {
     pub decisions: Vec<DecisionRecord>,
     /// Their actions.
     pub actions: Vec<EventAction>,
+    /// The fuses that the failure blew.
+    pub blown: Vec<String>,
 }
 
 /// The result of evaluating an event, to be recorded.
@@ -409,6 +411,14 @@ pub struct Verdict {
     /// decisions become `counted` or `suppressed` and their actions are dropped. Of two occurrences with one key, the
     /// first asks first. The ledger keeps the states of flow control, which change in the same commit.
     pub flow: Vec<Occurrence>,
+    /// The fuses that may blow. [`Ledger::decide`](super::Ledger::decide) counts the actions of those that are required,
+    /// by [`Verdict::requires`]; the occurrence with the action that is too many becomes `gated`, and its fuse is recorded
+    /// as blown in the same commit. The occurrences after it are gated too, like those that are committed while the fuse is
+    /// off. [`Ledger::settle_and_react`](super::Ledger::settle_and_react) and
+    /// [`Ledger::observe_and_react`](super::Ledger::observe_and_react) count the failure of their action for all of them.
+    ///
+    /// An occurrence whose fuses may blow must be in `flow`, even if it has to pass no clause.
+    pub blow: Vec<BlowingFuse>,
 }
 
 impl Verdict {
@@ -430,6 +440,7 @@ impl Verdict {
             actions: Vec::new(),
             requires: BTreeMap::new(),
             flow: Vec::new(),
+            blow: Vec::new(),
         }
     }
 }

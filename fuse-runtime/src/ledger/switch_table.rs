@@ -18,6 +18,33 @@ pub(super) fn record(
     }
 }
 
+/// The last changes of these fuses.
+pub(super) fn of<'f>(
+    transaction: &WriteTransaction,
+    fuses: impl Iterator<Item = &'f str>,
+) -> Result<FuseHistories, StoreError> {
+    let table = transaction.open_table(FUSES)?;
+    let mut histories = FuseHistories::new();
+    for fuse in fuses {
+        histories.insert(fuse.to_owned(), readable(get_row(&table, fuse))?);
+    }
+    Ok(histories)
+}
+
+/// Writes the changes of fuses that blew.
+pub(super) fn write(
+    transaction: &WriteTransaction,
+    before: &FuseHistories,
+    after: &FuseHistories,
+) -> Result<(), StoreError> {
+    for (fuse, history) in after {
+        if before.get(fuse) != Some(history) {
+            put_row(&mut transaction.open_table(FUSES)?, fuse.as_str(), history)?;
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn read(transaction: &ReadTransaction) -> Result<FuseHistories, StoreError> {
     let table = transaction.open_table(FUSES)?;
     let mut histories = FuseHistories::new();

@@ -324,6 +324,7 @@ pub(crate) fn verdict(event: &EventKey, id: &str, seconds: i64) -> Verdict {
         actions: vec![(id.into(), action("s/r", None))],
         requires: BTreeMap::new(),
         flow: Vec::new(),
+        blow: Vec::new(),
     }
 }
 

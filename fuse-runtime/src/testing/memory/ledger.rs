@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{Process, State, StoredDecision};
 use crate::event::EventKey;
+use crate::ledger::blow;
 use crate::ledger::transition::{self, Lists, Transition};
 use crate::ledger::{
     ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
@@ -53,7 +54,7 @@ impl State {
         {
             return Err(LedgerError::Invalid(transition::two_actions(id)));
         }
-        let decided = transition::decide(verdict, &mut self.flow)?;
+        let decided = transition::decide(verdict, &mut self.flow, &mut self.fuses)?;
         let stored = self.events.get_mut(&verdict.event).ok_or_else(unknown)?;
         stored.decision = Some(StoredDecision {
             plan: verdict.plan.clone(),
@@ -91,7 +92,7 @@ impl State {
             added.push(event_action(&verdict.event, &action));
             actions.insert(action.id.clone(), (verdict.event.clone(), action));
         }
-        Ok(Reacted { decisions: reactions.decisions, actions: added })
+        Ok(Reacted { decisions: reactions.decisions, actions: added, blown: Vec::new() })
     }
 
     fn observe(
@@ -257,8 +258,14 @@ impl Ledger for Process {
             if transition::change(record, &settle)?.is_some() && revision != record.revision {
                 return Err(LedgerError::Fenced(action.to_owned()));
             }
-            let added = state.react(&verdict)?;
+            let is_new = transition::change(record, &settle)?.is_some();
+            let mut added = state.react(&verdict)?;
             state.change(event, action, Some(revision), &settle)?;
+            if is_new {
+                let record = state.action(event, action)?.clone();
+                let State { flow, fuses, .. } = state;
+                added.blown = blow::settled(&verdict, &record, &record.state, flow, fuses);
+            }
             Ok(added)
         })?
     }
@@ -274,8 +281,11 @@ impl Ledger for Process {
             if transition::observe(state.action(event, action)?, &observed).is_none() {
                 return Ok((false, Reacted::default()));
             }
-            let added = state.react(&verdict)?;
+            let mut added = state.react(&verdict)?;
             state.observe(event, action, &observed)?;
+            let record = state.action(event, action)?.clone();
+            let State { flow, fuses, .. } = state;
+            added.blown = blow::observed(&verdict, &record, &observed, flow, fuses);
             Ok((true, added))
         })?
     }
@@ -326,8 +336,9 @@ impl Ledger for Process {
     }
 
     async fn preview(&self, verdict: &Verdict) -> Result<Vec<DecisionRecord>, LedgerError> {
-        let mut states = self.with(|state| state.flow.clone())?;
-        Ok(transition::decide(verdict, &mut states)?.decisions)
+        let (mut states, mut fuses) =
+            self.with(|state| (state.flow.clone(), state.fuses.clone()))?;
+        Ok(transition::decide(verdict, &mut states, &mut fuses)?.decisions)
     }
 
     async fn operate(
