@@ -48,8 +48,9 @@ pub struct BlowClause {
 
 impl fmt::Display for BlowClause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, within) = (self.counts.as_str(), duration_text(self.within));
-        write!(f, "blow after {} {what} within {within}", self.count)
+        let what = self.counts.as_str();
+        let what = if self.count == 1 { what.trim_end_matches('s') } else { what };
+        write!(f, "blow after {} {what} within {}", self.count, duration_text(self.within))
     }
 }
 

@@ -74,7 +74,7 @@ fn a_test_sees_the_fuse_blow_and_close() {
         (
             "send q.e body { xs = [\"act\", \"free\", \"act\", \"act\", \"free\", \"act\"] }
              expect r 2 times expect free 2 times expect r gated for element 3
-             expect r gated for element 5 because \"fuse `f` is off\" expect nothing else"
+             expect r gated for element 5 because \"fuse `f` is off\" expect r on gated 2 times expect nothing else"
                 .to_owned(),
             None,
         ),
@@ -111,9 +111,10 @@ fn a_test_sees_the_fuse_blow_and_close() {
 
 #[test]
 fn a_fuse_that_is_not_reset_stays_off() {
-    let test =
-        format!("{ACT} {ACT} at \"2030-01-01T00:00:00Z\" {ACT} expect r gated expect fuse f blown");
-    assert!(run("blow after 1 action within 10m", &test).is_ok());
+    let test = format!(
+        "{ACT} {ACT} {ACT} at \"2030-01-01T00:00:00Z\" {ACT} expect r gated expect fuse f blown"
+    );
+    assert!(run("blow after 2 actions within 10m", &test).is_ok());
 }
 
 #[test]
@@ -171,7 +172,7 @@ fn mutants_change_every_clause_of_a_fuse() {
         survivors(&format!("{ACT} expect r once")),
         [
             "`blow after 2 actions within 10m` is removed",
-            "`blow after 2 actions within 10m` becomes `blow after 1 actions within 10m`",
+            "`blow after 2 actions within 10m` becomes `blow after 1 action within 10m`",
             "`blow after 2 actions within 10m` becomes `blow after 3 actions within 10m`",
             "`blow after 2 actions within 10m` becomes `blow after 2 actions within 5m`",
             "`blow after 2 actions within 10m` becomes `blow after 2 actions within 20m`",
