@@ -69,10 +69,10 @@ impl Started {
         Self { running, backend, said, steps }
     }
 
-    /// Accepts an event with these applications, and waits until it is settled.
-    async fn settle(&mut self, id: &str, apps: &[&str]) -> EventRecord {
+    /// Accepts an event with these applications, and waits until it is decided.
+    async fn decide(&mut self, id: &str, apps: &[&str]) -> EventRecord {
         self.accept(id, apps).await;
-        self.settled(id).await
+        self.wait(id, |record| record.decided.is_some()).await
     }
 
     async fn accept(&self, id: &str, apps: &[&str]) {
@@ -81,12 +81,19 @@ impl Started {
         self.running.intake().accept(event).await.unwrap();
     }
 
-    async fn settled(&mut self, id: &str) -> EventRecord {
+    async fn wait(&mut self, id: &str, is_over: impl Fn(&EventRecord) -> bool) -> EventRecord {
         loop {
             let found = self.backend.ledger().find(id).await.unwrap().pop();
-            if let Some(record) = found.filter(|one| one.acked && one.is_settled()) {
+            if let Some(record) = found.filter(&is_over) {
                 return record;
             }
+            self.steps.recv().await.unwrap();
+        }
+    }
+
+    /// Waits until the fuse is off.
+    async fn wait_until_off(&mut self) {
+        while self.is_on() {
             self.steps.recv().await.unwrap();
         }
     }
@@ -107,30 +114,34 @@ fn fired(record: &EventRecord) -> usize {
     record.decisions.iter().filter(|one| one.rule == "s/r" && one.outcome == Outcome::Fired).count()
 }
 
-/// However many events are decided at once, no more actions are performed than the fuse lets through. It is off at once,
-/// also after a restart.
+/// However many events are decided at once, no more actions pass than the fuse lets through. It is off at once, also after
+/// a restart. What passed and was not performed yet is held.
 #[tokio::test]
-async fn no_more_actions_are_performed_than_the_fuse_lets_through() {
+async fn no_more_actions_pass_than_the_fuse_lets_through() {
     let backend = MemoryBackend::new();
     let mut started = Started::new(ACTIONS, Fuses::default(), &backend, &[]).await;
     let ids: Vec<String> = (0..12).map(|number| number.to_string()).collect();
     join_all(ids.iter().map(|id| started.accept(id, &["a", "b"]))).await;
     let mut passed = 0;
     for id in &ids {
-        passed += fired(&started.settled(id).await);
+        passed += fired(&started.wait(id, |record| record.decided.is_some()).await);
     }
-    assert_eq!((passed, started.blown().await, started.is_on()), (3, 1, false));
-    let mut said = Vec::new();
-    for _ in 0..4 {
-        said.push(started.said.recv().await.unwrap());
+    started.wait_until_off().await;
+    assert_eq!((passed, started.blown().await), (3, 1));
+    let mut healed = 0;
+    while started.said.recv().await.unwrap() != "call a person" {
+        healed += 1;
     }
-    assert_eq!(said.iter().filter(|text| *text == "call a person").count(), 1, "{said:?}");
     assert!(started.running.stop().await);
-    assert!(started.said.try_recv().is_err());
+    while let Ok(text) = started.said.try_recv() {
+        assert_ne!(text, "call a person");
+        healed += 1;
+    }
+    assert!(healed <= 3, "{healed}");
 
     let mut started = Started::new(ACTIONS, Fuses::default(), &backend, &[]).await;
     assert!(!started.is_on());
-    let record = started.settle("later", &["a"]).await;
+    let record = started.decide("later", &["a"]).await;
     let decision = record.decisions.first().unwrap();
     assert_eq!(
         (decision.outcome, decision.reason.as_str()),
@@ -144,7 +155,7 @@ async fn no_more_actions_are_performed_than_the_fuse_lets_through() {
 async fn a_fuse_that_the_environment_sets_does_not_blow() {
     let (backend, fixed) = (MemoryBackend::new(), ConfiguredFuses::default().fix("line", true));
     let mut started = Started::new(ACTIONS, fixed, &backend, &[]).await;
-    let record = started.settle("1", &["a", "b", "c", "d", "e"]).await;
+    let record = started.decide("1", &["a", "b", "c", "d", "e"]).await;
     assert_eq!((fired(&record), started.blown().await, started.is_on()), (5, 0, true));
     assert!(started.running.stop().await);
 }
@@ -159,11 +170,13 @@ async fn failures_blow_the_fuse() {
     let backend = MemoryBackend::new();
     let fails = ["heal a", "heal b", "it failed"];
     let mut started = Started::new(&rules, Fuses::default(), &backend, &fails).await;
-    started.settle("1", &["a", "x"]).await;
+    started.accept("1", &["a", "x"]).await;
+    started.wait("1", |record| record.acked && record.is_settled()).await;
     assert_eq!((started.blown().await, started.is_on()), (0, true));
-    started.settle("2", &["b"]).await;
-    assert_eq!((started.blown().await, started.is_on()), (1, false));
-    let record = started.settle("3", &["x"]).await;
+    started.accept("2", &["b"]).await;
+    started.wait_until_off().await;
+    assert_eq!(started.blown().await, 1);
+    let record = started.decide("3", &["x"]).await;
     assert_eq!(fired(&record), 0);
     assert!(started.running.stop().await);
 }
