@@ -13,7 +13,7 @@ fuse line default on {
 ";
 const DOOR: Door = (12_000, "/e");
 const WHY: &str = "`blow after 2 actions within 1h` is reached: 2 of 2 actions within 1h passed; \
-                   `s/make` had one more for event `3`";
+                   `s/make` had one more for event `test 3`";
 
 async fn line(fuse: &Fuse) -> Value {
     fuse.admin("/fuses").await.json()["fuses"][0].clone()

@@ -5,7 +5,6 @@ use super::sensors::repeated_clause;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::flow::{BlowClause, BlowCounts};
 use crate::literals::duration_text;
-use crate::span::Span;
 use crate::syntax::ast::{self, Blow, Reset, Text};
 use crate::typed::{Expected, Rules};
 
@@ -101,7 +100,7 @@ pub(super) fn check_rules(rules: &Rules, problems: &mut Vec<Diagnostic>) {
 
 impl Checker<'_> {
     /// Checks `expect fuse NAME blown`.
-    pub(super) fn expected_blown(&mut self, fuse: &Text, span: Span) -> Option<Expected> {
+    pub(super) fn expected_blown(&mut self, fuse: &Text) -> Option<Expected> {
         let declared = match self.names.fuse_declaration(fuse) {
             Ok(declared) => declared,
             Err(problem) => {
@@ -118,7 +117,7 @@ impl Checker<'_> {
                 }
             };
             let help = "add `blow after N actions within D` to the fuse, or remove the expectation";
-            self.never(span, message, help);
+            self.never(fuse.span, message, help);
             return None;
         }
         Some(Expected::Blown(fuse.text.clone()))

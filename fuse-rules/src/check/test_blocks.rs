@@ -96,10 +96,7 @@ impl Checker<'_> {
                             .help("move the `send` above this"),
                         );
                     }
-                    let what = match &expect.what {
-                        ast::Expected::Blown(fuse) => self.expected_blown(fuse, expect.span),
-                        what => self.expected(what, &sent, rules),
-                    };
+                    let what = self.expected(&expect.what, &sent, rules);
                     steps.extend(
                         what.map(|what| TestStep::Expect(Expect { what, span: expect.span })),
                     );
@@ -234,8 +231,7 @@ impl Checker<'_> {
     ) -> Option<Expected> {
         Some(match expected {
             ast::Expected::NothingElse => Expected::NothingElse,
-            // Not about a rule.
-            ast::Expected::Blown(_) => return None,
+            ast::Expected::Blown(fuse) => self.expected_blown(fuse)?,
             ast::Expected::No(rule, reaction) => {
                 let (_, rule) = self.rule_named(rule, sent, rules)?;
                 Expected::No(match reaction {

@@ -1,6 +1,7 @@
 //! Coverage of the rules by tests: the outcomes of each rule, and the truth values of each elementary
 //! condition. The reference evaluator reports them.
 
+mod fuses;
 mod impossible;
 
 use std::cell::RefCell;
@@ -11,7 +12,6 @@ use serde::Serialize;
 
 use super::Tests;
 use crate::decision::Outcome;
-use crate::flow::{BlowCounts, BlownFuse};
 use crate::reaction::ReactionKind;
 use crate::reference::{self, World};
 use crate::semantics::ops::Truth;
@@ -23,6 +23,7 @@ use crate::typed::{
     Sensor, Test, TestStep,
 };
 use crate::types::Missing;
+pub use fuses::FuseCoverage;
 pub(crate) use impossible::guarded_atoms;
 
 /// Coverage of a rule set by tests.
@@ -35,22 +36,6 @@ pub struct Coverage {
     /// The coverage of each clause that blows a fuse after a number of actions. Those that count failures are left out,
     /// because no action fails in a test.
     pub fuses: Vec<FuseCoverage>,
-}
-
-/// Whether tests covered a clause that blows a fuse.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FuseCoverage {
-    /// The name of the fuse.
-    pub fuse: String,
-    /// The clause, as in `blow after 20 actions within 10m`.
-    pub clause: String,
-    /// Its span.
-    #[serde(skip)]
-    pub span: Span,
-    /// The same location as `file:line:column`.
-    pub place: String,
-    /// Whether it blew the fuse.
-    pub blew: bool,
 }
 
 /// The outcomes of a rule that tests covered. Every rule can fire, or, with `shadow`, be in shadow. The other
@@ -260,12 +245,7 @@ impl Tests<'_> {
                 *seen = held.contains(&(rule.name.as_str(), clause.identity.as_str()));
             }
         }
-        let blows = || events.iter().flat_map(|sent| &sent.blows);
-        for own in &mut coverage.fuses {
-            let is_own =
-                |one: &BlownFuse| one.fuse == own.fuse && one.clause.to_string() == own.clause;
-            own.blew = blows().any(is_own);
-        }
+        fuses::cover(&mut coverage.fuses, &events);
         let seen = seen.into_inner();
         for (atom, [is_true, is_false, is_unknown]) in coverage.atoms.iter_mut().zip(seen) {
             atom.seen_true = Some(is_true);
@@ -335,16 +315,7 @@ fn uncovered(rules: &Rules, tests: &Tests<'_>) -> Coverage {
         }
     }
     coverage.atoms = atoms.into_values().collect();
-    let fuses = rules.fuses.iter().flat_map(|fuse| fuse.blow.iter().map(move |one| (fuse, one)));
-    let counted = fuses.filter(|(_, (clause, _))| clause.counts == BlowCounts::Actions);
-    let uncovered = counted.map(|(fuse, (clause, span))| FuseCoverage {
-        fuse: fuse.name.clone(),
-        clause: clause.to_string(),
-        span: *span,
-        place: place(*span),
-        blew: false,
-    });
-    coverage.fuses = uncovered.collect();
+    coverage.fuses = fuses::uncovered(&rules.fuses, place);
     coverage
 }
 

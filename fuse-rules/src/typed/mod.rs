@@ -5,6 +5,7 @@ mod address;
 mod definitions;
 mod display;
 mod flow;
+mod fuse;
 mod outline;
 mod path;
 mod reaction;
@@ -15,13 +16,10 @@ mod test_blocks;
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
 use regex::Regex;
 use rustc_hash::FxHashMap;
 
-use crate::flow::{BlowClause, BlowingFuse};
 use crate::functions::{Function, SearchPattern};
-use crate::fuses::PendingActions;
 pub(crate) use crate::path::{Root, Segment};
 use crate::schema::{BodyShape, FieldType, PathPattern};
 use crate::span::{Files, Span};
@@ -34,6 +32,7 @@ pub(crate) use definitions::Definition;
 pub use definitions::DefinitionKind;
 pub(crate) use display::{Concealed, Shown};
 pub(crate) use flow::{FlowClause, may_be_counted, may_be_suppressed};
+pub(crate) use fuse::{Fuse, blowing};
 pub(crate) use path::{Path, Reference};
 pub(crate) use reaction::Reaction;
 pub use references::NameReference;
@@ -62,38 +61,6 @@ pub(crate) struct Rules {
     pub(crate) lets: FxHashMap<Span, Arc<str>>,
     /// The declarations of all names, sorted by the name, if the checker was asked to keep that.
     pub(crate) references: Vec<NameReference>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Fuse {
-    pub(crate) name: String,
-    pub(crate) doc: Option<String>,
-    pub(crate) default_on: bool,
-    pub(crate) pending: PendingActions,
-    /// When it blows, with the span of each clause.
-    pub(crate) blow: Vec<(BlowClause, Span)>,
-    /// How long after it blew it closes by itself. `None` if a person has to close it.
-    pub(crate) reset_after: Option<SignedDuration>,
-    /// The span of `reset after D`.
-    pub(crate) reset_span: Option<Span>,
-}
-
-impl Fuse {
-    /// What makes it blow. `None` if nothing does.
-    pub(crate) fn blowing(&self) -> Option<BlowingFuse> {
-        blowing(&self.name, &self.blow, self.reset_after)
-    }
-}
-
-/// What makes a fuse with these clauses blow. `None` if there are none.
-pub(crate) fn blowing(
-    name: &str,
-    blow: &[(BlowClause, Span)],
-    reset_after: Option<SignedDuration>,
-) -> Option<BlowingFuse> {
-    let clauses: Vec<BlowClause> = blow.iter().map(|(clause, _)| *clause).collect();
-    let blows = !clauses.is_empty();
-    blows.then(|| BlowingFuse { name: name.to_owned(), clauses, reset_after })
 }
 
 #[derive(Debug)]

@@ -232,10 +232,7 @@ impl Ledger for EmbeddedLedger {
         let read =
             move |transaction: &ReadTransaction| states(&transaction.open_table(FLOW)?, &asking);
         let mut states = self.store.read(read).await?;
-        let mut fuses = match verdict.blow.is_empty() {
-            true => FuseHistories::new(),
-            false => self.store.read(switch_table::read).await?,
-        };
+        let mut fuses = self.store.read(switch_table::read).await?;
         Ok(transition::decide(verdict, &mut states, &mut fuses)?.decisions)
     }
 
@@ -298,7 +295,7 @@ fn decide(
     }
     let before = asked(transaction, verdict)?;
     let mut states = before.clone();
-    let fuses_before = blowing(transaction, verdict)?;
+    let fuses_before = switch_table::of(transaction, verdict)?;
     let mut fuses = fuses_before.clone();
     let decided = transition::decide(verdict, &mut states, &mut fuses);
     let DecidedEvent { decisions, actions: fired } = match decided {
@@ -343,17 +340,6 @@ pub(super) fn asked(
     match verdict.flow.is_empty() && verdict.blow.is_empty() {
         true => Ok(FlowStates::default()),
         false => states(&transaction.open_table(FLOW)?, verdict),
-    }
-}
-
-/// The last changes of the fuses that may blow.
-pub(super) fn blowing(
-    transaction: &WriteTransaction,
-    verdict: &Verdict,
-) -> Result<FuseHistories, StoreError> {
-    match verdict.blow.as_slice() {
-        [] => Ok(FuseHistories::new()),
-        fuses => switch_table::of(transaction, fuses.iter().map(|fuse| fuse.name.as_str())),
     }
 }
 

@@ -3,7 +3,7 @@
 use fuse_rules::flow::FlowStates;
 use redb::{ReadableTable as _, WriteTransaction};
 
-use super::embedded::{action_of, asked, blowing, write_action, write_states};
+use super::embedded::{action_of, asked, write_action, write_states};
 use super::read::{ActionRow, DecidedRow};
 use super::transition::{self, DeadEntry, Transition};
 use super::{
@@ -97,7 +97,7 @@ fn count(
         return Ok(Vec::new());
     }
     let (states_before, fuses_before) =
-        (asked(transaction, verdict)?, blowing(transaction, verdict)?);
+        (asked(transaction, verdict)?, switch_table::of(transaction, verdict)?);
     let (mut states, mut fuses) = (states_before.clone(), fuses_before.clone());
     let blown = count(&mut states, &mut fuses);
     write_states(transaction, &states_before, &states)?;

@@ -2,7 +2,7 @@
 
 use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
 
-use super::{FuseHistories, FuseHistory, FuseSwitch};
+use super::{FuseHistories, FuseHistory, FuseSwitch, Verdict};
 use crate::store::{FUSES, StoreError, get_row, put_row};
 
 pub(super) fn record(
@@ -18,15 +18,19 @@ pub(super) fn record(
     }
 }
 
-/// The last changes of these fuses.
-pub(super) fn of<'f>(
+/// The last changes of the fuses that a verdict may blow.
+pub(super) fn of(
     transaction: &WriteTransaction,
-    fuses: impl Iterator<Item = &'f str>,
+    verdict: &Verdict,
 ) -> Result<FuseHistories, StoreError> {
-    let table = transaction.open_table(FUSES)?;
     let mut histories = FuseHistories::new();
-    for fuse in fuses {
-        histories.insert(fuse.to_owned(), readable(get_row(&table, fuse))?);
+    if verdict.blow.is_empty() {
+        return Ok(histories);
+    }
+    let table = transaction.open_table(FUSES)?;
+    for fuse in &verdict.blow {
+        let history = readable(get_row(&table, fuse.name.as_str()))?;
+        histories.insert(fuse.name.clone(), history);
     }
     Ok(histories)
 }
