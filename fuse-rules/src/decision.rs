@@ -140,8 +140,17 @@ impl Decision {
     /// The occurrence that asks to pass the clauses of flow control, if there is one. The event is given by its id and by
     /// its name for people.
     pub fn occurrence(&self, event: &str, name: &str, received: Timestamp) -> Option<Occurrence> {
-        let asks = self.outcome.is_rendered() && !self.flow.is_empty();
-        asks.then(|| Occurrence {
+        if self.flow.is_empty() { None } else { self.any_occurrence(event, name, received) }
+    }
+
+    /// The same, also if no clause decides about it: the fuses of its rule may.
+    pub fn any_occurrence(
+        &self,
+        event: &str,
+        name: &str,
+        received: Timestamp,
+    ) -> Option<Occurrence> {
+        self.outcome.is_rendered().then(|| Occurrence {
             rule: self.rule.clone(),
             element: self.element.clone(),
             owner: Owner::new(event, name, self.element.as_deref()),
@@ -161,8 +170,19 @@ impl Decision {
         time: FlowTime,
     ) -> Option<(Wait, Option<EndedWait>)> {
         let occurrence = self.occurrence(event, name, time.wall)?;
+        let admission = states.admit(&occurrence, time);
+        self.follow(occurrence, admission, time)
+    }
+
+    /// Changes the decision to what flow control decided about its occurrence.
+    pub(crate) fn follow(
+        &mut self,
+        occurrence: Occurrence,
+        admission: Admission,
+        time: FlowTime,
+    ) -> Option<(Wait, Option<EndedWait>)> {
         let mut wait = None;
-        let (outcome, by, why) = match states.admit(&occurrence, time) {
+        let (outcome, by, why) = match admission {
             Admission::Passed => return None,
             Admission::Counted { by, why } => (Outcome::Counted, by, why),
             Admission::Suppressed { by, why } => (Outcome::Suppressed, by, why),
@@ -179,6 +199,14 @@ impl Decision {
             self.action = None;
         }
         wait
+    }
+
+    /// Changes the decision because a fuse is off.
+    pub(crate) fn gate(&mut self, why: String) {
+        self.flow.clear();
+        self.outcome = Outcome::Gated;
+        self.reason = why;
+        self.action = None;
     }
 }
 

@@ -6,10 +6,13 @@ use std::fmt;
 
 pub use crate::plan::BodyField;
 pub use crate::ruleset::{PresetEvent, PresetInfo, PresetSecret, PresetSetting};
+use jiff::SignedDuration;
 pub use printed::{PrintedRule, RuleDifferences};
 use serde_json::{Map, Value as Json};
 
+use crate::flow::{BlowClause, BlowingFuse};
 use crate::fuses::PendingActions;
+use crate::literals::duration_text;
 use crate::reaction::ReactionKind;
 use crate::ruleset::Ruleset;
 use crate::schema::TriggerInfo;
@@ -29,6 +32,33 @@ pub struct FuseInfo<'a> {
     pub default_on: bool,
     /// What becomes of pending actions while it is off.
     pub pending: PendingActions,
+    /// How long after it blew it closes by itself. `None` if a person has to close it.
+    pub reset_after: Option<SignedDuration>,
+    blow: &'a [(BlowClause, Span)],
+}
+
+impl FuseInfo<'_> {
+    /// When it blows.
+    pub fn blow(&self) -> impl Iterator<Item = BlowClause> {
+        self.blow.iter().map(|(clause, _)| *clause)
+    }
+
+    /// When it blows and closes, clause by clause as in rules. Empty if it does not blow.
+    pub fn blow_texts(&self) -> Vec<String> {
+        let mut texts: Vec<String> = self.blow().map(|clause| clause.to_string()).collect();
+        if !texts.is_empty() {
+            texts.push(match self.reset_after {
+                Some(after) => format!("reset after {}", duration_text(after)),
+                None => "reset manually".to_owned(),
+            });
+        }
+        texts
+    }
+
+    /// What makes it blow. `None` if nothing does.
+    pub fn blowing(&self) -> Option<BlowingFuse> {
+        typed::blowing(self.name, self.blow, self.reset_after)
+    }
 }
 
 /// A declared type, constant, condition or limiter.
@@ -220,6 +250,8 @@ impl Ruleset {
             doc: fuse.doc.as_deref(),
             default_on: fuse.default_on,
             pending: fuse.pending,
+            reset_after: fuse.reset_after,
+            blow: &fuse.blow,
         })
     }
 

@@ -1,5 +1,5 @@
-//! The values of fuses, and where each value comes from: the environment, a switch at run time, the configuration, or
-//! the default of the rules. The first of these that sets a fuse decides.
+//! The values of fuses, and where each value comes from: the environment, a switch at run time or a blow, the
+//! configuration, or the default of the rules. The first of these that sets a fuse decides.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use fuse_rules::{Fuses, Ruleset};
 use jiff::Timestamp;
 
 use crate::config::variable;
-use crate::ledger::{FuseHistories, FuseSwitch};
+use crate::ledger::{FuseHistories, FuseSwitch, SwitchPosition};
 
 /// The values of fuses that do not come from the rules, nor from switches at run time.
 ///
@@ -75,6 +75,7 @@ impl FuseOrigin {
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Environment => "environment",
+            Self::Switched(switch) if switch.to == SwitchPosition::Blown => "blown",
             Self::Switched(_) => "switched",
             Self::Configuration => "configuration",
             Self::Rules => "default",
@@ -95,6 +96,9 @@ impl FuseState {
         let is = format!("the fuse `{fuse}` is {}", on_or_off(self.on));
         match &self.origin {
             FuseOrigin::Environment => format!("{is}, as `{}` sets it", variable(fuse)),
+            FuseOrigin::Switched(FuseSwitch { to: SwitchPosition::Blown, at, reason, .. }) => {
+                format!("{is}, because it blew at {at:.0}: {reason}")
+            }
             FuseOrigin::Switched(FuseSwitch { at, by, reason, .. }) => {
                 let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
                 format!("{is}, switched by `{by}` at {at:.0}{reason}")

@@ -4,10 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use fuse_rules::flow::{BlowCounts, BlowingFuse};
+use fuse_rules::inventory::FuseInfo;
 use fuse_rules::{Fuses, Plan, Ruleset};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use crate::config::variable;
 use crate::engine::Gate;
 use crate::fuses::{self, ConfiguredFuses, FuseState};
 use crate::ledger::FuseHistories;
@@ -26,6 +29,8 @@ pub(crate) struct Generation {
     /// The same values, as rules are evaluated with them.
     pub(crate) fuses: Fuses,
     pub(crate) gate: Gate,
+    /// The fuses that may blow: not those that the environment sets.
+    pub(crate) blowing: Arc<[BlowingFuse]>,
     /// The kinds of triggers that the rules use, sorted.
     pub(crate) used_triggers: Vec<String>,
     /// The names of the declared events, by their sources.
@@ -53,6 +58,11 @@ impl Generation {
             plan: ruleset.plan(),
             plan_hash: plan_hash(&ruleset),
             gate: Gate::new(&ruleset, &fuses),
+            blowing: ruleset
+                .fuses()
+                .filter(|fuse| !configured.is_fixed(fuse.name))
+                .filter_map(|fuse| fuse.blowing())
+                .collect(),
             used_triggers: kinds.into_iter().collect(),
             events,
             ruleset: Arc::new(ruleset),
@@ -79,6 +89,24 @@ impl Generation {
     /// Whether the rules declare this event.
     pub(crate) fn declares(&self, source: &str, name: &str) -> bool {
         self.events.get(source).is_some_and(|names| names.contains(name))
+    }
+
+    /// The fuses that count the failures of the actions of a rule.
+    pub(crate) fn counting_failures(&self, rule: &str) -> Vec<BlowingFuse> {
+        let required = self.gate.required(rule).map_or(&[][..], Vec::as_slice);
+        let counts = |fuse: &&BlowingFuse| {
+            required.contains(&fuse.name) && fuse.counts(BlowCounts::Failures)
+        };
+        self.blowing.iter().filter(counts).cloned().collect()
+    }
+
+    /// Warns of fuses that would blow if the environment did not set them.
+    pub(crate) fn warn_of_fixed_fuses(&self) {
+        let fixed = |fuse: &FuseInfo<'_>| self.configured.is_fixed(fuse.name);
+        for fuse in self.ruleset.fuses().filter(fixed).filter(|fuse| fuse.blowing().is_some()) {
+            let (fuse, variable) = (fuse.name, variable(fuse.name));
+            tracing::warn!(fuse, variable, "a fuse cannot blow, because the environment sets it");
+        }
     }
 
     /// The fuses and their values.

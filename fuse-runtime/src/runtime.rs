@@ -284,6 +284,7 @@ impl Runtime {
         // Before anything is decided: a fuse that was switched off is off from the start.
         switchboard.read().await.map_err(BackendError::from)?;
         let generation = active.get();
+        generation.warn_of_fixed_fuses();
         metrics.rules_loaded(&generation, clock.now());
         let (limits, origins) = (self.limits.clone(), self.allow_origins.clone());
         let server =
@@ -312,6 +313,7 @@ impl Runtime {
             ledger: Arc::clone(&ledger),
             waiters,
             active: active.clone(),
+            switchboard: Arc::clone(&switchboard),
             triggers: self.triggers.clone(),
             metrics: Arc::clone(&metrics),
             clock: clock.clone(),

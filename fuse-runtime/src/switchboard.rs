@@ -107,6 +107,14 @@ impl Switchboard {
         result
     }
 
+    /// Puts fuses that blew into effect.
+    pub(crate) async fn blown(&self) {
+        if let Err(error) = self.read().await {
+            // Until then, the ledger gates what it decides.
+            tracing::error!(%error, "cannot read which fuse blew; retrying");
+        }
+    }
+
     /// The last changes of all fuses.
     pub(crate) async fn histories(&self) -> FuseHistories {
         self.known.lock().await.clone()
@@ -178,16 +186,28 @@ fn log_changes(
             FuseOrigin::Switched(switch) => {
                 let lasts = switch.lasts().map(lasting).unwrap_or_default();
                 let FuseSwitch { at, by, reason, .. } = switch;
-                tracing::warn!(fuse, on, by, %at, lasts, reason, "a fuse is switched");
+                if switch.to == SwitchPosition::Blown {
+                    tracing::warn!(fuse, on, %at, lasts, reason, "a fuse blew");
+                } else {
+                    tracing::warn!(fuse, on, by, %at, lasts, reason, "a fuse is switched");
+                }
             }
             origin => {
                 let origin = origin.as_str();
                 let last = histories.get(fuse).and_then(|history| history.newest_first().next());
-                match last.filter(|last| last.to == SwitchPosition::Reset) {
-                    Some(FuseSwitch { by, reason, .. }) => {
+                match last.map(|last| (last.to, last)) {
+                    Some((SwitchPosition::Reset, FuseSwitch { by, reason, .. })) => {
                         tracing::warn!(fuse, on, origin, by, reason, "a switched fuse is reset");
                     }
-                    None => tracing::warn!(fuse, on, origin, "the switch of a fuse has ended"),
+                    Some((SwitchPosition::Blown, _)) => {
+                        tracing::warn!(
+                            fuse,
+                            on,
+                            origin,
+                            "a fuse that blew is reset after its time"
+                        );
+                    }
+                    _ => tracing::warn!(fuse, on, origin, "the switch of a fuse has ended"),
                 }
             }
         }

@@ -69,6 +69,7 @@ fn value(fuse: &Value) -> &'static str {
 /// Where the value of a fuse comes from, for people.
 fn origin(fuse: &Value) -> String {
     match (field(fuse, "origin"), fuse.get("switched")) {
+        ("blown", Some(blown)) => format!("blown, {}", change(blown)),
         ("switched", Some(switch)) => format!("switched {}", change(switch)),
         ("environment", _) => format!("{} in the environment", text(fuse, "variable")),
         ("configuration", _) => "fuse.toml".to_owned(),

@@ -9,6 +9,7 @@ mod answers;
 /// Who may send events.
 mod auth;
 /// What is decided about bodies as senders really send them.
+mod blow;
 mod bodies;
 /// Changes of rules, secrets and certificates while events arrive.
 mod changes_under_load;

@@ -14,7 +14,7 @@ use crate::flow::Flow;
 use crate::literals::duration_text;
 use crate::span::Span;
 use crate::syntax::ast;
-use crate::typed::{Expr, FlowClause, Shown, during_text};
+use crate::typed::{Expr, FlowClause, Shown, Unless, during_text};
 use crate::types::Known;
 use crate::value::Kinds;
 
@@ -86,7 +86,19 @@ impl Checker<'_> {
             identity = during_text(hours, flow.waits());
         }
         let unless = unless.map(Arc::new);
-        FlowClause { flow, limiter, keys, identity, hours, unless, span: clause.span }
+        FlowClause {
+            flow,
+            limiter,
+            // An event that ends the wait shows the keys in its reason.
+            hides_keys: unless
+                .as_ref()
+                .is_some_and(|unless: &Arc<Unless>| unless.keys.iter().any(Expr::is_sensitive)),
+            keys,
+            identity,
+            hours,
+            unless,
+            span: clause.span,
+        }
     }
 
     fn flow_key(&mut self, flow: Flow, key: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {

@@ -86,8 +86,10 @@ impl Checker<'_> {
 /// The minute of the day of a time such as `09:30`. `24:00` is [`DAY`].
 fn minute(text: &str) -> Option<u16> {
     let (hour, minute) = text.split_once(':')?;
-    let is_valid = hour.len() == 2 && minute.len() == 2;
+    if hour.len() != 2 || minute.len() != 2 {
+        return None;
+    }
     let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
     let of_day = hour * 60 + minute;
-    (is_valid && minute < 60 && of_day <= DAY).then_some(of_day)
+    (minute < 60 && of_day <= DAY).then_some(of_day)
 }

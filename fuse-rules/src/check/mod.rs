@@ -5,6 +5,7 @@ mod addresses;
 mod arithmetic;
 mod bindings;
 mod blocks;
+mod blow;
 mod bodies;
 mod calls;
 mod conditionals;
@@ -156,6 +157,7 @@ pub(crate) fn check(
         checker.defaults = &file.tree.defaults;
         rules.sensors.extend(checker.sensors(file, known));
     }
+    blow::check_rules(&rules, checker.problems);
     // A faulty test must not prevent rules from running, so tests are only checked for tools.
     if keep {
         let mut tests = Vec::new();

@@ -5,9 +5,9 @@ use std::collections::hash_map::Entry;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ParsedFile;
-use super::fuse_settings;
 use super::references::ReferenceRecorder;
 use super::type_names::{self, qualified};
+use super::{blow, fuse_settings};
 use crate::diagnostic::{Code, Diagnostic, Fix, suggest};
 use crate::schema::Registry;
 use crate::span::{FileId, Files, Span};
@@ -204,11 +204,18 @@ impl<'a> Names<'a> {
 
     /// The fuses. Reports problems of their settings.
     pub(super) fn typed_fuses(&self, problems: &mut Vec<Diagnostic>) -> Vec<typed::Fuse> {
-        let typed = |fuse: &&ast::Fuse| typed::Fuse {
-            name: fuse.name.text.clone(),
-            doc: fuse.doc.clone(),
-            default_on: fuse.default_on,
-            pending: fuse_settings::pending(fuse, problems),
+        let typed = |fuse: &&ast::Fuse| {
+            let pending = fuse_settings::pending(fuse, problems);
+            let reset = blow::check(fuse, problems);
+            typed::Fuse {
+                name: fuse.name.text.clone(),
+                doc: fuse.doc.clone(),
+                default_on: fuse.default_on,
+                pending,
+                blow: fuse.blow.iter().map(|blow| (blow.clause, blow.span)).collect(),
+                reset_after: reset.and_then(|reset| reset.after),
+                reset_span: reset.map(|reset| reset.span),
+            }
         };
         self.fuses.iter().map(typed).collect()
     }
@@ -216,6 +223,13 @@ impl<'a> Names<'a> {
     /// The index of a fuse, or the problem.
     pub(super) fn fuse(&self, name: &Text) -> Result<usize, Box<Diagnostic>> {
         self.find(DeclarationKind::Fuse, name, Code::E0206)
+    }
+
+    /// The declaration of a fuse, or the problem.
+    pub(super) fn fuse_declaration(&self, name: &Text) -> Result<&'a ast::Fuse, Box<Diagnostic>> {
+        let index = self.fuse(name)?;
+        let declared = self.fuses.get(index).copied();
+        declared.ok_or_else(|| Box::new(self.unknown(DeclarationKind::Fuse, name, Code::E0206)))
     }
 
     /// The declared limiters.

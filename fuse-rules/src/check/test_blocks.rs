@@ -230,6 +230,7 @@ impl Checker<'_> {
     ) -> Option<Expected> {
         Some(match expected {
             ast::Expected::NothingElse => Expected::NothingElse,
+            ast::Expected::Blown(fuse) => self.expected_blown(fuse)?,
             ast::Expected::No(rule, reaction) => {
                 let (_, rule) = self.rule_named(rule, sent, rules)?;
                 Expected::No(match reaction {

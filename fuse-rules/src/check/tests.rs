@@ -282,6 +282,51 @@ const DECLARATIONS: &[(&str, &str)] = &[
     ("fuse g default off { pending? = drop }", "E0406 `drop`"),
     ("fuse g default off { pending { a = 1 } }", "E0406 `{ a = 1 }`"),
     ("fuse g default off { waiting = drop }", "E0401 `waiting`"),
+    ("fuse g default off { blow after 3 actions within 1m }", ""),
+    (
+        "fuse g default on { blow after 1 failure within 1m, blow after 10000 actions within 7d, reset after 1h }",
+        "",
+    ),
+    (
+        "fuse g default on { blow after 3 actions within 1m, blow after 9 actions within 1h, reset manually }",
+        "",
+    ),
+    ("fuse g default on { blow after 0 actions within 1m }", "E0506 `0`"),
+    ("fuse g default on { blow after 10001 failures within 1m }", "E0506 `10001`"),
+    ("fuse g default on { blow after 99999999999 failures within 1m }", "E0506 `99999999999`"),
+    ("fuse g default on { blow after 3 actions within 0s }", "E0506 `0s`"),
+    (
+        "fuse g default on { blow after 3 actions within 60s, blow after 4 actions within 1m }",
+        "E0501 `blow after 4 actions within 1m`",
+    ),
+    ("fuse g default on { blow after 3 actions within 1m, blow after 3 failures within 1m }", ""),
+    ("fuse g default on { reset after 1h }", "E0511 `reset after 1h`"),
+    ("fuse g default on { reset manually, pending = drop }", "E0511 `reset manually`"),
+    (
+        "fuse g default on { blow after 3 actions within 1m, reset after 1h, reset manually }",
+        "E0501 `reset manually`",
+    ),
+    (
+        "fuse g default on { blow after 3 actions within 1m, reset after 0s }",
+        "E0506 `reset after 0s`",
+    ),
+    ("fuse g default on { blow = 3 }", "E0401 `blow`"),
+    ("fuse g default on { reset = manually }", "E0401 `reset`"),
+    (
+        "fuse g default on { blow after 1 action within 1m }\n\
+         sensor x on s.e { requires g rule r { trigger note {} trigger note {} } }",
+        "E0511 `r`",
+    ),
+    (
+        "fuse g default on { blow after 2 actions within 1m }\n\
+         sensor x on s.e { requires g rule r { trigger note {} trigger note {} } }",
+        "",
+    ),
+    (
+        "fuse g default on { blow after 1 action within 1m }\n\
+         sensor x on s.e { requires g rule r { shadow trigger note {} trigger note {} } }",
+        "",
+    ),
     ("sensor x on s.nope { rule r { trigger note {} } }", "E0205 `nope`"),
     ("sensor x on nope.e { rule r { trigger note {} } }", "E0205 `nope`"),
     ("sensor x on s.e { rule r { trigger note {} } rule r { trigger note {} } }", "E0204 `r`"),

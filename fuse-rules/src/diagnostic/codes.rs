@@ -120,6 +120,7 @@ codes! {
     E0508 = "a JSON Schema that cannot be read as a type",
     E0509 = "a rule that can cost too much",
     E0510 = "a reaction to something that never happens",
+    E0511 = "a fuse that cannot work as written",
     E0512 = "a reaction that waits",
     E0513 = "a key that an event of `unless` cannot have",
     E0514 = "hours that cannot be read",

@@ -235,6 +235,8 @@ impl FlowStates {
         time: FlowTime,
     ) -> Admission {
         let mut passed = Vec::with_capacity(occurrence.requests.len());
+        let waited_at = waited.and_then(|clause| occurrence.requests.get(clause));
+        let waited_for_hours = waited_at.is_some_and(|request| request.hours.is_some());
         for (by, request) in occurrence.requests.iter().enumerate() {
             let is_behind = waited.is_none_or(|clause| by > clause);
             if !is_behind
@@ -244,11 +246,11 @@ impl FlowStates {
                 continue;
             }
             if let Some(hours) = &request.hours {
-                // When it waited for the hours, they may be over again.
-                let at = if waited == Some(by) { time.wall } else { occurrence.received };
-                if !is_behind && waited != Some(by) {
+                if waited.is_some_and(|clause| by < clause) {
                     continue;
                 }
+                // After it waited for hours, these may be over again, and others may not have begun.
+                let at = if waited_for_hours { time.wall } else { occurrence.received };
                 match during(hours, request, at, time) {
                     Ok(()) => continue,
                     Err(hold) => return hold.admission(by, occurrence, request),

@@ -58,6 +58,7 @@
 
 mod admit;
 mod after;
+mod blow;
 mod hours;
 mod limit;
 mod once;
@@ -72,6 +73,7 @@ mod tests;
 
 pub use admit::{Admission, FlowStates, FlowTime, Occurrence};
 pub use after::Matches;
+pub use blow::{BlowAdmission, BlowClause, BlowCount, BlowCounts, BlowingFuse, BlownFuse};
 pub use hours::{DAY, Hours, Opening, Window};
 pub use limit::Places;
 pub use once::Claim;

@@ -47,6 +47,11 @@ impl Owner {
         Self { id: format!("{rule} {}", self.id), name: self.name.clone() }
     }
 
+    /// One of its actions, by its number.
+    pub(super) fn part(&self, number: usize) -> Self {
+        Self { id: format!("{} {number}", self.id), name: self.name.clone() }
+    }
+
     /// A hash of its id, for states with many owners.
     pub(super) fn hash(&self) -> u128 {
         let digest = Sha256::digest(self.id.as_bytes());

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::admit::{ClauseAnswer, Question};
 use super::after::{self, Matches};
+use super::blow::BlowCount;
 use super::limit::{self, Places};
 use super::once::{self, Claim};
 use super::quiet::{self, Burst};
@@ -25,6 +26,8 @@ pub enum FlowState {
     Still(Doubt),
     /// The state of [`Flow::Limit`].
     Limit(Places),
+    /// The state of a clause of a fuse that blows.
+    Blow(BlowCount),
 }
 
 impl FlowState {
@@ -37,6 +40,7 @@ impl FlowState {
             Self::Quiet(burst) => burst.end(),
             Self::Still(doubt) => doubt.end(),
             Self::Limit(places) => places.end(),
+            Self::Blow(count) => count.end(),
         }
     }
 
@@ -45,7 +49,7 @@ impl FlowState {
         match self {
             Self::Quiet(burst) => Self::Quiet(burst.release(owner)),
             Self::Still(doubt) => Self::Still(doubt.release(owner)),
-            Self::After(_) | Self::Once(_) | Self::Limit(_) => self,
+            Self::After(_) | Self::Once(_) | Self::Limit(_) | Self::Blow(_) => self,
         }
     }
 }

@@ -45,7 +45,8 @@ struct Cancelled {
 impl Doubt {
     /// The instant from which (inclusive) the state has no effect.
     pub(super) fn end(&self) -> Timestamp {
-        let waiter = self.waiter.as_ref().map(|waiter| waiter.until);
+        // It can be cancelled until it is released.
+        let waiter = self.waiter.as_ref().map(|_| Timestamp::MAX);
         let cancelled = self.cancelled.as_ref().map(|cancelled| cancelled.until);
         waiter.max(cancelled).unwrap_or(Timestamp::MIN)
     }
@@ -60,10 +61,7 @@ impl Doubt {
             let (since, until) = corrected_window((cancelled.since, cancelled.until), now);
             Cancelled { since, until, ..cancelled }
         });
-        Self {
-            waiter: waiter.filter(|waiter| now < waiter.until),
-            cancelled: cancelled.filter(|cancelled| now < cancelled.until),
-        }
+        Self { waiter, cancelled: cancelled.filter(|cancelled| now < cancelled.until) }
     }
 
     /// The owner of this id no longer waits.
@@ -86,7 +84,8 @@ pub(super) fn step(
         let why = format!("waits until {}", time.to_wall(until));
         Err(Hold::Waits { until, why, replaces: None })
     };
-    if let Some(waiter) = &doubt.waiter {
+    // One that is due acts, even if it is not released yet.
+    if let Some(waiter) = doubt.waiter.as_ref().filter(|waiter| now < waiter.until) {
         let answer = if waiter.owner.id == owner.id {
             waits(waiter.until)
         } else {

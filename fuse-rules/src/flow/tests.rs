@@ -1,5 +1,6 @@
 //! The laws of flow control, and the edges of its windows.
 
+mod blow;
 mod counting;
 mod hours;
 mod laws;
@@ -242,7 +243,6 @@ fn an_occurrence_takes_its_places_when_it_resumes() {
         flow,
         hours: None,
         limiter: None,
-        hours: None,
         values: Vec::new(),
         is_sensitive: false,
     };

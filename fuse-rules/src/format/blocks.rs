@@ -25,12 +25,12 @@ impl<'a> Layout<'a> {
         units.bracketed(vec![open], "}", style)
     }
 
-    /// A field, nested block, `from` or condition.
+    /// A field, nested block, `from`, condition, or clause of a fuse.
     pub(super) fn item(&mut self, pair: Pair<'a, Rule>) -> UnitBody<'a> {
         match pair.as_rule() {
             Rule::field => self.field(pair),
             Rule::from_pick => UnitBody::Plain(vec![self.picks(pair)]),
-            Rule::when_clause => self.clause(pair),
+            Rule::when_clause | Rule::blow_clause | Rule::reset_clause => self.clause(pair),
             _ => {
                 let mut docs = Vec::new();
                 for part in pair.into_inner() {

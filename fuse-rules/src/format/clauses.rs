@@ -85,6 +85,7 @@ impl<'a> Layout<'a> {
                 | Rule::send_query
                 | Rule::send_path
                 | Rule::expect_nothing
+                | Rule::expect_fuse
                 | Rule::expect_no
                 | Rule::expect_rule
                 | Rule::expect_reaction

@@ -94,7 +94,9 @@ impl<'a> Layout<'a> {
             match part.as_rule() {
                 Rule::type_expr => docs.extend(self.type_expr(part, true)),
                 Rule::value => docs.push(self.value(part, OperandPosition::Behind)),
-                Rule::block | Rule::event_block => docs.push(self.small_block(part)),
+                Rule::block | Rule::event_block | Rule::fuse_block => {
+                    docs.push(self.small_block(part));
+                }
                 Rule::json_schema => docs.extend(self.words(part.into_inner())),
                 _ => docs.push(self.token(&part)),
             }

@@ -27,6 +27,9 @@ fn rank(pair: &Pair<'_, Rule>) -> u8 {
         Rule::requires_clause => 0,
         Rule::each_clause => 2,
         Rule::let_clause | Rule::when_clause => 3,
+        // What a fuse counts, when it closes, and then its settings.
+        Rule::blow_clause => 0,
+        Rule::reset_clause => 1,
         // The order in which clauses of flow control are passed.
         Rule::during_clause => 4,
         Rule::after_clause => 5,

@@ -191,6 +191,7 @@ fn is_ordered(rule: Rule) -> bool {
         Rule::file
             | Rule::source_decl
             | Rule::event_block
+            | Rule::fuse_block
             | Rule::sensor_decl
             | Rule::rule_decl
             | Rule::reaction_clause

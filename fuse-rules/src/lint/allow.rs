@@ -188,6 +188,8 @@ fn targets(text: &str) -> Vec<Range<usize>> {
                 | Rule::shadow_clause
                 | Rule::trigger_clause
                 | Rule::reaction_clause
+                | Rule::blow_clause
+                | Rule::reset_clause
                 | Rule::field
                 | Rule::nested
                 | Rule::from_pick

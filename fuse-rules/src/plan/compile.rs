@@ -145,6 +145,7 @@ impl<'r> Compiler<'r> {
             flow: clause.flow,
             limiter: clause.limiter.clone(),
             keys: clause.keys.iter().map(|key| self.expr(key)).collect(),
+            hides_keys: clause.hides_keys,
             identity: clause.identity.clone(),
             hours: clause.hours.clone(),
             unless: clause.unless.clone(),

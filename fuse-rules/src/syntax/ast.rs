@@ -1,6 +1,7 @@
 //! The syntax tree of a file: nothing is resolved, and every node keeps its span.
 
 mod flow;
+mod fuses;
 mod operators;
 mod test_blocks;
 
@@ -10,6 +11,7 @@ use jiff::SignedDuration;
 use crate::number::Number;
 use crate::span::Span;
 pub(crate) use flow::{FlowClause, Hours, Limiter, Unless};
+pub(crate) use fuses::{Blow, Reset};
 pub(crate) use operators::{ArithOp, CompareOp, QuantifierKind, TextOp};
 pub(crate) use test_blocks::{Expect, Expected, ExpectedRule, RuleRef, Send, Test, TestStep};
 
@@ -149,6 +151,8 @@ pub(crate) struct Fuse {
     pub(crate) name: Text,
     pub(crate) default_on: bool,
     pub(crate) settings: Option<Block>,
+    pub(crate) blow: Vec<Blow>,
+    pub(crate) resets: Vec<Reset>,
 }
 
 #[derive(Clone, Debug)]

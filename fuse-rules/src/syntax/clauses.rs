@@ -9,7 +9,6 @@ use super::ast::{
 };
 use super::lower::Lower;
 use crate::flow::Flow;
-use crate::literals;
 use crate::span::Span;
 
 impl Lower<'_> {
@@ -171,8 +170,8 @@ impl Lower<'_> {
                     count = Some((part.as_str().parse().unwrap_or(0), self.span(&part)));
                 }
                 Rule::kw_max => is_max = true,
-                Rule::duration | Rule::alien_duration if is_max => max = self.duration(&part),
-                Rule::duration | Rule::alien_duration => duration = self.duration(&part),
+                Rule::duration | Rule::alien_duration if is_max => max = self.duration_of(&part),
+                Rule::duration | Rule::alien_duration => duration = self.duration_of(&part),
                 Rule::unless_part => unless = self.unless(part),
                 _ => {}
             }
@@ -210,20 +209,6 @@ impl Lower<'_> {
             max_span,
             span,
         })
-    }
-
-    /// A duration with its span. `None` if it is invalid, which is reported.
-    fn duration(&mut self, pair: &Pair<'_, Rule>) -> Option<(SignedDuration, Span)> {
-        let span = self.span(pair);
-        let text = match pair.as_rule() {
-            Rule::alien_duration => self.alien_duration(span),
-            _ => pair.as_str().to_owned(),
-        };
-        let parsed = literals::parse_duration(&text);
-        if parsed.is_none() {
-            self.bad_duration(span);
-        }
-        Some((parsed?, span))
     }
 
     fn unless(&mut self, pair: Pair<'_, Rule>) -> Option<Unless> {

@@ -253,12 +253,12 @@ impl<'a> Lower<'a> {
         let doc = self.doc(&pair);
         let mut name = None;
         let mut default_on = None;
-        let mut settings = None;
+        let mut body = None;
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::ident => name = Some(self.name(&part)),
                 Rule::switch => default_on = Some(part.as_str() == "on"),
-                Rule::block => settings = Some(self.block(part)),
+                Rule::fuse_block => body = Some(part),
                 Rule::bad_fuse => {
                     self.bad(&part, Rule::probe_fuse, None);
                     name = part
@@ -271,7 +271,13 @@ impl<'a> Lower<'a> {
                 _ => {}
             }
         }
-        Some(Fuse { doc, name: name?, default_on: default_on?, settings })
+        let (blow, resets) = (Vec::new(), Vec::new());
+        let (name, default_on) = (name?, default_on?);
+        let mut fuse = Fuse { doc, name, default_on, settings: None, blow, resets };
+        if let Some(body) = body {
+            self.fuse_block(body, &mut fuse);
+        }
+        Some(fuse)
     }
 
     fn defaults(&mut self, pair: Pair<'_, Rule>) -> Option<Defaults> {

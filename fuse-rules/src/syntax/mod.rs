@@ -9,6 +9,7 @@ mod clauses;
 mod conditionals;
 mod docs;
 mod expressions;
+mod fuses;
 mod hints;
 mod lower;
 mod nesting;

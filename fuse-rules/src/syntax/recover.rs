@@ -56,6 +56,9 @@ pub(super) fn problem(file: FileId, text: &str, junk: Junk, probe: Rule) -> Diag
         };
         let help = match probe {
             Rule::probe_fuse => Some("add its default, as in `fuse cicd default off`"),
+            Rule::probe_fuse_item if wanted.contains(&"`within`") => {
+                Some("add a duration, as in `blow after 20 actions within 10m`")
+            }
             _ if wanted.contains(&"`within`") => {
                 Some("add a duration, as in `once per body.id within 4h`")
             }
@@ -237,8 +240,14 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::type_field => "a field",
         Rule::type_rest => "`...`",
         Rule::parameter => "a parameter",
-        Rule::kw_fuse => "`fuse`",
+        Rule::kw_fuse | Rule::expect_fuse => "`fuse`",
         Rule::kw_default => "`default`",
+        Rule::kw_blow | Rule::blow_clause => "`blow`",
+        Rule::blow_counts => "`actions` or `failures`",
+        Rule::kw_reset | Rule::reset_clause => "`reset`",
+        Rule::kw_manually => "`manually`",
+        Rule::kw_blown => "`blown`",
+        Rule::fuse_block => "`{`",
         Rule::kw_defaults => "`defaults`",
         Rule::kw_source => "`source`",
         Rule::kw_sensor => "`sensor`",

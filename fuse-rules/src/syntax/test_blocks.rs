@@ -125,6 +125,10 @@ impl Lower<'_> {
     fn expected(&mut self, pair: Pair<'_, Rule>) -> Result<Expected, Dropped> {
         match pair.as_rule() {
             Rule::expect_nothing => return Ok(Expected::NothingElse),
+            Rule::expect_fuse => {
+                let name = pair.into_inner().find(|part| part.as_rule() == Rule::ident);
+                return Ok(Expected::Blown(self.text_of(&name.ok_or(Dropped)?)));
+            }
             Rule::expect_no => {
                 let mut rule = None;
                 let mut reaction = None;

@@ -58,6 +58,12 @@ use "sources.rules"
 # Second line.
 fuse cicd default off
 fuse other default on # trailing
+fuse healing default on {
+  blow after 20 actions within 10m
+  blow after 1 failure within 1h30m, reset after 1h
+  pending = hold
+}
+fuse by-hand default on { blow after 1 action within 1m, reset manually }
 defaults workflow { namespace = "cicd", labels { team = "x" } }
 # Arrivals.
 source alertmanager webhook {
@@ -110,6 +116,7 @@ test "t" {
   send a.b body { c = 1 }
   expect r on gated once { message = "m" }
   expect no r on failure
+  expect fuse healing blown
 }
 "##;
     let (tree, problems) = read(text);

@@ -49,6 +49,13 @@ pub(super) fn tree(file: &File) -> String {
         if let Some(settings) = &fuse.settings {
             out.block(1, settings);
         }
+        for blow in &fuse.blow {
+            out.line(1, &blow.clause.to_string());
+        }
+        for reset in &fuse.resets {
+            let after = reset.after.map(|after| format!("after {}", duration_text(after)));
+            out.line(1, &format!("reset {}", after.as_deref().unwrap_or("manually")));
+        }
     }
     for limiter in &file.limiters {
         out.doc(0, limiter.doc.as_deref());
@@ -147,6 +154,9 @@ impl Tree {
             }
             TestStep::Expect(expect) => match &expect.what {
                 Expected::NothingElse => self.line(depth, "expect nothing else"),
+                Expected::Blown(fuse) => {
+                    self.line(depth, &format!("expect fuse {} blown", fuse.text));
+                }
                 Expected::No(rule, reaction) => {
                     let on = reaction.as_ref().map(|kind| format!(" on {}", kind.text));
                     self.line(depth, &format!("expect no {}{}", rule.text, on.unwrap_or_default()));

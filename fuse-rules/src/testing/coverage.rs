@@ -1,6 +1,7 @@
 //! Coverage of the rules by tests: the outcomes of each rule, and the truth values of each elementary
 //! condition. The reference evaluator reports them.
 
+mod fuses;
 mod impossible;
 
 use std::cell::RefCell;
@@ -22,6 +23,7 @@ use crate::typed::{
     Sensor, Test, TestStep,
 };
 use crate::types::Missing;
+pub use fuses::FuseCoverage;
 pub(crate) use impossible::guarded_atoms;
 
 /// Coverage of a rule set by tests.
@@ -31,6 +33,9 @@ pub struct Coverage {
     pub rules: Vec<RuleCoverage>,
     /// The coverage of each elementary condition, in order of file and position.
     pub atoms: Vec<AtomCoverage>,
+    /// The coverage of each clause that blows a fuse after a number of actions. Those that count failures are left out,
+    /// because no action fails in a test.
+    pub fuses: Vec<FuseCoverage>,
 }
 
 /// The outcomes of a rule that tests covered. Every rule can fire, or, with `shadow`, be in shadow. The other
@@ -122,8 +127,10 @@ impl Coverage {
             (rule.outcomes.len() + rule.flow.len() + rule.reactions.len(), missing)
         });
         let atoms = self.atoms.iter().map(|atom| (atom.possible(), atom.missing().len()));
+        let fuses = self.fuses.iter().map(|fuse| (1, usize::from(!fuse.blew)));
         let (possible, missing) = rules
             .chain(atoms)
+            .chain(fuses)
             .fold((0, 0), |(p, m), (possible, missing)| (p + possible, m + missing));
         (possible, possible - missing)
     }
@@ -150,6 +157,9 @@ impl Coverage {
             for ((_, own), (_, other)) in own.reactions.iter_mut().zip(&other.reactions) {
                 *own |= other;
             }
+        }
+        for (own, other) in self.fuses.iter_mut().zip(&other.fuses) {
+            own.blew |= other.blew;
         }
         for (own, other) in self.atoms.iter_mut().zip(&other.atoms) {
             for (own, other) in [
@@ -243,6 +253,7 @@ impl Tests<'_> {
                 *seen = held.contains(&(rule.name.as_str(), clause.identity.as_str()));
             }
         }
+        fuses::cover(&mut coverage.fuses, &events);
         let seen = seen.into_inner();
         for (atom, [is_true, is_false, is_unknown]) in coverage.atoms.iter_mut().zip(seen) {
             atom.seen_true = Some(is_true);
@@ -316,6 +327,7 @@ fn uncovered(rules: &Rules, tests: &Tests<'_>) -> Coverage {
         }
     }
     coverage.atoms = atoms.into_values().collect();
+    coverage.fuses = fuses::uncovered(&rules.fuses, place);
     coverage
 }
 

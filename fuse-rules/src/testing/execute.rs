@@ -1,6 +1,5 @@
 //! Executes a test: evaluates its events in order, each with its time and the state of the fuses.
 
-use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 
 use super::timeline::Ended;
@@ -9,7 +8,7 @@ use crate::decision::Outcome;
 use crate::decision::{Decision, Evaluation};
 use crate::diagnostic::Diagnostic;
 use crate::event::{DEFAULT_RECEIVED, Event};
-use crate::flow::FlowStates;
+use crate::flow::BlownFuse;
 use crate::fuses::Fuses;
 use crate::span::Span;
 use crate::typed::{Body, Expect, Expected, Send, Test, TestStep};
@@ -19,22 +18,37 @@ pub(super) struct SentEvent<'t> {
     /// Its index among the events of the test.
     pub(super) number: usize,
     pub(super) event: Event<'t>,
+    /// The fuses as the test sets them, with those off that are blown when the event arrives.
     pub(super) fuses: Fuses,
     pub(super) evaluation: Evaluation,
     /// The reactions to the failures of its actions, if they failed.
     pub(super) failures: Vec<Decision>,
     /// What became of the decisions that waited.
     pub(super) ended: Vec<Ended>,
+    /// The fuses that it blows.
+    pub(super) blows: Vec<BlownFuse>,
+    /// The fuses that are blown after it.
+    pub(super) blown: Vec<String>,
 }
 
 impl<'t> SentEvent<'t> {
+    /// An event that is not decided yet.
     pub(super) fn new(
         number: usize,
         event: Event<'t>,
         fuses: Fuses,
         evaluation: Evaluation,
     ) -> Self {
-        Self { number, event, fuses, evaluation, failures: Vec::new(), ended: Vec::new() }
+        Self {
+            number,
+            event,
+            fuses,
+            evaluation,
+            failures: Vec::new(),
+            ended: Vec::new(),
+            blows: Vec::new(),
+            blown: Vec::new(),
+        }
     }
 
     /// The decisions about it, including those about what had to wait.
@@ -60,7 +74,7 @@ impl<'r> Tests<'r> {
         all_decisions: bool,
     ) -> Result<Vec<SentEvent<'t>>, Box<Diagnostic>> {
         let mut events = self.events(test)?;
-        self.play(test, &mut events, &[], &mut |sent| {
+        self.play(test, &mut events, (&[], &[]), &mut |sent| {
             let mut evaluation = match all_decisions {
                 true => self.plan.evaluate_all(&sent.event, &sent.fuses),
                 false => self.plan.evaluate(&sent.event, &sent.fuses),
@@ -231,16 +245,4 @@ pub(super) fn quoted_rules(test: &Test) -> Vec<&str> {
 /// The name of an event for people, by its index.
 pub(super) fn name_of(event: usize) -> String {
     format!("event {}", event + 1)
-}
-
-/// Passes the decisions about an event through flow control.
-pub(super) fn pass(
-    states: &mut FlowStates,
-    name: &str,
-    now: Timestamp,
-    evaluation: &mut Evaluation,
-) {
-    for decision in &mut evaluation.decisions {
-        let _ = decision.pass(states, name, name, now.into());
-    }
 }

@@ -61,6 +61,9 @@ impl Tests<'_> {
                     .label(summary(&others))
                     .help("expect it, or change the rules so that it does not happen")
             }
+            Expected::Blown(fuse) => failed(expect.span, format!("the fuse `{fuse}` is not blown"))
+                .label("after these events")
+                .help("send more events whose actions are let through, or move `at` back"),
             Expected::No(rule) => {
                 let fired: Vec<_> = decisions_of(group, rule, Outcome::Fired).collect();
                 failed(expect.span, format!("`{rule}` fired")).label(summary(&fired))
@@ -198,6 +201,7 @@ impl Tests<'_> {
 pub(super) fn is_met(expect: &Expect, group: &Group<'_, '_>) -> bool {
     match &expect.what {
         Expected::NothingElse => others(group).is_empty() && !is_refused(group),
+        Expected::Blown(fuse) => group.sent.last().is_some_and(|sent| sent.blown.contains(fuse)),
         Expected::No(rule) => decisions_of(group, rule, Outcome::Fired).next().is_none(),
         Expected::Rule(expected) => {
             let hits = hits(group, expected);

@@ -3,6 +3,7 @@
 //!
 //! This module reads no files and starts no threads. The caller provides both.
 
+mod blow;
 mod body_encoder;
 mod coverage;
 mod execute;
@@ -32,7 +33,7 @@ use crate::span::{Files, Span};
 use crate::typed::{self, Body, TestStep};
 pub(crate) use body_encoder::BodyEncoder;
 pub(crate) use coverage::guarded_atoms;
-pub use coverage::{AtomCoverage, Coverage, RuleCoverage};
+pub use coverage::{AtomCoverage, Coverage, FuseCoverage, RuleCoverage};
 use execute::SentEvent;
 pub use mutants::Mutant;
 use scope::{TestScope, Visibility};
@@ -251,7 +252,14 @@ impl<'r> Tests<'r> {
                     .help(format!("write `expect {} on {kind} once {{ … }}`", rule.rule))
             })
         });
-        let flow = flow.chain(reactions);
+        let fuses = coverage.fuses.iter().filter(|fuse| !fuse.blew).map(|fuse| {
+            let message = format!("`{}` never blows fuse `{}` in a test", fuse.clause, fuse.fuse);
+            Diagnostic::warning(Code::E0606, fuse.span, message).label("here").help(format!(
+                "send more events than it lets through, and write `expect fuse {} blown`",
+                fuse.fuse
+            ))
+        });
+        let flow = flow.chain(reactions).chain(fuses);
         let atoms = coverage.atoms.iter().filter_map(|atom| {
             let missing = atom.missing();
             let missing = (!missing.is_empty()).then(|| missing.join(" or "))?;

@@ -1,6 +1,7 @@
 //! Mutation testing. A mutant is a copy of the rules with one small change. If all tests pass with the
 //! change, the mutant survives: no test checks the part that was changed.
 
+mod blow;
 mod equivalence;
 mod flow;
 mod mutations;
@@ -141,25 +142,39 @@ impl Tests<'_> {
         let tests = sending.into_iter().filter_map(|at| baseline.tests.get(at));
         tests.into_iter().find_map(|(number, events)| {
             let test = self.all().get(*number)?;
-            let replayed = self.replay(&mutation.sensors, test, events);
+            let replayed = self.replay(mutation, test, events);
             (!self.passes(test, &replayed)).then_some(*number)
         })
     }
 
-    /// Evaluates the events of a test again with the mutated sensors instead of the original ones.
+    /// Evaluates the events of a test again with the mutated sensors and fuses instead of the original ones.
     fn replay<'t>(
         &self,
-        sensors: &[Sensor],
+        mutation: &Mutation,
         test: &Test,
         events: &[SentEvent<'t>],
     ) -> Vec<SentEvent<'t>> {
+        let sensors = &mutation.sensors;
         let again = |sent: &SentEvent<'t>| {
             let SentEvent { number, event, fuses, evaluation, .. } = sent;
             SentEvent::new(*number, event.clone(), fuses.clone(), evaluation.clone())
         };
         let mut replayed: Vec<_> = events.iter().map(again).collect();
-        self.play(test, &mut replayed, sensors, &mut |sent| {
-            let mut evaluation = sent.evaluation.clone();
+        let quoted = quoted_rules(test);
+        let mutated = (sensors.as_slice(), mutation.fuse.as_slice());
+        self.play(test, &mut replayed, mutated, &mut |sent| {
+            let before = events.get(sent.number).filter(|before| before.fuses == sent.fuses);
+            let mut evaluation = match before {
+                Some(_) => sent.evaluation.clone(),
+                None => {
+                    // Other fuses are blown than with the original rules.
+                    let evaluation = self.plan.evaluate_all(&sent.event, &sent.fuses);
+                    let (event, fuses) = (sent.event.clone(), sent.fuses.clone());
+                    let mut again = SentEvent::new(sent.number, event, fuses, evaluation);
+                    self.explain(&quoted, &mut again);
+                    again.evaluation
+                }
+            };
             for sensor in sensors {
                 evaluation = self.with_mutant(sensor, sent, evaluation);
             }

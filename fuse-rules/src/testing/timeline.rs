@@ -4,10 +4,11 @@
 use jiff::Timestamp;
 
 use super::Tests;
+use super::blow::TestFuses;
 use super::execute::{SentEvent, name_of};
 use crate::decision::{Decision, Evaluation, Outcome};
 use crate::event::DEFAULT_RECEIVED;
-use crate::flow::{Admission, EndedWait, FlowStates, Owner, Wait, WaitEnd};
+use crate::flow::{Admission, BlowingFuse, EndedWait, FlowStates, Owner, Wait, WaitEnd};
 use crate::fuses::{Fuses, PendingActions};
 use crate::semantics;
 use crate::typed::{Rule, Sensor, Test, TestStep};
@@ -42,17 +43,22 @@ struct Timeline<'a, 'r> {
     states: FlowStates,
     /// In the order in which they began to wait.
     waiting: Vec<Waiting>,
+    /// The fuses as the test sets them.
+    given: Fuses,
+    /// Those that can blow.
+    blowing: TestFuses,
+    /// The same, with those off that are blown.
     fuses: Fuses,
     now: Timestamp,
 }
 
 impl Tests<'_> {
-    /// Decides the events of a test in order. The `mutated` sensors take the place of those of the rules.
+    /// Decides the events of a test in order. The `mutated` sensors and fuses take the place of those of the rules.
     pub(super) fn play<'t>(
         &self,
         test: &Test,
         events: &mut [SentEvent<'t>],
-        mutated: &[Sensor],
+        (mutated, fuses): (&[Sensor], &[BlowingFuse]),
         decide: Decide<'_, 't>,
     ) {
         let mut timeline = Timeline {
@@ -60,6 +66,8 @@ impl Tests<'_> {
             mutated,
             states: FlowStates::default(),
             waiting: Vec::new(),
+            given: Fuses::default(),
+            blowing: self.test_fuses(mutated, fuses),
             fuses: Fuses::default(),
             now: DEFAULT_RECEIVED,
         };
@@ -67,15 +75,18 @@ impl Tests<'_> {
         for (step, what) in test.steps.iter().enumerate() {
             match what {
                 TestStep::With { fuse, on } => {
-                    timeline.fuses = std::mem::take(&mut timeline.fuses).set(fuse, *on);
+                    timeline.given = std::mem::take(&mut timeline.given).set(fuse, *on);
+                    timeline.close(std::slice::from_ref(fuse));
                     timeline.fire(step, events);
                 }
                 TestStep::At(time) => {
                     timeline.now = *time;
+                    timeline.close(&[]);
                     timeline.fire(step, events);
                 }
                 TestStep::Send(_) => {
-                    let Some(sent) = events.get(next) else { continue };
+                    let Some(sent) = events.get_mut(next) else { continue };
+                    sent.fuses = timeline.fuses.clone();
                     let evaluation = decide(sent);
                     timeline.send(step, next, events, evaluation);
                     next += 1;
@@ -87,6 +98,11 @@ impl Tests<'_> {
 }
 
 impl Timeline<'_, '_> {
+    /// Closes the blown fuses that the test switched, and those whose time is over.
+    fn close(&mut self, switched: &[String]) {
+        self.fuses = self.blowing.at(self.now, &self.given, switched);
+    }
+
     /// Applies the cancellations of an event, given by index, and then its decisions.
     fn send(
         &mut self,
@@ -103,15 +119,18 @@ impl Timeline<'_, '_> {
                 self.end(step, &ended, events);
             }
         }
-        for decision in &mut evaluation.decisions {
-            let passed = decision.pass(&mut self.states, &name, &name, self.now.into());
-            let Some((wait, ended)) = passed else { continue };
+        let decisions = &mut evaluation.decisions;
+        let passed = self.blowing.pass(&mut self.states, &name, self.now, decisions);
+        for (at, wait, ended) in passed.waits {
             if let Some(ended) = ended {
                 self.end(step, &ended, events);
             }
-            let decision = decision.clone();
-            self.waiting.push(Waiting { wait, event: number, is_held: false, decision });
+            let decision = evaluation.decisions.get(at).cloned();
+            let waits =
+                decision.map(|decision| Waiting { wait, event: number, is_held: false, decision });
+            self.waiting.extend(waits);
         }
+        self.close(&[]);
         let Some(sent) = events.get_mut(number) else { return };
         let time = self.now;
         let reactions =
@@ -119,6 +138,8 @@ impl Timeline<'_, '_> {
         evaluation.decisions.extend(reactions.decisions);
         sent.failures.extend(reactions.failures);
         sent.evaluation = evaluation;
+        sent.blows = passed.blown;
+        sent.blown = self.blowing.blown();
     }
 
     /// Ends a wait before it is due. A rule with several triggers has several decisions that wait together.
@@ -143,12 +164,14 @@ impl Timeline<'_, '_> {
             let due = self.waiting.iter().enumerate().filter(|(_, one)| one.wait.until <= self.now);
             let Some((first, _)) = due.min_by_key(|(_, waiting)| waiting.wait.until) else { break };
             let waiting = self.waiting.remove(first);
+            self.close(&[]);
             match self.gate(&waiting) {
                 Some((PendingActions::Hold, _)) => held.push(Waiting { is_held: true, ..waiting }),
                 Some((PendingActions::Drop, reason)) => {
                     let outcome = Outcome::Gated;
                     let decision = Decision { outcome, reason, action: None, ..waiting.decision };
-                    self.settle(step, (waiting.event, self.now), decision, events);
+                    // It becomes a dead letter, to which nothing reacts.
+                    add(events, waiting.event, Ended { step, decision, is_failure: false });
                 }
                 None => self.resume(step, waiting, events),
             }
@@ -174,7 +197,32 @@ impl Timeline<'_, '_> {
     fn resume(&mut self, step: usize, waiting: Waiting, events: &mut [SentEvent<'_>]) {
         let Waiting { wait, event, is_held, mut decision } = waiting;
         let time = if is_held { self.now } else { wait.until };
-        let (outcome, by, reason) = match self.states.resume(&wait, time.into()) {
+        // A rule with several triggers passes once for all of them.
+        let name = wait.name();
+        let same = self.waiting.iter().filter(|one| one.wait.name() == name).count();
+        let mut blown = Vec::new();
+        let answer = self.blowing.resume(&mut self.states, &wait, same + 1, self.now, &mut blown);
+        if let Some(sent) = events.get_mut(event) {
+            sent.blows.extend(blown);
+        }
+        let admission = match answer {
+            Ok(admission) => admission,
+            Err(why) => {
+                decision.gate(why.clone());
+                let siblings: Vec<Waiting> =
+                    self.waiting.extract_if(.., |one| one.wait.name() == name).collect();
+                self.settle(step, (event, time), decision, events);
+                for Waiting { mut decision, .. } in siblings {
+                    decision.gate(why.clone());
+                    self.settle(step, (event, time), decision, events);
+                }
+                if let Some(last) = events.last_mut() {
+                    last.blown = self.blowing.blown();
+                }
+                return;
+            }
+        };
+        let (outcome, by, reason) = match admission {
             Admission::Passed => {
                 let is_shadow = wait.occurrence.is_shadow;
                 decision.outcome = if is_shadow { Outcome::Shadow } else { Outcome::Fired };

@@ -82,6 +82,8 @@ impl Tests<'_> {
                 }
                 text.push_str("expect nothing else");
             }
+            // The fuse is not blown, and there is no expectation for that.
+            Expected::Blown(_) => {}
             Expected::No(rule) => self.write_rule(rule, None, group, &mut text),
             Expected::Rule(expected) => {
                 self.write_rule(&expected.rule, Some(expected), group, &mut text);

@@ -13,6 +13,8 @@ pub(crate) struct FlowClause<P: Reference = Path> {
     /// The name of the limiter that has its parameters and its state, if it uses one.
     pub(crate) limiter: Option<String>,
     pub(crate) keys: Vec<Expr<P>>,
+    /// Whether its keys are sensitive for another event with which it shares its state.
+    pub(crate) hides_keys: bool,
     /// Identifies the clause among those of its rule; see [`FlowRequest::clause`](crate::flow::FlowRequest).
     pub(crate) identity: String,
     /// The hours of `during`.
@@ -63,7 +65,7 @@ impl<P: Reference> FlowClause<P> {
 
     /// Whether its key contains a sensitive value.
     pub(crate) fn is_sensitive(&self) -> bool {
-        self.keys.iter().any(Expr::is_sensitive)
+        self.hides_keys || self.keys.iter().any(Expr::is_sensitive)
     }
 }
 
@@ -103,7 +105,12 @@ impl Rule {
             each: unless.each.get(1).cloned(),
             lets: Vec::new(),
             when: vec![unless.when.clone()],
-            flow: vec![FlowClause { keys: unless.keys.clone(), unless: None, ..clause.clone() }],
+            flow: vec![FlowClause {
+                keys: unless.keys.clone(),
+                hides_keys: clause.is_sensitive(),
+                unless: None,
+                ..clause.clone()
+            }],
             is_shadow: self.is_shadow,
             triggers: Vec::new(),
             reactions: Vec::new(),

@@ -5,6 +5,7 @@ mod address;
 mod definitions;
 mod display;
 mod flow;
+mod fuse;
 mod outline;
 mod path;
 mod reaction;
@@ -19,7 +20,6 @@ use regex::Regex;
 use rustc_hash::FxHashMap;
 
 use crate::functions::{Function, SearchPattern};
-use crate::fuses::PendingActions;
 pub(crate) use crate::path::{Root, Segment};
 use crate::schema::{BodyShape, FieldType, PathPattern};
 use crate::span::{Files, Span};
@@ -32,6 +32,7 @@ pub(crate) use definitions::Definition;
 pub use definitions::DefinitionKind;
 pub(crate) use display::{Concealed, Shown};
 pub(crate) use flow::{FlowClause, Unless, during_text, may_be_counted, may_be_suppressed};
+pub(crate) use fuse::{Fuse, blowing};
 pub(crate) use path::{Path, Reference};
 pub(crate) use reaction::Reaction;
 pub use references::NameReference;
@@ -60,14 +61,6 @@ pub(crate) struct Rules {
     pub(crate) lets: FxHashMap<Span, Arc<str>>,
     /// The declarations of all names, sorted by the name, if the checker was asked to keep that.
     pub(crate) references: Vec<NameReference>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Fuse {
-    pub(crate) name: String,
-    pub(crate) doc: Option<String>,
-    pub(crate) default_on: bool,
-    pub(crate) pending: PendingActions,
 }
 
 #[derive(Debug)]

@@ -56,6 +56,8 @@ pub(crate) struct Expect {
 pub(crate) enum Expected {
     /// No other rule fires, and no other action is rejected.
     NothingElse,
+    /// This fuse is blown after the events.
+    Blown(String),
     /// This rule does not fire.
     No(String),
     Rule(Box<ExpectedRule>),

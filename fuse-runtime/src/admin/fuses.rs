@@ -28,12 +28,16 @@ struct FuseLine<'r> {
     on: bool,
     /// Where the value comes from.
     origin: &'static str,
-    /// The switch in effect.
+    /// The switch in effect, or that the fuse blew.
     switched: Option<SwitchLine<'r>>,
     /// The value in the rules.
     default: bool,
     /// What happens to pending actions while it is off.
     pending: &'static str,
+    /// When it blows, as in `blow after 20 actions within 10m`.
+    blow: Vec<String>,
+    /// How long after it blew it closes by itself, as in `1h`.
+    reset_after: Option<String>,
     /// The environment variable that sets it.
     variable: String,
     doc: Option<&'r str>,
@@ -115,6 +119,8 @@ fn lines(admin: &Admin, histories: &FuseHistories, is_listed: impl Fn(&str) -> b
             },
             default: fuse.default_on,
             pending: fuse.pending.as_str(),
+            blow: fuse.blow().map(|clause| clause.to_string()).collect(),
+            reset_after: fuse.reset_after.map(lasting),
             variable: variable(fuse.name),
             doc: fuse.doc,
             rules: rules.remove(fuse.name).unwrap_or_default(),
@@ -150,6 +156,9 @@ pub(super) async fn switch(
             return failed(StatusCode::BAD_REQUEST, &why);
         }
     };
+    if to == SwitchPosition::Blown {
+        return failed(StatusCode::BAD_REQUEST, "a fuse blows by itself; switch it `off` instead");
+    }
     let lasts = match lasts.as_deref().map(|text| duration(text, to)).transpose() {
         Ok(lasts) => lasts,
         Err(why) => return failed(StatusCode::BAD_REQUEST, &why),
@@ -197,6 +206,10 @@ pub(super) fn warnings(admin: &Admin) -> Vec<String> {
         let FuseOrigin::Switched(switch) = &state.origin else { return None };
         let until = end(switch, &admin.clock).map(|end| format!(" until {end:.0}"));
         let (until, on) = (until.unwrap_or_default(), on_or_off(state.on));
+        if switch.to == SwitchPosition::Blown {
+            // Why names rules and events.
+            return Some(format!("the fuse `{fuse}` blew at {:.0}: it is off{until}", switch.at));
+        }
         // Who did that, and why, is for those who have a token: `/fuses` shows it.
         Some(format!("the fuse `{fuse}` is switched {on} since {:.0}{until}", switch.at))
     });

@@ -1,12 +1,13 @@
 //! Deciding: evaluates an event, renders its actions, and commits both as a verdict before any action is
 //! fired.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use fuse_rules::flow::FlowRequest;
+use fuse_rules::flow::{Flow, FlowRequest};
 use fuse_rules::{Decided, Decision, Evaluation, Outcome};
 use jiff::Timestamp;
 
@@ -59,7 +60,12 @@ impl Engine {
         let (verdict, missing) = decided
             .await
             .map_err(|error| LedgerError::Invalid(format!("deciding was interrupted: {error}")))?;
+        let (may_blow, gated) = (!verdict.blow.is_empty(), gated(&verdict.decisions));
         let record = self.ledger.decide(verdict).await?;
+        // More than were evaluated as gated: a fuse blew, now or a short time ago.
+        if may_blow && self::gated(&record.decisions) > gated {
+            self.switchboard.blown().await;
+        }
         self.waiters.notify(&record);
         self.metrics.deciding(start.elapsed());
         self.count(&record, &missing, &generation);
@@ -149,13 +155,19 @@ pub(super) fn verdict(
     for decision in &mut evaluation.decisions {
         if replay.is_some_and(|replay| replay.ignore_once) {
             decision.flow.retain(|FlowRequest { flow, .. }| {
-                !(flow.is_once() || flow.counts_matches() || flow.waits())
+                let is_during = matches!(flow, Flow::During { .. });
+                is_during || !(flow.is_once() || flow.counts_matches() || flow.waits())
             });
         }
         reject_unrenderable(decision, triggers, &key);
     }
-    let mut verdict = Verdict::empty(event, generation.plan_hash.clone(), (decided, steady));
-    verdict.cancels = evaluation.cancels;
+    let mut verdict = Verdict::empty(key, generation.plan_hash.clone(), (decided, steady));
+    verdict.received = replay.map_or(event.received, |replay| replay.received);
+    // What an event of the past says about others may be over.
+    if replay.is_none() {
+        verdict.cancels = evaluation.cancels;
+    }
+    verdict.blow = generation.blowing.to_vec();
     verdict.rejected = evaluation.refused;
     verdict.mismatch = evaluation.mismatch;
     for decision in evaluation.decisions {
@@ -174,6 +186,16 @@ pub(super) fn complete(verdict: &mut Verdict, generation: &Generation) {
     }
     // Several triggers of one rule and element are one occurrence.
     verdict.flow.dedup_by(|a, b| a.rule == b.rule && a.owner == b.owner);
+    let required: HashSet<&String> = verdict.requires.values().flatten().collect();
+    verdict.blow.retain(|fuse| required.contains(&fuse.name));
+    if verdict.blow.is_empty() {
+        verdict.flow.retain(|occurrence| !occurrence.requests.is_empty());
+    }
+}
+
+/// How many of these decisions are gated.
+fn gated(decisions: &[DecisionRecord]) -> usize {
+    decisions.iter().filter(|decision| decision.outcome == Outcome::Gated).count()
 }
 
 /// Adds a decision to a verdict, with its action and what it asks of flow control.
@@ -190,8 +212,13 @@ pub(super) fn add_decision(
         Some(failed) => reaction_id(failed, action),
         None => action_id(key, action),
     });
-    let name = format!("event `{}`", key.id);
-    verdict.flow.extend(decision.occurrence(&key.encode(), &name, verdict.received));
+    let (event, name) = (key.encode(), format!("event `{}`", key.id));
+    let received = verdict.received;
+    // A fuse may decide about what has no clause.
+    verdict.flow.extend(match verdict.blow.is_empty() {
+        true => decision.occurrence(&event, &name, received),
+        false => decision.any_occurrence(&event, &name, received),
+    });
     if let (Some(id), Some(action)) = (&id, action) {
         verdict.actions.push((id.clone(), action));
     }

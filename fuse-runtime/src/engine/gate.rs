@@ -67,7 +67,7 @@ impl Gate {
     }
 
     /// The fuses that a rule requires.
-    pub(super) fn required(&self, rule: &str) -> Option<&Vec<String>> {
+    pub(crate) fn required(&self, rule: &str) -> Option<&Vec<String>> {
         self.rules.requires.get(rule)
     }
 

@@ -45,6 +45,7 @@ use crate::ledger::{EventAction, Ledger, LedgerError};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
+use crate::switchboard::Switchboard;
 use crate::tasks::TaskSet;
 use crate::triggers::{Guarded, Readiness, Triggers};
 
@@ -152,6 +153,8 @@ pub(crate) struct Engine {
     pub(crate) waiters: Arc<DecisionWaiters>,
     /// The rules and fuses in use. A reload replaces them.
     pub(crate) active: ActiveGeneration,
+    /// Puts fuses that blew into effect.
+    pub(crate) switchboard: Arc<Switchboard>,
     pub(crate) triggers: Triggers,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,

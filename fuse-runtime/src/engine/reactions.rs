@@ -22,6 +22,7 @@ use crate::ledger::{
     ObservedResult, Permit, Reacted, Verdict,
 };
 use crate::metrics::Metrics;
+use crate::switchboard::Switchboard;
 use crate::triggers::{ActionRequest, Triggers};
 
 /// How many reactions to its decisions one event may have. Each evaluates the event again.
@@ -31,6 +32,7 @@ const MAX_REACTIONS: usize = 250;
 #[derive(Clone)]
 pub(crate) struct Reactions {
     pub(crate) active: ActiveGeneration,
+    pub(crate) switchboard: Arc<Switchboard>,
     pub(crate) triggers: Triggers,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) clock: Clock,
@@ -61,17 +63,19 @@ impl Reactions {
                 causes.extend(ReactionCause::of_outcome(rule, element, *outcome, reason));
             }
         }
-        if causes.is_empty() {
-            return Ok(None);
-        }
-        let left_out = causes.split_off(causes.len().min(MAX_REACTIONS));
         let known: HashSet<_> =
             record.decisions.iter().map(|one| (one.rule.clone(), one.element.clone())).collect();
         let is_new = |cause: &ReactionCause| {
             !known.contains(&(cause.kind.name_for(&cause.rule), cause.element.clone()))
         };
+        let reactions = known.iter().filter(|(rule, _)| ReactionKind::rule_of(rule).is_some());
+        let Some(room) = MAX_REACTIONS.checked_sub(reactions.count()) else { return Ok(None) };
         causes.retain(is_new);
-        let too_many = left_out.first().filter(|cause| is_new(cause)).map(|cause| {
+        if causes.is_empty() {
+            return Ok(None);
+        }
+        let left_out = causes.split_off(causes.len().min(room));
+        let too_many = left_out.first().map(|cause| {
             let why = format!(
                 "the event has {} more reactions than {MAX_REACTIONS}, which is the limit",
                 left_out.len()
@@ -131,7 +135,24 @@ impl Reactions {
             None => format!("{object} ended as {phase}"),
         };
         let request = request(&action);
-        self.to_failure(&request, result.as_str(), &reason, Some(object)).await
+        let verdict = self.to_failure(&request, result.as_str(), &reason, Some(object)).await?;
+        Ok(self.counted(&request, verdict))
+    }
+
+    /// The verdict with the reactions to the failure of an action, to be counted by the fuses of its rule. `None` if
+    /// there is nothing to react to or to count.
+    fn counted(&self, request: &ActionRequest, verdict: Option<Verdict>) -> Option<Verdict> {
+        let generation = self.active.get();
+        let rule = &request.action.rule;
+        // What counts is what rules do, not how they react.
+        let is_reaction = ReactionKind::rule_of(rule).is_some();
+        let blow = if is_reaction { Vec::new() } else { generation.counting_failures(rule) };
+        if blow.is_empty() {
+            return verdict;
+        }
+        let (event, plan) = (request.event.clone(), generation.plan_hash.clone());
+        let new = || Verdict::empty(event, plan, (self.clock.now(), self.clock.steady()));
+        Some(Verdict { blow, ..verdict.unwrap_or_else(new) })
     }
 
     /// The verdict with the reactions to these causes. `None` if there are none.
@@ -153,8 +174,11 @@ impl Reactions {
         Ok(Some(verdict).filter(|verdict| !verdict.decisions.is_empty()))
     }
 
-    /// Counts, logs and starts reactions that were recorded.
+    /// Counts, logs and starts reactions that were recorded, and puts fuses that blew into effect.
     pub(super) async fn start(&self, reacted: Reacted) -> Result<(), LedgerError> {
+        if !reacted.blown.is_empty() {
+            self.switchboard.blown().await;
+        }
         for decision in &reacted.decisions {
             self.metrics.decided(&decision.rule, decision.outcome.as_str());
             if decision.outcome == Outcome::Rejected {
@@ -209,7 +233,7 @@ fn verdict(
     (decided, steady): (Timestamp, Timestamp),
 ) -> Verdict {
     let key = event.key();
-    let mut verdict = Verdict::empty(event, generation.plan_hash.clone(), (decided, steady));
+    let mut verdict = Verdict::empty(event.key(), generation.plan_hash.clone(), (decided, steady));
     for cause in causes {
         for mut decision in evaluate(generation, event, cause) {
             reject_unrenderable(&mut decision, triggers, &key);
@@ -238,6 +262,7 @@ impl Engine {
     pub(crate) fn reactions(&self) -> Reactions {
         Reactions {
             active: self.active.clone(),
+            switchboard: Arc::clone(&self.switchboard),
             triggers: self.triggers.clone(),
             ledger: Arc::clone(&self.ledger),
             clock: self.clock.clone(),
@@ -277,7 +302,8 @@ impl Engine {
                 ..
             } => None,
             ActionState::DeadLettered { kind, reason, .. } => {
-                reactions.to_failure(request, kind.as_str(), reason, None).await?
+                let verdict = reactions.to_failure(request, kind.as_str(), reason, None).await?;
+                reactions.counted(request, verdict)
             }
             _ => None,
         };

@@ -1,5 +1,6 @@
 //! What becomes of actions whose backend fails, by a backend that fails as it is told.
 
+mod blow;
 mod extend;
 mod faults;
 mod gate;
@@ -172,14 +173,21 @@ impl super::Engine {
     /// An engine that does not run.
     pub(crate) fn idle(backend: &impl Backend) -> Arc<Self> {
         let ruleset = Ruleset::parse("x.rules", "", &fuse_rules::Registry::new()).unwrap();
+        let active = ActiveGeneration::new(Generation::new(ruleset, Fuses::default()));
+        let (metrics, clock) =
+            (Arc::new(crate::metrics::Metrics::new()), crate::clock::Clock::system());
+        let (ledger, shared) = (backend.ledger(), Arc::clone(&metrics));
+        let switchboard =
+            crate::switchboard::Switchboard::new(ledger, active.clone(), shared, clock.clone());
         Arc::new(Self {
+            switchboard: Arc::new(switchboard),
             bus: backend.bus(),
             ledger: backend.ledger(),
             waiters: Arc::new(crate::decision_waiters::DecisionWaiters::new(backend.ledger())),
-            active: ActiveGeneration::new(Generation::new(ruleset, Fuses::default())),
+            active,
             triggers: Triggers::new(),
-            metrics: Arc::new(crate::metrics::Metrics::new()),
-            clock: crate::clock::Clock::system(),
+            metrics,
+            clock,
             policy: Policy::default(),
             watcher: Arc::new(|_| {}),
             deciding: tokio::sync::Semaphore::new(super::MAX_DECIDING_KIB as usize),

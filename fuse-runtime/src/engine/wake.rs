@@ -77,7 +77,12 @@ impl Engine {
 
     async fn resume_waits(&self, event: &EventKey) -> Result<(), Interrupted> {
         let time = FlowTime { steady: self.clock.steady(), wall: self.clock.now() };
-        let Woken { decisions, actions, is_unfinished } = self.ledger.wake(event, time).await?;
+        let blowing = self.active.get().blowing.to_vec();
+        let woken = self.ledger.wake(event, time, &blowing).await?;
+        let Woken { decisions, actions, blown, is_unfinished } = woken;
+        if !blown.is_empty() {
+            self.switchboard.blown().await;
+        }
         (self.watcher)(Step::Woken);
         for decision in &decisions {
             let (rule, outcome) = (&decision.rule, decision.outcome.as_str());

@@ -5,7 +5,7 @@ use redb::{ReadableTable as _, WriteTransaction};
 use super::embedded::{asked, write_states};
 use super::read::{ActionRow, DecidedRow, assemble};
 use super::transition::{self, DecidedEvent};
-use super::{EventRecord, LedgerError, Verdict, wake};
+use super::{EventRecord, LedgerError, Verdict, switch_table, wake};
 use crate::store::{
     ACTIONS, DEAD, DECIDED, EVENTS, STATUS, StoreError, UNSETTLED, decode_envelope, put_row,
 };
@@ -38,12 +38,15 @@ pub(super) fn decide(
     }
     let before = asked(transaction, verdict)?;
     let mut states = before.clone();
-    let decided = match transition::decide(verdict, &mut states) {
+    let fuses_before = switch_table::of(transaction, &verdict.blow)?;
+    let mut fuses = fuses_before.clone();
+    let decided = match transition::decide(verdict, &mut states, &mut fuses) {
         Ok(decided) => decided,
         Err(error) => return Ok(Err(error)),
     };
     let DecidedEvent { decisions, actions: fired, waits, ended } = decided;
     write_states(transaction, &before, &states)?;
+    switch_table::write(transaction, &fuses_before, &fuses)?;
     wake::end_all(transaction, &ended)?;
     wake::write_due(transaction, &verdict.event, &[], &waits)?;
     {

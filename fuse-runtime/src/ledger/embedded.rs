@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use fuse_rules::flow::{FlowState, FlowStates, FlowTime};
+use fuse_rules::flow::{BlowingFuse, FlowState, FlowStates, FlowTime};
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
+use super::blow::Blowing;
 use super::pages::Bounds;
 use super::read::{self, ActionRow, Listed};
 use super::transition::{self, DeadEntry, Lists, Transition};
@@ -61,15 +62,18 @@ impl EmbeddedLedger {
             read::listed(transaction, table, after.as_deref(), limit)
         };
         let Listed { actions, damaged } = self.store.read(read).await?;
-        if !damaged.is_empty() {
-            let mut known = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
-            for why in damaged {
-                if known.len() < MAX_KNOWN_DAMAGED && known.insert(why.clone()) {
-                    tracing::error!(why, "an action is not performed: its record cannot be read");
-                }
+        self.report_damage(damaged);
+        Ok(actions)
+    }
+
+    /// Reports records that cannot be read, each once.
+    fn report_damage(&self, damaged: impl IntoIterator<Item = String>) {
+        let mut known = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        for why in damaged {
+            if known.len() < MAX_KNOWN_DAMAGED && known.insert(why.clone()) {
+                tracing::error!(why, "an action is not performed: its record cannot be read");
             }
         }
-        Ok(actions)
     }
 
     /// Changes the state of an action. The store belongs to one process, so that no permit expires.
@@ -172,9 +176,26 @@ impl Ledger for EmbeddedLedger {
         Ok(self.store.read(move |transaction| wake::due(transaction, now, limit)).await?)
     }
 
-    async fn wake(&self, event: &EventKey, time: FlowTime) -> Result<Woken, LedgerError> {
-        let event = event.clone();
-        Ok(self.store.write(move |transaction| wake::wake(transaction, &event, time)).await?)
+    async fn wake(
+        &self,
+        event: &EventKey,
+        time: FlowTime,
+        blow: &[BlowingFuse],
+    ) -> Result<Woken, LedgerError> {
+        let (of, blow) = (event.clone(), blow.to_vec());
+        let work = move |transaction: &WriteTransaction| {
+            wake::wake(transaction, &of, Blowing { fuses: &blow, time })
+        };
+        match self.store.write(work).await {
+            // It must not hold up the others.
+            Err(StoreError::Damaged(why)) => {
+                let of = event.clone();
+                self.store.write(move |transaction| wake::forget(transaction, &of)).await?;
+                self.report_damage([why]);
+                Ok(Woken::default())
+            }
+            woken => Ok(woken?),
+        }
     }
 
     async fn finish_waking(&self, event: &EventKey) -> Result<(), LedgerError> {
@@ -246,7 +267,8 @@ impl Ledger for EmbeddedLedger {
             states(&transaction.open_table(FLOW)?, flow::keys(&asking))
         };
         let mut states = self.store.read(read).await?;
-        Ok(transition::decide(verdict, &mut states)?.decisions)
+        let mut fuses = self.store.read(switch_table::read).await?;
+        Ok(transition::decide(verdict, &mut states, &mut fuses)?.decisions)
     }
 
     async fn operate(
@@ -289,7 +311,7 @@ pub(super) fn asked(
     transaction: &WriteTransaction,
     verdict: &Verdict,
 ) -> Result<FlowStates, StoreError> {
-    match verdict.flow.is_empty() && verdict.cancels.is_empty() {
+    match verdict.flow.is_empty() && verdict.cancels.is_empty() && verdict.blow.is_empty() {
         true => Ok(FlowStates::default()),
         false => states(&transaction.open_table(FLOW)?, flow::keys(verdict)),
     }

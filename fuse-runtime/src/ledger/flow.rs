@@ -1,11 +1,13 @@
 //! Passes the occurrences of a verdict through flow control. This module does no I/O: the caller reads the states of the
 //! keys that the verdict asks for, and writes those that changed together with the decision.
 
-use fuse_rules::flow::{Admission, EndedWait, FlowStates, FlowTime, Occurrence, Owner, Wait};
+use fuse_rules::flow::{
+    Admission, BlowingFuse, EndedWait, FlowStates, FlowTime, Occurrence, Owner, Wait,
+};
 use fuse_rules::{Action, Outcome};
 
 use super::waits::{self, WaitRecord};
-use super::{DecisionRecord, Verdict};
+use super::{DecisionRecord, FuseHistories, Verdict, blow};
 
 /// The decisions and actions of a verdict after flow control.
 pub(super) struct Applied {
@@ -20,12 +22,18 @@ pub(super) struct Applied {
 /// The keys of the states that decide about a verdict.
 pub(super) fn keys(verdict: &Verdict) -> impl Iterator<Item = String> {
     let asked = verdict.flow.iter().flat_map(Occurrence::keys);
-    asked.chain(verdict.cancels.iter().map(|one| one.request.state_key(&one.rule)))
+    let cancelled = verdict.cancels.iter().map(|one| one.request.state_key(&one.rule));
+    asked.chain(cancelled).chain(verdict.blow.iter().flat_map(BlowingFuse::keys))
 }
 
 /// Passes the occurrences of a verdict through flow control, in their order. The decisions about one that does not pass
-/// are counted or suppressed, and its actions dropped. Before that, the event ends the waits that it cancels.
-pub(super) fn apply(verdict: &Verdict, states: &mut FlowStates) -> Applied {
+/// are gated, counted or suppressed, and its actions dropped; or they wait. Before that, the event ends the waits that it
+/// cancels. `fuses` are the last changes of the fuses that may blow.
+pub(super) fn apply(
+    verdict: &Verdict,
+    states: &mut FlowStates,
+    fuses: &mut FuseHistories,
+) -> Applied {
     let mut decisions = verdict.decisions.clone();
     let mut actions = verdict.actions.clone();
     let time = FlowTime { steady: verdict.steady, wall: verdict.decided };
@@ -43,29 +51,28 @@ pub(super) fn apply(verdict: &Verdict, states: &mut FlowStates) -> Applied {
         if !decisions.iter().any(governs) {
             continue;
         }
-        let (outcome, reason) = match states.admit(occurrence, time) {
-            Admission::Passed => continue,
-            Admission::Counted { why, .. } => (Outcome::Counted, why),
-            Admission::Suppressed { why, .. } => (Outcome::Suppressed, why),
-            Admission::Cancelled { why, .. } => (Outcome::Cancelled, why),
-            Admission::Waiting { by, until, why, ended: replaced } => {
+        let is_its = |action: &Action| {
+            action.rule == occurrence.rule && action.element == occurrence.element
+        };
+        let count = actions.iter().filter(|(_, action)| is_its(action)).count();
+        let (outcome, reason) = match blow::admit(verdict, occurrence, count, states, fuses) {
+            Ok(Admission::Passed) => continue,
+            Ok(Admission::Counted { why, .. }) => (Outcome::Counted, why),
+            Ok(Admission::Suppressed { why, .. }) => (Outcome::Suppressed, why),
+            Ok(Admission::Cancelled { why, .. }) => (Outcome::Cancelled, why),
+            Ok(Admission::Waiting { by, until, why, ended: replaced }) => {
                 // The one whose place it takes may be another element of this event.
                 ended.extend(replaced.filter(|one| !waits::end(&mut decisions, &mut waits, one)));
                 let occurrence = occurrence.clone();
-                let rule = &occurrence.rule;
+                let requires = verdict.requires.get(&occurrence.rule);
                 waits.push(WaitRecord {
-                    requires: verdict.requires.get(rule).cloned().unwrap_or_default(),
-                    actions: actions
-                        .iter()
-                        .filter(|(_, action)| {
-                            action.rule == *rule && action.element == occurrence.element
-                        })
-                        .cloned()
-                        .collect(),
+                    requires: requires.cloned().unwrap_or_default(),
+                    actions: actions.iter().filter(|(_, action)| is_its(action)).cloned().collect(),
                     wait: Wait { occurrence, clause: by, since: time.steady, until },
                 });
                 (Outcome::Waiting, why)
             }
+            Err(why) => (Outcome::Gated, why),
         };
         for decision in decisions.iter_mut().filter(|decision| governs(decision)) {
             decision.outcome = outcome;
@@ -76,9 +83,7 @@ pub(super) fn apply(verdict: &Verdict, states: &mut FlowStates) -> Applied {
             }
         }
         // A rule with several triggers has several actions.
-        actions.retain(|(_, action)| {
-            action.rule != occurrence.rule || action.element != occurrence.element
-        });
+        actions.retain(|(_, action)| !is_its(action));
     }
     Applied { decisions, actions, waits, ended }
 }

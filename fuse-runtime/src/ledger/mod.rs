@@ -5,6 +5,7 @@
 //! before any action is fired. When the event is handled again, after a crash or a reload of the
 //! rules, the engine gets that record and continues from it.
 
+pub(crate) mod blow;
 mod content;
 pub(crate) mod dead;
 mod decide;
@@ -31,7 +32,7 @@ mod wake;
 mod tests;
 
 use async_trait::async_trait;
-use fuse_rules::flow::FlowTime;
+use fuse_rules::flow::{BlowingFuse, FlowTime};
 use jiff::Timestamp;
 
 use crate::event::EventKey;
@@ -104,6 +105,7 @@ pub use waits::WaitRecord;
 ///     actions: vec![("a1".into(), action)],
 ///     requires: BTreeMap::new(),
 ///     flow: Vec::new(),
+///     blow: Vec::new(),
 ///     received: now,
 ///     cancels: Vec::new(),
 /// };
@@ -247,13 +249,19 @@ pub trait Ledger: Send + Sync + 'static {
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Due, LedgerError>;
 
     /// Resumes the waits of an event that are due, in one commit. Their decisions become `fired` and their actions are
-    /// released, or a later clause of flow control holds them back. Calling it again changes nothing more. If the event was
+    /// released, or a clause of flow control holds them back, or they blow one of the fuses `blow` that their rule required,
+    /// as in [`Ledger::decide`]. Calling it again changes nothing more. If the event was
     /// pruned, there is nothing to do.
     ///
     /// # Errors
     ///
     /// Only those of a closed ledger and of storage.
-    async fn wake(&self, event: &EventKey, time: FlowTime) -> Result<Woken, LedgerError>;
+    async fn wake(
+        &self,
+        event: &EventKey,
+        time: FlowTime,
+        blow: &[BlowingFuse],
+    ) -> Result<Woken, LedgerError>;
 
     /// Records that the reactions to the decisions of a woken event are on record.
     ///

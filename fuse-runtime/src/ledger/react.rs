@@ -1,11 +1,15 @@
 //! Recording reactions in the state folder.
 
+use fuse_rules::flow::FlowStates;
 use redb::{ReadableTable as _, WriteTransaction};
 
 use super::embedded::{action_of, asked, write_action, write_states};
 use super::read::{ActionRow, DecidedRow};
 use super::transition::{self, DeadEntry, Transition};
-use super::{ActionRecord, EventAction, LedgerError, Observed, Reacted, Verdict, wake};
+use super::{
+    ActionRecord, EventAction, FuseHistories, LedgerError, Observed, Reacted, Verdict, blow,
+    switch_table, wake,
+};
 use crate::event::EventKey;
 use crate::store::{ACTIONS, DEAD, DECIDED, HELD, STATUS, StoreError, UNSETTLED, get_row, put_row};
 
@@ -49,7 +53,7 @@ pub(super) fn react(
         }
     }
     put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
-    Ok(Ok(Reacted { decisions: reactions.decisions, actions: added }))
+    Ok(Ok(Reacted { decisions: reactions.decisions, actions: added, blown: Vec::new() }))
 }
 
 /// Adds actions that are off the bus to the record of an event.
@@ -87,11 +91,32 @@ pub(super) fn settle_and_react(
         Ok(changed) => changed,
         Err(error) => return Ok(Err(error)),
     };
-    let reacted = react(transaction, verdict)?;
-    if let (Ok(_), Some(changed)) = (&reacted, changed) {
+    let mut reacted = react(transaction, verdict)?;
+    if let (Ok(reacted), Some(changed)) = (&mut reacted, changed) {
         write_action(transaction, event, &record, &changed)?;
+        reacted.blown = count(transaction, verdict, |states, fuses| {
+            blow::settled(verdict, &changed, &changed.state, states, fuses)
+        })?;
     }
     Ok(reacted)
+}
+
+/// Counts a failure for the fuses of a verdict. Returns those that blow.
+fn count(
+    transaction: &WriteTransaction,
+    verdict: &Verdict,
+    count: impl FnOnce(&mut FlowStates, &mut FuseHistories) -> Vec<String>,
+) -> Result<Vec<String>, StoreError> {
+    if verdict.blow.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (states_before, fuses_before) =
+        (asked(transaction, verdict)?, switch_table::of(transaction, &verdict.blow)?);
+    let (mut states, mut fuses) = (states_before.clone(), fuses_before.clone());
+    let blown = count(&mut states, &mut fuses);
+    write_states(transaction, &states_before, &states)?;
+    switch_table::write(transaction, &fuses_before, &fuses)?;
+    Ok(blown)
 }
 
 /// Records the state of an object with the reactions to it, if the state changed. If it fails, nothing was written.
@@ -107,9 +132,12 @@ pub(super) fn observe_and_react(
     let Some(changed) = transition::observe(&record, observed) else {
         return Ok(Ok((false, Reacted::default())));
     };
-    let reacted = react(transaction, verdict)?;
-    if reacted.is_ok() {
+    let mut reacted = react(transaction, verdict)?;
+    if let Ok(reacted) = &mut reacted {
         write_action(transaction, event, &record, &changed)?;
+        reacted.blown = count(transaction, verdict, |states, fuses| {
+            blow::observed(verdict, &changed, observed, states, fuses)
+        })?;
     }
     Ok(reacted.map(|reacted| (true, reacted)))
 }

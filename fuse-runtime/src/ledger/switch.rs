@@ -18,6 +18,8 @@ pub enum SwitchPosition {
     Off,
     /// Back to the value of the configuration or the rules.
     Reset,
+    /// Off, because it blew. No person switches a fuse to that.
+    Blown,
 }
 
 impl SwitchPosition {
@@ -25,17 +27,18 @@ impl SwitchPosition {
     pub fn value(self) -> Option<bool> {
         match self {
             Self::On => Some(true),
-            Self::Off => Some(false),
+            Self::Off | Self::Blown => Some(false),
             Self::Reset => None,
         }
     }
 
-    /// Its name: `on`, `off` or `reset`.
+    /// Its name: `on`, `off`, `reset` or `blown`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::On => "on",
             Self::Off => "off",
             Self::Reset => "reset",
+            Self::Blown => "blown",
         }
     }
 }
@@ -52,9 +55,9 @@ pub struct FuseSwitch {
     /// The steady time at which it ends by itself. `None` if a person has to end it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// Who switched it: the name of a token, or a user.
+    /// Who switched it: the name of a token, or a user; `fuse` for a fuse that blew.
     pub by: String,
-    /// The reason that this person gave. May be empty.
+    /// The reason that this person gave, which may be empty; or why the fuse blew.
     pub reason: String,
 }
 
@@ -136,9 +139,12 @@ mod tests {
     }
 
     fn switches() -> impl Strategy<Value = Vec<FuseSwitch>> {
-        use SwitchPosition::{Off, On, Reset};
-        let one =
-            (prop::sample::select(vec![On, Off, Reset]), 0_i64..50, prop::option::of(1_i64..50));
+        use SwitchPosition::{Blown, Off, On, Reset};
+        let one = (
+            prop::sample::select(vec![On, Off, Reset, Blown]),
+            0_i64..50,
+            prop::option::of(1_i64..50),
+        );
         prop::collection::vec(one, 0..60).prop_map(|all| {
             let switch =
                 |(index, (to, since, lasts)): (usize, (SwitchPosition, i64, Option<i64>))| {
@@ -167,7 +173,7 @@ mod tests {
             let expected = all.last().and_then(|last| match last.to {
                 _ if last.until.is_some_and(|until| until <= at(now)) => None,
                 SwitchPosition::On => Some(true),
-                SwitchPosition::Off => Some(false),
+                SwitchPosition::Off | SwitchPosition::Blown => Some(false),
                 SwitchPosition::Reset => None,
             });
             prop_assert_eq!(history.in_effect(at(now)).map(|(on, _)| on), expected);

@@ -1,5 +1,6 @@
 //! The changes of fuses at run time, in the state folder.
 
+use fuse_rules::flow::BlowingFuse;
 use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
 
 use super::{FuseHistories, FuseHistory, FuseSwitch};
@@ -16,6 +17,37 @@ pub(super) fn record(
         true => put_row(&mut table, fuse, &history),
         false => Ok(()),
     }
+}
+
+/// The last changes of these fuses.
+pub(super) fn of(
+    transaction: &WriteTransaction,
+    blow: &[BlowingFuse],
+) -> Result<FuseHistories, StoreError> {
+    let mut histories = FuseHistories::new();
+    if blow.is_empty() {
+        return Ok(histories);
+    }
+    let table = transaction.open_table(FUSES)?;
+    for fuse in blow {
+        let history = readable(get_row(&table, fuse.name.as_str()))?;
+        histories.insert(fuse.name.clone(), history);
+    }
+    Ok(histories)
+}
+
+/// Writes the changes of fuses that blew.
+pub(super) fn write(
+    transaction: &WriteTransaction,
+    before: &FuseHistories,
+    after: &FuseHistories,
+) -> Result<(), StoreError> {
+    for (fuse, history) in after {
+        if before.get(fuse) != Some(history) {
+            put_row(&mut transaction.open_table(FUSES)?, fuse.as_str(), history)?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn read(transaction: &ReadTransaction) -> Result<FuseHistories, StoreError> {

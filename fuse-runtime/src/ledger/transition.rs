@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use super::flow::{self, Applied};
 use super::waits::WaitRecord;
 use super::{
-    ActionRecord, ActionState, Attempt, DecisionRecord, EventRecord, LedgerError, Observed,
-    ObservedResult, Verdict,
+    ActionRecord, ActionState, Attempt, DecisionRecord, EventRecord, FuseHistories, LedgerError,
+    Observed, ObservedResult, Verdict,
 };
 use crate::event::EventKey;
 
@@ -64,15 +64,17 @@ pub(crate) struct DecidedEvent {
 }
 
 /// Decides an event that is accepted and undecided. `states` are those of flow control
-/// for the keys that the verdict asks for; they change with the decision.
+/// for the keys that the verdict asks for, and `fuses` the last changes of the fuses that may blow; they change with the
+/// decision.
 pub(crate) fn decide(
     verdict: &Verdict,
     states: &mut FlowStates,
+    fuses: &mut FuseHistories,
 ) -> Result<DecidedEvent, LedgerError> {
     if let Some(problem) = contradiction(verdict) {
         return Err(LedgerError::Invalid(problem));
     }
-    let Applied { decisions, actions, waits, ended } = flow::apply(verdict, states);
+    let Applied { decisions, actions, waits, ended } = flow::apply(verdict, states, fuses);
     let actions = actions
         .into_iter()
         .map(|(id, action)| {
@@ -113,8 +115,9 @@ pub(crate) fn react(
         decisions.iter().filter_map(|decision| decision.action.as_deref()).collect();
     let actions = verdict.actions.iter().filter(|(id, _)| named.contains(id.as_str()));
     let actions = actions.cloned().collect();
-    let verdict = Verdict { decisions, actions, ..verdict.clone() };
-    let mut reactions = decide(&verdict, states)?;
+    // Fuses do not count reactions.
+    let verdict = Verdict { decisions, actions, blow: Vec::new(), ..verdict.clone() };
+    let mut reactions = decide(&verdict, states, &mut FuseHistories::new())?;
     let actions = reactions.actions.into_iter();
     reactions.actions = actions.map(|action| off_bus(action, verdict.steady)).collect();
     Ok(reactions)

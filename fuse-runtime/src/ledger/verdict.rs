@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use fuse_rules::Action;
-use fuse_rules::flow::{Cancellation, Occurrence};
+use fuse_rules::flow::{BlowingFuse, Cancellation, Occurrence};
 use jiff::Timestamp;
 
 use super::{DecisionRecord, EventAction};
-use crate::event::{Envelope, EventKey};
+use crate::event::EventKey;
 
 /// The reactions that were added to the record of an event.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,6 +16,8 @@ pub struct Reacted {
     pub decisions: Vec<DecisionRecord>,
     /// Their actions.
     pub actions: Vec<EventAction>,
+    /// The fuses that the failure blew.
+    pub blown: Vec<String>,
 }
 
 /// What became of the waits of an event that were due.
@@ -26,6 +28,8 @@ pub struct Woken {
     /// The actions that were released. They are recorded as [`ActionState::Waiting`](super::ActionState::Waiting) until
     /// the time at which they were due, off the bus.
     pub actions: Vec<EventAction>,
+    /// The fuses that blew.
+    pub blown: Vec<String>,
     /// Whether the caller has to record the reactions to the decisions of the event, and then call
     /// [`Ledger::finish_waking`](super::Ledger::finish_waking).
     pub is_unfinished: bool,
@@ -69,6 +73,14 @@ pub struct Verdict {
     /// decisions become `counted`, `suppressed` or `waiting`, and their actions are dropped or wait. Of two occurrences with one key, the
     /// first asks first. The ledger keeps the states of flow control, which change in the same commit.
     pub flow: Vec<Occurrence>,
+    /// The fuses that may blow. [`Ledger::decide`](super::Ledger::decide) counts the actions of those that are required,
+    /// by [`Verdict::requires`]; the occurrence with the action that is too many becomes `gated`, and its fuse is recorded
+    /// as blown in the same commit. The occurrences after it are gated too, like those that are committed while the fuse is
+    /// off. [`Ledger::settle_and_react`](super::Ledger::settle_and_react) and
+    /// [`Ledger::observe_and_react`](super::Ledger::observe_and_react) count the failure of their action for all of them.
+    ///
+    /// An occurrence whose fuses may blow must be in `flow`, even if it has to pass no clause.
+    pub blow: Vec<BlowingFuse>,
     /// When the event was received. Events may be decided in another order.
     pub received: Timestamp,
     /// The `still` clauses whose waits the event ends. They come before the occurrences.
@@ -78,12 +90,12 @@ pub struct Verdict {
 impl Verdict {
     /// A verdict without decisions.
     pub(crate) fn empty(
-        event: &Envelope,
+        event: EventKey,
         plan: String,
         (decided, steady): (Timestamp, Timestamp),
     ) -> Self {
         Self {
-            event: event.key(),
+            event,
             plan,
             decided,
             steady,
@@ -93,7 +105,8 @@ impl Verdict {
             actions: Vec::new(),
             requires: BTreeMap::new(),
             flow: Vec::new(),
-            received: event.received,
+            blow: Vec::new(),
+            received: decided,
             cancels: Vec::new(),
         }
     }

@@ -1,12 +1,13 @@
 //! Decisions that wait: how they are recorded, resumed and ended. Like `transition.rs`, this module does no I/O.
 
-use fuse_rules::flow::{Admission, EndedWait, FlowStates, FlowTime, Occurrence, Wait, WaitEnd};
+use fuse_rules::flow::{Admission, EndedWait, FlowStates, Occurrence, Wait, WaitEnd};
 use fuse_rules::{Action, Outcome};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::blow::{self, Blowing};
 use super::transition::off_bus;
-use super::{ActionRecord, DecisionRecord};
+use super::{ActionRecord, DecisionRecord, FuseHistories};
 
 /// An occurrence that waits, with the actions that it becomes. They are recorded only here until it is released, so that
 /// nothing performs them.
@@ -57,31 +58,35 @@ pub(crate) fn is_due(waits: &[WaitRecord], now: Timestamp) -> bool {
     waits.iter().any(|one| one.wait.until <= now)
 }
 
-/// Resumes the waits of an event that are due, the earliest first. `states` are those of flow control for their clauses.
+/// Resumes the waits of an event that are due, the earliest first. `states` are those of flow control for their clauses,
+/// and `histories` the last changes of the fuses that can blow.
 pub(crate) fn resume(
-    decisions: &mut [DecisionRecord],
-    waits: &mut Vec<WaitRecord>,
+    (decisions, waits): (&mut [DecisionRecord], &mut Vec<WaitRecord>),
     states: &mut FlowStates,
-    time: FlowTime,
+    histories: &mut FuseHistories,
+    blowing: Blowing<'_>,
 ) -> Resumed {
+    let time = blowing.time;
     let mut due: Vec<WaitRecord> =
         waits.extract_if(.., |one| one.wait.until <= time.steady).collect();
     due.sort_by_key(|one| one.wait.until);
     let mut resumed = Resumed::default();
     for record in due {
         let occurrence = &record.wait.occurrence;
-        let admission = states.resume(&record.wait, time);
+        let wait = (&record.wait, record.requires.as_slice());
+        let admission = blow::resume(blowing, wait, record.actions.len(), states, histories);
         let mut actions = record.actions.iter();
         for decision in decisions.iter_mut().filter(|decision| record.governs(decision)) {
             (decision.outcome, decision.reason) = match &admission {
-                Admission::Passed if occurrence.is_shadow => {
+                Ok(Admission::Passed) if occurrence.is_shadow => {
                     (Outcome::Shadow, RELEASED_IN_SHADOW.to_owned())
                 }
-                Admission::Passed => (Outcome::Fired, RELEASED.to_owned()),
-                Admission::Counted { why, .. } => (Outcome::Counted, why.clone()),
-                Admission::Suppressed { why, .. } => (Outcome::Suppressed, why.clone()),
-                Admission::Cancelled { why, .. } => (Outcome::Cancelled, why.clone()),
-                Admission::Waiting { why, .. } => (Outcome::Waiting, why.clone()),
+                Ok(Admission::Passed) => (Outcome::Fired, RELEASED.to_owned()),
+                Ok(Admission::Counted { why, .. }) => (Outcome::Counted, why.clone()),
+                Ok(Admission::Suppressed { why, .. }) => (Outcome::Suppressed, why.clone()),
+                Ok(Admission::Cancelled { why, .. }) => (Outcome::Cancelled, why.clone()),
+                Ok(Admission::Waiting { why, .. }) => (Outcome::Waiting, why.clone()),
+                Err(why) => (Outcome::Gated, why.clone()),
             };
             match decision.outcome {
                 Outcome::Fired => decision.action = actions.next().map(|(id, _)| id.clone()),
@@ -91,7 +96,7 @@ pub(crate) fn resume(
             resumed.decisions.push(decision.clone());
         }
         match admission {
-            Admission::Passed => {
+            Ok(Admission::Passed) => {
                 let released = record.actions.into_iter().map(|(id, action)| {
                     let action = ActionRecord::new(id, action, record.requires.clone());
                     // So that those that were due first are performed first.
@@ -99,7 +104,7 @@ pub(crate) fn resume(
                 });
                 resumed.actions.extend(released);
             }
-            Admission::Waiting { by, until, ended, .. } => {
+            Ok(Admission::Waiting { by, until, ended, .. }) => {
                 let wait = Wait { clause: by, since: time.steady, until, ..record.wait };
                 waits.push(WaitRecord { wait, ..record });
                 if let Some(ended) = ended
@@ -108,9 +113,7 @@ pub(crate) fn resume(
                     resumed.ended.push(ended);
                 }
             }
-            Admission::Counted { .. }
-            | Admission::Suppressed { .. }
-            | Admission::Cancelled { .. } => {}
+            Ok(_) | Err(_) => {}
         }
     }
     resumed

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fuse_rules::ReactionKind;
-use fuse_rules::flow::{EndedWait, FlowTime, Occurrence};
+use fuse_rules::flow::{BlowingFuse, EndedWait, Occurrence};
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
 
+use super::blow::Blowing;
 use super::embedded::{states, write_states};
 use super::react::add_actions;
 use super::read::DecidedRow;
 use super::waits::{self, Resumed, WaitRecord};
-use super::{Due, Woken};
+use super::{Due, Woken, blow, switch_table};
 use crate::event::EventKey;
 use crate::store::{DECIDED, DUE, EventStatus, FLOW, STATUS, StoreError, WOKEN, get_row, put_row};
 
@@ -52,8 +53,9 @@ pub(super) fn due(
 pub(super) fn wake(
     transaction: &WriteTransaction,
     event: &EventKey,
-    time: FlowTime,
+    blowing: Blowing<'_>,
 ) -> Result<Woken, StoreError> {
+    let time = blowing.time;
     let key = event.encode();
     let is_unfinished = transaction.open_table(WOKEN)?.get(key.as_str())?.is_some();
     let row: Option<DecidedRow> = get_row(&transaction.open_table(DECIDED)?, &key)?;
@@ -62,12 +64,17 @@ pub(super) fn wake(
     };
     let due = row.waits.iter().filter(|one| one.wait.until <= time.steady);
     let keys = due.flat_map(|one| Occurrence::keys(&one.wait.occurrence));
+    let keys = keys.chain(blowing.fuses.iter().flat_map(BlowingFuse::keys));
     let before = states(&transaction.open_table(FLOW)?, keys)?;
     let mut after = before.clone();
     let waited = row.waits.clone();
+    let fuses_before = switch_table::of(transaction, blowing.fuses)?;
+    let mut fuses = fuses_before.clone();
+    let waiting = (row.decisions.as_mut_slice(), &mut row.waits);
     let Resumed { decisions, actions, ended } =
-        waits::resume(&mut row.decisions, &mut row.waits, &mut after, time);
+        waits::resume(waiting, &mut after, &mut fuses, blowing);
     write_states(transaction, &before, &after)?;
+    switch_table::write(transaction, &fuses_before, &fuses)?;
     write_due(transaction, event, &waited, &row.waits)?;
     let released = add_actions(transaction, event, &mut row, actions)?;
     put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
@@ -77,7 +84,16 @@ pub(super) fn wake(
         transaction.open_table(WOKEN)?.insert(key.as_str(), ())?;
     }
     let is_unfinished = is_unfinished || may_react;
-    Ok(Woken { decisions, actions: released, is_unfinished })
+    let blown = blow::changed(&fuses_before, &fuses);
+    Ok(Woken { decisions, actions: released, blown, is_unfinished })
+}
+
+/// Forgets that an event has something to do, because its record cannot be read.
+pub(super) fn forget(transaction: &WriteTransaction, event: &EventKey) -> Result<(), StoreError> {
+    let key = event.encode();
+    transaction.open_table(WOKEN)?.remove(key.as_str())?;
+    transaction.open_table(DUE)?.retain(|_, of| of != key)?;
+    Ok(())
 }
 
 /// The reactions to the decisions of an event that was woken are on record.
@@ -96,7 +112,11 @@ pub(super) fn end_all(
         by_event.entry(one.wait.event()).or_default().push(one);
     }
     for (key, ended) in by_event {
-        let row: Option<DecidedRow> = get_row(&transaction.open_table(DECIDED)?, key)?;
+        let row: Option<DecidedRow> = match get_row(&transaction.open_table(DECIDED)?, key) {
+            // The damage is that of another event, which is reported when it is due.
+            Err(StoreError::Damaged(_)) => None,
+            row => row?,
+        };
         let Some((mut row, event)) = row.zip(EventKey::decode(key)) else { continue };
         let waited = row.waits.clone();
         for one in ended {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use fuse_rules::comparison::{ChangedRule, ReconfiguredEvent, RuleComparison};
 use fuse_rules::inventory::FuseInfo;
-use fuse_rules::{LoadError, PendingActions, Ruleset};
+use fuse_rules::{LoadError, Ruleset};
 use fuse_runtime::Config;
 use serde_json::{Value, json};
 
@@ -81,26 +81,32 @@ fn addresses(ruleset: &Ruleset) -> BTreeSet<String> {
     ruleset.events().map(address).collect()
 }
 
-/// Fuses that are new or gone, or whose default or `pending` differs.
+/// Fuses that are new or gone, or whose default, `pending`, `blow` or `reset` differs.
 fn fuses(old: &Ruleset, new: &Ruleset) -> Vec<String> {
-    let settings = |ruleset: &Ruleset| -> BTreeMap<String, (bool, PendingActions)> {
-        let value = |fuse: FuseInfo<'_>| (fuse.name.to_owned(), (fuse.default_on, fuse.pending));
-        ruleset.fuses().map(value).collect()
-    };
-    let (was, is) = (settings(old), settings(new));
-    let names: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+    let (was, is) = (by_name(old), by_name(new));
+    let names: BTreeSet<&str> = was.keys().chain(is.keys()).copied().collect();
     let state = |on: bool| if on { "on" } else { "off" };
-    let changes = |name: &&String| match (was.get(*name), is.get(*name)) {
+    let changes = |name: &&str| match (was.get(name), is.get(name)) {
         (_, None) => vec![format!("{name} is gone")],
-        (None, Some((on, _))) => vec![format!("{name} is new, {} by default", state(*on))],
-        (Some((on_before, pending_before)), Some((on, pending))) => {
-            let default = (on_before != on).then(|| format!("{name} is {} by default", state(*on)));
-            let pending = (pending_before != pending)
-                .then(|| format!("{name} has `pending = {}`", pending.as_str()));
-            default.into_iter().chain(pending).collect()
+        (None, Some(fuse)) => vec![format!("{name} is new, {} by default", state(fuse.default_on))],
+        (Some(before), Some(fuse)) => {
+            let default = (before.default_on != fuse.default_on)
+                .then(|| format!("{name} is {} by default", state(fuse.default_on)));
+            let pending = (before.pending != fuse.pending)
+                .then(|| format!("{name} has `pending = {}`", fuse.pending.as_str()));
+            let (blow_before, blow) = (before.blow_texts(), fuse.blow_texts());
+            let removed = blow_before.iter().filter(|clause| !blow.contains(clause));
+            let removed = removed.map(|clause| format!("{name} no longer has `{clause}`"));
+            let added = blow.iter().filter(|clause| !blow_before.contains(clause));
+            let added = added.map(|clause| format!("{name} has `{clause}`"));
+            default.into_iter().chain(pending).chain(removed).chain(added).collect()
         }
     };
     names.iter().flat_map(changes).collect()
+}
+
+fn by_name(ruleset: &Ruleset) -> BTreeMap<&str, FuseInfo<'_>> {
+    ruleset.fuses().map(|fuse| (fuse.name, fuse)).collect()
 }
 
 fn text(

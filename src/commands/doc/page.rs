@@ -226,6 +226,10 @@ fn clauses(each: Option<&EachInfo<'_>>, lets: &[LetInfo<'_>], when: &[String]) -
 fn a_fuse(fuse: &FuseInfo<'_>, sensors: &[SensorInfo<'_>]) -> String {
     let mut parts = heading(3, "fuse", fuse.name, fuse.name, fuse.doc);
     parts.push(format!("Default: {}\n", if fuse.default_on { "on" } else { "off" }));
+    let blows = fuse.blow_texts();
+    if !blows.is_empty() {
+        parts.push(block(&blows));
+    }
     if fuse.pending == PendingActions::Drop {
         parts.push("While it is off, pending actions are dropped.\n".to_owned());
     }

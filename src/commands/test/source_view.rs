@@ -32,8 +32,10 @@ fn marks(files: &Files, coverage: &Coverage) -> BTreeMap<String, Vec<Mark>> {
         let seen = truths.into_iter().filter_map(|(what, seen)| Some((what.to_owned(), seen?)));
         Mark { span: atom.span, seen: seen.collect() }
     });
+    let fuses = coverage.fuses.iter();
+    let fuses = fuses.map(|fuse| Mark { span: fuse.span, seen: vec![("blown".into(), fuse.blew)] });
     let mut by_file: BTreeMap<String, Vec<Mark>> = BTreeMap::new();
-    for mark in rules.chain(atoms) {
+    for mark in rules.chain(atoms).chain(fuses) {
         if let Some(file) = files.get(mark.span.file) {
             by_file.entry(file.name().to_owned()).or_default().push(mark);
         }

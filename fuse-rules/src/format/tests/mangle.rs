@@ -146,6 +146,7 @@ fn has_items(rule: Rule) -> bool {
         rule,
         Rule::block
             | Rule::event_block
+            | Rule::fuse_block
             | Rule::record
             | Rule::from_pick
             | Rule::source_decl
@@ -158,6 +159,7 @@ fn is_ordered(rule: Rule) -> bool {
         rule,
         Rule::source_decl
             | Rule::event_block
+            | Rule::fuse_block
             | Rule::sensor_decl
             | Rule::rule_decl
             | Rule::reaction_clause

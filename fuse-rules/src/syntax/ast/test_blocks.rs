@@ -53,6 +53,8 @@ pub(crate) struct Expect {
 #[derive(Clone, Debug)]
 pub(crate) enum Expected {
     NothingElse,
+    /// `expect fuse NAME blown`.
+    Blown(Text),
     /// The rule, and the kind of its reaction if that is meant.
     No(RuleRef, Option<Text>),
     Rule(Box<ExpectedRule>),

@@ -2,8 +2,9 @@
 
 use rustc_hash::FxHashMap;
 
-use super::flow;
 use super::operators::{ConditionMutation, ConditionMutator};
+use super::{blow, flow};
+use crate::flow::BlowingFuse;
 use crate::ruleset::Ruleset;
 use crate::span::Span;
 use crate::stdlib;
@@ -14,6 +15,8 @@ pub(super) struct Mutation {
     pub(super) span: Span,
     pub(super) what: String,
     pub(super) sensors: Vec<Sensor>,
+    /// The mutated fuse, if a fuse is mutated. Its sensors are those that require it, and are not changed.
+    pub(super) fuse: Option<BlowingFuse>,
     pub(super) changed: ChangedPart,
 }
 
@@ -58,8 +61,10 @@ pub(super) fn mutations(ruleset: &Ruleset) -> Vec<Mutation> {
         };
         let Some(declared) = ruleset.typed().definitions.iter().find(is_it) else { continue };
         let (span, changed) = (declared.span, ChangedPart::Action);
-        planner.planned.push(Planned::Ready(Mutation { span, what, sensors, changed }));
+        planner.planned.push(Planned::Ready(Mutation { span, what, sensors, fuse: None, changed }));
     }
+    let fuses = blow::mutations(ruleset.typed());
+    planner.planned.extend(fuses.into_iter().map(Planned::Ready));
     let planned = planner.planned.into_iter().map(|planned| planned.mutation(mutator));
     // The standard library has its own tests.
     planned.filter(|mutation| !stdlib::contains(ruleset.files(), mutation.span)).collect()
@@ -130,7 +135,7 @@ impl Planned {
             }
             sensors.push(sensor);
         }
-        Mutation { span, what: change.what, sensors, changed }
+        Mutation { span, what: change.what, sensors, fuse: None, changed }
     }
 }
 
@@ -208,7 +213,7 @@ impl Planner<'_> {
 
     fn add(&mut self, sensor: Sensor, what: String, span: Span, changed: ChangedPart) {
         let sensors = vec![sensor];
-        self.planned.push(Planned::Ready(Mutation { span, what, sensors, changed }));
+        self.planned.push(Planned::Ready(Mutation { span, what, sensors, fuse: None, changed }));
     }
 
     /// Plans all mutations of a condition.

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::super::execute::{SentEvent, name_of, pass};
+use jiff::Timestamp;
+
+use super::super::execute::{SentEvent, name_of};
 use super::super::fields::key;
 use super::super::{BodyEncoder, Tests};
 use super::Mutation;
@@ -124,8 +126,14 @@ impl Tests<'_> {
         let event = arrived.seen().ok().filter(|event| event.name() == witness.name.event)?;
         let mut evaluation = self.plan.evaluate_all(&event, &fuses);
         self.apply_backends(&mut evaluation.decisions, &event);
-        pass(&mut FlowStates::default(), &name_of(0), event.received_at(), &mut evaluation);
+        self.pass_one(&[], event.received_at(), &mut evaluation);
         Some(SentEvent::new(0, event, fuses, evaluation))
+    }
+
+    /// Passes the decisions about a single event, by these sensors in place of the original ones, through flow control.
+    fn pass_one(&self, sensors: &[Sensor], received: Timestamp, evaluation: &mut Evaluation) {
+        let (mut fuses, mut states) = (self.test_fuses(sensors, &[]), FlowStates::default());
+        let _ = fuses.pass(&mut states, &name_of(0), received, &mut evaluation.decisions);
     }
 
     /// An expectation that the original decisions meet, and the decisions of the mutant do not.
@@ -137,7 +145,7 @@ impl Tests<'_> {
     ) -> Option<String> {
         self.apply_backends(&mut mutated.decisions, &sent.event);
         let received = sent.event.received_at();
-        pass(&mut FlowStates::default(), &name_of(0), received, &mut mutated);
+        self.pass_one(std::slice::from_ref(sensor), received, &mut mutated);
         let is_of = |decision: &&Decision| sensor.rules.iter().any(|r| r.name == decision.rule);
         let fired = |decision: &&Decision| decision.outcome == Outcome::Fired;
         let original: Vec<&Decision> = sent.evaluation.decisions.iter().filter(is_of).collect();

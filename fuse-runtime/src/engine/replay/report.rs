@@ -79,7 +79,8 @@ impl Engine {
     ) -> Result<ReplayReport, ReplayError> {
         let verdict = self.verdict_of(envelope).await?;
         let decided = self.ledger.preview(&verdict).await?;
-        let fired = decided.iter().filter(|one| one.outcome == Outcome::Fired).count();
+        let acts = |one: &&DecisionRecord| matches!(one.outcome, Outcome::Fired | Outcome::Waiting);
+        let fired = decided.iter().filter(acts).count();
         let mut warnings = warnings(target);
         let keeps = match target.letter {
             Some(_) => BTreeSet::new(),
@@ -195,7 +196,9 @@ fn kept(
     decided: &[DecisionRecord],
     warnings: &mut Vec<String>,
 ) -> BTreeSet<String> {
-    let is_done = |one: &&DecisionRecord| matches!(one.outcome, Outcome::Fired | Outcome::Rejected);
+    let is_done = |one: &&DecisionRecord| {
+        matches!(one.outcome, Outcome::Fired | Outcome::Waiting | Outcome::Rejected)
+    };
     let done: BTreeSet<(&str, &Element)> =
         decided.iter().filter(is_done).map(|one| (one.rule.as_str(), &one.element)).collect();
     let mut rules = BTreeSet::new();

@@ -43,9 +43,9 @@ sensor s on q.e {
 "#;
 
 /// Says its text to the test, unless the text is one that fails.
-struct Say {
-    fails: Mutex<VecDeque<&'static str>>,
-    said: mpsc::UnboundedSender<String>,
+pub(super) struct Say {
+    pub(super) fails: Mutex<VecDeque<&'static str>>,
+    pub(super) said: mpsc::UnboundedSender<String>,
 }
 
 #[async_trait]

@@ -2,7 +2,8 @@
 //!
 //! A backend that keeps all of them can run the engine. Write a [`Fixture`] that opens the backend on
 //! an empty state, and call [`check`]. Each law is a function of its own as well, in [`bus`],
-//! [`decisions`], [`flow`], [`waits`], [`actions`], [`reactions`], [`history`], [`fuses`] and [`retention`].
+//! [`decisions`], [`flow`], [`waits`], [`actions`], [`reactions`], [`history`], [`fuses`], [`blow`] and
+//! [`retention`].
 //!
 //! ```
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,6 +33,7 @@
 pub(crate) mod support;
 
 pub mod actions;
+pub mod blow;
 pub mod bus;
 pub mod decisions;
 pub mod flow;
@@ -227,6 +229,15 @@ laws! {
         the_last_switch_of_a_fuse_survives_a_crash,
         a_switch_is_recorded_once_and_old_ones_are_forgotten,
         switches_are_not_pruned,
+    ],
+    blow: [
+        the_action_that_is_one_too_many_blows_its_fuse,
+        a_switch_closes_a_blown_fuse,
+        no_more_actions_pass_than_the_fuse_lets_through,
+        clauses_come_before_the_fuse,
+        a_preview_blows_nothing,
+        failures_blow_a_fuse,
+        the_failures_of_reactions_do_not_count,
     ],
     retention: [
         only_old_acknowledged_settled_events_are_pruned,

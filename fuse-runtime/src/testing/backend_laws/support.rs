@@ -330,6 +330,7 @@ pub(crate) fn verdict(event: &EventKey, id: &str, seconds: i64) -> Verdict {
         flow: Vec::new(),
         received: at(seconds),
         cancels: Vec::new(),
+        blow: Vec::new(),
     }
 }
 

@@ -75,7 +75,7 @@ impl OpenBackend {
     }
 
     async fn wake(&self, id: &str, seconds: i64) -> Result<Woken, Violation> {
-        Ok(self.ledger.wake(&push(id), time(seconds)).await?)
+        Ok(self.ledger.wake(&push(id), time(seconds), &[]).await?)
     }
 
     async fn waiting(&self) -> Result<u64, Violation> {

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use fuse_rules::flow::FlowTime;
+use fuse_rules::flow::{BlowingFuse, FlowTime};
 use jiff::Timestamp;
 
 use super::{Process, State, StoredDecision};
 use crate::event::EventKey;
+use crate::ledger::blow;
+use crate::ledger::blow::Blowing;
 use crate::ledger::transition::{self, Lists, Transition};
 use crate::ledger::{
     ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
@@ -56,7 +58,7 @@ impl State {
         {
             return Err(LedgerError::Invalid(transition::two_actions(id)));
         }
-        let decided = transition::decide(verdict, &mut self.flow)?;
+        let decided = transition::decide(verdict, &mut self.flow, &mut self.fuses)?;
         let stored = self.events.get_mut(&verdict.event).ok_or_else(unknown)?;
         stored.decision = Some(StoredDecision {
             plan: verdict.plan.clone(),
@@ -99,7 +101,7 @@ impl State {
             actions.insert(action.id.clone(), (verdict.event.clone(), action));
         }
         self.end_all(&reactions.ended);
-        Ok(Reacted { decisions: reactions.decisions, actions: added })
+        Ok(Reacted { decisions: reactions.decisions, actions: added, blown: Vec::new() })
     }
 
     fn observe(
@@ -269,8 +271,14 @@ impl Ledger for Process {
             if transition::change(record, &settle)?.is_some() && revision != record.revision {
                 return Err(LedgerError::Fenced(action.to_owned()));
             }
-            let added = state.react(&verdict)?;
+            let is_new = transition::change(record, &settle)?.is_some();
+            let mut added = state.react(&verdict)?;
             state.change(event, action, Some(revision), &settle)?;
+            if is_new {
+                let record = state.action(event, action)?.clone();
+                let State { flow, fuses, .. } = state;
+                added.blown = blow::settled(&verdict, &record, &record.state, flow, fuses);
+            }
             Ok(added)
         })?
     }
@@ -286,8 +294,11 @@ impl Ledger for Process {
             if transition::observe(state.action(event, action)?, &observed).is_none() {
                 return Ok((false, Reacted::default()));
             }
-            let added = state.react(&verdict)?;
+            let mut added = state.react(&verdict)?;
             state.observe(event, action, &observed)?;
+            let record = state.action(event, action)?.clone();
+            let State { flow, fuses, .. } = state;
+            added.blown = blow::observed(&verdict, &record, &observed, flow, fuses);
             Ok((true, added))
         })?
     }
@@ -296,8 +307,13 @@ impl Ledger for Process {
         self.with(|state| state.due(now, limit))
     }
 
-    async fn wake(&self, event: &EventKey, time: FlowTime) -> Result<Woken, LedgerError> {
-        self.with(|state| state.wake(event, time))
+    async fn wake(
+        &self,
+        event: &EventKey,
+        time: FlowTime,
+        blow: &[BlowingFuse],
+    ) -> Result<Woken, LedgerError> {
+        self.with(|state| state.wake(event, Blowing { fuses: blow, time }))
     }
 
     async fn finish_waking(&self, event: &EventKey) -> Result<(), LedgerError> {
@@ -350,8 +366,9 @@ impl Ledger for Process {
     }
 
     async fn preview(&self, verdict: &Verdict) -> Result<Vec<DecisionRecord>, LedgerError> {
-        let mut states = self.with(|state| state.flow.clone())?;
-        Ok(transition::decide(verdict, &mut states)?.decisions)
+        let (mut states, mut fuses) =
+            self.with(|state| (state.flow.clone(), state.fuses.clone()))?;
+        Ok(transition::decide(verdict, &mut states, &mut fuses)?.decisions)
     }
 
     async fn operate(

@@ -1,12 +1,13 @@
 //! The waits in memory.
 
 use fuse_rules::ReactionKind;
-use fuse_rules::flow::{EndedWait, FlowTime};
+use fuse_rules::flow::EndedWait;
 use jiff::Timestamp;
 
 use super::State;
 use super::ledger::event_action;
 use crate::event::EventKey;
+use crate::ledger::blow::{self, Blowing};
 use crate::ledger::waits::{self, Resumed};
 use crate::ledger::{Due, Woken};
 
@@ -40,14 +41,18 @@ impl State {
         due
     }
 
-    pub(super) fn wake(&mut self, event: &EventKey, time: FlowTime) -> Woken {
-        let Self { events, actions, flow, .. } = self;
+    pub(super) fn wake(&mut self, event: &EventKey, blowing: Blowing<'_>) -> Woken {
+        let Self { events, actions, flow, fuses, .. } = self;
         let decision = events.get_mut(event).and_then(|stored| stored.decision.as_mut());
         let Some(decision) = decision else { return Woken::default() };
+        let before = fuses.clone();
+        let waiting = (decision.decisions.as_mut_slice(), &mut decision.waits);
         let Resumed { decisions, actions: released, ended } =
-            waits::resume(&mut decision.decisions, &mut decision.waits, flow, time);
+            waits::resume(waiting, flow, fuses, blowing);
+        let blown = blow::changed(&before, fuses);
         decision.is_woken |= decisions.iter().any(|one| ReactionKind::of(one.outcome).is_some());
-        let mut woken = Woken { decisions, actions: Vec::new(), is_unfinished: decision.is_woken };
+        let mut woken =
+            Woken { decisions, actions: Vec::new(), blown, is_unfinished: decision.is_woken };
         for action in released {
             decision.actions.push(action.id.clone());
             woken.actions.push(event_action(event, &action));

@@ -6,8 +6,17 @@ impl Generator<'_> {
     pub(super) fn fuse(&mut self) {
         self.all(&["fuse", "f", "default", "on"]);
         if self.choose(2) == 1 {
-            self.block();
+            self.fuse_block();
         }
+    }
+
+    fn fuse_block(&mut self) {
+        self.braces(|make| match make.choose(4) {
+            0 => make.all(&["blow", "after", "20", "actions", "within", "10m"]),
+            1 => make.all(&["blow", "after", "1", "failure", "within", "1h"]),
+            2 => make.all(&["reset", "after", "1h"]),
+            _ => make.item(),
+        });
     }
 
     pub(super) fn source(&mut self) {

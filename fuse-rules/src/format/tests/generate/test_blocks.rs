@@ -12,7 +12,8 @@ impl Generator<'_> {
     }
 
     fn step(&mut self) {
-        match self.choose(6) {
+        match self.choose(7) {
+            5 => self.all(&["expect", "fuse", "f", "blown"]),
             0 => self.all(&["with", "fuse", "f", "off"]),
             1 => self.all(&["at", "\"2026-08-01T10:00:00Z\""]),
             2 => {

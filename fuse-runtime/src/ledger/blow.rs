@@ -1,0 +1,185 @@
+//! Fuses that blow. This module does no I/O: the caller reads the counts and the last changes of the fuses that a verdict
+//! names, and writes those that changed in the same commit as what was counted.
+
+use fuse_rules::ReactionKind;
+use fuse_rules::flow::{
+    Admission, BlowAdmission, BlowCounts, BlowingFuse, BlownFuse, FlowStates, FlowTime, Occurrence,
+    Owner, Wait,
+};
+use jiff::Timestamp;
+
+use super::{
+    ActionRecord, ActionState, DeadLetterKind, FuseHistories, FuseSwitch, Observed, ObservedResult,
+    SwitchPosition, Verdict,
+};
+
+/// The name of the author of a change that no person made.
+const AUTHOR: &str = "fuse";
+
+/// Passes an occurrence with this number of actions through its clauses, and through the fuses that its rule requires
+/// and that can blow.
+///
+/// # Errors
+///
+/// Why it is gated: a fuse is off, or blows now.
+pub(super) fn admit(
+    verdict: &Verdict,
+    occurrence: &Occurrence,
+    actions: usize,
+    states: &mut FlowStates,
+    histories: &mut FuseHistories,
+) -> Result<Admission, String> {
+    let time = time(verdict);
+    let blowing = Blowing { fuses: &verdict.blow, time };
+    let required = verdict.requires.get(&occurrence.rule).map_or(&[][..], Vec::as_slice);
+    let fuses: Vec<&BlowingFuse> =
+        verdict.blow.iter().filter(|fuse| required.contains(&fuse.name)).collect();
+    // It may have blown, or been switched off, after the event was evaluated.
+    if let Some(off) = fuses.iter().find(|fuse| is_off(histories, &fuse.name, time.steady)) {
+        return Err(format!("fuse `{}` is off", off.name));
+    }
+    let all = fuses.iter().copied();
+    let answer = states.admit_unless_blown(occurrence, None, all, actions, time);
+    blowing.answer(answer, occurrence, histories)
+}
+
+/// Continues with an occurrence that is due, which has this number of actions and requires these fuses. A fuse that is
+/// off counts nothing: it holds the actions.
+///
+/// # Errors
+///
+/// Why it is gated: a fuse blows now.
+pub(super) fn resume(
+    blowing: Blowing<'_>,
+    (wait, requires): (&Wait, &[String]),
+    actions: usize,
+    states: &mut FlowStates,
+    histories: &mut FuseHistories,
+) -> Result<Admission, String> {
+    let Blowing { fuses, time } = blowing;
+    let fuses = fuses.iter().filter(|fuse| {
+        requires.contains(&fuse.name) && !is_off(histories, &fuse.name, time.steady)
+    });
+    let answer = states.admit_unless_blown(&wait.occurrence, Some(wait), fuses, actions, time);
+    blowing.answer(answer, &wait.occurrence, histories)
+}
+
+/// The fuses that can blow, and the time.
+#[derive(Clone, Copy)]
+pub(crate) struct Blowing<'f> {
+    pub(crate) fuses: &'f [BlowingFuse],
+    pub(crate) time: FlowTime,
+}
+
+impl Blowing<'_> {
+    /// Records the fuses that blow. `Err` is why the occurrence is gated.
+    fn answer(
+        self,
+        answer: BlowAdmission,
+        occurrence: &Occurrence,
+        histories: &mut FuseHistories,
+    ) -> Result<Admission, String> {
+        let blown = match answer {
+            BlowAdmission::Intact(admission) => return Ok(admission),
+            BlowAdmission::Blown(blown) => blown,
+        };
+        let rule = &occurrence.rule;
+        let asked = format!("`{rule}` had one more for {}", occurrence.owner.name);
+        for one in &blown {
+            self.record(one, &asked, histories);
+        }
+        Err(blown.iter().map(BlownFuse::to_string).collect::<Vec<_>>().join("; "))
+    }
+
+    /// Records that a fuse blew.
+    fn record(self, blown: &BlownFuse, on: &str, histories: &mut FuseHistories) {
+        let mut fuses = self.fuses.iter();
+        let after = fuses.find(|fuse| fuse.name == blown.fuse).and_then(|fuse| fuse.reset_after);
+        let FlowTime { steady, wall } = self.time;
+        let until = after.map(|after| steady.checked_add(after).unwrap_or(Timestamp::MAX));
+        let switch = FuseSwitch {
+            to: SwitchPosition::Blown,
+            at: wall,
+            since: steady,
+            until,
+            by: AUTHOR.to_owned(),
+            reason: format!("{}; {on}", blown.why),
+        };
+        histories.entry(blown.fuse.clone()).or_default().record(switch);
+    }
+}
+
+/// Counts that an action ended in this state, if that is a failure. Returns the fuses that blow.
+pub(crate) fn settled(
+    verdict: &Verdict,
+    action: &ActionRecord,
+    state: &ActionState,
+    states: &mut FlowStates,
+    histories: &mut FuseHistories,
+) -> Vec<String> {
+    match state {
+        // A person or a fuse wanted that.
+        ActionState::DeadLettered {
+            kind: DeadLetterKind::Discarded | DeadLetterKind::Dropped,
+            ..
+        } => Vec::new(),
+        ActionState::DeadLettered { .. } => failed(verdict, action, states, histories),
+        _ => Vec::new(),
+    }
+}
+
+/// Counts that the object of an action was observed in this state, if that is a failure. Returns the fuses that blow.
+pub(crate) fn observed(
+    verdict: &Verdict,
+    action: &ActionRecord,
+    observed: &Observed,
+    states: &mut FlowStates,
+    histories: &mut FuseHistories,
+) -> Vec<String> {
+    match observed.result {
+        ObservedResult::Failed => failed(verdict, action, states, histories),
+        _ => Vec::new(),
+    }
+}
+
+fn failed(
+    verdict: &Verdict,
+    action: &ActionRecord,
+    states: &mut FlowStates,
+    histories: &mut FuseHistories,
+) -> Vec<String> {
+    // What counts is what rules do, not how they react.
+    if ReactionKind::rule_of(&action.action.rule).is_some() {
+        return Vec::new();
+    }
+    let (time, mut all) = (time(verdict), Vec::new());
+    let owner = Owner { id: action.id.clone(), name: String::new() };
+    for fuse in verdict.blow.iter().filter(|fuse| fuse.counts(BlowCounts::Failures)) {
+        // A fuse that is off counts nothing.
+        if is_off(histories, &fuse.name, time.steady) {
+            continue;
+        }
+        if let Some(blown) = fuse.fail(states, &owner, time) {
+            let rule = &action.action.rule;
+            let last = format!("the last one is that of `{rule}` for event `{}`", verdict.event.id);
+            Blowing { fuses: &verdict.blow, time }.record(&blown, &last, histories);
+            all.push(blown.fuse);
+        }
+    }
+    all
+}
+
+/// The fuses with another last change.
+pub(crate) fn changed(before: &FuseHistories, after: &FuseHistories) -> Vec<String> {
+    let changed = after.iter().filter(|(fuse, history)| before.get(*fuse) != Some(*history));
+    changed.map(|(fuse, _)| fuse.clone()).collect()
+}
+
+fn is_off(histories: &FuseHistories, fuse: &str, now: Timestamp) -> bool {
+    let history = histories.get(fuse);
+    history.and_then(|history| history.in_effect(now)).is_some_and(|(on, _)| !on)
+}
+
+fn time(verdict: &Verdict) -> FlowTime {
+    FlowTime { steady: verdict.steady, wall: verdict.decided }
+}
