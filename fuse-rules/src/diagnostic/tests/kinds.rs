@@ -108,7 +108,8 @@ fuse cicd default off
 pub(crate) fn whole(example: &str) -> String {
     let word = example.split([' ', ':']).next().unwrap();
     let clauses = match word {
-        "requires" | "each" | "when" | "after" | "once" | "quiet" | "still" | "limit" => {
+        "requires" | "each" | "when" | "during" | "after" | "once" | "quiet" | "still"
+        | "limit" => {
             format!("{example}\ntrigger log {{ message = \"x\" }}")
         }
         "trigger" => example.to_owned(),
