@@ -52,5 +52,7 @@ mod stop;
 mod switch;
 /// Certificates.
 mod tls;
+/// Decisions that wait, across kills.
+mod waits;
 /// What `/decisions` says would have made rules match.
 mod would_match;

@@ -273,8 +273,8 @@ fn misplaced(word: &str, probe: Rule) -> Option<&'static str> {
             "a rule must be inside a sensor: `sensor NAME on SOURCE.EVENT { rule … }`"
         }
         (
-            "requires" | "each" | "let" | "when" | "after" | "once" | "quiet" | "still" | "limit"
-            | "shadow",
+            "requires" | "each" | "let" | "when" | "during" | "after" | "once" | "quiet" | "still"
+            | "limit" | "shadow",
             Rule::probe_declaration,
         ) => "a clause must be inside a sensor or rule",
         ("trigger", _) => "this clause must be inside a rule: `rule NAME { … }`",
@@ -310,6 +310,9 @@ fn foreign(word: &str) -> Option<(&'static str, Option<&'static str>)> {
         "if" | "where" | "match" => ("`when …`", None),
         "var" | "val" | "def" | "set" => ("`let NAME = …`", None),
         "dedupe" | "unique" => ("`once per … within …`", None),
+        "hours" | "between" | "schedule" | "window" => {
+            ("`during mon..fri 09:00..17:00 \"Europe/Madrid\"`", None)
+        }
         "debounce" | "settle" => ("`quiet 2m per body.app`", None),
         "sustained" | "hold" | "pending" | "delay" => {
             ("`still 5m per alert.fingerprint unless … when …`", None)

@@ -1,0 +1,97 @@
+//! Decisions that wait, by the running command.
+
+use serde_json::{Value, json};
+
+use crate::support::{Fuse, Setup, decision, until};
+
+const DOOR: (u16, &str) = (12_000, "/q");
+
+const RULES: &str = "\
+fuse pages default on
+source q webhook {\n port = 12000\n path = \"/q\"\n id = body.id
+  event e : { id: string, app: string, ok: boolean }\n}
+sensor s on q.e {
+  when not body.ok
+  rule page {
+    requires pages
+    still 5s per body.app unless q.e when body.ok
+    trigger log { message = \"page ${body.app}\" }
+  }
+  rule report {
+    quiet 4s per body.app
+    limit 1 per 1h
+    trigger log { message = \"report ${body.app}\" }
+    on suppressed { trigger log { message = \"no report of ${body.app}\" } }
+  }
+}";
+
+async fn sent(fuse: &Fuse, id: &str, app: &str, ok: bool) -> Value {
+    let body = json!({ "id": id, "app": app, "ok": ok }).to_string();
+    fuse.post(DOOR, body).await.event(202);
+    until("it is decided", async || {
+        let report = fuse.admin(&format!("/decisions?event={id}")).await.json();
+        (report["event"]["state"] != "queued").then_some(report)
+    })
+    .await
+}
+
+fn outcome<'r>(report: &'r Value, rule: &str) -> (&'r str, &'r str) {
+    let decision = decision(report, rule, None);
+    (decision["outcome"].as_str().unwrap(), decision["reason"].as_str().unwrap())
+}
+
+fn switch(fuse: &Fuse, to: &str) {
+    let (code, said) = fuse.command(&["switch", "pages", to, "--server", &fuse.server()]);
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[tokio::test]
+async fn what_waits_acts_once_across_kills_or_is_cancelled() {
+    let mut fuse = Setup::rules(RULES).start().await;
+    let report = sent(&fuse, "a", "web", false).await;
+    let (waiting, why) = outcome(&report, "page");
+    assert_eq!(waiting, "waiting", "{report:#}");
+    assert!(why.starts_with("`still 5s per \"web\"` waits until 20"), "{why}");
+    sent(&fuse, "b", "pay", false).await;
+    let listed = fuse.admin("/events?result=waiting").await.json();
+    assert_eq!(listed["events"].as_array().unwrap().len(), 2, "{listed:#}");
+    assert_eq!(listed["events"][0]["decisions"]["waiting"], 2, "{listed:#}");
+    assert_eq!(fuse.metric("fuse_waiting_decisions").await, Some(4.0));
+    sent(&fuse, "c", "pay", true).await;
+
+    fuse.kill();
+    fuse.start_again().await;
+    let web = fuse.settled("a").await;
+    assert_eq!(outcome(&web, "page").0, "fired", "{web:#}");
+    let pay = fuse.settled("b").await;
+    let cancelled = ("cancelled", "`still 5s per \"pay\"` is cancelled by event `c`");
+    assert_eq!(outcome(&pay, "page"), cancelled, "{pay:#}");
+    // One of the two reports is over the limit, and its reaction tells.
+    let reports = [outcome(&web, "report").0, outcome(&pay, "report").0];
+    assert_eq!(reports, ["fired", "suppressed"], "{web:#}\n{pay:#}");
+    fuse.kill();
+    fuse.start_again().await;
+    let log = fuse.log();
+    for (text, count) in
+        [("page web", 1), ("page pay", 0), ("report web", 1), ("no report of pay", 1)]
+    {
+        assert_eq!(log.matches(text).count(), count, "{text} in {log}");
+    }
+}
+
+#[tokio::test]
+async fn a_fuse_that_is_off_holds_what_waited() {
+    let fuse = Setup::rules(RULES).start().await;
+    sent(&fuse, "a", "web", false).await;
+    switch(&fuse, "off");
+    let held = until("the action is held", async || {
+        let held = fuse.admin("/held").await.json();
+        held["actions"].as_array().unwrap().first().cloned()
+    })
+    .await;
+    assert_eq!(held["rule"], "s/page", "{held:#}");
+    assert_eq!(held["fuses"], json!(["pages"]), "{held:#}");
+    switch(&fuse, "on");
+    let report = fuse.settled("a").await;
+    assert_eq!(decision(&report, "page", None)["action"]["state"], "done", "{report:#}");
+}
