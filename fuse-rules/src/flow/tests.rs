@@ -242,7 +242,6 @@ fn an_occurrence_takes_its_places_when_it_resumes() {
         flow,
         hours: None,
         limiter: None,
-        hours: None,
         values: Vec::new(),
         is_sensitive: false,
     };
