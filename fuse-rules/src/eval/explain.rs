@@ -36,6 +36,7 @@ pub struct Explanation {
     /// One per rule and element, in the order of sensors, rules and elements.
     pub decisions: Vec<Explained>,
     /// The waits that the event ends, because it meets the `unless` condition of a `still` clause.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cancels: Vec<Cancellation>,
     /// Whether a complete explanation would take too long. `decisions` then contains only the
     /// decisions of [`evaluate`](crate::Plan::evaluate), without their conditions.

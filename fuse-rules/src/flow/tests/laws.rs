@@ -130,7 +130,7 @@ fn shorter(flow: Flow) -> Flow {
         Flow::Once { within } => Flow::Once { within: within - second },
         Flow::Limit { count, per } => Flow::Limit { count, per: per - second },
         Flow::During { .. } | Flow::Quiet { .. } | Flow::Still { .. } => {
-            unreachable!("it has no bound")
+            panic!("it has no bound")
         }
     }
 }

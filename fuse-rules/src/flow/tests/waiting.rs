@@ -54,12 +54,15 @@ fn log(sets_clock: bool) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..50)
 }
 
+/// The cancellation of a clause, or a copy with a fault.
+type Cancel =
+    fn(Flow, Option<&FlowState>, Question<'_>, FlowTime) -> Option<(FlowState, Option<Owner>)>;
+
 /// The parts of a clause, or copies with a fault.
 #[derive(Clone, Copy)]
 struct Machine {
     step: fn(Flow, Option<&FlowState>, Question<'_>, FlowTime) -> (FlowState, ClauseAnswer),
-    cancel:
-        fn(Flow, Option<&FlowState>, Question<'_>, FlowTime) -> Option<(FlowState, Option<Owner>)>,
+    cancel: Cancel,
     release: fn(FlowState, &str) -> Option<FlowState>,
 }
 
@@ -157,7 +160,7 @@ fn model(flow: Flow, history: &History) -> Answer {
             model_of_quiet(history, length.as_secs(), max.map(|max| max.as_secs()))
         }
         Flow::Still { length } => model_of_still(history, length.as_secs()),
-        other => unreachable!("{other:?} does not wait"),
+        other => panic!("{other:?} does not wait"),
     }
 }
 
@@ -176,7 +179,7 @@ fn run(flow: Flow, log: &[Step], machine: Machine) -> Result<(), String> {
     let mut suppressed_since: Option<i64> = None;
     let length = match flow {
         Flow::Quiet { length, .. } | Flow::Still { length } => length.as_secs(),
-        other => unreachable!("{other:?} does not wait"),
+        other => panic!("{other:?} does not wait"),
     };
     for (number, step) in log.iter().enumerate() {
         now += step.after - step.back;

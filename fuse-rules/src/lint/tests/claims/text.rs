@@ -101,8 +101,11 @@ impl<'a> Lines<'a> {
         let own = self.at(rule).unwrap().rule.unwrap();
         let end = own.clone().find(|at| all[*at].starts_with("trigger ")).unwrap();
         let mut lines = all[..own.start].to_vec();
-        let is_flow =
-            |line: &&&str| ["after ", "once ", "limit "].iter().any(|word| line.starts_with(word));
+        let is_flow = |line: &&&str| {
+            ["after ", "once ", "quiet ", "still ", "unless ", "limit "]
+                .iter()
+                .any(|word| line.starts_with(word))
+        };
         lines.extend(all[own.start..end].iter().filter(|line| !is_flow(line)));
         let when = format!("when {condition}");
         lines.extend([when.as_str(), "trigger log { message = \"x\" }", "}"]);
