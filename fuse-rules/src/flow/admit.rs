@@ -51,7 +51,7 @@ impl From<Timestamp> for FlowTime {
 
 impl FlowTime {
     /// Converts an instant from the time of day to the steady time.
-    fn to_steady(self, at: Timestamp) -> Timestamp {
+    pub fn to_steady(self, at: Timestamp) -> Timestamp {
         at.checked_add(self.steady.duration_since(self.wall)).unwrap_or(at)
     }
 
@@ -95,7 +95,7 @@ pub(super) enum Hold {
     Cancelled(String),
     /// It lets it wait.
     Waits {
-        /// Until when, in steady time.
+        /// Until when, as in [`Wait::until`].
         until: Timestamp,
         why: String,
         /// The occurrence that waited until now and does so no longer.
@@ -126,12 +126,12 @@ impl Hold {
 }
 
 /// The answer of `during` at this time.
-fn during(hours: &Hours, request: &FlowRequest, at: Timestamp, time: FlowTime) -> ClauseAnswer {
+fn during(hours: &Hours, request: &FlowRequest, at: Timestamp) -> ClauseAnswer {
     match hours.opening(at) {
         Opening::Open => Ok(()),
         Opening::Opens(opens) if request.flow.waits() => {
             let why = format!("waits until {opens}");
-            Err(Hold::Waits { until: time.to_steady(opens), why, replaces: None })
+            Err(Hold::Waits { until: opens, why, replaces: None })
         }
         Opening::Opens(opens) => Err(Hold::Back(format!("is closed at {at}; it opens at {opens}"))),
         Opening::Never => Err(Hold::Back(format!("is closed at {at}, and for more than a year"))),
@@ -161,7 +161,7 @@ pub enum Admission {
     Waiting {
         /// The clause at which it waits, as an index of [`Occurrence::requests`].
         by: usize,
-        /// Until when, in steady time.
+        /// Until when, as in [`Wait::until`].
         until: Timestamp,
         /// Why, for people.
         why: String,
@@ -251,7 +251,7 @@ impl FlowStates {
                 }
                 // After it waited for hours, these may be over again, and others may not have begun.
                 let at = if waited_for_hours { time.wall } else { occurrence.received };
-                match during(hours, request, at, time) {
+                match during(hours, request, at) {
                     Ok(()) => continue,
                     Err(hold) => return hold.admission(by, occurrence, request),
                 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{FlowRequest, Occurrence, Owner};
+use super::{FlowRequest, FlowTime, Occurrence, Owner};
 
 /// An occurrence that waits at one of its clauses. Once it is due, [`FlowStates::resume`](super::FlowStates::resume)
 /// asks again.
@@ -15,11 +15,22 @@ pub struct Wait {
     pub clause: usize,
     /// Since when, in steady time.
     pub since: Timestamp,
-    /// When it is due, in steady time.
+    /// When it is due: in steady time or, if it waits for [hours](FlowRequest::hours), in the time of day.
     pub until: Timestamp,
 }
 
 impl Wait {
+    /// Whether it waits for hours, so that its time is a time of day.
+    pub fn is_for_hours(&self) -> bool {
+        let request = self.occurrence.requests.get(self.clause);
+        request.is_some_and(|request| request.hours.is_some())
+    }
+
+    /// Whether it is due.
+    pub fn is_due(&self, time: FlowTime) -> bool {
+        self.until <= if self.is_for_hours() { time.wall } else { time.steady }
+    }
+
     /// Its name among all waits: the rule and the owner.
     pub fn name(&self) -> WaitName {
         let Occurrence { rule, owner, .. } = &self.occurrence;

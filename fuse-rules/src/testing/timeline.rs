@@ -201,7 +201,7 @@ impl Timeline<'_, '_> {
         let name = wait.name();
         let same = self.waiting.iter().filter(|one| one.wait.name() == name).count();
         let mut blown = Vec::new();
-        let answer = self.blowing.resume(&mut self.states, &wait, same + 1, self.now, &mut blown);
+        let answer = self.blowing.resume(&mut self.states, &wait, same + 1, time, &mut blown);
         if let Some(sent) = events.get_mut(event) {
             sent.blows.extend(blown);
         }

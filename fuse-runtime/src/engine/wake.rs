@@ -27,8 +27,8 @@ impl Engine {
     pub(crate) async fn wake_waiting(self: Arc<Self>, stop: Shutdown) {
         let mut failures = 0;
         while !stop.is_requested() {
-            let now = self.clock.steady();
-            let due = match self.ledger.due(now, PAGE_SIZE).await {
+            let time = self.time();
+            let due = match self.ledger.due(time, PAGE_SIZE).await {
                 Ok(due) => due,
                 Err(LedgerError::Closed) => return,
                 Err(error) => {
@@ -39,7 +39,7 @@ impl Engine {
                 }
             };
             if due.events.is_empty() {
-                let wait = |next: Timestamp| Duration::try_from(next.duration_since(now));
+                let wait = |next: Timestamp| Duration::try_from(next.duration_since(time.steady));
                 let next = due.next.map(|next| wait(next).unwrap_or_default());
                 let sleep = next.unwrap_or(MAX_SLEEP).min(MAX_SLEEP);
                 tokio::select! {
@@ -60,6 +60,10 @@ impl Engine {
         }
     }
 
+    fn time(&self) -> FlowTime {
+        FlowTime { steady: self.clock.steady(), wall: self.clock.now() }
+    }
+
     /// Wakes the decisions about an event. Returns whether that worked.
     async fn wake(&self, event: &EventKey) -> bool {
         match AssertUnwindSafe(self.resume_waits(event)).catch_unwind().await {
@@ -76,7 +80,7 @@ impl Engine {
     }
 
     async fn resume_waits(&self, event: &EventKey) -> Result<(), Interrupted> {
-        let time = FlowTime { steady: self.clock.steady(), wall: self.clock.now() };
+        let time = self.time();
         let blowing = self.active.get().blowing.to_vec();
         let woken = self.ledger.wake(event, time, &blowing).await?;
         let Woken { decisions, actions, blown, is_unfinished } = woken;

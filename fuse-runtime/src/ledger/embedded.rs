@@ -172,8 +172,8 @@ impl Ledger for EmbeddedLedger {
         self.store.write(work).await?
     }
 
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Due, LedgerError> {
-        Ok(self.store.read(move |transaction| wake::due(transaction, now, limit)).await?)
+    async fn due(&self, time: FlowTime, limit: usize) -> Result<Due, LedgerError> {
+        Ok(self.store.read(move |transaction| wake::due(transaction, time, limit)).await?)
     }
 
     async fn wake(

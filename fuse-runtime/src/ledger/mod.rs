@@ -240,13 +240,13 @@ pub trait Ledger: Send + Sync + 'static {
         verdict: Verdict,
     ) -> Result<(bool, Reacted), LedgerError>;
 
-    /// Up to `limit` events with waits that are due at `now`, in steady time, and those that were woken and not finished.
-    /// The cost does not grow with the number of waits.
+    /// Up to `limit` events with waits that are due, and those that were woken and not finished. The cost does not grow with
+    /// the number of waits.
     ///
     /// # Errors
     ///
     /// Only those of a closed ledger and of storage.
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Due, LedgerError>;
+    async fn due(&self, time: FlowTime, limit: usize) -> Result<Due, LedgerError>;
 
     /// Resumes the waits of an event that are due, in one commit. Their decisions become `fired` and their actions are
     /// released, or a clause of flow control holds them back, or they blow one of the fuses `blow` that their rule required,

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::event::{Envelope, EventKey};
 use crate::store::{
-    ACTIONS, DEAD, DECIDED, DUE, EVENTS, EventStatus, IDS, STATUS, StoreError, UNSETTLED,
-    decode_envelope, get_row,
+    ACTIONS, DEAD, DECIDED, DUE, DUE_HOURS, EVENTS, EventStatus, IDS, STATUS, StoreError,
+    UNSETTLED, decode_envelope, get_row,
 };
 
 /// The decision about an event, without its actions.
@@ -250,6 +250,6 @@ pub(super) fn counts(transaction: &ReadTransaction) -> Result<Counts, StoreError
     Ok(Counts {
         unsettled: transaction.open_table(UNSETTLED)?.len()?,
         dead_letters: transaction.open_table(DEAD)?.len()?,
-        waiting: transaction.open_table(DUE)?.len()?,
+        waiting: transaction.open_table(DUE)?.len()? + transaction.open_table(DUE_HOURS)?.len()?,
     })
 }

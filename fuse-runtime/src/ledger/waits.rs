@@ -1,6 +1,6 @@
 //! Decisions that wait: how they are recorded, resumed and ended. Like `transition.rs`, this module does no I/O.
 
-use fuse_rules::flow::{Admission, EndedWait, FlowStates, Occurrence, Wait, WaitEnd};
+use fuse_rules::flow::{Admission, EndedWait, FlowStates, FlowTime, Occurrence, Wait, WaitEnd};
 use fuse_rules::{Action, Outcome};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -54,8 +54,13 @@ pub(crate) struct Resumed {
 }
 
 /// Whether a wait of the event is due.
-pub(crate) fn is_due(waits: &[WaitRecord], now: Timestamp) -> bool {
-    waits.iter().any(|one| one.wait.until <= now)
+pub(crate) fn is_due(waits: &[WaitRecord], time: FlowTime) -> bool {
+    waits.iter().any(|one| one.wait.is_due(time))
+}
+
+/// When a wait is due, in steady time.
+pub(crate) fn due_at(wait: &Wait, time: FlowTime) -> Timestamp {
+    if wait.is_for_hours() { time.to_steady(wait.until) } else { wait.until }
 }
 
 /// Resumes the waits of an event that are due, the earliest first. `states` are those of flow control for their clauses,
@@ -67,9 +72,8 @@ pub(crate) fn resume(
     blowing: Blowing<'_>,
 ) -> Resumed {
     let time = blowing.time;
-    let mut due: Vec<WaitRecord> =
-        waits.extract_if(.., |one| one.wait.until <= time.steady).collect();
-    due.sort_by_key(|one| one.wait.until);
+    let mut due: Vec<WaitRecord> = waits.extract_if(.., |one| one.wait.is_due(time)).collect();
+    due.sort_by_key(|one| due_at(&one.wait, time));
     let mut resumed = Resumed::default();
     for record in due {
         let occurrence = &record.wait.occurrence;
@@ -100,7 +104,7 @@ pub(crate) fn resume(
                 let released = record.actions.into_iter().map(|(id, action)| {
                     let action = ActionRecord::new(id, action, record.requires.clone());
                     // So that those that were due first are performed first.
-                    off_bus(action, record.wait.until)
+                    off_bus(action, due_at(&record.wait, time))
                 });
                 resumed.actions.extend(released);
             }

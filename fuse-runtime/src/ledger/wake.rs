@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fuse_rules::ReactionKind;
-use fuse_rules::flow::{BlowingFuse, EndedWait, Occurrence};
+use fuse_rules::flow::{BlowingFuse, EndedWait, FlowTime, Occurrence};
 use jiff::Timestamp;
-use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable as _, TableHandle as _, WriteTransaction};
 
 use super::blow::Blowing;
 use super::embedded::{states, write_states};
@@ -14,37 +14,51 @@ use super::read::DecidedRow;
 use super::waits::{self, Resumed, WaitRecord};
 use super::{Due, Woken, blow, switch_table};
 use crate::event::EventKey;
-use crate::store::{DECIDED, DUE, EventStatus, FLOW, STATUS, StoreError, WOKEN, get_row, put_row};
+use crate::store::{
+    DECIDED, DUE, DUE_HOURS, EventStatus, FLOW, STATUS, StoreError, WOKEN, get_row, put_row,
+};
 
 /// The events whose waits are due.
 pub(super) fn due(
     transaction: &ReadTransaction,
-    now: Timestamp,
+    time: FlowTime,
     limit: usize,
 ) -> Result<Due, StoreError> {
     let mut found = Due::default();
     let mut seen = BTreeSet::new();
-    let mut add = |found: &mut Due, key: &str| {
-        if seen.insert(key.to_owned()) {
-            found.events.extend(EventKey::decode(key));
-        }
-    };
     for entry in transaction.open_table(WOKEN)?.iter()?.take(limit) {
-        let (key, ()) = (entry?.0, ());
-        add(&mut found, key.value());
+        let (key, _) = entry?;
+        found.events.extend(EventKey::decode(key.value()));
+        seen.insert(key.value().to_owned());
     }
-    for entry in transaction.open_table(DUE)?.iter()? {
-        let (place, key) = entry?;
-        let (until, ..) = place.value();
-        if until > now.as_nanosecond() {
-            found.next = Timestamp::from_nanosecond(until).ok();
+    // Each table is sorted by its own clock.
+    let mut entries: Vec<(Timestamp, u64, String)> = Vec::new();
+    for table in [DUE, DUE_HOURS] {
+        let is_for_hours = table.name() == DUE_HOURS.name();
+        for entry in transaction.open_table(table)?.iter()? {
+            let (place, key) = entry?;
+            let (until, seq, _) = place.value();
+            let until = Timestamp::from_nanosecond(until).unwrap_or(Timestamp::MAX);
+            let until = if is_for_hours { time.to_steady(until) } else { until };
+            let is_due = until <= time.steady;
+            let is_known = is_due && seen.contains(key.value());
+            if !is_known {
+                entries.push((until, seq, key.value().to_owned()));
+                seen.insert(key.value().to_owned());
+            }
+            // One more than needed shows when to come again.
+            if !is_due || entries.len() > limit.saturating_mul(2) {
+                break;
+            }
+        }
+    }
+    entries.sort_unstable();
+    for (until, _, key) in entries {
+        if until > time.steady || found.events.len() >= limit {
+            found.next = Some(until.max(time.steady));
             break;
         }
-        if found.events.len() >= limit {
-            found.next = Some(now);
-            break;
-        }
-        add(&mut found, key.value());
+        found.events.extend(EventKey::decode(&key));
     }
     Ok(found)
 }
@@ -59,10 +73,10 @@ pub(super) fn wake(
     let key = event.encode();
     let is_unfinished = transaction.open_table(WOKEN)?.get(key.as_str())?.is_some();
     let row: Option<DecidedRow> = get_row(&transaction.open_table(DECIDED)?, &key)?;
-    let Some(mut row) = row.filter(|row| waits::is_due(&row.waits, time.steady)) else {
+    let Some(mut row) = row.filter(|row| waits::is_due(&row.waits, time)) else {
         return Ok(Woken { is_unfinished, ..Woken::default() });
     };
-    let due = row.waits.iter().filter(|one| one.wait.until <= time.steady);
+    let due = row.waits.iter().filter(|one| one.wait.is_due(time));
     let keys = due.flat_map(|one| Occurrence::keys(&one.wait.occurrence));
     let keys = keys.chain(blowing.fuses.iter().flat_map(BlowingFuse::keys));
     let before = states(&transaction.open_table(FLOW)?, keys)?;
@@ -92,7 +106,9 @@ pub(super) fn wake(
 pub(super) fn forget(transaction: &WriteTransaction, event: &EventKey) -> Result<(), StoreError> {
     let key = event.encode();
     transaction.open_table(WOKEN)?.remove(key.as_str())?;
-    transaction.open_table(DUE)?.retain(|_, of| of != key)?;
+    for table in [DUE, DUE_HOURS] {
+        transaction.open_table(table)?.retain(|_, of| of != key)?;
+    }
     Ok(())
 }
 
@@ -143,22 +159,29 @@ pub(super) fn write_due(
     let key = event.encode();
     let status: Option<EventStatus> = get_row(&transaction.open_table(STATUS)?, &key)?;
     let seq = status.map_or(0, |status| status.seq);
-    let places = |waits: &[WaitRecord]| -> BTreeSet<(i128, String)> {
-        let waits = waits.iter().map(|one| &one.wait);
-        waits
-            .map(|wait| {
-                let name = wait.name();
-                (wait.until.as_nanosecond(), format!("{} {}", name.rule, name.owner))
-            })
-            .collect()
-    };
-    let (before, after) = (places(before), places(after));
-    let mut due = transaction.open_table(DUE)?;
-    for (until, name) in before.difference(&after) {
-        due.remove((*until, seq, name.as_str()))?;
-    }
-    for (until, name) in after.difference(&before) {
-        due.insert((*until, seq, name.as_str()), key.as_str())?;
+    for table in [DUE, DUE_HOURS] {
+        let is_for_hours = table.name() == DUE_HOURS.name();
+        let places = |waits: &[WaitRecord]| -> BTreeSet<(i128, String)> {
+            let waits = waits.iter().map(|one| &one.wait);
+            let waits = waits.filter(|wait| wait.is_for_hours() == is_for_hours);
+            waits
+                .map(|wait| {
+                    let name = wait.name();
+                    (wait.until.as_nanosecond(), format!("{} {}", name.rule, name.owner))
+                })
+                .collect()
+        };
+        let (before, after) = (places(before), places(after));
+        if before == after {
+            continue;
+        }
+        let mut due = transaction.open_table(table)?;
+        for (until, name) in before.difference(&after) {
+            due.remove((*until, seq, name.as_str()))?;
+        }
+        for (until, name) in after.difference(&before) {
+            due.insert((*until, seq, name.as_str()), key.as_str())?;
+        }
     }
     Ok(())
 }

@@ -52,8 +52,10 @@ pub(crate) const FLOW: Table<'static, &str, &[u8]> = Table::new("flow");
 /// (End, key), for pruning.
 pub(crate) const FLOW_ENDS: Table<'static, (i128, &str), ()> = Table::new("flow_ends");
 
-/// (Due, sequence number of the event, name of the wait) -> event key. Its length is the count of waits.
+/// (Due in steady time, sequence number of the event, name of the wait) -> event key.
 pub(crate) const DUE: Table<'static, (i128, u64, &str), &str> = Table::new("due");
+/// The same for what waits for hours of the day: due in the time of day.
+pub(crate) const DUE_HOURS: Table<'static, (i128, u64, &str), &str> = Table::new("due_hours");
 /// The keys of the events that were woken and whose reactions may not be recorded.
 pub(crate) const WOKEN: Table<'static, &str, ()> = Table::new("woken");
 
@@ -82,6 +84,7 @@ pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreE
     transaction.open_table(FLOW)?;
     transaction.open_table(FLOW_ENDS)?;
     transaction.open_table(DUE)?;
+    transaction.open_table(DUE_HOURS)?;
     transaction.open_table(WOKEN)?;
     transaction.open_table(FUSES)?;
     Ok(())

@@ -85,8 +85,9 @@ fn clauses() -> [Flow; 3] {
     [quiet(10, None), quiet(10, Some(25)), still(10)]
 }
 
-/// What happened so far: for each step the time, when its event was received, and whether it cancels.
-type History = Vec<(i64, i64, bool)>;
+/// What happened so far: for each step the time, when its event was received, whether it cancels, and whether what is due
+/// was released before.
+type History = Vec<(i64, i64, bool, bool)>;
 
 /// The answer to a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +107,7 @@ type ModelWait = (usize, i64, i64, i64);
 fn model_of_quiet(history: &History, length: i64, max: Option<i64>) -> Answer {
     let mut waits: Option<ModelWait> = None;
     let mut answer = Answer::Ends(None);
-    for (number, (now, received, cancels)) in history.iter().copied().enumerate() {
+    for (number, (now, received, cancels, _)) in history.iter().copied().enumerate() {
         answer = Answer::Ends(None);
         if cancels {
             continue;
@@ -128,9 +129,9 @@ fn model_of_quiet(history: &History, length: i64, max: Option<i64>) -> Answer {
 fn model_of_still(history: &History, length: i64) -> Answer {
     let mut waits: Vec<ModelWait> = Vec::new();
     let mut answer = Answer::Ends(None);
-    for (number, (now, received, cancels)) in history.iter().copied().enumerate() {
-        waits.retain(|(.., until)| now < *until);
-        let current = waits.first().copied();
+    for (number, (now, received, cancels, releases)) in history.iter().copied().enumerate() {
+        waits.retain(|(.., until)| !releases || now < *until);
+        let current = waits.first().copied().filter(|(.., until)| cancels || now < *until);
         answer = match current {
             Some((other, since, ..)) if cancels && since <= received => {
                 waits.clear();
@@ -140,10 +141,11 @@ fn model_of_still(history: &History, length: i64) -> Answer {
             Some(_) => Answer::Suppressed,
             None => {
                 let before = history.iter().take(number);
-                let mut cancelled = before.filter(|(_, _, cancels)| *cancels);
-                match cancelled.any(|(then, other, _)| now < then + length && received < *other) {
+                let mut cancelled = before.filter(|(_, _, cancels, _)| *cancels);
+                match cancelled.any(|(then, other, ..)| now < then + length && received < *other) {
                     true => Answer::Cancelled,
                     false => {
+                        waits.clear();
                         waits.push((number, received, now, now + length));
                         Answer::Waits(now + length, None)
                     }
@@ -199,7 +201,7 @@ fn run(flow: Flow, log: &[Step], machine: Machine) -> Result<(), String> {
             state = None;
         }
         let received = now - step.lag;
-        history.push((now, received, step.cancels));
+        history.push((now, received, step.cancels, !step.is_late));
         let owner = Owner { id: number.to_string(), name: format!("event {number}") };
         let question = Question { owner: &owner, received: at(received) };
         let time = FlowTime::from(at(now));

@@ -163,7 +163,7 @@ async fn play(backend: &MemoryBackend, say: &Say, at: Timestamp, (number, turn):
         .unwrap();
     let ledger: Arc<dyn Ledger> = opened.ledger();
     let is_idle = async || {
-        let due = ledger.due(at, 1).await.unwrap();
+        let due = ledger.due(at.into(), 1).await.unwrap();
         due.events.is_empty() && ledger.unsettled(None, 1).await.unwrap().is_empty()
     };
     while !is_idle().await {

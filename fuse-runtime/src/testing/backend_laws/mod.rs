@@ -195,6 +195,7 @@ laws! {
     waits: [
         a_wait_is_released_once_when_it_is_due,
         waits_are_due_in_order,
+        hours_begin_by_the_time_of_day,
         a_cancelled_wait_is_never_due,
         a_newer_occurrence_supersedes_the_one_that_waits,
         a_wait_that_is_over_asks_the_other_clauses,

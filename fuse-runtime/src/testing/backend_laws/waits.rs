@@ -1,7 +1,9 @@
 //! Laws of waiting: a decision that waits is released once when it is due, or ends before.
 
 use fuse_rules::Outcome;
-use fuse_rules::flow::{Cancellation, Flow, FlowRequest, FlowTime, Occurrence, Owner};
+use fuse_rules::flow::{
+    Cancellation, Flow, FlowRequest, FlowTime, Hours, Occurrence, Owner, Window,
+};
 use jiff::SignedDuration;
 
 use super::Fixture;
@@ -9,7 +11,7 @@ use super::support::{
     OpenBackend, Violation, action, at, done, fired, ids, limited, once, outcomes, push, verdict,
 };
 use crate::event::EventKey;
-use crate::ledger::{ActionState, DecisionRecord, EventRecord, Verdict, Woken};
+use crate::ledger::{ActionState, DecisionRecord, Due, EventRecord, Verdict, Woken};
 
 /// `still 5m per body.k`, with this key.
 fn still(key: &str) -> FlowRequest {
@@ -69,7 +71,7 @@ impl OpenBackend {
 
     /// The ids of the events that are due, and in how many seconds after the start the next one is.
     async fn due(&self, seconds: i64) -> Result<(Vec<String>, Option<i64>), Violation> {
-        let due = self.ledger.due(at(seconds), 100).await?;
+        let due = self.ledger.due(time(seconds), 100).await?;
         let next = due.next.map(|next| next.duration_since(at(0)).as_secs());
         Ok((due.events.into_iter().map(|event| event.id).collect(), next))
     }
@@ -142,10 +144,57 @@ pub async fn waits_are_due_in_order(fixture: &dyn Fixture) -> Result<(), Violati
     ensure_eq!(opened.due(60).await?, (vec!["x".into(), "w".into()], Some(300)), "what is due");
     let all = ["x", "w", "z", "y"].map(str::to_owned).to_vec();
     ensure_eq!(opened.due(300).await?, (all, None), "what is due in the end");
-    let first = opened.ledger.due(at(300), 3).await?;
+    let first = opened.ledger.due(time(300), 3).await?;
     let due: Vec<&str> = first.events.iter().map(|event| event.id.as_str()).collect();
     ensure_eq!(due, ["x", "w", "z"], "a part of what is due");
     ensure!(first.next.is_some_and(|next| next <= at(300)), "the rest is not due");
+    Ok(())
+}
+
+/// What waits for hours of the day is due by the time of day, however the clock was set, and before what came later.
+///
+/// # Errors
+///
+/// The backend breaks the law.
+pub async fn hours_begin_by_the_time_of_day(fixture: &dyn Fixture) -> Result<(), Violation> {
+    let mut opened = OpenBackend::new(fixture).await?;
+    // The events are received at 10:00; the hours begin at 12:00.
+    let hours = Hours {
+        windows: vec![Window { days: Window::ALL_DAYS, from: 12 * 60, to: 13 * 60 }],
+        zone: None,
+        except: Vec::new(),
+    };
+    let during = || FlowRequest {
+        hours: Some(Box::new(hours.clone())),
+        values: Vec::new(),
+        ..request("during 12:00..13:00", Flow::During { waits: true }, "")
+    };
+    for id in ["b", "a"] {
+        let record = opened.asked(id, 0, vec![during()]).await?;
+        ensure_eq!(outcomes(&record), [Outcome::Waiting], "the outcome");
+    }
+    opened.asked("c", 0, vec![still("k")]).await?;
+    opened = opened.crash(fixture).await?;
+    ensure_eq!(opened.waiting().await?, 3, "the number of waits");
+    const NOON: i64 = 2 * 3600;
+    // The machine was off: only ten minutes of steady time have passed.
+    let due = |steady, wall| FlowTime { steady: at(steady), wall: at(wall) };
+    let early = opened.ledger.due(due(60, NOON - 1), 10).await?;
+    ensure_eq!(early, Due { events: Vec::new(), next: Some(at(61)) }, "what is due before");
+    let now = due(600, NOON);
+    let all = opened.ledger.due(now, 10).await?.events;
+    let all: Vec<&str> = all.iter().map(|event| event.id.as_str()).collect();
+    ensure_eq!(all, ["c", "b", "a"], "what is due");
+    let woken = opened.ledger.wake(&push("b"), now, &[]).await?;
+    ensure_eq!(ids(&woken.actions), ["b"], "the released actions");
+    // The hours are over again: it waits for the next day.
+    let evening = due(4000, NOON + 3600);
+    let woken = opened.ledger.wake(&push("a"), evening, &[]).await?;
+    ensure_eq!(woken.actions.len(), 0, "the number of actions after the hours");
+    let record = opened.record(&push("a")).await?;
+    ensure_eq!(outcomes(&record), [Outcome::Waiting], "the outcome after the hours");
+    let next = opened.ledger.due(due(5000, NOON + 24 * 3600), 10).await?.events;
+    ensure!(next.contains(&push("a")), "it is not due on the next day");
     Ok(())
 }
 
@@ -158,6 +207,7 @@ pub async fn a_cancelled_wait_is_never_due(fixture: &dyn Fixture) -> Result<(), 
     let mut opened = OpenBackend::new(fixture).await?;
     opened.asked("a", 0, vec![still("k")]).await?;
     opened.asked("other", 0, vec![still("l")]).await?;
+    opened.asked("overdue", 0, vec![still("m")]).await?;
     let event = opened.accept("b", 60).await?;
     opened.ledger.decide(cancels(&event, 60, "k")).await?;
     opened = opened.crash(fixture).await?;
@@ -165,7 +215,13 @@ pub async fn a_cancelled_wait_is_never_due(fixture: &dyn Fixture) -> Result<(), 
     let why = "`still 5m per \"k\"` is cancelled by event `b`";
     ensure_eq!(described(&record), [(Outcome::Cancelled, why)], "the outcome");
     ensure!(record.is_settled() && record.actions.is_empty(), "a cancelled event is not settled");
-    ensure_eq!(opened.due(1000).await?.0, ["other"], "what is due");
+    ensure_eq!(opened.due(1000).await?.0, ["other", "overdue"], "what is due");
+    // It is due, and the event was faster than its release.
+    let event = opened.accept("n", 1000).await?;
+    opened.ledger.decide(cancels(&event, 1000, "m")).await?;
+    ensure_eq!(opened.due(1000).await?.0, ["other"], "what is due after the event");
+    let record = opened.record(&push("overdue")).await?;
+    ensure_eq!(outcomes(&record), [Outcome::Cancelled], "the outcome of what is due");
     let late = opened.accept("c", 50).await?;
     let record = opened.ledger.decide(asks(&late, 50, vec![still("k")])).await?;
     let why = "`still 5m per \"k\"` is cancelled by event `b`, which was received later";

@@ -303,8 +303,8 @@ impl Ledger for Process {
         })?
     }
 
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Due, LedgerError> {
-        self.with(|state| state.due(now, limit))
+    async fn due(&self, time: FlowTime, limit: usize) -> Result<Due, LedgerError> {
+        self.with(|state| state.due(time, limit))
     }
 
     async fn wake(

@@ -1,7 +1,7 @@
 //! The waits in memory.
 
 use fuse_rules::ReactionKind;
-use fuse_rules::flow::EndedWait;
+use fuse_rules::flow::{EndedWait, FlowTime};
 use jiff::Timestamp;
 
 use super::State;
@@ -12,7 +12,8 @@ use crate::ledger::waits::{self, Resumed};
 use crate::ledger::{Due, Woken};
 
 impl State {
-    pub(super) fn due(&self, now: Timestamp, limit: usize) -> Due {
+    pub(super) fn due(&self, time: FlowTime, limit: usize) -> Due {
+        let now = time.steady;
         let mut waiting = Vec::new();
         for (key, stored) in &self.events {
             let Some(decision) = &stored.decision else { continue };
@@ -20,7 +21,7 @@ impl State {
                 waiting.push((Timestamp::MIN, stored.seq, key));
             }
             let waits = decision.waits.iter();
-            waiting.extend(waits.map(|one| (one.wait.until, stored.seq, key)));
+            waiting.extend(waits.map(|one| (waits::due_at(&one.wait, time), stored.seq, key)));
         }
         waiting.sort_unstable();
         let mut due = Due::default();
