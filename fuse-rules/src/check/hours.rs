@@ -12,7 +12,7 @@ const MAX_WINDOWS: usize = 50;
 const MAX_DATES: usize = 366;
 
 impl Checker<'_> {
-    pub(super) fn hours(&mut self, hours: &ast::Hours) -> Hours {
+    pub(super) fn hours(&mut self, hours: &ast::HoursText) -> Hours {
         let windows = hours.windows.iter().take(MAX_WINDOWS);
         let windows = windows.filter_map(|(days, times)| self.window(days.as_ref(), times));
         let windows = windows.collect();

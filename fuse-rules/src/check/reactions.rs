@@ -149,7 +149,9 @@ impl Checker<'_> {
                 "add `requires FUSE` to the rule, or remove the reaction",
             ),
             ReactionKind::Suppressed if !rule.may_be_suppressed() => (
-                format!("rule `{name}` is never suppressed: it has no `once`, `still` or `limit`"),
+                format!(
+                    "rule `{name}` is never suppressed: it has no `during`, `once`, `still` or `limit`"
+                ),
                 "add `once per … within …` or `limit N per D` to the rule, or remove the reaction",
             ),
             _ => return,

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 
 use crate::number::Number;
 use crate::span::Span;
-pub(crate) use flow::{FlowClause, Hours, Limiter, Unless};
+pub(crate) use flow::{FlowClause, HoursText, Limiter, Unless};
 pub(crate) use fuses::{Blow, Reset};
 pub(crate) use operators::{ArithOp, CompareOp, QuantifierKind, TextOp};
 pub(crate) use test_blocks::{Expect, Expected, ExpectedRule, RuleRef, Send, Test, TestStep};

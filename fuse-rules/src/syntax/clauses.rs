@@ -5,7 +5,7 @@ use pest::iterators::Pair;
 
 use super::Rule;
 use super::ast::{
-    Each, EventRef, Expr, FlowClause, Hours, Let, Limiter, Shared, Text, Trigger, Unless,
+    Each, EventRef, Expr, FlowClause, HoursText, Let, Limiter, Shared, Text, Trigger, Unless,
 };
 use super::lower::Lower;
 use crate::flow::Flow;
@@ -103,7 +103,7 @@ impl Lower<'_> {
     }
 
     fn during(&mut self, pair: Pair<'_, Rule>, span: Span) -> FlowClause {
-        let mut hours = Hours { windows: Vec::new(), zone: None, except: Vec::new() };
+        let mut hours = HoursText { windows: Vec::new(), zone: None, except: Vec::new() };
         let (mut waits, mut is_except) = (false, false);
         for part in pair.into_inner() {
             match part.as_rule() {

@@ -23,7 +23,7 @@ pub(crate) struct FlowClause {
     pub(crate) limiter: Option<Text>,
     pub(crate) keys: Vec<Expr>,
     /// The hours of `during`.
-    pub(crate) hours: Option<Box<Hours>>,
+    pub(crate) hours: Option<Box<HoursText>>,
     /// The events that end the wait of `still`.
     pub(crate) unless: Option<Box<Unless>>,
     /// The span of its number, if it has one.
@@ -37,7 +37,7 @@ pub(crate) struct FlowClause {
 
 /// `mon..fri 09:00..17:00 "Europe/Madrid" except "2026-12-25"`.
 #[derive(Clone, Debug)]
-pub(crate) struct Hours {
+pub(crate) struct HoursText {
     /// The days, if they are named, and the times of each window.
     pub(crate) windows: Vec<(Option<Text>, Text)>,
     pub(crate) zone: Option<Text>,
