@@ -199,6 +199,7 @@ laws! {
         a_cancelled_wait_is_never_due,
         a_newer_occurrence_supersedes_the_one_that_waits,
         a_wait_that_is_over_asks_the_other_clauses,
+        what_is_released_can_blow_a_fuse,
         what_waits_is_not_pruned,
     ],
     actions: [

@@ -2,7 +2,8 @@
 
 use fuse_rules::Outcome;
 use fuse_rules::flow::{
-    Cancellation, Flow, FlowRequest, FlowTime, Hours, Occurrence, Owner, Window,
+    BlowClause, BlowCounts, BlowingFuse, Cancellation, Flow, FlowRequest, FlowTime, Hours,
+    Occurrence, Owner, Window,
 };
 use jiff::SignedDuration;
 
@@ -307,6 +308,42 @@ pub async fn a_wait_that_is_over_asks_the_other_clauses(
     ensure_eq!(opened.due(300).await?, (Vec::new(), None), "what is unfinished in the end");
     let record = opened.record(&push("c")).await?;
     ensure_eq!(outcomes(&record), [Outcome::Suppressed], "the outcome");
+    Ok(())
+}
+
+/// What is released counts for the fuses that can blow. The action that is one too many is gated, and what is due while the
+/// fuse is off is released, to be held by it.
+///
+/// # Errors
+///
+/// The backend breaks the law.
+pub async fn what_is_released_can_blow_a_fuse(fixture: &dyn Fixture) -> Result<(), Violation> {
+    let mut opened = OpenBackend::new(fixture).await?;
+    let within = SignedDuration::from_mins(10);
+    let clause = BlowClause { counts: BlowCounts::Actions, count: 1, within };
+    let fuse = BlowingFuse { name: "f".into(), clauses: vec![clause], reset_after: None };
+    for id in ["a", "b", "c"] {
+        let event = opened.accept(id, 0).await?;
+        let mut verdict = asks(&event, 0, vec![still(id)]);
+        verdict.requires.insert("s/r".into(), vec!["f".into()]);
+        verdict.blow = vec![fuse.clone()];
+        let record = opened.ledger.decide(verdict).await?;
+        ensure_eq!(outcomes(&record), [Outcome::Waiting], "the outcome before");
+    }
+    let blow = [fuse];
+    for (id, outcome, blown) in
+        [("a", Outcome::Fired, false), ("b", Outcome::Gated, true), ("c", Outcome::Fired, false)]
+    {
+        opened = opened.crash(fixture).await?;
+        let woken = opened.ledger.wake(&push(id), time(300), &blow).await?;
+        let found: Vec<_> = woken.decisions.iter().map(|decision| decision.outcome).collect();
+        ensure_eq!(found, [outcome], "the outcome of `{id}`");
+        ensure_eq!(!woken.blown.is_empty(), blown, "whether `{id}` blows the fuse");
+        ensure_eq!(woken.is_unfinished, blown, "whether something may react to `{id}`");
+        let required: Vec<_> = woken.actions.iter().map(|one| one.action.requires.len()).collect();
+        let expected = if blown { Vec::new() } else { vec![1] };
+        ensure_eq!(required, expected, "the fuses of the action of `{id}`");
+    }
     Ok(())
 }
 
