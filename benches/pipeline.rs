@@ -36,10 +36,28 @@ const CONNECTIONS: usize = 64;
 const EVENTS: u64 = 20_000;
 /// The bodies, by their sizes in bytes.
 const BODIES: [usize; 2] = [200, 9_000];
-/// The triggers, each as a rule.
-const RULES: [(&str, &str); 3] = [
+/// How many different applications the events are about.
+const APPS: u64 = 10_000;
+/// The triggers and clauses of flow control, each as a rule.
+const RULES: [(&str, &str); 5] = [
     ("nothing", r#"rule r { when body.size == 1  trigger log { message = "never" } }"#),
     ("log", r#"rule r { when body.size == 0  trigger log { message = "event ${event.id}" } }"#),
+    (
+        "log, limited per application",
+        r#"rule r {
+             when body.size == 0
+             limit 3 per 1h per body.app
+             trigger log { message = "event ${event.id}" }
+           }"#,
+    ),
+    (
+        "log, after a wait",
+        r#"rule r {
+             when body.size == 0
+             quiet 1h per body.app
+             trigger log { message = "event ${event.id}" }
+           }"#,
+    ),
     (
         "manifest",
         r#"rule r {
@@ -64,7 +82,13 @@ fn cpu() -> Duration {
 fn body(bytes: usize) -> String {
     let alert = r#"{"status":"firing","labels":{"severity":"page","team":"db"},"value":12.5}"#;
     let alerts = vec![alert; (bytes / (alert.len() + 1)).saturating_sub(1).max(1)];
-    format!(r#"{{"size":0,"text":"{}","alerts":[{}]}}"#, "x".repeat(80), alerts.join(","))
+    let (text, alerts) = ("x".repeat(68), alerts.join(","));
+    format!(r#"{{"size":0,"app":"app-{}","text":"{text}","alerts":[{alerts}]}}"#, app(0))
+}
+
+/// The name of the application of an event. All names have the same length.
+fn app(event: u64) -> String {
+    format!("{:04}", event % APPS)
 }
 
 /// Sends events one after the other on a connection, until `next` reaches `last`.
@@ -72,6 +96,7 @@ async fn send(port: u16, body: Arc<str>, next: Arc<AtomicU64>, last: u64) {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let mut answer = [0; 1024];
+    let (before, after) = body.split_once(&app(0)).unwrap();
     loop {
         let id = next.fetch_add(1, Ordering::Relaxed);
         if id >= last {
@@ -79,8 +104,9 @@ async fn send(port: u16, body: Arc<str>, next: Arc<AtomicU64>, last: u64) {
         }
         let request = format!(
             "POST /e HTTP/1.1\r\nHost: localhost:{port}\r\nce-id: {id}\r\nce-source: bench\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{before}{}{after}",
+            body.len(),
+            app(id)
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let length = stream.read(&mut answer).await.unwrap();

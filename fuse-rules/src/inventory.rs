@@ -57,7 +57,7 @@ impl FuseInfo<'_> {
 
     /// What makes it blow. `None` if nothing does.
     pub fn blowing(&self) -> Option<BlowingFuse> {
-        typed::blowing(self.name, self.blow, self.reset_after)
+        typed::blowing(self.name, self.blow, self.reset_after, self.pending)
     }
 }
 

@@ -94,8 +94,10 @@ impl Generation {
     /// The fuses that count the failures of the actions of a rule.
     pub(crate) fn counting_failures(&self, rule: &str) -> Vec<BlowingFuse> {
         let required = self.gate.required(rule).map_or(&[][..], Vec::as_slice);
+        // What is off counts nothing.
+        let is_on = |fuse: &str| self.states.get(fuse).is_none_or(|state| state.on);
         let counts = |fuse: &&BlowingFuse| {
-            required.contains(&fuse.name) && fuse.counts(BlowCounts::Failures)
+            required.contains(&fuse.name) && fuse.counts(BlowCounts::Failures) && is_on(&fuse.name)
         };
         self.blowing.iter().filter(counts).cloned().collect()
     }

@@ -33,7 +33,7 @@ impl Checker<'_> {
             Outcome::Suppressed if !rule.may_be_suppressed() => self.never(
                 span,
                 format!(
-                    "rule `{}` is never suppressed: it has no `during`, `once`, `still` or `limit`",
+                    "rule `{}` is never suppressed: it has no `once`, `still`, `limit`, or `during` without `else wait`",
                     rule.name
                 ),
                 "add `once per … within …` or `limit N per D` to the rule, or expect another outcome",
@@ -41,7 +41,7 @@ impl Checker<'_> {
             Outcome::Waiting if !rule.may_wait() => self.never(
                 span,
                 format!("rule `{}` never waits: it has no `quiet`, `still` or `during … else wait`", rule.name),
-                "add `quiet D` or `still D unless …` to the rule, or expect another outcome",
+                "add `quiet D`, `still D unless …` or `during … else wait` to the rule, or expect another outcome",
             ),
             Outcome::Cancelled if !rule.may_be_cancelled() => self.never(
                 span,

@@ -150,7 +150,7 @@ impl Checker<'_> {
             ),
             ReactionKind::Suppressed if !rule.may_be_suppressed() => (
                 format!(
-                    "rule `{name}` is never suppressed: it has no `during`, `once`, `still` or `limit`"
+                    "rule `{name}` is never suppressed: it has no `once`, `still`, `limit`, or `during` without `else wait`"
                 ),
                 "add `once per … within …` or `limit N per D` to the rule, or remove the reaction",
             ),

@@ -62,7 +62,7 @@ impl fmt::Display for BlowClause {
 ///
 /// let within = SignedDuration::from_mins(10);
 /// let clause = BlowClause { counts: BlowCounts::Failures, count: 2, within };
-/// let fuse = BlowingFuse { name: "healing".into(), clauses: vec![clause], reset_after: None };
+/// let fuse = BlowingFuse { name: "healing".into(), clauses: vec![clause], reset_after: None, drops: false };
 /// let mut states = FlowStates::default();
 /// let now = Timestamp::UNIX_EPOCH.into();
 /// let failure = |id: &str| Owner::new(id, id, None);
@@ -82,6 +82,8 @@ pub struct BlowingFuse {
     pub clauses: Vec<BlowClause>,
     /// How long after it blew it closes by itself. `None` if a person has to close it.
     pub reset_after: Option<SignedDuration>,
+    /// Whether it drops pending actions while it is off.
+    pub drops: bool,
 }
 
 /// What is counted for one clause.
@@ -162,19 +164,12 @@ impl BlowClause {
 }
 
 impl BlowingFuse {
-    /// The clauses, each with the key of its state. Several clauses that count the same are numbered.
+    /// The clauses, each with the key of its state. Two clauses that count the same have different periods.
     fn keyed(&self) -> impl Iterator<Item = (String, BlowClause)> {
-        let mut numbers = [0_u32; 2];
-        self.clauses.iter().map(move |clause| {
-            let [actions, failures] = &mut numbers;
-            let number = match clause.counts {
-                BlowCounts::Actions => actions,
-                BlowCounts::Failures => failures,
-            };
-            *number = number.saturating_add(1);
+        self.clauses.iter().map(|clause| {
+            let (what, within) = (clause.counts.as_str(), duration_text(clause.within));
             // No rule has this name, because names of rules contain a slash.
-            let key = format!("fuse {} {}", self.name, clause.counts.as_str());
-            (if *number > 1 { format!("{key} #{number}") } else { key }, *clause)
+            (format!("fuse {} {what} within {within}", self.name), *clause)
         })
     }
 

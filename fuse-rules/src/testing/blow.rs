@@ -97,7 +97,9 @@ impl TestFuses {
             }
             let rule: Vec<&BlowingFuse> =
                 required.iter().filter_map(|index| self.fuses.get(*index)).collect();
-            let off = rule.iter().find(|fuse| self.blown.contains_key(&fuse.name));
+            // What is in shadow performs nothing.
+            let is_blown = |fuse: &&&BlowingFuse| self.blown.contains_key(&fuse.name);
+            let off = rule.iter().filter(|_| !occurrence.is_shadow).find(is_blown);
             let answer = match off {
                 Some(fuse) => Err(fuse_is_off(&fuse.name)),
                 None => {

@@ -81,7 +81,6 @@ impl Tests<'_> {
                 }
                 TestStep::At(time) => {
                     timeline.now = *time;
-                    timeline.close(&[]);
                     timeline.fire(step, events);
                 }
                 TestStep::Send(_) => {
@@ -100,7 +99,11 @@ impl Tests<'_> {
 impl Timeline<'_, '_> {
     /// Closes the blown fuses that the test switched, and those whose time is over.
     fn close(&mut self, switched: &[String]) {
-        self.fuses = self.blowing.at(self.now, &self.given, switched);
+        self.close_by(self.now, switched);
+    }
+
+    fn close_by(&mut self, time: Timestamp, switched: &[String]) {
+        self.fuses = self.blowing.at(time, &self.given, switched);
     }
 
     /// Applies the cancellations of an event, given by index, and then its decisions.
@@ -159,24 +162,37 @@ impl Timeline<'_, '_> {
     /// Continues with everything that is due: in the order of its time, and then in the order in which it began to wait.
     /// What a fuse holds is still pending.
     fn fire(&mut self, step: usize, events: &mut [SentEvent<'_>]) {
-        let mut held = Vec::new();
-        loop {
-            let due = self.waiting.iter().enumerate().filter(|(_, one)| one.wait.until <= self.now);
-            let Some((first, _)) = due.min_by_key(|(_, waiting)| waiting.wait.until) else { break };
-            let waiting = self.waiting.remove(first);
-            self.close(&[]);
-            match self.gate(&waiting) {
-                Some((PendingActions::Hold, _)) => held.push(Waiting { is_held: true, ..waiting }),
-                Some((PendingActions::Drop, reason)) => {
-                    let outcome = Outcome::Gated;
-                    let decision = Decision { outcome, reason, action: None, ..waiting.decision };
-                    // It becomes a dead letter, to which nothing reacts.
-                    add(events, waiting.event, Ended { step, decision, is_failure: false });
+        // First what becomes due, each at its own time; then what fuses hold.
+        for is_held in [false, true] {
+            let mut held = Vec::new();
+            loop {
+                let due = self
+                    .waiting
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, one)| one.is_held == is_held && one.wait.until <= self.now);
+                let Some((first, _)) = due.min_by_key(|(_, waiting)| waiting.wait.until) else {
+                    break;
+                };
+                let waiting = self.waiting.remove(first);
+                self.close_by(if is_held { self.now } else { waiting.wait.until }, &[]);
+                match self.gate(&waiting) {
+                    Some((PendingActions::Hold, _)) => {
+                        held.push(Waiting { is_held: true, ..waiting });
+                    }
+                    Some((PendingActions::Drop, reason)) => {
+                        let outcome = Outcome::Gated;
+                        let decision =
+                            Decision { outcome, reason, action: None, ..waiting.decision };
+                        // It becomes a dead letter, to which nothing reacts.
+                        add(events, waiting.event, Ended { step, decision, is_failure: false });
+                    }
+                    None => self.resume(step, waiting, events),
                 }
-                None => self.resume(step, waiting, events),
             }
+            self.waiting.extend(held);
+            self.close(&[]);
         }
-        self.waiting.extend(held);
     }
 
     /// What becomes of an action that is due while a fuse of its rule is off, and why.

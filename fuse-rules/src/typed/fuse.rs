@@ -23,7 +23,7 @@ pub(crate) struct Fuse {
 impl Fuse {
     /// What makes it blow. `None` if nothing does.
     pub(crate) fn blowing(&self) -> Option<BlowingFuse> {
-        blowing(&self.name, &self.blow, self.reset_after)
+        blowing(&self.name, &self.blow, self.reset_after, self.pending)
     }
 }
 
@@ -32,8 +32,10 @@ pub(crate) fn blowing(
     name: &str,
     blow: &[(BlowClause, Span)],
     reset_after: Option<SignedDuration>,
+    pending: PendingActions,
 ) -> Option<BlowingFuse> {
     let clauses: Vec<BlowClause> = blow.iter().map(|(clause, _)| *clause).collect();
     let blows = !clauses.is_empty();
-    blows.then(|| BlowingFuse { name: name.to_owned(), clauses, reset_after })
+    let drops = pending == PendingActions::Drop;
+    blows.then(|| BlowingFuse { name: name.to_owned(), clauses, reset_after, drops })
 }

@@ -43,25 +43,45 @@ pub(super) fn admit(
     blowing.answer(answer, occurrence, histories)
 }
 
-/// Continues with an occurrence that is due, which has this number of actions and requires these fuses. A fuse that is
-/// off counts nothing: it holds the actions.
-///
-/// # Errors
-///
-/// Why it is gated: a fuse blows now.
+/// What becomes of an occurrence that is due.
+pub(super) enum Resumption {
+    /// The answer of its clauses.
+    Decided(Admission),
+    /// It is gated, for this reason.
+    Gated(String),
+    /// This fuse is off, possibly until a time: the occurrence goes on waiting. If it was released, all that waits would
+    /// act at once and uncounted when the fuse is on again.
+    Held(String, Option<Timestamp>),
+}
+
+/// Continues with an occurrence that is due, which has this number of actions and requires these fuses.
 pub(super) fn resume(
     blowing: Blowing<'_>,
     (wait, requires): (&Wait, &[String]),
     actions: usize,
     states: &mut FlowStates,
     histories: &mut FuseHistories,
-) -> Result<Admission, String> {
+) -> Resumption {
     let Blowing { fuses, time } = blowing;
-    let fuses = fuses.iter().filter(|fuse| {
-        requires.contains(&fuse.name) && !is_off(histories, &fuse.name, time.steady)
-    });
-    let answer = states.admit_unless_blown(&wait.occurrence, Some(wait), fuses, actions, time);
-    blowing.answer(answer, &wait.occurrence, histories)
+    let fuses = || fuses.iter().filter(|fuse| requires.contains(&fuse.name));
+    let is_off = |fuse: &&BlowingFuse| is_off(histories, &fuse.name, time.steady);
+    let off: Vec<&BlowingFuse> = fuses().filter(is_off).collect();
+    if let Some(fuse) = off.iter().find(|fuse| fuse.drops) {
+        return Resumption::Gated(format!(
+            "fuse `{}` is off, and drops pending actions",
+            fuse.name
+        ));
+    }
+    if let Some(fuse) = off.first() {
+        let history = histories.get(&fuse.name);
+        let until = history.and_then(|history| history.next_end(time.steady));
+        return Resumption::Held(fuse.name.clone(), until);
+    }
+    let answer = states.admit_unless_blown(&wait.occurrence, Some(wait), fuses(), actions, time);
+    match blowing.answer(answer, &wait.occurrence, histories) {
+        Ok(admission) => Resumption::Decided(admission),
+        Err(why) => Resumption::Gated(why),
+    }
 }
 
 /// The fuses that can blow, and the time.

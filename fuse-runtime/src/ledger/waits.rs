@@ -2,10 +2,10 @@
 
 use fuse_rules::flow::{Admission, EndedWait, FlowStates, FlowTime, Occurrence, Wait, WaitEnd};
 use fuse_rules::{Action, Outcome};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::blow::{self, Blowing};
+use super::blow::{self, Blowing, Resumption};
 use super::transition::off_bus;
 use super::{ActionRecord, DecisionRecord, FuseHistories};
 
@@ -58,6 +58,21 @@ pub(crate) fn is_due(waits: &[WaitRecord], time: FlowTime) -> bool {
     waits.iter().any(|one| one.wait.is_due(time))
 }
 
+/// How soon, at least and at most, a wait that a fuse holds is asked again.
+const ASK_AGAIN: (SignedDuration, SignedDuration) =
+    (SignedDuration::from_secs(10), SignedDuration::from_secs(120));
+
+/// A wait that is over, and goes on because a fuse is off, possibly until a time.
+fn held(record: WaitRecord, until: Option<Timestamp>, time: FlowTime) -> WaitRecord {
+    let waited = time.steady.duration_since(record.wait.since);
+    let again = waited.clamp(ASK_AGAIN.0, ASK_AGAIN.1);
+    let until = until.map(|until| until.duration_since(time.steady));
+    let again = until.map_or(again, |until| until.min(again));
+    let now = if record.wait.is_for_hours() { time.wall } else { time.steady };
+    let until = now.checked_add(again).unwrap_or(Timestamp::MAX);
+    WaitRecord { wait: Wait { until, ..record.wait }, ..record }
+}
+
 /// When a wait is due, in steady time.
 pub(crate) fn due_at(wait: &Wait, time: FlowTime) -> Timestamp {
     if wait.is_for_hours() { time.to_steady(wait.until) } else { wait.until }
@@ -78,7 +93,21 @@ pub(crate) fn resume(
     for record in due {
         let occurrence = &record.wait.occurrence;
         let wait = (&record.wait, record.requires.as_slice());
-        let admission = blow::resume(blowing, wait, record.actions.len(), states, histories);
+        let count = record.actions.len();
+        let admission = match blow::resume(blowing, wait, count, states, histories) {
+            Resumption::Decided(admission) => Ok(admission),
+            Resumption::Gated(why) => Err(why),
+            Resumption::Held(fuse, until) => {
+                let why = format!(
+                    "the wait is over, and the fuse `{fuse}` is off; it goes on when the fuse is on"
+                );
+                for decision in decisions.iter_mut().filter(|decision| record.governs(decision)) {
+                    decision.reason.clone_from(&why);
+                }
+                waits.push(held(record, until, time));
+                continue;
+            }
+        };
         let mut actions = record.actions.iter();
         for decision in decisions.iter_mut().filter(|decision| record.governs(decision)) {
             (decision.outcome, decision.reason) = match &admission {

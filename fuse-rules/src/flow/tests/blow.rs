@@ -12,7 +12,7 @@ fn fuse(clauses: &[(BlowCounts, u32, i64)]) -> BlowingFuse {
         within: SignedDuration::from_secs(*seconds),
     };
     let clauses = clauses.iter().map(clause).collect();
-    BlowingFuse { name: "f".into(), clauses, reset_after: None }
+    BlowingFuse { name: "f".into(), clauses, reset_after: None, drops: false }
 }
 
 fn occurrence(event: &str, requests: &[(&str, Flow)]) -> Occurrence {

@@ -21,7 +21,7 @@ const CONCURRENT: usize = 12;
 
 fn fuse(counts: BlowCounts, reset_after: Option<SignedDuration>) -> BlowingFuse {
     let clause = BlowClause { counts, count: 2, within: SignedDuration::from_secs(60) };
-    BlowingFuse { name: "f".into(), clauses: vec![clause], reset_after }
+    BlowingFuse { name: "f".into(), clauses: vec![clause], reset_after, drops: false }
 }
 
 /// A verdict about this event that fires the rule `s/r`, which requires a fuse that lets two actions through in a minute

@@ -12,7 +12,9 @@ use super::support::{
     OpenBackend, Violation, action, at, done, fired, ids, limited, once, outcomes, push, verdict,
 };
 use crate::event::EventKey;
-use crate::ledger::{ActionState, DecisionRecord, Due, EventRecord, Verdict, Woken};
+use crate::ledger::{
+    ActionState, DecisionRecord, Due, EventRecord, FuseSwitch, SwitchPosition, Verdict, Woken,
+};
 
 /// `still 5m per body.k`, with this key.
 fn still(key: &str) -> FlowRequest {
@@ -311,8 +313,8 @@ pub async fn a_wait_that_is_over_asks_the_other_clauses(
     Ok(())
 }
 
-/// What is released counts for the fuses that can blow. The action that is one too many is gated, and what is due while the
-/// fuse is off is released, to be held by it.
+/// What is released counts for the fuses that can blow. The action that is one too many is gated. What is due while the
+/// fuse is off goes on waiting, and counts when the fuse is on again.
 ///
 /// # Errors
 ///
@@ -321,7 +323,8 @@ pub async fn what_is_released_can_blow_a_fuse(fixture: &dyn Fixture) -> Result<(
     let mut opened = OpenBackend::new(fixture).await?;
     let within = SignedDuration::from_mins(10);
     let clause = BlowClause { counts: BlowCounts::Actions, count: 1, within };
-    let fuse = BlowingFuse { name: "f".into(), clauses: vec![clause], reset_after: None };
+    let fuse =
+        BlowingFuse { name: "f".into(), clauses: vec![clause], reset_after: None, drops: false };
     for id in ["a", "b", "c"] {
         let event = opened.accept(id, 0).await?;
         let mut verdict = asks(&event, 0, vec![still(id)]);
@@ -331,9 +334,7 @@ pub async fn what_is_released_can_blow_a_fuse(fixture: &dyn Fixture) -> Result<(
         ensure_eq!(outcomes(&record), [Outcome::Waiting], "the outcome before");
     }
     let blow = [fuse];
-    for (id, outcome, blown) in
-        [("a", Outcome::Fired, false), ("b", Outcome::Gated, true), ("c", Outcome::Fired, false)]
-    {
+    for (id, outcome, blown) in [("a", Outcome::Fired, false), ("b", Outcome::Gated, true)] {
         opened = opened.crash(fixture).await?;
         let woken = opened.ledger.wake(&push(id), time(300), &blow).await?;
         let found: Vec<_> = woken.decisions.iter().map(|decision| decision.outcome).collect();
@@ -344,6 +345,24 @@ pub async fn what_is_released_can_blow_a_fuse(fixture: &dyn Fixture) -> Result<(
         let expected = if blown { Vec::new() } else { vec![1] };
         ensure_eq!(required, expected, "the fuses of the action of `{id}`");
     }
+    ensure_eq!(opened.ledger.wake(&push("c"), time(300), &blow).await?, Woken::default(), "`c`");
+    ensure_eq!(opened.due(300).await?.0, ["b"], "what is due while the fuse is off");
+    let record = opened.record(&push("c")).await?;
+    let why = "the wait is over, and the fuse `f` is off; it goes on when the fuse is on";
+    ensure_eq!(described(&record), [(Outcome::Waiting, why)], "the outcome while it is off");
+    let on = FuseSwitch {
+        to: SwitchPosition::On,
+        at: at(301),
+        since: at(301),
+        until: None,
+        by: "ana".into(),
+        reason: String::new(),
+    };
+    opened.ledger.switch_fuse("f", on).await?;
+    opened = opened.crash(fixture).await?;
+    ensure!(opened.due(420).await?.0.contains(&"c".to_owned()), "`c` is not due any more");
+    let woken = opened.ledger.wake(&push("c"), time(420), &blow).await?;
+    ensure_eq!(ids(&woken.actions), ["c"], "the actions when the fuse is on");
     Ok(())
 }
 
