@@ -1,4 +1,4 @@
-//! `still` and its `unless`: the event, the condition, and the keys of either event.
+//! `during`; `still` and its `unless`: the event, the condition, and the keys of either event.
 
 use super::codes;
 
@@ -46,6 +46,20 @@ const CASES: &[(&str, &str)] = &[
     // An invalid key is reported once.
     ("still 5m per body.z unless o.off when body.id == \"a\"", "E0203 `z`"),
     ("still 5m per body.xs unless o.off when body.id == \"a\"", "E0301 `body.xs`"),
+    // Hours.
+    ("during mon..fri 09:00..17:00, sat 10:00..12:00 \"Europe/Madrid\" else wait", ""),
+    ("during fri..mon 22:00..06:00 except \"2026-12-25\"", ""),
+    ("during 00:00..24:00", ""),
+    ("during 2000:00..17:00", "E0514 `2000:00..17:00`"),
+    ("during 9..17", "E0514 `9..17`"),
+    ("during 10:00..10:00", "E0514 `10:00..10:00`"),
+    ("during 24:00..06:00", "E0514 `24:00..06:00`"),
+    ("during 09:00..24:01", "E0514 `09:00..24:01`"),
+    ("during monday 09:00..17:00", "E0514 `monday`"),
+    ("during mon..friday 09:00..17:00", "E0514 `mon..friday`"),
+    ("during 09:00..17:00 \"Madrid\"", "E0514 `\"Madrid\"`"),
+    ("during 09:00..17:00 except \"25.12.2026\"", "E0514 `\"25.12.2026\"`"),
+    ("during 09:00..10:00\n during 11:00..12:00", "E0501 `during 11:00..12:00`"),
     // One clause of each kind.
     (
         "still 5m unless o.off when body.id == \"a\"\n still 6m unless t.on when body.n == 1",
@@ -59,7 +73,7 @@ fn check(text: &str, expected: &str) {
 }
 
 #[test]
-fn unless_is_about_an_event_of_its_own() {
+fn clauses_that_wait_are_checked() {
     let mut wrong = Vec::new();
     for (clauses, expected) in CASES {
         let rules = format!("sensor w on t.on {{ rule r {{\n{clauses}\n trigger note {{}} }} }}");
