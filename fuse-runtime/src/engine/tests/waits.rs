@@ -1,12 +1,12 @@
 //! Decisions that wait, across restarts and faults, beside a model that knows every event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use fuse_rules::schema::{Field, FieldType, Schema};
-use fuse_rules::{Outcome, Ruleset};
+use fuse_rules::{Fuses, Outcome, Ruleset};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -16,7 +16,10 @@ use tokio::sync::mpsc;
 use super::Silent;
 use crate::backend::Backend as _;
 use crate::clock::Clock;
+use crate::engine::decide::verdict;
 use crate::engine::{Policy, Step};
+use crate::event::{Envelope, Replay};
+use crate::generation::Generation;
 use crate::ledger::{EventRecord, Ledger};
 use crate::sources::{Incoming, Sources};
 use crate::testing::MemoryBackend;
@@ -237,4 +240,34 @@ async fn what_became_due_while_no_process_ran_is_done_in_order() {
     let record: EventRecord = backend.restarted().ledger().find("0").await.unwrap().remove(0);
     assert!(record.is_settled());
     assert!(record.decisions.iter().all(|one| one.outcome == Outcome::Fired), "{record:?}");
+}
+
+#[test]
+fn a_replay_cancels_nothing_and_is_as_old_as_its_event() {
+    let at = |seconds| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
+    let triggers = Triggers::new().with(Say::default());
+    let sources = Sources::new().with("silent", Silent);
+    let ruleset = Ruleset::parse("x.rules", RULES, &registry(&sources, &triggers)).unwrap();
+    let generation = Generation::new(ruleset, Fuses::default());
+    let verdict = |event: &Envelope| {
+        let (verdict, _) = verdict(&generation, &triggers, event, (at(500), at(500)));
+        (verdict.cancels.len(), verdict.received)
+    };
+    let event = Envelope::new("q", "clear", "1", at(100), r#"{"k": "0", "n": 1}"#);
+    assert_eq!(verdict(&event), (1, at(100)));
+    let replay = Replay {
+        of: "1".into(),
+        received: at(100),
+        attempt: 2,
+        from: "1".into(),
+        by: "ana".into(),
+        letter: None,
+        keeps: BTreeSet::new(),
+        scope: None,
+        ignore_once: false,
+    };
+    assert_eq!(
+        verdict(&Envelope { received: at(400), replay: Some(replay), ..event }),
+        (0, at(100))
+    );
 }
