@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::config::variable;
 use crate::engine::Gate;
-use crate::fuses::{self, ConfiguredFuses, FuseState};
+use crate::fuses::{self, ConfiguredFuses, FuseOrigin, FuseState};
 use crate::ledger::FuseHistories;
 
 /// One version of the rules and fuses. It does not change.
@@ -89,6 +89,16 @@ impl Generation {
     /// Whether the rules declare this event.
     pub(crate) fn declares(&self, source: &str, name: &str) -> bool {
         self.events.get(source).is_some_and(|names| names.contains(name))
+    }
+
+    /// The fuses that can blow when waits are over. The ledger knows those that are off because they blew or were switched.
+    /// Others that are off count nothing.
+    pub(crate) fn counting_actions(&self) -> Vec<BlowingFuse> {
+        let counts = |fuse: &&BlowingFuse| {
+            let state = self.states.get(&fuse.name);
+            state.is_none_or(|state| state.on || matches!(state.origin, FuseOrigin::Switched(_)))
+        };
+        self.blowing.iter().filter(counts).cloned().collect()
     }
 
     /// The fuses that count the failures of the actions of a rule.

@@ -14,11 +14,11 @@ sensor s on q.e {
   when not body.ok
   rule page {
     requires pages
-    still 5s per body.app unless q.e when body.ok
+    still 10s per body.app unless q.e when body.ok
     trigger log { message = \"page ${body.app}\" }
   }
   rule report {
-    quiet 4s per body.app
+    quiet 8s per body.app
     limit 1 per 1h
     trigger log { message = \"report ${body.app}\" }
     on suppressed { trigger log { message = \"no report of ${body.app}\" } }
@@ -51,7 +51,7 @@ async fn what_waits_acts_once_across_kills_or_is_cancelled() {
     let report = sent(&fuse, "a", "web", false).await;
     let (waiting, why) = outcome(&report, "page");
     assert_eq!(waiting, "waiting", "{report:#}");
-    assert!(why.starts_with("`still 5s per \"web\"` waits until 20"), "{why}");
+    assert!(why.starts_with("`still 10s per \"web\"` waits until 20"), "{why}");
     sent(&fuse, "b", "pay", false).await;
     let listed = fuse.admin("/events?result=waiting").await.json();
     assert_eq!(listed["events"].as_array().unwrap().len(), 2, "{listed:#}");
@@ -64,7 +64,7 @@ async fn what_waits_acts_once_across_kills_or_is_cancelled() {
     let web = fuse.settled("a").await;
     assert_eq!(outcome(&web, "page").0, "fired", "{web:#}");
     let pay = fuse.settled("b").await;
-    let cancelled = ("cancelled", "`still 5s per \"pay\"` is cancelled by event `c`");
+    let cancelled = ("cancelled", "`still 10s per \"pay\"` is cancelled by event `c`");
     assert_eq!(outcome(&pay, "page"), cancelled, "{pay:#}");
     // One of the two reports is over the limit, and its reaction tells.
     let reports = [outcome(&web, "report").0, outcome(&pay, "report").0];

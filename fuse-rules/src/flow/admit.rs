@@ -196,13 +196,14 @@ impl FlowStates {
     /// Continues with an occurrence that is due: asks the clauses that take places, and those behind the one at which it
     /// waited. It has passed the others.
     pub fn resume(&mut self, wait: &Wait, time: FlowTime) -> Admission {
-        self.release(&wait.occurrence, wait.clause);
+        self.release(wait);
         self.pass(&wait.occurrence, Some(wait.clause), time)
     }
 
-    /// The occurrence no longer waits at this clause.
-    fn release(&mut self, occurrence: &Occurrence, clause: usize) {
-        let Some(request) = occurrence.requests.get(clause) else { return };
+    /// The occurrence no longer waits at its clause. [`FlowStates::resume`] does this, too.
+    pub fn release(&mut self, wait: &Wait) {
+        let Wait { occurrence, clause, .. } = wait;
+        let Some(request) = occurrence.requests.get(*clause) else { return };
         let key = request.state_key(&occurrence.rule);
         if let Some(state) = self.0.remove(&key) {
             self.0.insert(key, state.release(&occurrence.owner.id));
@@ -238,15 +239,9 @@ impl FlowStates {
         let waited_at = waited.and_then(|clause| occurrence.requests.get(clause));
         let waited_for_hours = waited_at.is_some_and(|request| request.hours.is_some());
         for (by, request) in occurrence.requests.iter().enumerate() {
-            let is_behind = waited.is_none_or(|clause| by > clause);
-            if !is_behind
-                && request.hours.is_none()
-                && (request.flow.counts_matches() || request.flow.waits())
-            {
-                continue;
-            }
+            let has_waited = |at_least: usize| waited.is_some_and(|clause| at_least <= clause);
             if let Some(hours) = &request.hours {
-                if waited.is_some_and(|clause| by < clause) {
+                if has_waited(by.saturating_add(1)) {
                     continue;
                 }
                 // After it waited for hours, these may be over again, and others may not have begun.
@@ -255,6 +250,9 @@ impl FlowStates {
                     Ok(()) => continue,
                     Err(hold) => return hold.admission(by, occurrence, request),
                 }
+            }
+            if has_waited(by) && (request.flow.counts_matches() || request.flow.waits()) {
+                continue;
             }
             let key = request.state_key(&occurrence.rule);
             let owner = match &request.limiter {

@@ -80,7 +80,7 @@ pub use once::Claim;
 pub use owner::Owner;
 pub use quiet::Burst;
 pub use state::FlowState;
-pub use still::Doubt;
+pub use still::Delay;
 pub use wait::{Cancellation, EndedWait, Wait, WaitEnd, WaitName};
 
 use std::fmt;

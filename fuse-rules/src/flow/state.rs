@@ -9,7 +9,7 @@ use super::blow::BlowCount;
 use super::limit::{self, Places};
 use super::once::{self, Claim};
 use super::quiet::{self, Burst};
-use super::still::{self, Doubt};
+use super::still::{self, Delay};
 use super::{Flow, FlowTime, Owner};
 
 /// The state of one clause of one rule for one key. It can be stored as JSON.
@@ -23,7 +23,7 @@ pub enum FlowState {
     /// The state of [`Flow::Quiet`].
     Quiet(Burst),
     /// The state of [`Flow::Still`].
-    Still(Doubt),
+    Still(Delay),
     /// The state of [`Flow::Limit`].
     Limit(Places),
     /// The state of a clause of a fuse that blows.
@@ -38,7 +38,7 @@ impl FlowState {
             Self::After(matches) => matches.end(),
             Self::Once(claim) => claim.until,
             Self::Quiet(burst) => burst.end(),
-            Self::Still(doubt) => doubt.end(),
+            Self::Still(delay) => delay.end(),
             Self::Limit(places) => places.end(),
             Self::Blow(count) => count.end(),
         }
@@ -48,7 +48,7 @@ impl FlowState {
     pub(super) fn release(self, owner: &str) -> Self {
         match self {
             Self::Quiet(burst) => Self::Quiet(burst.release(owner)),
-            Self::Still(doubt) => Self::Still(doubt.release(owner)),
+            Self::Still(delay) => Self::Still(delay.release(owner)),
             Self::After(_) | Self::Once(_) | Self::Limit(_) | Self::Blow(_) => self,
         }
     }
@@ -93,7 +93,7 @@ impl Flow {
             }
             Self::Still { length } => {
                 let before = match state {
-                    Some(FlowState::Still(doubt)) => Some(doubt),
+                    Some(FlowState::Still(delay)) => Some(delay),
                     _ => None,
                 };
                 let (after, answer) = still::step(before, question, length, time);
@@ -120,7 +120,7 @@ impl Flow {
     ) -> Option<(FlowState, Option<Owner>)> {
         let Self::Still { length } = self else { return None };
         let before = match state {
-            Some(FlowState::Still(doubt)) => Some(doubt),
+            Some(FlowState::Still(delay)) => Some(delay),
             _ => None,
         };
         let (after, ended) = still::cancel(before, question, length, time);

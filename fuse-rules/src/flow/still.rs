@@ -12,7 +12,7 @@ use super::{FlowTime, Owner};
 
 /// The occurrence of a key that waits, and the last event that cancelled one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Doubt {
+pub struct Delay {
     waiter: Option<Waiter>,
     cancelled: Option<Cancelled>,
 }
@@ -42,7 +42,7 @@ struct Cancelled {
     until: Timestamp,
 }
 
-impl Doubt {
+impl Delay {
     /// The instant from which (inclusive) the state has no effect.
     pub(super) fn end(&self) -> Timestamp {
         // It can be cancelled until it is released.
@@ -72,51 +72,51 @@ impl Doubt {
 }
 
 pub(super) fn step(
-    before: Option<&Doubt>,
+    before: Option<&Delay>,
     question: Question<'_>,
     length: SignedDuration,
     time: FlowTime,
-) -> (Doubt, ClauseAnswer) {
+) -> (Delay, ClauseAnswer) {
     let Question { owner, received } = question;
     let now = time.steady;
-    let mut doubt = before.map(|doubt| doubt.current(now)).unwrap_or_default();
+    let mut delay = before.map(|delay| delay.current(now)).unwrap_or_default();
     let waits = |until: Timestamp| {
         let why = format!("waits until {}", time.to_wall(until));
         Err(Hold::Waits { until, why, replaces: None })
     };
     // One that is due acts, even if it is not released yet.
-    if let Some(waiter) = doubt.waiter.as_ref().filter(|waiter| now < waiter.until) {
+    if let Some(waiter) = delay.waiter.as_ref().filter(|waiter| now < waiter.until) {
         let answer = if waiter.owner.id == owner.id {
             waits(waiter.until)
         } else {
             let until = time.to_wall(waiter.until);
             Err(Hold::Back(format!("waits already, for {} until {until}", waiter.owner.name)))
         };
-        return (doubt, answer);
+        return (delay, answer);
     }
-    if let Some(cancelled) = doubt.cancelled.as_ref().filter(|one| received < one.received) {
+    if let Some(cancelled) = delay.cancelled.as_ref().filter(|one| received < one.received) {
         let why = format!("is cancelled by {}, which was received later", cancelled.by);
-        return (doubt, Err(Hold::Cancelled(why)));
+        return (delay, Err(Hold::Cancelled(why)));
     }
     let until = window_end(now, length);
-    doubt.waiter = Some(Waiter { owner: owner.clone(), received, since: now, until });
-    (doubt, waits(until))
+    delay.waiter = Some(Waiter { owner: owner.clone(), received, since: now, until });
+    (delay, waits(until))
 }
 
 /// An event met the `unless` condition. Returns the owner that waited for it, if there is one.
 pub(super) fn cancel(
-    before: Option<&Doubt>,
+    before: Option<&Delay>,
     question: Question<'_>,
     length: SignedDuration,
     time: FlowTime,
-) -> (Doubt, Option<Owner>) {
+) -> (Delay, Option<Owner>) {
     let now = time.steady;
-    let mut doubt = before.map(|doubt| doubt.current(now)).unwrap_or_default();
+    let mut delay = before.map(|delay| delay.current(now)).unwrap_or_default();
     let Question { owner, received } = question;
-    let ended = doubt.waiter.take_if(|waiter| waiter.received <= received);
-    if doubt.cancelled.as_ref().is_none_or(|last| last.received <= received) {
+    let ended = delay.waiter.take_if(|waiter| waiter.received <= received);
+    if delay.cancelled.as_ref().is_none_or(|last| last.received <= received) {
         let (by, until) = (owner.name.clone(), window_end(now, length));
-        doubt.cancelled = Some(Cancelled { by, received, since: now, until });
+        delay.cancelled = Some(Cancelled { by, received, since: now, until });
     }
-    (doubt, ended.map(|waiter| waiter.owner))
+    (delay, ended.map(|waiter| waiter.owner))
 }

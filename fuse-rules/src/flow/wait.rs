@@ -77,7 +77,7 @@ pub enum WaitEnd {
 /// An event that meets the `unless` condition of a `still` clause.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cancellation {
-    /// The full name of the rule whose action is no longer wanted.
+    /// The full name of the rule that waits.
     pub rule: String,
     /// The `still` clause, with the values that its keys have in the cancelling event.
     pub request: FlowRequest,

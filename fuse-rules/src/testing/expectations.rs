@@ -192,7 +192,7 @@ impl Tests<'_> {
         }
         match lines.is_empty() {
             true if group.sent.is_empty() => "nothing that waited has ended".into(),
-            true => "there is no such element".into(),
+            true => "the rule has no decision about this element".into(),
             false => listed(lines),
         }
     }

@@ -82,7 +82,7 @@ impl Tests<'_> {
                 }
                 text.push_str("expect nothing else");
             }
-            // The fuse is not blown, and there is no expectation for that.
+            // The fuse is not blown. No expectation says so.
             Expected::Blown(_) => {}
             Expected::No(rule) => self.write_rule(rule, None, group, &mut text),
             Expected::Rule(expected) => {

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fuse_rules::schema::{Schema, SourceSchema};
+use fuse_rules::schema::{Field, FieldType, Schema, SourceSchema};
 use fuse_rules::{Fuses, Ruleset};
 use tokio::sync::mpsc;
 
@@ -55,6 +55,17 @@ impl BoundSource for Silent {
     async fn serve(&mut self, _: &SourceContext) -> Result<(), SourceError> {
         Ok(())
     }
+}
+
+/// The schema of a trigger `say`, which says a text.
+fn say_schema() -> Schema {
+    let text = Field::required("text", FieldType::String, "What to say.");
+    Schema::new("say", "Says something.").field(text)
+}
+
+/// The text that an action says.
+fn text_of(request: &ActionRequest) -> &str {
+    request.action.fields["text"].as_str().unwrap()
 }
 
 /// Gives the next of these results, and says that it was asked.

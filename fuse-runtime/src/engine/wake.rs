@@ -81,7 +81,7 @@ impl Engine {
 
     async fn resume_waits(&self, event: &EventKey) -> Result<(), Interrupted> {
         let time = self.time();
-        let blowing = self.active.get().blowing.to_vec();
+        let blowing = self.active.get().counting_actions();
         let woken = self.ledger.wake(event, time, &blowing).await?;
         let Woken { decisions, actions, blown, is_unfinished } = woken;
         if !blown.is_empty() {

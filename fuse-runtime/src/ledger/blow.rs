@@ -29,7 +29,7 @@ pub(super) fn admit(
     states: &mut FlowStates,
     histories: &mut FuseHistories,
 ) -> Result<Admission, String> {
-    let time = time(verdict);
+    let time = verdict.time();
     let blowing = Blowing { fuses: &verdict.blow, time };
     let required = verdict.requires.get(&occurrence.rule).map_or(&[][..], Vec::as_slice);
     let fuses: Vec<&BlowingFuse> =
@@ -67,6 +67,7 @@ pub(super) fn resume(
     let is_off = |fuse: &&BlowingFuse| is_off(histories, &fuse.name, time.steady);
     let off: Vec<&BlowingFuse> = fuses().filter(is_off).collect();
     if let Some(fuse) = off.iter().find(|fuse| fuse.drops) {
+        states.release(wait);
         return Resumption::Gated(format!(
             "fuse `{}` is off, and drops pending actions",
             fuse.name
@@ -172,7 +173,7 @@ fn failed(
     if ReactionKind::rule_of(&action.action.rule).is_some() {
         return Vec::new();
     }
-    let (time, mut all) = (time(verdict), Vec::new());
+    let (time, mut all) = (verdict.time(), Vec::new());
     let owner = Owner { id: action.id.clone(), name: String::new() };
     for fuse in verdict.blow.iter().filter(|fuse| fuse.counts(BlowCounts::Failures)) {
         // A fuse that is off counts nothing.
@@ -198,8 +199,4 @@ pub(crate) fn changed(before: &FuseHistories, after: &FuseHistories) -> Vec<Stri
 fn is_off(histories: &FuseHistories, fuse: &str, now: Timestamp) -> bool {
     let history = histories.get(fuse);
     history.and_then(|history| history.in_effect(now)).is_some_and(|(on, _)| !on)
-}
-
-fn time(verdict: &Verdict) -> FlowTime {
-    FlowTime { steady: verdict.steady, wall: verdict.decided }
 }

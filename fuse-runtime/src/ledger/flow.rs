@@ -1,9 +1,7 @@
 //! Passes the occurrences of a verdict through flow control. This module does no I/O: the caller reads the states of the
 //! keys that the verdict asks for, and writes those that changed together with the decision.
 
-use fuse_rules::flow::{
-    Admission, BlowingFuse, EndedWait, FlowStates, FlowTime, Occurrence, Owner, Wait,
-};
+use fuse_rules::flow::{Admission, BlowingFuse, EndedWait, FlowStates, Occurrence, Owner, Wait};
 use fuse_rules::{Action, Outcome};
 
 use super::waits::{self, WaitRecord};
@@ -36,7 +34,7 @@ pub(super) fn apply(
 ) -> Applied {
     let mut decisions = verdict.decisions.clone();
     let mut actions = verdict.actions.clone();
-    let time = FlowTime { steady: verdict.steady, wall: verdict.decided };
+    let time = verdict.time();
     let by = Owner::new(&verdict.event.encode(), &format!("event `{}`", verdict.event.id), None);
     let cancelled = verdict.cancels.iter();
     let mut ended: Vec<EndedWait> =

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fuse_rules::Action;
-use fuse_rules::flow::{BlowingFuse, Cancellation, Occurrence};
+use fuse_rules::flow::{BlowingFuse, Cancellation, FlowTime, Occurrence};
 use jiff::Timestamp;
 
 use super::{DecisionRecord, EventAction};
@@ -88,6 +88,11 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// When it was decided, for flow control.
+    pub(crate) fn time(&self) -> FlowTime {
+        FlowTime { steady: self.steady, wall: self.decided }
+    }
+
     /// A verdict without decisions.
     pub(crate) fn empty(
         event: EventKey,

@@ -41,10 +41,9 @@ pub(super) fn due(
             let until = Timestamp::from_nanosecond(until).unwrap_or(Timestamp::MAX);
             let until = if is_for_hours { time.to_steady(until) } else { until };
             let is_due = until <= time.steady;
-            let is_known = is_due && seen.contains(key.value());
-            if !is_known {
+            // What is not due says only when to come again.
+            if !is_due || seen.insert(key.value().to_owned()) {
                 entries.push((until, seq, key.value().to_owned()));
-                seen.insert(key.value().to_owned());
             }
             // One more than needed shows when to come again.
             if !is_due || entries.len() > limit.saturating_mul(2) {

@@ -363,7 +363,7 @@ fn the_laws_of_waiting_find_faults() {
             Machine {
                 cancel: |flow, state, question, time| {
                     let (_, ended) = flow.cancel(state, question, time)?;
-                    Some((FlowState::Still(Doubt::default()), ended))
+                    Some((FlowState::Still(Delay::default()), ended))
                 },
                 ..CLAUSE
             },

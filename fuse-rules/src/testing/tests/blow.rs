@@ -98,7 +98,7 @@ fn a_test_sees_the_fuse_blow_and_close() {
             ),
             None,
         ),
-        // Whoever switches it closes it, too.
+        // Switching it closes it, too.
         (format!("{blown} expect fuse f blown with fuse f on {ACT} {ACT} expect r 2 times"), None),
         (
             format!("{blown} with fuse f off {ACT} expect fuse f blown"),

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fuse_rules::schema::{Field, FieldType, Schema};
+use fuse_rules::schema::Schema;
 use fuse_rules::{ReactionKind, Ruleset};
 use tokio::sync::mpsc;
 
-use super::Silent;
+use super::{Silent, say_schema, text_of};
 use crate::backend::Backend as _;
 use crate::engine::{Policy, Step};
 use crate::ledger::{ActionState, DeadLetterKind, EventQuery, EventRecord, EventResult};
@@ -51,16 +51,15 @@ pub(super) struct Say {
 #[async_trait]
 impl Trigger for Say {
     fn schema(&self) -> Schema {
-        let text = Field::required("text", FieldType::String, "What to say.");
-        Schema::new("say", "Says something.").field(text)
+        say_schema()
     }
 
     fn render(&self, request: &ActionRequest) -> Result<serde_json::Value, RenderError> {
-        Ok(request.action.fields["text"].clone())
+        Ok(text_of(request).into())
     }
 
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
-        let text = request.action.fields["text"].as_str().unwrap();
+        let text = text_of(request);
         if self.fails.lock().unwrap().contains(&text) {
             return Err(Failure::Permanent("no voice".into()));
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fuse_rules::schema::{Field, FieldType, Schema};
+use fuse_rules::schema::Schema;
 use fuse_rules::{Fuses, Outcome, Ruleset};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use tokio::sync::mpsc;
 
-use super::Silent;
+use super::{Silent, say_schema, text_of};
 use crate::backend::Backend as _;
 use crate::clock::Clock;
 use crate::engine::decide::verdict;
@@ -53,21 +53,20 @@ struct Say(Arc<Mutex<Vec<String>>>);
 #[async_trait]
 impl Trigger for Say {
     fn schema(&self) -> Schema {
-        let text = Field::required("text", FieldType::String, "What to say.");
-        Schema::new("say", "Says something.").field(text)
+        say_schema()
     }
 
     fn render(&self, request: &ActionRequest) -> Result<serde_json::Value, RenderError> {
-        Ok(request.action.fields["text"].clone())
+        Ok(text_of(request).into())
     }
 
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
-        self.0.lock().unwrap().push(request.action.fields["text"].as_str().unwrap().to_owned());
+        self.0.lock().unwrap().push(text_of(request).to_owned());
         Ok(Done::new("said"))
     }
 
     async fn probe(&self, request: &ActionRequest) -> Probe {
-        let text = request.action.fields["text"].as_str().unwrap();
+        let text = text_of(request);
         match self.0.lock().unwrap().iter().any(|said| said == text) {
             true => Probe::Done(Done::new("said")),
             false => Probe::Absent,

@@ -177,8 +177,22 @@ pub async fn hours_begin_by_the_time_of_day(fixture: &dyn Fixture) -> Result<(),
         ensure_eq!(outcomes(&record), [Outcome::Waiting], "the outcome");
     }
     opened.asked("c", 0, vec![still("k")]).await?;
+    // The other wait of this event is due a month later.
+    let event = opened.accept("d", 0).await?;
+    let mut both = asks(&event, 0, vec![during()]);
+    let month = Flow::Still { length: SignedDuration::from_hours(30 * 24) };
+    let later = request("still per body.k", month, "l");
+    let of_other = |one: &Occurrence| {
+        let element = Some(vec![1]);
+        let owner = Owner::new(&event.encode(), "event `d`", element.as_deref());
+        Occurrence { element, owner, requests: vec![later.clone()], ..one.clone() }
+    };
+    both.decisions.push(fired("s/r", Some(vec![1]), "d1"));
+    both.actions.push(("d1".into(), action("s/r", Some(vec![1]))));
+    both.flow.extend(both.flow.first().map(of_other));
+    opened.ledger.decide(both).await?;
     opened = opened.crash(fixture).await?;
-    ensure_eq!(opened.waiting().await?, 3, "the number of waits");
+    ensure_eq!(opened.waiting().await?, 5, "the number of waits");
     const NOON: i64 = 2 * 3600;
     // The machine was off: only ten minutes of steady time have passed.
     let due = |steady, wall| FlowTime { steady: at(steady), wall: at(wall) };
@@ -187,7 +201,7 @@ pub async fn hours_begin_by_the_time_of_day(fixture: &dyn Fixture) -> Result<(),
     let now = due(600, NOON);
     let all = opened.ledger.due(now, 10).await?.events;
     let all: Vec<&str> = all.iter().map(|event| event.id.as_str()).collect();
-    ensure_eq!(all, ["c", "b", "a"], "what is due");
+    ensure_eq!(all, ["c", "b", "a", "d"], "what is due");
     let woken = opened.ledger.wake(&push("b"), now, &[]).await?;
     ensure_eq!(ids(&woken.actions), ["b"], "the released actions");
     // The hours are over again: it waits for the next day.
