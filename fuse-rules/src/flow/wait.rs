@@ -70,6 +70,12 @@ impl Wait {
         (request.flow.is_approval() && self.approval.is_none()).then_some(request)
     }
 
+    /// The groups of which one may answer. Empty if it does not wait for approval, or everyone may answer.
+    pub fn approvers(&self) -> &[String] {
+        let request = self.occurrence.requests.get(self.clause);
+        request.map_or(&[], |request| request.approvers.as_slice())
+    }
+
     /// Whether it waits for hours, so that its time is a time of day.
     pub fn is_for_hours(&self) -> bool {
         let request = self.occurrence.requests.get(self.clause);

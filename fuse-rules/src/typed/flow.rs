@@ -143,7 +143,13 @@ impl Rule {
 
     /// Whether a person decides about its actions.
     pub(crate) fn needs_approval(&self) -> bool {
-        !self.is_shadow && self.flow.iter().any(|clause| clause.flow.is_approval())
+        self.approvers().is_some()
+    }
+
+    /// The groups of which one may approve its actions, if a person decides about them. Nobody is asked in shadow.
+    pub(crate) fn approvers(&self) -> Option<&[String]> {
+        let clause = self.flow.iter().find(|clause| clause.flow.is_approval());
+        clause.filter(|_| !self.is_shadow).map(|clause| clause.approvers.as_slice())
     }
 
     /// Whether an event may cancel what waits.
