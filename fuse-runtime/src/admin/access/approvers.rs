@@ -60,7 +60,7 @@ impl Approvers {
         })
     }
 
-    fn may_approve(&self, groups: &[String]) -> bool {
+    pub(super) fn may_approve(&self, groups: &[String]) -> bool {
         match groups {
             [] => self.exist,
             groups => self.reviewed || groups.iter().any(|group| self.groups.contains(group)),
