@@ -108,6 +108,7 @@ pub(super) fn forget(transaction: &WriteTransaction, event: &EventKey) -> Result
     for table in [DUE, DUE_HOURS] {
         transaction.open_table(table)?.retain(|_, of| of != key)?;
     }
+    transaction.open_table(WAITING)?.retain(|_, of| of != key)?;
     Ok(())
 }
 
