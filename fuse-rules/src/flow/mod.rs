@@ -59,6 +59,7 @@
 mod admit;
 mod after;
 mod blow;
+mod concurrency;
 mod hours;
 mod limit;
 mod once;
@@ -73,6 +74,7 @@ mod tests;
 
 pub use admit::{Admission, FlowStates, FlowTime, Occurrence};
 pub use after::Matches;
+pub use concurrency::{InProgress, Overflow};
 pub use blow::{BlowAdmission, BlowClause, BlowCount, BlowCounts, BlowingFuse, BlownFuse};
 pub use hours::{DAY, Hours, Opening, Window};
 pub use limit::Places;
@@ -81,7 +83,7 @@ pub use owner::Owner;
 pub use quiet::Burst;
 pub use state::FlowState;
 pub use still::Delay;
-pub use wait::{Cancellation, EndedWait, Wait, WaitEnd, WaitName};
+pub use wait::{Cancellation, EndedWait, ReadyWait, Wait, WaitEnd, WaitName};
 
 use std::fmt;
 
@@ -137,6 +139,13 @@ pub enum Flow {
         /// The length of the window.
         per: SignedDuration,
     },
+    /// `concurrency N per KEY, … else …`: lets an occurrence through while fewer than `count` of its key are in progress.
+    Concurrency {
+        /// The number of occurrences, at least 1.
+        count: u32,
+        /// What becomes of others.
+        otherwise: Overflow,
+    },
 }
 
 impl Flow {
@@ -149,6 +158,7 @@ impl Flow {
             Self::Quiet { .. } => 3,
             Self::Still { .. } => 4,
             Self::Limit { .. } => 5,
+            Self::Concurrency { .. } => 7,
         }
     }
 
@@ -161,6 +171,7 @@ impl Flow {
             Self::Quiet { .. } => "quiet",
             Self::Still { .. } => "still",
             Self::Limit { .. } => "limit",
+            Self::Concurrency { .. } => "concurrency",
         }
     }
 
@@ -173,6 +184,7 @@ impl Flow {
             Self::Quiet { .. } => "quiet",
             Self::Still { .. } => "still",
             Self::Limit { .. } => "limit",
+            Self::Concurrency { .. } => "concurrency",
         }
     }
 
@@ -184,7 +196,18 @@ impl Flow {
 
     /// Whether it lets occurrences wait.
     pub const fn waits(self) -> bool {
-        matches!(self, Self::During { waits: true } | Self::Quiet { .. } | Self::Still { .. })
+        matches!(
+            self,
+            Self::During { waits: true }
+                | Self::Quiet { .. }
+                | Self::Still { .. }
+                | Self::Concurrency { otherwise: Overflow::Queue, .. }
+        )
+    }
+
+    /// Whether what it lets through keeps a place until its actions ended.
+    pub const fn holds_places(self) -> bool {
+        matches!(self, Self::Concurrency { .. })
     }
 
     /// Whether it is `once`.
@@ -212,16 +235,24 @@ impl Flow {
             Self::Limit { count, per } => {
                 format!("limit {count} per {}{per_keys}", duration_text(per))
             }
+            Self::Concurrency { count, otherwise } => {
+                format!("concurrency {count}{per_keys}{}", otherwise.text())
+            }
         }
     }
 
     /// The clause as in rules, with these keys: `limit NAME per KEY, …` if a limiter of this name has its parameters.
     pub fn text_with(self, limiter: Option<&str>, keys: &[String]) -> String {
-        match limiter {
-            None => self.text(keys),
-            Some(name) if keys.is_empty() => format!("limit {name}"),
-            Some(name) => format!("limit {name} per {}", keys.join(", ")),
-        }
+        let Some(name) = limiter else { return self.text(keys) };
+        let per_keys = match keys.is_empty() {
+            true => String::new(),
+            false => format!(" per {}", keys.join(", ")),
+        };
+        let otherwise = match self {
+            Self::Concurrency { otherwise, .. } => otherwise.text(),
+            _ => String::new(),
+        };
+        format!("{} {name}{per_keys}{otherwise}", self.word())
     }
 
     /// Identifies a clause with these keys when the rules change: its word and its keys. The clause keeps its state if
@@ -235,6 +266,7 @@ impl Flow {
             Self::Quiet { .. } => format!("quiet per {keys}"),
             Self::Still { .. } => format!("still per {keys}"),
             Self::Limit { .. } => format!("limit per {keys}"),
+            Self::Concurrency { .. } => format!("concurrency per {keys}"),
         }
     }
 }

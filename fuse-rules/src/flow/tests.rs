@@ -1,6 +1,7 @@
 //! The laws of flow control, and the edges of its windows.
 
 mod blow;
+mod concurrency;
 mod counting;
 mod hours;
 mod laws;

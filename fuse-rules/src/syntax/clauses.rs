@@ -8,7 +8,7 @@ use super::ast::{
     Each, EventRef, Expr, FlowClause, HoursText, Let, Limiter, Shared, Text, Trigger, Unless,
 };
 use super::lower::Lower;
-use crate::flow::Flow;
+use crate::flow::{Flow, Overflow};
 use crate::span::Span;
 
 impl Lower<'_> {
@@ -32,7 +32,8 @@ impl Lower<'_> {
             | Rule::once_clause
             | Rule::quiet_clause
             | Rule::still_clause
-            | Rule::limit_clause => shared.flow.extend(self.flow_clause(pair, span)),
+            | Rule::limit_clause
+            | Rule::concurrency_clause => shared.flow.extend(self.flow_clause(pair, span)),
             Rule::shadow_clause => shared.shadow.push(span),
             _ => {}
         }
@@ -92,7 +93,7 @@ impl Lower<'_> {
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::ident => name = Some(self.name(&part)),
-                Rule::limiter_limit => {
+                Rule::limiter_limit | Rule::limiter_concurrency => {
                     let span = self.span(&part);
                     limit = self.flow_clause(part, span);
                 }
@@ -160,8 +161,10 @@ impl Lower<'_> {
         let mut is_max = false;
         let mut limiter = None;
         let mut unless = None;
+        let mut otherwise = Overflow::Queue;
         for part in pair.into_inner() {
             match part.as_rule() {
+                Rule::kw_skip => otherwise = Overflow::Skip,
                 Rule::limiter_name => limiter = Some(self.text_of(&part)),
                 Rule::expr => keys.push(self.expr(part, 0)),
                 // A number that is too long becomes 0, and the checker reports which values the clause
@@ -181,6 +184,10 @@ impl Lower<'_> {
             duration = Some((SignedDuration::ZERO, span));
             count = Some((1, span));
         }
+        if matches!(clause, Rule::concurrency_clause | Rule::limiter_concurrency) {
+            // It has no duration.
+            duration = Some((SignedDuration::ZERO, span));
+        }
         let (duration, duration_span) = duration?;
         let (flow, count_span) = match (clause, count) {
             (Rule::after_clause, Some((count, span))) => {
@@ -188,6 +195,9 @@ impl Lower<'_> {
             }
             (Rule::limit_clause | Rule::limiter_limit, Some((count, span))) => {
                 (Flow::Limit { count, per: duration }, Some(span))
+            }
+            (Rule::concurrency_clause | Rule::limiter_concurrency, Some((count, span))) => {
+                (Flow::Concurrency { count, otherwise }, Some(span))
             }
             (Rule::quiet_clause, _) => {
                 (Flow::Quiet { length: duration, max: max.map(|(max, _)| max) }, None)

@@ -122,7 +122,7 @@ impl<'r> Tests<'r> {
                     let evaluation = Evaluation::new(Vec::new());
                     events.push(SentEvent::new(events.len(), event, fuses.clone(), evaluation));
                 }
-                TestStep::Expect(_) => {}
+                TestStep::Finish(_) | TestStep::Expect(_) => {}
             }
         }
         Ok(events)

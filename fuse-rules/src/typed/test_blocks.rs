@@ -19,6 +19,8 @@ pub(crate) struct Test {
 pub(crate) enum TestStep {
     With { fuse: String, on: bool },
     At(jiff::Timestamp),
+    /// The actions of the oldest occurrence in progress of a rule end.
+    Finish(String),
     Send(Send),
     Expect(Expect),
 }

@@ -205,7 +205,7 @@ impl super::Engine {
             slots: super::Slots::new(2),
             parked: Arc::default(),
             in_doubt: false.into(),
-            waits_changed: tokio::sync::Notify::new(),
+            waits_changed: Arc::default(),
             working: TaskSet::default(),
         })
     }

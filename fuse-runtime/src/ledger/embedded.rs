@@ -16,7 +16,7 @@ use super::{
     ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
     Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories,
     FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, Woken, decide, flow,
-    operate, pages, prune, react, switch_table, wake,
+    operate, pages, progress, prune, react, switch_table, wake,
 };
 use crate::event::EventKey;
 use crate::store::{
@@ -420,5 +420,6 @@ pub(super) fn write_action(
             dead.insert((at.as_nanosecond(), key.as_str(), &*entry), ())?;
         }
     }
-    put_row(&mut transaction.open_table(ACTIONS)?, id, &ActionRow::new(event, after))
+    put_row(&mut transaction.open_table(ACTIONS)?, id, &ActionRow::new(event, after))?;
+    progress::ended(transaction, event, before, after)
 }
