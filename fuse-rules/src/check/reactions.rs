@@ -35,11 +35,9 @@ impl Checker<'_> {
             }
             let mark = scope.mark();
             scope.has_outcome = true;
-            let waits = |clause: &ast::FlowClause| {
-                clause.flow.waits() || clause.flow.holds_places()
-            };
-            let (waits, flow): (Vec<_>, Vec<_>) =
-                reaction.flow.iter().cloned().partition(waits);
+            let waits =
+                |clause: &ast::FlowClause| clause.flow.waits() || clause.flow.holds_places();
+            let (waits, flow): (Vec<_>, Vec<_>) = reaction.flow.iter().cloned().partition(waits);
             waits.iter().for_each(|clause| self.report(waiting_reaction(clause)));
             let flow = joined(Vec::new(), self.flow(&flow, scope), false);
             let triggers: Vec<_> =

@@ -322,7 +322,9 @@ impl FlowStates {
             let key = request.state_key(&occurrence.rule);
             let owner = match &request.limiter {
                 // Rules that share a limiter may be about the same event.
-                Some(_) if !request.flow.holds_places() => &occurrence.owner.of_rule(&occurrence.rule),
+                Some(_) if !request.flow.holds_places() => {
+                    &occurrence.owner.of_rule(&occurrence.rule)
+                }
                 _ => &occurrence.owner,
             };
             let (rule, received) = (&*occurrence.rule, occurrence.received);

@@ -115,13 +115,7 @@ impl InProgress {
         let oldest = oldest.map(|one| {
             format!(", the oldest for {} since {}", one.owner.name, time.to_wall(one.since))
         });
-        let waiting = match self.queue.len() {
-            // The place is that of one that waits.
-            1 if number < self.count as usize => "; 1 waits",
-            2.. if number < self.count as usize => "; others wait",
-            _ => "",
-        };
-        format!("{number} of {} in progress{}{waiting}", self.count, oldest.unwrap_or_default())
+        format!("{number} of {} in progress{}", self.count, oldest.unwrap_or_default())
     }
 }
 
@@ -144,24 +138,33 @@ pub(super) fn step(
     let ahead = queued.unwrap_or(state.queue.len());
     if state.places.len().saturating_add(ahead) < state.count as usize {
         state.queue.retain(|one| !one.is(rule, &owner.id));
-        state.places.push(Member { rule: rule.to_owned(), owner: owner.clone(), since: time.steady });
+        state.places.push(Member {
+            rule: rule.to_owned(),
+            owner: owner.clone(),
+            since: time.steady,
+        });
         return (state, Ok(()));
     }
     let full = state.why_full(time);
-    if otherwise == Overflow::Skip {
-        return (state, Err(Hold::Back(format!("is reached: {full}"))));
-    }
-    let why = match ahead {
-        0 => format!("waits for a place: {full}"),
-        1 => format!("waits for a place: {full}; 1 waits before it"),
-        _ => format!("waits for a place: {full}; {ahead} wait before it"),
+    let before = match ahead {
+        0 => String::new(),
+        1 => "; 1 waits before it".to_owned(),
+        _ => format!("; {ahead} wait before it"),
     };
+    if otherwise == Overflow::Skip {
+        return (state, Err(Hold::Back(format!("is reached: {full}{before}"))));
+    }
+    let why = format!("waits for a place: {full}{before}");
     if queued.is_none() {
         if ahead >= MAX_QUEUE {
             let why = format!("is reached: {full}; {MAX_QUEUE} wait already, which is the limit");
             return (state, Err(Hold::Back(why)));
         }
-        state.queue.push(Member { rule: rule.to_owned(), owner: owner.clone(), since: time.steady });
+        state.queue.push(Member {
+            rule: rule.to_owned(),
+            owner: owner.clone(),
+            since: time.steady,
+        });
     }
     let until = window_end(time.steady, ASK_AGAIN);
     (state, Err(Hold::Waits { until, why, replaces: None }))

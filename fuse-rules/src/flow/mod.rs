@@ -74,8 +74,8 @@ mod tests;
 
 pub use admit::{Admission, FlowStates, FlowTime, Occurrence};
 pub use after::Matches;
-pub use concurrency::{InProgress, Overflow};
 pub use blow::{BlowAdmission, BlowClause, BlowCount, BlowCounts, BlowingFuse, BlownFuse};
+pub use concurrency::{InProgress, Overflow};
 pub use hours::{DAY, Hours, Opening, Window};
 pub use limit::Places;
 pub use once::Claim;

@@ -125,8 +125,7 @@ impl Flow {
                     Some(FlowState::Concurrency(state)) => Some(state),
                     _ => None,
                 };
-                let (after, answer) =
-                    concurrency::step(before, question, (count, otherwise), time);
+                let (after, answer) = concurrency::step(before, question, (count, otherwise), time);
                 (FlowState::Concurrency(after), answer)
             }
         }

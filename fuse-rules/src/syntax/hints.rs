@@ -122,7 +122,9 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
             Hint::help("what exceeds a limit is suppressed; write the limit without `else`")
         }
         _ if line_before(before).starts_with("concurrency") && before.ends_with("else") => {
-            Hint::help("write what becomes of others: `else queue`, which is the default, or `else skip`")
+            Hint::help(
+                "write what becomes of others: `else queue`, which is the default, or `else skip`",
+            )
         }
         "within" | "for" | "in" if line_before(before).starts_with("concurrency") => Hint::help(
             "write how many may be in progress, and the keys, as in `concurrency 1 per body.app`",

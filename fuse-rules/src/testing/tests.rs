@@ -6,6 +6,7 @@ use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema};
 use crate::testing::Tests;
 
 mod blow;
+mod concurrency;
 mod conditions;
 mod events;
 mod reactions;

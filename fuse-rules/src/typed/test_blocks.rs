@@ -17,7 +17,10 @@ pub(crate) struct Test {
 
 #[derive(Debug)]
 pub(crate) enum TestStep {
-    With { fuse: String, on: bool },
+    With {
+        fuse: String,
+        on: bool,
+    },
     At(jiff::Timestamp),
     /// The actions of the oldest occurrence in progress of a rule end.
     Finish(String),

@@ -1,6 +1,7 @@
 //! What becomes of actions whose backend fails, by a backend that fails as it is told.
 
 mod blow;
+mod concurrency;
 mod extend;
 mod faults;
 mod gate;

@@ -12,10 +12,10 @@ use kube::core::request;
 use serde_json::Value;
 
 use super::marks::{Made, latest};
+use super::needs::runs_work;
 use super::triggers::job;
 use super::triggers::metadata::ACTION_ID;
 use super::{Change, Cluster, Kind, Operation, Refusal, Target};
-use super::needs::runs_work;
 use crate::ledger::StartedObject;
 use crate::triggers::{Done, Failure, Probe, Readiness};
 

@@ -63,14 +63,13 @@ impl Cluster {
             std::future::ready(match event {
                 Ok(Event::Init) => Some(Ok(Seen::Listing)),
                 Ok(Event::InitDone) => Some(Ok(Seen::Listed)),
-                Ok(Event::Apply(object) | Event::InitApply(object)) => {
-                    seen(kind.kind(), object).map(|followed| {
+                Ok(Event::Apply(object) | Event::InitApply(object)) => seen(kind.kind(), object)
+                    .map(|followed| {
                         Ok(match followed {
                             (followed, true) => Seen::Object(followed),
                             (followed, false) => Seen::Present(followed.action),
                         })
-                    })
-                }
+                    }),
                 Ok(Event::Delete(object)) => {
                     seen(kind.kind(), object).map(|(followed, _)| Ok(Seen::Deleted(followed)))
                 }

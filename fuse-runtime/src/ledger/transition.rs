@@ -213,9 +213,8 @@ pub(crate) fn observe(record: &ActionRecord, observed: &Observed) -> Option<Acti
             && before.message == observed.message;
         before.result == ObservedResult::Running && !is_same
     });
-    is_changed.then(|| {
-        places::ended(ActionRecord { observed: Some(observed.clone()), ..record.clone() })
-    })
+    is_changed
+        .then(|| places::ended(ActionRecord { observed: Some(observed.clone()), ..record.clone() }))
 }
 
 /// The lists in which an action is.

@@ -151,7 +151,8 @@ impl Run {
     fn check(&self) -> Result<BTreeSet<WaitName>, String> {
         let Some(state) = &self.state else { return Ok(BTreeSet::new()) };
         let free = (self.count as usize).saturating_sub(self.model.in_progress.len());
-        let expected: Vec<WaitName> = self.model.queue.iter().take(free).map(|one| name(*one)).collect();
+        let expected: Vec<WaitName> =
+            self.model.queue.iter().take(free).map(|one| name(*one)).collect();
         let found = (self.machine.ready)(state);
         if found != expected {
             return Err(format!("{found:?} are told of a place instead of {expected:?}"));
@@ -264,7 +265,11 @@ fn the_laws_of_concurrency_find_faults() {
             Machine {
                 step: |flow, state, question, time| {
                     let owner = Owner {
-                        id: format!("{} {}", question.owner.id, state.map_or(0, |s| of(s).members().count())),
+                        id: format!(
+                            "{} {}",
+                            question.owner.id,
+                            state.map_or(0, |s| of(s).members().count())
+                        ),
                         ..question.owner.clone()
                     };
                     flow.step(state, Question { owner: &owner, ..question }, time)
@@ -291,7 +296,12 @@ fn the_laws_of_concurrency_find_faults() {
             Machine {
                 vacate: |state, who| {
                     let members: Vec<WaitName> = of(&state).members().collect();
-                    members.contains(who).then_some(members).into_iter().flatten().fold(state, |state, one| state.vacate(&one))
+                    members
+                        .contains(who)
+                        .then_some(members)
+                        .into_iter()
+                        .flatten()
+                        .fold(state, |state, one| state.vacate(&one))
                 },
                 ..CLAUSE
             },
@@ -341,7 +351,8 @@ fn concurrency(count: u32, otherwise: Overflow) -> Flow {
 #[test]
 fn reasons_name_the_oldest_in_progress() {
     let mut states = FlowStates::default();
-    let queue = |event: &str| occurrence(event, vec![request("c", concurrency(1, Overflow::Queue))]);
+    let queue =
+        |event: &str| occurrence(event, vec![request("c", concurrency(1, Overflow::Queue))]);
     assert_eq!(states.admit(&queue("a"), at(0).into()), Admission::Passed);
     let why = |admission| match admission {
         Admission::Waiting { why, ended: None, .. } | Admission::Suppressed { why, .. } => why,
@@ -391,7 +402,10 @@ fn an_occurrence_takes_all_places_or_none() {
         ]
     };
     let keys = occurrence("a", clauses()).place_keys();
-    assert_eq!(keys.iter().map(String::as_str).collect::<Vec<_>>(), ["limiter healing [\"\\\"web\\\"\"]", "s/r own [\"\\\"web\\\"\"]"]);
+    assert_eq!(
+        keys.iter().map(String::as_str).collect::<Vec<_>>(),
+        ["limiter healing [\"\\\"web\\\"\"]", "s/r own [\"\\\"web\\\"\"]"]
+    );
     let mut states = FlowStates::default();
     let wait = |states: &mut FlowStates, event: &str, now: i64, after: Option<Wait>| {
         let occurrence = occurrence(event, clauses());

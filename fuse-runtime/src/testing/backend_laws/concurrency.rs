@@ -335,8 +335,7 @@ pub async fn what_a_fuse_gates_takes_no_place(fixture: &dyn Fixture) -> Result<(
     ensure_eq!(decide("b", 1).await?, [Outcome::Waiting], "the second outcome");
     opened.settle("a", done(2)).await?;
     // It is one action too many: the fuse blows.
-    let woken: Woken =
-        opened.ledger.wake(&push("b"), time(3), std::slice::from_ref(&fuse)).await?;
+    let woken: Woken = opened.ledger.wake(&push("b"), time(3), std::slice::from_ref(&fuse)).await?;
     let blown: Vec<_> = woken.decisions.iter().map(|one| one.outcome).collect();
     ensure_eq!(blown, [Outcome::Gated], "the outcome when the wait is over");
     ensure_eq!(opened.concurrent("c", 4, one()).await?, [Outcome::Fired], "a rule without a fuse");

@@ -35,7 +35,7 @@ pub(crate) mod support;
 pub mod actions;
 pub mod blow;
 pub mod bus;
-mod concurrency;
+pub mod concurrency;
 pub mod decisions;
 pub mod flow;
 pub mod fuses;
