@@ -359,7 +359,7 @@ impl Engine {
         let (at, kind) = (self.clock.now(), &request.action.trigger);
         let state = match end {
             End::Done(Done { detail, started }) => {
-                ActionState::Done { at, detail, object: started.map(Box::new) }
+                ActionState::Done { at, detail, started: started.map(Box::new) }
             }
             End::Dead(kind, reason) => ActionState::DeadLettered { at, kind, reason },
             // A parked action has not ended.

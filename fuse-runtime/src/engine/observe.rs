@@ -72,7 +72,7 @@ fn last_seen(one: EventAction, listing: Timestamp) -> Option<LastSeen> {
         let followed = Followed { event, action: id, namespace, name, result, phase, message };
         return Some(LastSeen { api_version, kind, followed });
     }
-    let ActionState::Done { at, object: Some(object), .. } = state else { return None };
+    let ActionState::Done { at, started: Some(object), .. } = state else { return None };
     let StartedObject { api_version, kind, namespace, name } = *object;
     let (phase, message) = (String::new(), None);
     let followed = Followed { event, action: id, namespace, name, result, phase, message };

@@ -116,7 +116,7 @@ pub use waits::WaitRecord;
 ///
 /// // The intent is durable before the action is fired.
 /// let permit = ledger.intend(&key, "a1", Attempt { at: now, checkpoint: None }).await?;
-/// let done = ActionState::Done { at: now, detail: "logged".into(), object: None };
+/// let done = ActionState::Done { at: now, detail: "logged".into(), started: None };
 /// ledger.settle(&permit, done).await?;
 /// assert!(ledger.event(&key).await?.is_some_and(|record| record.is_settled()));
 /// # Ok(())

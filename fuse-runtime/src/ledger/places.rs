@@ -69,8 +69,8 @@ pub(crate) fn end(places: &mut Vec<HeldPlaces>, action: &Action) -> Option<HeldP
 pub(crate) fn ended(action: ActionRecord) -> ActionRecord {
     let has_ended = match &action.state {
         ActionState::DeadLettered { .. } => true,
-        ActionState::Done { object: None, .. } => true,
-        ActionState::Done { object: Some(_), .. } => {
+        ActionState::Done { started: None, .. } => true,
+        ActionState::Done { started: Some(_), .. } => {
             let observed = action.observed.as_ref().map(|observed| observed.result);
             observed.is_some_and(|result| result != ObservedResult::Running)
         }

@@ -158,7 +158,7 @@ pub enum ActionState {
         detail: String,
         /// The object that it created, if the action is in progress until the object's work is over.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        object: Option<Box<StartedObject>>,
+        started: Option<Box<StartedObject>>,
     },
     /// It was given up.
     DeadLettered {

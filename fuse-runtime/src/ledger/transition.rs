@@ -234,7 +234,7 @@ pub(crate) struct Lists {
 pub(crate) fn lists(record: &ActionRecord) -> Lists {
     let unsettled = !record.state.is_settled();
     let observed = record.observed.as_ref().map(|observed| observed.result);
-    let is_started = matches!(record.state, ActionState::Done { object: Some(_), .. });
+    let is_started = matches!(record.state, ActionState::Done { started: Some(_), .. });
     Lists {
         unsettled,
         held: unsettled && record.off_bus,

@@ -54,7 +54,7 @@ fn started(seconds: i64) -> ActionState {
         name: "wf-x".into(),
     };
     let detail = "created `wf-x`".into();
-    ActionState::Done { at: at(seconds), detail, object: Some(Box::new(object)) }
+    ActionState::Done { at: at(seconds), detail, started: Some(Box::new(object)) }
 }
 
 fn observed(result: ObservedResult, phase: &str) -> Observed {
