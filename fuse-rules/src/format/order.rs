@@ -37,6 +37,7 @@ fn rank(pair: &Pair<'_, Rule>) -> u8 {
         Rule::quiet_clause => 7,
         Rule::still_clause => 8,
         Rule::limit_clause => 9,
+        Rule::approval_clause => 10,
         Rule::concurrency_clause => 11,
         Rule::shadow_clause => 12,
         // Events and `...` come after the fields of a source or type.

@@ -8,7 +8,7 @@ use super::ast::{
     Each, EventRef, Expr, FlowClause, HoursText, Let, Limiter, Shared, Text, Trigger, Unless,
 };
 use super::lower::Lower;
-use crate::flow::{Flow, Overflow};
+use crate::flow::{Flow, Overflow, approval};
 use crate::span::Span;
 
 impl Lower<'_> {
@@ -33,6 +33,7 @@ impl Lower<'_> {
             | Rule::quiet_clause
             | Rule::still_clause
             | Rule::limit_clause
+            | Rule::approval_clause
             | Rule::concurrency_clause => shared.flow.extend(self.flow_clause(pair, span)),
             Rule::shadow_clause => shared.shadow.push(span),
             _ => {}
@@ -138,6 +139,7 @@ impl Lower<'_> {
             keys: Vec::new(),
             hours: Some(Box::new(hours)),
             unless: None,
+            approvers: Vec::new(),
             count_span: None,
             duration_span: span,
             max_span: None,
@@ -162,6 +164,7 @@ impl Lower<'_> {
         let mut limiter = None;
         let mut unless = None;
         let mut otherwise = Overflow::Queue;
+        let mut approvers = Vec::new();
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::kw_skip => otherwise = Overflow::Skip,
@@ -176,6 +179,11 @@ impl Lower<'_> {
                 Rule::duration | Rule::alien_duration if is_max => max = self.duration_of(&part),
                 Rule::duration | Rule::alien_duration => duration = self.duration_of(&part),
                 Rule::unless_part => unless = self.unless(part),
+                Rule::plain_string => {
+                    let span = self.span(&part);
+                    let text = self.plain_string(part).map(|text| Text { text, span });
+                    approvers.extend(text);
+                }
                 _ => {}
             }
         }
@@ -187,6 +195,9 @@ impl Lower<'_> {
         if matches!(clause, Rule::concurrency_clause | Rule::limiter_concurrency) {
             // It has no duration.
             duration = Some((SignedDuration::ZERO, span));
+        }
+        if clause == Rule::approval_clause {
+            duration = duration.or(Some((approval::DEFAULT_WITHIN, span)));
         }
         let (duration, duration_span) = duration?;
         let (flow, count_span) = match (clause, count) {
@@ -203,6 +214,7 @@ impl Lower<'_> {
                 (Flow::Quiet { length: duration, max: max.map(|(max, _)| max) }, None)
             }
             (Rule::still_clause, _) => (Flow::Still { length: duration }, None),
+            (Rule::approval_clause, _) => (Flow::Approval { within: duration }, None),
             _ => (Flow::Once { within: duration }, None),
         };
         let unless = unless.map(Box::new);
@@ -214,6 +226,7 @@ impl Lower<'_> {
             keys,
             hours,
             unless,
+            approvers,
             count_span,
             duration_span,
             max_span,

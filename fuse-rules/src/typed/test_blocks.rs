@@ -25,6 +25,12 @@ pub(crate) enum TestStep {
     /// The actions of the oldest occurrence in progress of a rule end.
     Finish(String),
     Send(Send),
+    /// A person answers what waits for approval. The rule has its full name.
+    Answer {
+        rule: String,
+        is_approved: bool,
+        span: Span,
+    },
     Expect(Expect),
 }
 

@@ -110,7 +110,7 @@ pub(crate) fn whole(example: &str) -> String {
     let word = example.split([' ', ':']).next().unwrap();
     let clauses = match word {
         "requires" | "each" | "when" | "during" | "after" | "once" | "quiet" | "still"
-        | "limit" | "concurrency" => {
+        | "limit" | "approval" | "concurrency" => {
             format!("{example}\ntrigger log {{ message = \"x\" }}")
         }
         "trigger" => example.to_owned(),

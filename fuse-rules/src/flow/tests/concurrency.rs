@@ -328,6 +328,7 @@ fn request(clause: &str, flow: Flow) -> FlowRequest {
         flow,
         limiter: None,
         hours: None,
+        approvers: Vec::new(),
         values: vec!["\"web\"".into()],
         is_sensitive: false,
     }
@@ -416,7 +417,7 @@ fn an_occurrence_takes_all_places_or_none() {
         match admission {
             Admission::Passed => Ok(()),
             Admission::Waiting { by, until, .. } => {
-                Err(Wait { occurrence, clause: by, since: at(now), until })
+                Err(Wait::new(occurrence, by, at(now).into(), until))
             }
             other => panic!("{other:?}"),
         }

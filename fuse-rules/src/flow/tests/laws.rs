@@ -132,6 +132,7 @@ fn shorter(flow: Flow) -> Flow {
         Flow::During { .. }
         | Flow::Quiet { .. }
         | Flow::Still { .. }
+        | Flow::Approval { .. }
         | Flow::Concurrency { .. } => panic!("it has no bound"),
     }
 }

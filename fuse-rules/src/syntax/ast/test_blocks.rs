@@ -27,6 +27,12 @@ pub(crate) enum TestStep {
     /// `finish RULE`.
     Finish(RuleRef),
     Send(Send),
+    /// `approve RULE`, `decline RULE`.
+    Answer {
+        rule: RuleRef,
+        is_approved: bool,
+        span: Span,
+    },
     Expect(Expect),
 }
 

@@ -23,6 +23,7 @@ fn concurrency(count: u32, otherwise: Overflow, key: &str) -> FlowRequest {
         flow: Flow::Concurrency { count, otherwise },
         limiter: None,
         hours: None,
+        approvers: Vec::new(),
         values: vec![format!("\"{key}\"")],
         is_sensitive: false,
     }
