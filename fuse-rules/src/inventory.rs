@@ -322,12 +322,6 @@ impl Ruleset {
         self.sensors().flat_map(|sensor| sensor.rules)
     }
 
-    /// Whether a rule has a `concurrency`.
-    pub fn limits_concurrency(&self) -> bool {
-        let mut rules = self.typed().sensors.iter().flat_map(|sensor| &sensor.rules);
-        rules.any(|rule| rule.flow.iter().any(|clause| clause.flow.holds_places()))
-    }
-
     fn event<'a>(
         &'a self,
         source: &'a typed::Source,

@@ -6,6 +6,7 @@ mod concurrency;
 mod counting;
 mod hours;
 mod laws;
+mod places;
 mod simulation;
 mod waiting;
 

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::event::EventKey;
 use crate::store::{
-    ACTIONS, DEAD, FLOW, FLOW_ENDS, HELD, RUNNING, Store, StoreError, UNSETTLED, get_row, put_row,
+    ACTIONS, DEAD, FLOW, HELD, RUNNING, Store, StoreError, UNSETTLED, get_row, put_row,
 };
 
 /// How many damaged records are remembered and logged.
@@ -362,27 +362,6 @@ pub(super) fn states(
         }
     }
     Ok(states)
-}
-
-/// Writes the states that changed.
-pub(super) fn write_states(
-    transaction: &WriteTransaction,
-    before: &FlowStates,
-    after: &FlowStates,
-) -> Result<(), StoreError> {
-    for (key, state) in after.iter() {
-        let old = before.get(key);
-        if old == Some(state) {
-            continue;
-        }
-        let mut ends = transaction.open_table(FLOW_ENDS)?;
-        if let Some(old) = old {
-            ends.remove((old.end().as_nanosecond(), key))?;
-        }
-        ends.insert((state.end().as_nanosecond(), key), ())?;
-        put_row(&mut transaction.open_table(FLOW)?, key, state)?;
-    }
-    Ok(())
 }
 
 fn change(
