@@ -12,6 +12,7 @@
 mod approvers;
 mod headers;
 mod review;
+mod requester;
 mod rights;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,8 @@ use crate::token_review::{TokenReviewError, TokenReviewer};
 pub(crate) use approvers::Approvers;
 pub use approvers::NoApprover;
 use headers::{BearerToken, bearer, host, in_url, is_ip, is_local, is_loopback};
+use requester::Holder;
+pub(super) use requester::Requester;
 pub use review::ReviewedRights;
 use review::Reviews;
 pub(crate) use review::USER_PREFIX;
@@ -152,52 +155,6 @@ struct ConfiguredToken {
     reference: SecretRef,
     rights: AdminRights,
     groups: BTreeSet<String>,
-}
-
-/// The holder of a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Holder {
-    /// The name to record.
-    name: String,
-    rights: AdminRights,
-    groups: BTreeSet<String>,
-}
-
-/// Who sent a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Requester {
-    /// A program on this machine without a token, which reads.
-    Local,
-    /// The holder of the token with this name, or a user whose token was reviewed.
-    Token {
-        /// The name to record.
-        name: String,
-        /// The groups that the holder is a member of.
-        groups: BTreeSet<String>,
-    },
-}
-
-impl Requester {
-    /// Whether answers may contain rendered actions.
-    pub(super) fn sees_actions(&self) -> bool {
-        matches!(self, Self::Token { .. })
-    }
-
-    /// The name to record.
-    pub(super) fn name(&self) -> &str {
-        match self {
-            Self::Local => LOCAL_TOKEN,
-            Self::Token { name, .. } => name,
-        }
-    }
-
-    /// Whether the sender is a member of one of these groups.
-    pub(super) fn is_in(&self, groups: &[String]) -> bool {
-        match self {
-            Self::Local => false,
-            Self::Token { groups: own, .. } => groups.iter().any(|group| own.contains(group)),
-        }
-    }
 }
 
 /// What the head of a request shows about its sender.
