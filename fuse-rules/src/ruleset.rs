@@ -172,6 +172,12 @@ impl Ruleset {
         &self.warnings
     }
 
+    /// Whether a rule has a `concurrency`.
+    pub fn limits_concurrency(&self) -> bool {
+        let mut rules = self.rules.sensors.iter().flat_map(|sensor| &sensor.rules);
+        rules.any(|rule| rule.flow.iter().any(|clause| clause.flow.holds_places()))
+    }
+
     /// Compiles the rules for evaluation.
     pub fn plan(&self) -> Plan {
         Plan::compile(&self.rules).with_max_work(self.max_work)

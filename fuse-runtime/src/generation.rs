@@ -31,6 +31,8 @@ pub(crate) struct Generation {
     pub(crate) gate: Gate,
     /// The fuses that may blow: not those that the environment sets.
     pub(crate) blowing: Arc<[BlowingFuse]>,
+    /// Whether a rule has a `concurrency`, so that others may wait for the end of an action.
+    pub(crate) limits_concurrency: bool,
     /// The kinds of triggers that the rules use, sorted.
     pub(crate) used_triggers: Vec<String>,
     /// The names of the declared events, by their sources.
@@ -63,6 +65,7 @@ impl Generation {
                 .filter(|fuse| !configured.is_fixed(fuse.name))
                 .filter_map(|fuse| fuse.blowing())
                 .collect(),
+            limits_concurrency: ruleset.limits_concurrency(),
             used_triggers: kinds.into_iter().collect(),
             events,
             ruleset: Arc::new(ruleset),

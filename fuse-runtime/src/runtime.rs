@@ -8,7 +8,7 @@ use std::time::Duration;
 use fuse_rules::{Registry, Ruleset};
 use ipnet::IpNet;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::admin::{self, Admin, AdminAccess, Guard, NoApprover};
 use crate::backend::{Backend, BackendError};
@@ -330,7 +330,7 @@ impl Runtime {
             watcher: self.watcher,
             parked: Arc::<Parked>::default(),
             in_doubt: AtomicBool::new(false),
-            waits_changed: Notify::new(),
+            waits_changed: Arc::default(),
             working: TaskSet::default(),
         });
         let unfollowed = Arc::default();

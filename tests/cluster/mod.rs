@@ -5,6 +5,8 @@
 mod changes;
 /// The whole under fire: killed, cut off, lied to; every object once.
 mod chaos;
+/// One action at a time.
+mod concurrency;
 /// What `deploy` has.
 mod deploy;
 mod doctor;

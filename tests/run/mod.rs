@@ -16,6 +16,8 @@ mod bodies;
 mod changes_under_load;
 /// Events at certain times.
 mod clock;
+/// One action at a time.
+mod concurrency;
 /// Pages of `/decisions`, how large they are at most, and what they do not show.
 mod decisions;
 /// Which event a request is, and the body that its rules see.

@@ -22,6 +22,9 @@ use crate::value::Kinds;
 /// 90 bytes, and is read as a whole for each decision.
 const MAX_COUNT: u32 = 10_000;
 
+/// The largest number that `concurrency` accepts. The state of a key contains the name of each event in progress.
+const MAX_CONCURRENCY: u32 = 1_000;
+
 /// The longest wait that `quiet` and `still` accept.
 const MAX_WAIT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
@@ -43,7 +46,8 @@ impl Checker<'_> {
 
     /// Reports a clause of a rule that lets actions wait, if its sensor has one of the kind already.
     pub(super) fn check_repeated_waits(&mut self, of_sensor: &[FlowClause], own: &[FlowClause]) {
-        for clause in own.iter().filter(|clause| clause.flow.waits()) {
+        let waits = |clause: &&FlowClause| clause.flow.waits() && !clause.flow.holds_places();
+        for clause in own.iter().filter(waits) {
             let word = clause.flow.word();
             if let Some(first) = of_sensor.iter().find(|first| first.flow.word() == word) {
                 self.report(repeated_clause(word, clause.span, first.span));
@@ -72,7 +76,10 @@ impl Checker<'_> {
         let (mut flow, mut identity) = (clause.flow, clause.flow.identity(&shown));
         let limiter = clause.limiter.as_ref().map(|name| {
             match self.names.limiter(name) {
-                Ok(limiter) => flow = limiter.limit.flow,
+                Ok(limiter) => match with_limit(flow, limiter.limit.flow) {
+                    Some(limited) => flow = limited,
+                    None => self.report(other_kind(clause, name, limiter)),
+                },
                 Err(problem) => self.report(*problem),
             }
             identity = flow.text_with(Some(&name.text), &shown);
@@ -117,6 +124,9 @@ impl Checker<'_> {
             Flow::Still { .. } => "name what is still true, as in `still 5m per alert.fingerprint`",
             Flow::Limit { .. } => {
                 "name what has its own limit, as in `limit 3 per 1h per body.app`"
+            }
+            Flow::Concurrency { .. } => {
+                "name what acts one at a time, as in `concurrency 1 per body.app`"
             }
         };
         let (expr, known) = self.expr(key, scope);
@@ -199,6 +209,19 @@ impl Checker<'_> {
                      all of them for each decision",
                 ),
             ),
+            Flow::Concurrency { count, .. } if !(1..=MAX_CONCURRENCY).contains(&count) => self
+                .report(
+                    Diagnostic::error(
+                        Code::E0506,
+                        clause.count_span.unwrap_or(clause.span),
+                        "`concurrency` takes a number from 1 to 1,000",
+                    )
+                    .label("out of range")
+                    .help(
+                        "with 0, the rule would never act; fuse stores each action that is in progress, and reads \
+                         all of them for each decision",
+                    ),
+                ),
             Flow::Quiet { length, max } => {
                 self.wait(clause, length, "no other event may come, as in `quiet 2m`");
                 let Some((max, span)) = max.zip(clause.max_span) else { return };
@@ -222,7 +245,10 @@ impl Checker<'_> {
             Flow::Approval { within } => {
                 self.wait(clause, within, "somebody may answer, as in `approval within 4h`");
             }
-            Flow::After { .. } | Flow::Once { .. } | Flow::Limit { .. } => {}
+            Flow::After { .. }
+            | Flow::Once { .. }
+            | Flow::Limit { .. }
+            | Flow::Concurrency { .. } => {}
         }
     }
 
@@ -278,6 +304,26 @@ impl Checker<'_> {
             );
         }
     }
+}
+
+/// A clause with the number of the limiter that it uses. `None` if the limiter is of another kind.
+fn with_limit(clause: Flow, limiter: Flow) -> Option<Flow> {
+    Some(match (clause, limiter) {
+        (Flow::Limit { .. }, Flow::Limit { .. }) => limiter,
+        (Flow::Concurrency { otherwise, .. }, Flow::Concurrency { count, .. }) => {
+            Flow::Concurrency { count, otherwise }
+        }
+        _ => return None,
+    })
+}
+
+fn other_kind(clause: &ast::FlowClause, name: &ast::Text, limiter: &ast::Limiter) -> Diagnostic {
+    let (word, other) = (clause.flow.word(), limiter.limit.flow.word());
+    let message = format!("`{word}` cannot use the limiter `{}`", name.text);
+    Diagnostic::error(Code::E0515, name.span, message)
+        .label(format!("this limiter has a `{other}`"))
+        .related(limiter.span, "declared here")
+        .help(format!("write `{other} {}`, or declare another limiter with a `{word}`", name.text))
 }
 
 /// The clauses that a rule has to pass, in their order: by kind, and those of its sensor before its own. Several clauses of

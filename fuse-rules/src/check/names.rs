@@ -365,7 +365,7 @@ impl<'a> Names<'a> {
                     format!("declare it with `fuse {} default off`", name.text)
                 }
                 DeclarationKind::Limiter => {
-                    format!("declare it with `limiter {} {{ limit 100 per 1h }}`", name.text)
+                    format!("declare it with `limiter {} {{ … }}`, which contains a `limit 100 per 1h` or a `concurrency 1`", name.text)
                 }
                 _ => format!("declare it with `{kind} {} …`", name.text),
             });

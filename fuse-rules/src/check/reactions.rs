@@ -35,8 +35,9 @@ impl Checker<'_> {
             }
             let mark = scope.mark();
             scope.outcome = Some(outcome_type(&reaction.kinds));
-            let (waits, flow): (Vec<_>, Vec<_>) =
-                reaction.flow.iter().cloned().partition(|clause| clause.flow.waits());
+            let waits =
+                |clause: &ast::FlowClause| clause.flow.waits() || clause.flow.holds_places();
+            let (waits, flow): (Vec<_>, Vec<_>) = reaction.flow.iter().cloned().partition(waits);
             waits.iter().for_each(|clause| self.report(waiting_reaction(clause)));
             let flow = joined(Vec::new(), self.flow(&flow, scope), false);
             let triggers: Vec<_> =
@@ -173,7 +174,10 @@ impl Checker<'_> {
 }
 
 fn waiting_reaction(clause: &ast::FlowClause) -> Diagnostic {
-    let message = format!("a reaction cannot wait, so it cannot have `{}`", clause.flow.word());
+    let message = match clause.flow.word() {
+        "concurrency" => "a reaction cannot have `concurrency`".to_owned(),
+        word => format!("a reaction cannot wait, so it cannot have `{word}`"),
+    };
     Diagnostic::error(Code::E0512, clause.span, message)
         .label("the reaction reports what just happened")
         .help("remove the clause; `once` and `limit` make reactions less frequent")

@@ -79,6 +79,9 @@ impl Checker<'_> {
                             .help("write it as in `at \"2026-08-01T10:00:00Z\"`"),
                     ),
                 },
+                ast::TestStep::Finish(rule) => {
+                    steps.extend(self.finish(rule, &sent, rules).map(TestStep::Finish));
+                }
                 ast::TestStep::Send(send) => {
                     sent.push((&send.source.text, &send.event.text));
                     steps.extend(self.send(send).map(TestStep::Send));
@@ -108,6 +111,23 @@ impl Checker<'_> {
             }
         }
         Test { name: test.name.text.clone(), span: test.name.span, whole: test.span, steps }
+    }
+
+    fn finish(
+        &mut self,
+        name: &RuleRef,
+        sent: &[(&str, &str)],
+        rules: &TestableRules<'_>,
+    ) -> Option<String> {
+        let (_, rule) = self.rule_named(name, sent, rules)?;
+        if !rule.flow.iter().any(|clause| clause.flow.holds_places()) {
+            self.never(
+                name.span,
+                format!("rule `{}` is never in progress: it has no `concurrency`", rule.name),
+                "add `concurrency N` to the rule, or leave this step out",
+            );
+        }
+        Some(rule.name.clone())
     }
 
     fn send(&mut self, send: &ast::Send) -> Option<Send> {

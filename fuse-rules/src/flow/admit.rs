@@ -1,11 +1,11 @@
 //! Passes occurrences through the clauses of their rules. Flow control is applied only here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::wait::{Cancellation, EndedWait, Wait, WaitEnd, WaitName};
+use super::wait::{Cancellation, EndedWait, ReadyWait, Wait, WaitEnd, WaitName};
 use super::{Flow, FlowRequest, FlowState, Hours, Opening, Owner, approval};
 
 /// A rule whose conditions are true, for one element of one event, and the clauses that it has to pass.
@@ -30,6 +30,13 @@ impl Occurrence {
     pub fn keys(&self) -> impl Iterator<Item = String> {
         let requests = self.requests.iter().filter(|request| request.has_state());
         requests.map(|request| request.state_key(&self.rule))
+    }
+
+    /// The keys of the states in which it has a place until its actions ended. A rule in shadow has no actions.
+    pub fn place_keys(&self) -> BTreeSet<String> {
+        let holding = |request: &&FlowRequest| request.flow.holds_places() && !self.is_shadow;
+        let requests = self.requests.iter().filter(holding);
+        requests.map(|request| request.state_key(&self.rule)).collect()
     }
 }
 
@@ -78,6 +85,8 @@ pub(super) fn corrected_window(
 /// Who asks a clause.
 #[derive(Clone, Copy)]
 pub(super) struct Question<'a> {
+    /// The full name of its rule.
+    pub(super) rule: &'a str,
     pub(super) owner: &'a Owner,
     /// When its event was received.
     pub(super) received: Timestamp,
@@ -189,7 +198,11 @@ pub enum Admission {
 
 /// The states of clauses, by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FlowStates(BTreeMap<String, FlowState>);
+pub struct FlowStates {
+    states: BTreeMap<String, FlowState>,
+    /// What [`FlowStates::take_ready`] returns.
+    ready: BTreeSet<ReadyWait>,
+}
 
 impl FlowStates {
     /// Passes an occurrence through its clauses in their order. The first clause that holds it back decides.
@@ -206,18 +219,69 @@ impl FlowStates {
     /// Continues with an occurrence that is due: asks the clauses that take places, and those behind the one at which it
     /// waited. It has passed the others.
     pub fn resume(&mut self, wait: &Wait, time: FlowTime) -> Admission {
-        self.release(wait);
-        self.pass(&wait.occurrence, Some(wait), time)
+        if !wait.is_for_place() {
+            self.release(wait);
+            return self.pass(&wait.occurrence, Some(wait), time);
+        }
+        // It keeps its place in the queue until another clause decides.
+        let admission = self.pass(&wait.occurrence, Some(wait), time);
+        match &admission {
+            Admission::Passed => {}
+            Admission::Waiting { by, .. } if *by == wait.clause => {}
+            _ => self.release(wait),
+        }
+        admission
     }
 
     /// The occurrence no longer waits at its clause. [`FlowStates::resume`] does this, too.
     pub fn release(&mut self, wait: &Wait) {
         let Wait { occurrence, clause, .. } = wait;
         let Some(request) = occurrence.requests.get(*clause) else { return };
-        let key = request.state_key(&occurrence.rule);
-        if let Some(state) = self.0.remove(&key) {
-            self.0.insert(key, state.release(&occurrence.owner.id));
+        let ready = ReadyWait { key: request.state_key(&occurrence.rule), wait: wait.name() };
+        self.release_ready(&ready);
+    }
+
+    /// An occurrence does not wait, although a state says so. [`FlowStates::release`] does the same for a known wait.
+    pub fn release_ready(&mut self, ready: &ReadyWait) {
+        let ReadyWait { key, wait } = ready;
+        if let Some(state) = self.states.remove(key) {
+            self.put(key.clone(), state.release(&wait.rule, &wait.owner));
         }
+    }
+
+    /// The actions of an occurrence ended: in the state with this key, it is no longer in progress.
+    pub fn vacate(&mut self, key: &str, of: &WaitName) {
+        if let Some(state) = self.states.remove(key) {
+            self.put(key.to_owned(), state.vacate(of));
+        }
+    }
+
+    /// The occurrences that are in progress in the state with this key.
+    pub fn in_progress(&self, key: &str) -> Vec<WaitName> {
+        match self.states.get(key) {
+            Some(FlowState::Concurrency(state)) => state.members().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The waits for which there is a place since this was called last. The caller makes them due, and calls
+    /// [`FlowStates::release_ready`] for those that do not exist. A wait may be listed again.
+    pub fn take_ready(&mut self) -> BTreeSet<ReadyWait> {
+        std::mem::take(&mut self.ready)
+    }
+
+    /// Sets a state that changed.
+    fn put(&mut self, key: String, state: FlowState) {
+        if let FlowState::Concurrency(state) = &state {
+            self.ready.extend(state.ready().map(|wait| ReadyWait { key: key.clone(), wait }));
+        }
+        self.states.insert(key, state);
+    }
+
+    /// Adds the states of a copy that decided, and what became ready there.
+    pub(super) fn extend(&mut self, decided: Self) {
+        self.states.extend(decided.states);
+        self.ready.extend(decided.ready);
     }
 
     /// An event meets the `unless` condition of a `still` clause. `by` has the event as its owner. Returns the wait that
@@ -230,9 +294,9 @@ impl FlowStates {
     ) -> Option<EndedWait> {
         let Cancellation { rule, request } = cancellation;
         let key = request.state_key(rule);
-        let question = Question { owner: by, received };
-        let (state, ended) = request.flow.cancel(self.0.get(&key), question, time)?;
-        self.0.insert(key, state);
+        let question = Question { rule, owner: by, received };
+        let (state, ended) = request.flow.cancel(self.states.get(&key), question, time)?;
+        self.states.insert(key, state);
         let why = format!("`{request}` is cancelled by {}", by.name);
         let wait = WaitName { rule: rule.clone(), owner: ended?.id };
         Some(EndedWait { wait, end: WaitEnd::Cancelled, why })
@@ -268,21 +332,31 @@ impl FlowStates {
                     Err(hold) => return hold.admission(by, occurrence, request),
                 }
             }
-            if has_waited(by) && (request.flow.counts_matches() || request.flow.waits()) {
+            let is_passed = request.flow.counts_matches() || request.flow.waits();
+            if has_waited(by) && is_passed && !request.flow.holds_places() {
                 continue;
             }
             let key = request.state_key(&occurrence.rule);
             let owner = match &request.limiter {
                 // Rules that share a limiter may be about the same event.
-                Some(_) => &occurrence.owner.of_rule(&occurrence.rule),
-                None => &occurrence.owner,
+                Some(_) if !request.flow.holds_places() => {
+                    &occurrence.owner.of_rule(&occurrence.rule)
+                }
+                _ => &occurrence.owner,
             };
-            let question = Question { owner, received: occurrence.received };
-            let (state, answer) = request.flow.step(self.0.get(&key), question, time);
+            let (rule, received) = (&*occurrence.rule, occurrence.received);
+            let question = Question { rule, owner, received };
+            let (state, answer) = request.flow.step(self.states.get(&key), question, time);
             let hold = match answer {
+                // What performs nothing is never in progress, so it does not have to wait, either.
+                Ok(()) | Err(Hold::Waits { .. })
+                    if occurrence.is_shadow && request.flow.holds_places() =>
+                {
+                    continue;
+                }
                 Ok(()) if occurrence.is_shadow && request.limiter.is_some() => continue,
                 Ok(()) if request.flow.counts_matches() => {
-                    self.0.insert(key, state);
+                    self.put(key, state);
                     continue;
                 }
                 Ok(()) => {
@@ -292,31 +366,33 @@ impl FlowStates {
                 Err(hold) => hold,
             };
             if !occurrence.is_shadow || request.limiter.is_none() {
-                self.0.insert(key, state);
+                self.put(key, state);
             }
             return hold.admission(by, occurrence, request);
         }
-        self.0.extend(passed);
+        for (key, state) in passed {
+            self.put(key, state);
+        }
         Admission::Passed
     }
 
     /// The state with this key.
     pub fn get(&self, key: &str) -> Option<&FlowState> {
-        self.0.get(key)
+        self.states.get(key)
     }
 
     /// Adds a state that was stored.
     pub fn insert(&mut self, key: String, state: FlowState) {
-        self.0.insert(key, state);
+        self.states.insert(key, state);
     }
 
     /// All states with their keys, sorted by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &FlowState)> {
-        self.0.iter().map(|(key, state)| (key.as_str(), state))
+        self.states.iter().map(|(key, state)| (key.as_str(), state))
     }
 
     /// Forgets the states that ended by this instant.
     pub fn prune(&mut self, now: Timestamp) {
-        self.0.retain(|_, state| state.end() > now);
+        self.states.retain(|_, state| state.end() > now);
     }
 }

@@ -313,7 +313,9 @@ impl FlowStates {
         }
         // It does not wait any longer, either.
         let kept = occurrence.requests.iter().filter(|request| {
-            request.flow.counts_matches() || waited.is_some() && request.flow.waits()
+            let Some(_) = waited else { return request.flow.counts_matches() };
+            let is_passed = request.flow.counts_matches() || request.flow.waits();
+            is_passed && !request.flow.holds_places()
         });
         let keys: BTreeSet<String> =
             kept.map(|request| request.state_key(&occurrence.rule)).collect();
@@ -322,12 +324,9 @@ impl FlowStates {
                 self.insert(key, state.clone());
             }
         }
-        BlowAdmission::Blown(blown)
-    }
-
-    fn extend(&mut self, other: Self) {
-        for (key, state) in other.iter() {
-            self.insert(key.to_owned(), state.clone());
+        if let Some(wait) = waited.filter(|wait| wait.is_for_place()) {
+            self.release(wait);
         }
+        BlowAdmission::Blown(blown)
     }
 }

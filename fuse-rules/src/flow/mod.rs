@@ -61,6 +61,7 @@ mod admit;
 mod after;
 pub(crate) mod approval;
 mod blow;
+mod concurrency;
 mod hours;
 mod limit;
 mod once;
@@ -76,6 +77,7 @@ mod tests;
 pub use admit::{Admission, FlowStates, FlowTime, Occurrence};
 pub use after::Matches;
 pub use blow::{BlowAdmission, BlowClause, BlowCount, BlowCounts, BlowingFuse, BlownFuse};
+pub use concurrency::{InProgress, Overflow};
 pub use hours::{DAY, Hours, Opening, Window};
 pub use limit::Places;
 pub use once::Claim;
@@ -83,7 +85,7 @@ pub use owner::Owner;
 pub use quiet::Burst;
 pub use state::FlowState;
 pub use still::Delay;
-pub use wait::{Approval, Cancellation, EndedWait, Wait, WaitEnd, WaitName};
+pub use wait::{Approval, Cancellation, EndedWait, ReadyWait, Wait, WaitEnd, WaitName};
 
 use std::fmt;
 
@@ -145,6 +147,13 @@ pub enum Flow {
         /// How long it waits.
         within: SignedDuration,
     },
+    /// `concurrency N per KEY, … else …`: lets an occurrence through while fewer than `count` of its key are in progress.
+    Concurrency {
+        /// The number of occurrences, at least 1.
+        count: u32,
+        /// What becomes of others.
+        otherwise: Overflow,
+    },
 }
 
 impl Flow {
@@ -158,6 +167,7 @@ impl Flow {
             Self::Still { .. } => 4,
             Self::Limit { .. } => 5,
             Self::Approval { .. } => 6,
+            Self::Concurrency { .. } => 7,
         }
     }
 
@@ -171,6 +181,7 @@ impl Flow {
             Self::Still { .. } => "still",
             Self::Limit { .. } => "limit",
             Self::Approval { .. } => "approval",
+            Self::Concurrency { .. } => "concurrency",
         }
     }
 
@@ -184,6 +195,7 @@ impl Flow {
             Self::Still { .. } => "still",
             Self::Limit { .. } => "limit",
             Self::Approval { .. } => "approval",
+            Self::Concurrency { .. } => "concurrency",
         }
     }
 
@@ -201,12 +213,18 @@ impl Flow {
                 | Self::Quiet { .. }
                 | Self::Still { .. }
                 | Self::Approval { .. }
+                | Self::Concurrency { otherwise: Overflow::Queue, .. }
         )
     }
 
     /// Whether it is `approval`.
     pub const fn is_approval(self) -> bool {
         matches!(self, Self::Approval { .. })
+    }
+
+    /// Whether what it lets through keeps a place until its actions ended.
+    pub const fn holds_places(self) -> bool {
+        matches!(self, Self::Concurrency { .. })
     }
 
     /// Whether it is `once`.
@@ -235,16 +253,24 @@ impl Flow {
                 format!("limit {count} per {}{per_keys}", duration_text(per))
             }
             Self::Approval { within } => format!("approval within {}", duration_text(within)),
+            Self::Concurrency { count, otherwise } => {
+                format!("concurrency {count}{per_keys}{}", otherwise.text())
+            }
         }
     }
 
     /// The clause as in rules, with these keys: `limit NAME per KEY, …` if a limiter of this name has its parameters.
     pub fn text_with(self, limiter: Option<&str>, keys: &[String]) -> String {
-        match limiter {
-            None => self.text(keys),
-            Some(name) if keys.is_empty() => format!("limit {name}"),
-            Some(name) => format!("limit {name} per {}", keys.join(", ")),
-        }
+        let Some(name) = limiter else { return self.text(keys) };
+        let per_keys = match keys.is_empty() {
+            true => String::new(),
+            false => format!(" per {}", keys.join(", ")),
+        };
+        let otherwise = match self {
+            Self::Concurrency { otherwise, .. } => otherwise.text(),
+            _ => String::new(),
+        };
+        format!("{} {name}{per_keys}{otherwise}", self.word())
     }
 
     /// Identifies a clause with these keys when the rules change: its word and its keys. The clause keeps its state if
@@ -259,6 +285,7 @@ impl Flow {
             Self::Still { .. } => format!("still per {keys}"),
             Self::Limit { .. } => format!("limit per {keys}"),
             Self::Approval { .. } => "approval".to_owned(),
+            Self::Concurrency { .. } => format!("concurrency per {keys}"),
         }
     }
 }

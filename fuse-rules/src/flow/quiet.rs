@@ -40,7 +40,7 @@ pub(super) fn step(
     (length, max): (SignedDuration, Option<SignedDuration>),
     time: FlowTime,
 ) -> (Burst, ClauseAnswer) {
-    let Question { owner, received } = question;
+    let Question { owner, received, .. } = question;
     let now = time.steady;
     let before = before.and_then(|burst| {
         let (first, until) = corrected_window((burst.first, burst.until), now);

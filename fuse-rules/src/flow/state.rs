@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::admit::{ClauseAnswer, Question};
 use super::after::{self, Matches};
 use super::blow::BlowCount;
+use super::concurrency::{self, InProgress};
 use super::limit::{self, Places};
 use super::once::{self, Claim};
 use super::quiet::{self, Burst};
 use super::still::{self, Delay};
-use super::{Flow, FlowTime, Owner};
+use super::{Flow, FlowTime, Owner, WaitName};
 
 /// The state of one clause of one rule for one key. It can be stored as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub enum FlowState {
     Still(Delay),
     /// The state of [`Flow::Limit`].
     Limit(Places),
+    /// The state of [`Flow::Concurrency`].
+    Concurrency(InProgress),
     /// The state of a clause of a fuse that blows.
     Blow(BlowCount),
 }
@@ -40,15 +43,25 @@ impl FlowState {
             Self::Quiet(burst) => burst.end(),
             Self::Still(delay) => delay.end(),
             Self::Limit(places) => places.end(),
+            Self::Concurrency(state) => state.end(),
             Self::Blow(count) => count.end(),
         }
     }
 
+    /// The state after an occurrence is no longer in progress.
+    pub(super) fn vacate(self, of: &WaitName) -> Self {
+        match self {
+            Self::Concurrency(state) => Self::Concurrency(state.vacate(&of.rule, &of.owner)),
+            other => other,
+        }
+    }
+
     /// The state after the occurrence of this owner no longer waits.
-    pub(super) fn release(self, owner: &str) -> Self {
+    pub(super) fn release(self, rule: &str, owner: &str) -> Self {
         match self {
             Self::Quiet(burst) => Self::Quiet(burst.release(owner)),
             Self::Still(delay) => Self::Still(delay.release(owner)),
+            Self::Concurrency(state) => Self::Concurrency(state.release(rule, owner)),
             Self::After(_) | Self::Once(_) | Self::Limit(_) | Self::Blow(_) => self,
         }
     }
@@ -108,6 +121,14 @@ impl Flow {
                 };
                 let (after, answer) = limit::step(before, owner, (count, per), time);
                 (FlowState::Limit(after), answer)
+            }
+            Self::Concurrency { count, otherwise } => {
+                let before = match state {
+                    Some(FlowState::Concurrency(state)) => Some(state),
+                    _ => None,
+                };
+                let (after, answer) = concurrency::step(before, question, (count, otherwise), time);
+                (FlowState::Concurrency(after), answer)
             }
         }
     }

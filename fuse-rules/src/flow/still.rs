@@ -77,7 +77,7 @@ pub(super) fn step(
     length: SignedDuration,
     time: FlowTime,
 ) -> (Delay, ClauseAnswer) {
-    let Question { owner, received } = question;
+    let Question { owner, received, .. } = question;
     let now = time.steady;
     let mut delay = before.map(|delay| delay.current(now)).unwrap_or_default();
     let waits = |until: Timestamp| {
@@ -112,7 +112,7 @@ pub(super) fn cancel(
 ) -> (Delay, Option<Owner>) {
     let now = time.steady;
     let mut delay = before.map(|delay| delay.current(now)).unwrap_or_default();
-    let Question { owner, received } = question;
+    let Question { owner, received, .. } = question;
     let ended = delay.waiter.take_if(|waiter| waiter.received <= received);
     if delay.cancelled.as_ref().is_none_or(|last| last.received <= received) {
         let (by, until) = (owner.name.clone(), window_end(now, length));

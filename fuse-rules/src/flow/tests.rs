@@ -2,9 +2,11 @@
 
 mod approval;
 mod blow;
+mod concurrency;
 mod counting;
 mod hours;
 mod laws;
+mod places;
 mod simulation;
 mod waiting;
 

@@ -82,6 +82,12 @@ impl Wait {
         request.is_some_and(|request| request.hours.is_some())
     }
 
+    /// Whether it waits for a place of `concurrency`, so that it is resumed as soon as one is free.
+    pub fn is_for_place(&self) -> bool {
+        let request = self.occurrence.requests.get(self.clause);
+        request.is_some_and(|request| request.flow.holds_places())
+    }
+
     /// Whether it is due.
     pub fn is_due(&self, time: FlowTime) -> bool {
         self.until <= if self.is_for_hours() { time.wall } else { time.steady }
@@ -108,6 +114,15 @@ impl WaitName {
     pub fn event(&self) -> &str {
         Owner::event_of(&self.owner)
     }
+}
+
+/// A wait for a place of `concurrency`, for which there is one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReadyWait {
+    /// The key of the state in which it waits.
+    pub key: String,
+    /// The wait.
+    pub wait: WaitName,
 }
 
 /// A wait that ended before it was due.

@@ -38,11 +38,12 @@ fn rank(pair: &Pair<'_, Rule>) -> u8 {
         Rule::still_clause => 8,
         Rule::limit_clause => 9,
         Rule::approval_clause => 10,
-        Rule::shadow_clause => 11,
+        Rule::concurrency_clause => 11,
+        Rule::shadow_clause => 12,
         // Events and `...` come after the fields of a source or type.
-        Rule::trigger_clause | Rule::rule_decl | Rule::event_decl | Rule::type_rest => 12,
+        Rule::trigger_clause | Rule::rule_decl | Rule::event_decl | Rule::type_rest => 13,
         // What follows if the rule does not act comes after what it does.
-        Rule::reaction_clause => 13,
+        Rule::reaction_clause => 14,
         // After the conditions of an event.
         _ => 4,
     }

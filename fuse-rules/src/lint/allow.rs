@@ -168,6 +168,7 @@ fn targets(text: &str) -> Vec<Range<usize>> {
                 | Rule::fuse_decl
                 | Rule::limiter_decl
                 | Rule::limiter_limit
+                | Rule::limiter_concurrency
                 | Rule::defaults_decl
                 | Rule::source_decl
                 | Rule::event_decl
@@ -186,6 +187,7 @@ fn targets(text: &str) -> Vec<Range<usize>> {
                 | Rule::unless_part
                 | Rule::limit_clause
                 | Rule::approval_clause
+                | Rule::concurrency_clause
                 | Rule::shadow_clause
                 | Rule::trigger_clause
                 | Rule::reaction_clause

@@ -99,6 +99,7 @@ pub struct Schema {
     any_of: Vec<Vec<String>>,
     verify: Option<Verify>,
     is_notification: bool,
+    is_observed: Option<Observes>,
     is_whole: bool,
     pub(crate) templates: Vec<TemplateField>,
 }
@@ -114,6 +115,9 @@ impl PartialEq for Schema {
 /// …``. The first field in backquotes that the block has is shown as the position.
 pub type Verify = fn(&TriggerInfo) -> Result<(), String>;
 
+/// Whether the end of the work that a block starts is observed.
+pub type Observes = fn(&TriggerInfo) -> bool;
+
 impl Schema {
     /// An empty schema for a kind, with one sentence about its purpose.
     pub fn new(kind: &str, doc: &str) -> Self {
@@ -125,6 +129,7 @@ impl Schema {
             any_of: Vec::new(),
             verify: None,
             is_notification: false,
+            is_observed: None,
             is_whole: false,
             templates: Vec::new(),
         }
@@ -163,6 +168,17 @@ impl Schema {
     #[must_use]
     pub fn only_notifies(self) -> Self {
         Self { is_notification: true, ..self }
+    }
+
+    /// Declares that blocks of this kind start work whose end is observed, if this returns true for them.
+    #[must_use]
+    pub fn observed_if(self, is_observed: Observes) -> Self {
+        Self { is_observed: Some(is_observed), ..self }
+    }
+
+    /// Whether the end of the work that a block starts is observed.
+    pub fn is_observed(&self, block: &TriggerInfo) -> bool {
+        self.is_observed.is_some_and(|is_observed| is_observed(block))
     }
 
     /// Declares that a nested block replaces the same block of `defaults`. Otherwise, the two are merged.

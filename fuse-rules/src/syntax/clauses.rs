@@ -8,7 +8,7 @@ use super::ast::{
     Each, EventRef, Expr, FlowClause, HoursText, Let, Limiter, Shared, Text, Trigger, Unless,
 };
 use super::lower::Lower;
-use crate::flow::{Flow, approval};
+use crate::flow::{Flow, Overflow, approval};
 use crate::span::Span;
 
 impl Lower<'_> {
@@ -33,7 +33,8 @@ impl Lower<'_> {
             | Rule::quiet_clause
             | Rule::still_clause
             | Rule::limit_clause
-            | Rule::approval_clause => shared.flow.extend(self.flow_clause(pair, span)),
+            | Rule::approval_clause
+            | Rule::concurrency_clause => shared.flow.extend(self.flow_clause(pair, span)),
             Rule::shadow_clause => shared.shadow.push(span),
             _ => {}
         }
@@ -93,7 +94,7 @@ impl Lower<'_> {
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::ident => name = Some(self.name(&part)),
-                Rule::limiter_limit => {
+                Rule::limiter_limit | Rule::limiter_concurrency => {
                     let span = self.span(&part);
                     limit = self.flow_clause(part, span);
                 }
@@ -162,9 +163,11 @@ impl Lower<'_> {
         let mut is_max = false;
         let mut limiter = None;
         let mut unless = None;
+        let mut otherwise = Overflow::Queue;
         let mut approvers = Vec::new();
         for part in pair.into_inner() {
             match part.as_rule() {
+                Rule::kw_skip => otherwise = Overflow::Skip,
                 Rule::limiter_name => limiter = Some(self.text_of(&part)),
                 Rule::expr => keys.push(self.expr(part, 0)),
                 // A number that is too long becomes 0, and the checker reports which values the clause
@@ -189,6 +192,10 @@ impl Lower<'_> {
             duration = Some((SignedDuration::ZERO, span));
             count = Some((1, span));
         }
+        if matches!(clause, Rule::concurrency_clause | Rule::limiter_concurrency) {
+            // It has no duration.
+            duration = Some((SignedDuration::ZERO, span));
+        }
         if clause == Rule::approval_clause {
             duration = duration.or(Some((approval::DEFAULT_WITHIN, span)));
         }
@@ -199,6 +206,9 @@ impl Lower<'_> {
             }
             (Rule::limit_clause | Rule::limiter_limit, Some((count, span))) => {
                 (Flow::Limit { count, per: duration }, Some(span))
+            }
+            (Rule::concurrency_clause | Rule::limiter_concurrency, Some((count, span))) => {
+                (Flow::Concurrency { count, otherwise }, Some(span))
             }
             (Rule::quiet_clause, _) => {
                 (Flow::Quiet { length: duration, max: max.map(|(max, _)| max) }, None)

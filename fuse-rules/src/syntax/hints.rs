@@ -121,6 +121,14 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
         "else" if line_before(before).starts_with("limit") => {
             Hint::help("what exceeds a limit is suppressed; write the limit without `else`")
         }
+        _ if line_before(before).starts_with("concurrency") && before.ends_with("else") => {
+            Hint::help(
+                "write what becomes of others: `else queue`, which is the default, or `else skip`",
+            )
+        }
+        "within" | "for" | "in" if line_before(before).starts_with("concurrency") => Hint::help(
+            "write how many may be in progress, and the keys, as in `concurrency 1 per body.app`",
+        ),
         "within" | "for" if line_before(before).starts_with("quiet") => {
             Hint::help("write how long no other event may come, as in `quiet 5m per body.app`")
         }
@@ -278,7 +286,7 @@ fn misplaced(word: &str, probe: Rule) -> Option<&'static str> {
         }
         (
             "requires" | "each" | "let" | "when" | "during" | "after" | "once" | "quiet" | "still"
-            | "limit" | "approval" | "shadow",
+            | "limit" | "approval" | "concurrency" | "shadow",
             Rule::probe_declaration,
         ) => "a clause must be inside a sensor or rule",
         ("trigger", _) => "this clause must be inside a rule: `rule NAME { … }`",
@@ -325,6 +333,9 @@ fn foreign(word: &str) -> Option<(&'static str, Option<&'static str>)> {
         "dry-run" | "dryrun" | "canary" => ("`shadow`", None),
         "throttle" | "rate" | "ratelimit" | "rate-limit" => {
             ("`limit 3 per 1h per body.app` or `once per … within …`", None)
+        }
+        "parallel" | "parallelism" | "mutex" | "serialize" | "max-in-flight" => {
+            ("`concurrency 1 per body.app`", None)
         }
         "threshold" | "occurrences" => ("`after 3 within 1m per body.app`", None),
         "action" | "then" | "do" => ("`trigger …`", None),

@@ -65,6 +65,10 @@ impl Lower<'_> {
                 TestStep::With { fuse: fuse.ok_or(Dropped)?, on }
             }
             Rule::at_step => TestStep::At(self.string_in(pair).ok_or(Dropped)?),
+            Rule::finish_step => {
+                let rule = pair.into_inner().find(|part| part.as_rule() == Rule::rule_ref);
+                TestStep::Finish(self.rule_ref(&rule.ok_or(Dropped)?))
+            }
             Rule::send_step => TestStep::Send(self.send(pair)?),
             Rule::answer_step => {
                 let (mut rule, mut is_approved) = (None, true);

@@ -74,6 +74,7 @@ source alertmanager webhook {
   event other { path = "/other", method = "GET" }
 }
 limiter api { limit 5000 per 1h }
+limiter healing { concurrency 1 }
 sensor s on alertmanager.slo-alerts {
   requires cicd, other
   each alert in body.alerts max 10
@@ -93,6 +94,8 @@ sensor s on alertmanager.slo-alerts {
       unless am.alerts each alert in body.alerts max 5 let x = alert.x when x == 1
     limit 3 per 1h per alert.app
     limit api per alert.app
+    concurrency 2 per alert.app, x else skip
+    concurrency healing else queue
     trigger workflow {
       template = "t-${x}-\u{e9}"
       in = 1, not = 2
@@ -117,6 +120,7 @@ test "t" {
   expect r on gated once { message = "m" }
   expect no r on failure
   expect fuse healing blown
+  finish s/r
 }
 "##;
     let (tree, problems) = read(text);

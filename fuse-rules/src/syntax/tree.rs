@@ -135,6 +135,7 @@ impl Tree {
         match step {
             TestStep::With { fuse, on } => self.line(depth, &format!("with {} {on}", fuse.text)),
             TestStep::At(time) => self.line(depth, &format!("at {}", time.text)),
+            TestStep::Finish(rule) => self.line(depth, &format!("finish {}", rule.text)),
             TestStep::Send(send) => {
                 self.line(depth, &format!("send {}.{}", send.source.text, send.event.text));
                 for file in &send.files {

@@ -125,7 +125,7 @@ impl<'r> Tests<'r> {
                     let evaluation = Evaluation::new(Vec::new());
                     events.push(SentEvent::new(events.len(), event, fuses.clone(), evaluation));
                 }
-                TestStep::Answer { .. } | TestStep::Expect(_) => {}
+                TestStep::Answer { .. } | TestStep::Finish(_) | TestStep::Expect(_) => {}
             }
         }
         Ok(events)

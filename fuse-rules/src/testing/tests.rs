@@ -7,6 +7,7 @@ use crate::testing::Tests;
 
 mod approval;
 mod blow;
+mod concurrency;
 mod conditions;
 mod events;
 mod reactions;

@@ -1,6 +1,8 @@
 //! The timeline of a test: passes the decisions about its events through flow control, and ends waits when an event ends
 //! them, or when `at` moves the clock past the time at which they are due.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::Tests;
@@ -8,7 +10,9 @@ use super::blow::TestFuses;
 use super::execute::{SentEvent, name_of};
 use crate::decision::{Decision, Evaluation, Outcome};
 use crate::event::DEFAULT_RECEIVED;
-use crate::flow::{Admission, Approval, BlowingFuse, EndedWait, FlowStates, Owner, Wait};
+use crate::flow::{
+    Admission, Approval, BlowingFuse, EndedWait, FlowStates, Occurrence, Owner, Wait, WaitName,
+};
 use crate::fuses::{Fuses, PendingActions};
 use crate::semantics;
 use crate::typed::{Rule, Sensor, Test, TestStep};
@@ -35,6 +39,14 @@ struct Waiting {
     decision: Decision,
 }
 
+impl Waiting {
+    fn new(wait: Wait, event: usize, decision: Decision) -> Self {
+        // Nothing is missed here, so it is due when it gets a place.
+        let until = if wait.is_for_place() { Timestamp::MAX } else { wait.until };
+        Self { wait: Wait { until, ..wait }, event, is_held: false, decision }
+    }
+}
+
 /// Decides an event of a test.
 pub(super) type Decide<'d, 't> = &'d mut dyn FnMut(&SentEvent<'t>) -> Evaluation;
 
@@ -52,6 +64,8 @@ struct Timeline<'a, 'r> {
     blowing: TestFuses,
     /// The same, with those off that are blown.
     fuses: Fuses,
+    /// The occurrences that are in progress, the oldest first, with the keys of their states.
+    in_progress: Vec<(WaitName, BTreeSet<String>)>,
     now: Timestamp,
 }
 
@@ -72,6 +86,7 @@ impl Tests<'_> {
             given: Fuses::default(),
             blowing: self.test_fuses(mutated, fuses),
             fuses: Fuses::default(),
+            in_progress: Vec::new(),
             now: DEFAULT_RECEIVED,
         };
         let mut next = 0;
@@ -86,6 +101,7 @@ impl Tests<'_> {
                     timeline.now = *time;
                     timeline.fire(step, events);
                 }
+                TestStep::Finish(rule) => timeline.finish(step, rule, events),
                 TestStep::Send(_) => {
                     let Some(sent) = events.get_mut(next) else { continue };
                     sent.fuses = timeline.fuses.clone();
@@ -135,9 +151,10 @@ impl Timeline<'_, '_> {
                 self.end(step, &ended, events);
             }
             let decision = evaluation.decisions.get(at).cloned();
-            let waits =
-                decision.map(|decision| Waiting { wait, event: number, is_held: false, decision });
-            self.waiting.extend(waits);
+            self.waiting.extend(decision.map(|decision| Waiting::new(wait, number, decision)));
+        }
+        for decision in evaluation.decisions.iter().filter(|one| one.outcome == Outcome::Fired) {
+            decision.occurrence(&name, &name, self.now).iter().for_each(|one| self.begin(one));
         }
         self.close(&[]);
         let Some(sent) = events.get_mut(number) else { return };
@@ -149,6 +166,34 @@ impl Timeline<'_, '_> {
         sent.evaluation = evaluation;
         sent.blows = passed.blown;
         sent.blown = self.blowing.blown();
+    }
+
+    /// An occurrence is in progress, if it has a place. A rule with several triggers has one place for all of them.
+    fn begin(&mut self, occurrence: &Occurrence) {
+        let keys = occurrence.place_keys();
+        let name = WaitName { rule: occurrence.rule.clone(), owner: occurrence.owner.id.clone() };
+        if !keys.is_empty() && !self.in_progress.iter().any(|(known, _)| *known == name) {
+            self.in_progress.push((name, keys));
+        }
+    }
+
+    /// Ends the actions of the oldest occurrence of a rule that is in progress, and continues with those that get its place.
+    fn finish(&mut self, step: usize, rule: &str, events: &mut [SentEvent<'_>]) {
+        let oldest = self.in_progress.iter().position(|(name, _)| name.rule == rule);
+        if let Some((name, keys)) = oldest.map(|oldest| self.in_progress.remove(oldest)) {
+            keys.iter().for_each(|key| self.states.vacate(key, &name));
+        }
+        self.fire(step, events);
+    }
+
+    /// Those that got a place are due.
+    fn wake_ready(&mut self) {
+        for ready in self.states.take_ready() {
+            let waiting = self.waiting.iter_mut().filter(|one| one.wait.is_for_place());
+            waiting.filter(|one| one.wait.name() == ready.wait).for_each(|one| {
+                one.wait.until = one.wait.until.min(self.now);
+            });
+        }
     }
 
     /// Ends a wait before it is due. A rule with several triggers has several decisions that wait together.
@@ -196,6 +241,7 @@ impl Timeline<'_, '_> {
         for is_held in [false, true] {
             let mut held = Vec::new();
             loop {
+                self.wake_ready();
                 let due = self
                     .waiting
                     .iter()
@@ -216,6 +262,7 @@ impl Timeline<'_, '_> {
                         held.push(Waiting { is_held: true, ..waiting });
                     }
                     Some((PendingActions::Drop, reason)) => {
+                        self.states.release(&waiting.wait);
                         let outcome = Outcome::Gated;
                         let decision =
                             Decision { outcome, reason, action: None, ..waiting.decision };
@@ -278,6 +325,7 @@ impl Timeline<'_, '_> {
                 let is_shadow = wait.occurrence.is_shadow;
                 decision.outcome = if is_shadow { Outcome::Shadow } else { Outcome::Fired };
                 decision.reason = String::new();
+                self.begin(&wait.occurrence);
                 decision.flow = wait.occurrence.requests;
                 return self.settle(step, (event, time), decision, events);
             }
@@ -286,15 +334,15 @@ impl Timeline<'_, '_> {
                     self.end(step, &ended, events);
                 }
                 decision.reason = why;
+                // It asked before there was a place.
+                let is_same = wait.clause == by && wait.is_for_place();
                 let occurrence = wait.occurrence;
                 decision.flow = occurrence.requests.get(by).cloned().into_iter().collect();
                 let wait = Wait::new(occurrence, by, time.into(), until);
-                self.waiting.push(Waiting {
-                    wait,
-                    event,
-                    is_held: false,
-                    decision: decision.clone(),
-                });
+                self.waiting.push(Waiting::new(wait, event, decision.clone()));
+                if is_same {
+                    return;
+                }
                 // A rule may react to its wait for approval.
                 return self.settle(step, (event, time), decision, events);
             }

@@ -78,14 +78,11 @@ pub(crate) fn may_be_counted<P: Reference>(clauses: &[FlowClause<P>]) -> bool {
 }
 
 /// Whether one of these clauses may suppress a match. `quiet` lets the newest one wait; only one that is decided too late
-/// is suppressed, which nobody can plan for.
+/// is suppressed, which nobody can plan for. So is one that finds a full queue.
 pub(crate) fn may_be_suppressed<P: Reference>(clauses: &[FlowClause<P>]) -> bool {
     let suppresses = |flow: Flow| {
-        !flow.counts_matches()
-            && !matches!(
-                flow,
-                Flow::Quiet { .. } | Flow::During { waits: true } | Flow::Approval { .. }
-            )
+        let is_plain_wait = flow.waits() && !matches!(flow, Flow::Still { .. });
+        !flow.counts_matches() && !is_plain_wait
     };
     clauses.iter().any(|clause| suppresses(clause.flow))
 }

@@ -22,6 +22,8 @@ pub(crate) enum TestStep {
         on: bool,
     },
     At(jiff::Timestamp),
+    /// The actions of the oldest occurrence in progress of a rule end.
+    Finish(String),
     Send(Send),
     /// A person answers what waits for approval. The rule has its full name.
     Answer {

@@ -155,8 +155,9 @@ pub(super) fn verdict(
     for decision in &mut evaluation.decisions {
         if replay.is_some_and(|replay| replay.ignore_once) {
             decision.flow.retain(|FlowRequest { flow, .. }| {
-                // Nobody may do without the hours and the approval of a rule.
-                let is_kept = matches!(flow, Flow::During { .. } | Flow::Approval { .. });
+                // Nobody may do without the hours and the approval of a rule, nor without a place.
+                let is_kept = matches!(flow, Flow::During { .. } | Flow::Approval { .. })
+                    || flow.holds_places();
                 is_kept || !(flow.is_once() || flow.counts_matches() || flow.waits())
             });
         }

@@ -104,7 +104,10 @@ impl Engine {
             return self.gated(trigger, progress, off).await;
         }
         let failure = match self.fire(trigger, progress).await? {
-            Fired::Done(done) => return Ok(End::Done(done)),
+            Fired::Done(done) => {
+                let started = done.started.clone().filter(|_| progress.record.in_progress);
+                return Ok(End::Done(done.with_started(started)));
+            }
             Fired::Gated(off) => return self.gated(trigger, progress, off).await,
             Fired::Failed(failure) => failure,
         };
@@ -355,12 +358,15 @@ impl Engine {
     ) -> Result<(), Interrupted> {
         let (at, kind) = (self.clock.now(), &request.action.trigger);
         let state = match end {
-            End::Done(Done { detail }) => ActionState::Done { at, detail },
+            End::Done(Done { detail, started }) => {
+                ActionState::Done { at, detail, started: started.map(Box::new) }
+            }
             End::Dead(kind, reason) => ActionState::DeadLettered { at, kind, reason },
             // A parked action has not ended.
             End::Parked(_) => return Ok(()),
         };
         self.record_end(request, permit, &state).await?;
+        self.places_changed();
         self.parked.forget(&request.id);
         match &state {
             ActionState::DeadLettered { kind: why, reason, .. } => {

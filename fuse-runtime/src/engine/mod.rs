@@ -171,7 +171,7 @@ pub(crate) struct Engine {
     /// Whether something failed since the parked actions were last compared with the ledger.
     pub(crate) in_doubt: AtomicBool,
     /// Notified when a decision waits, which may be due before all others.
-    pub(crate) waits_changed: Notify,
+    pub(crate) waits_changed: Arc<Notify>,
     /// The tasks in progress. They survive a panic of the task that started them.
     pub(crate) working: TaskSet,
 }

@@ -10,13 +10,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::reactions::{Reactions, is_invalid};
 use crate::clock::Clock;
 use crate::event::EventKey;
 use crate::kubernetes::{Cluster, Followed, Scope, Seen};
-use crate::ledger::{EventAction, Ledger, LedgerError, Observed, ObservedResult};
+use crate::ledger::{
+    ActionRecord, ActionState, EventAction, Ledger, LedgerError, Observed, ObservedResult,
+    StartedObject,
+};
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
 
@@ -52,6 +56,29 @@ async fn passed(time: Option<Instant>) {
     }
 }
 
+/// An object as it was seen last, which is gone.
+struct LastSeen {
+    api_version: String,
+    kind: String,
+    followed: Followed,
+}
+
+/// The object of an action as it was seen last. `None` if it was never seen, and may have been created after this time.
+fn last_seen(one: EventAction, listing: Timestamp) -> Option<LastSeen> {
+    let EventAction { event, action: ActionRecord { id, state, observed, .. } } = one;
+    let result = ObservedResult::Gone;
+    if let Some(observed) = observed {
+        let Observed { phase, message, api_version, kind, namespace, name, .. } = observed;
+        let followed = Followed { event, action: id, namespace, name, result, phase, message };
+        return Some(LastSeen { api_version, kind, followed });
+    }
+    let ActionState::Done { at, started: Some(object), .. } = state else { return None };
+    let StartedObject { api_version, kind, namespace, name } = *object;
+    let (phase, message) = (String::new(), None);
+    let followed = Followed { event, action: id, namespace, name, result, phase, message };
+    (at < listing).then_some(LastSeen { api_version, kind, followed })
+}
+
 impl Follower {
     /// Observes the objects of one watch until the shutdown is requested.
     pub(crate) async fn run(self: Arc<Self>, watch: Watch, stop: Shutdown) {
@@ -76,6 +103,7 @@ impl Follower {
         };
         let mut seen = pin!(seen);
         let mut listed = HashSet::new();
+        let mut listing = self.clock.now();
         // A list may be permitted while a watch is not: the watch works only if it lasts.
         let mut lasting = None;
         loop {
@@ -97,6 +125,11 @@ impl Follower {
             let recorded = match event {
                 Seen::Listing => {
                     listed.clear();
+                    listing = self.clock.now();
+                    Ok(())
+                }
+                Seen::Present(action) => {
+                    listed.insert(action);
                     Ok(())
                 }
                 Seen::Object(followed) => {
@@ -107,11 +140,11 @@ impl Follower {
                     if followed.result == ObservedResult::Running {
                         followed.result = ObservedResult::Gone;
                     }
-                    self.observe(watch, followed).await
+                    self.deleted(watch, followed).await
                 }
                 Seen::Listed => {
                     lasting = Some(Instant::now() + RESTART_DELAY);
-                    self.gone(watch, &std::mem::take(&mut listed)).await
+                    self.gone(watch, &std::mem::take(&mut listed), listing).await
                 }
             };
             if let Err(error) = recorded {
@@ -121,34 +154,42 @@ impl Follower {
         }
     }
 
-    /// Records the objects that were running when they were last seen, and are not in the list, as gone.
-    async fn gone(&self, watch: &Watch, listed: &HashSet<String>) -> Result<(), LedgerError> {
+    /// Records the objects that were running when they were last seen, and are not in the list, as gone. So are those that
+    /// were never seen, if they were created before the list began.
+    async fn gone(
+        &self,
+        watch: &Watch,
+        listed: &HashSet<String>,
+        listing: Timestamp,
+    ) -> Result<(), LedgerError> {
         let mut last: Option<String> = None;
         loop {
             let page = self.ledger.running(last.as_deref(), PAGE_SIZE).await?;
             let Some(end) = page.last() else { return Ok(()) };
             last = Some(end.action.id.clone());
             for one in page {
-                let Some(observed) = one.action.observed else { continue };
+                let Some(last) = last_seen(one, listing) else { continue };
+                let LastSeen { api_version, kind, followed } = last;
                 let here = watch.scope.namespace().is_none()
-                    || watch.scope.namespace() == observed.namespace.as_deref();
-                let same_kind =
-                    observed.kind == watch.kind && observed.api_version == watch.api_version;
-                if !same_kind || !here || listed.contains(&one.action.id) {
+                    || watch.scope.namespace() == followed.namespace.as_deref();
+                let same_kind = kind == watch.kind && api_version == watch.api_version;
+                if !same_kind || !here || listed.contains(&followed.action) {
                     continue;
                 }
-                let followed = Followed {
-                    event: one.event,
-                    action: one.action.id,
-                    namespace: observed.namespace,
-                    name: observed.name,
-                    result: ObservedResult::Gone,
-                    phase: observed.phase,
-                    message: observed.message,
-                };
                 self.observe(watch, followed).await?;
             }
         }
+    }
+
+    /// Records that an object was deleted. One that never showed a phase matters only if its action is in progress.
+    async fn deleted(&self, watch: &Watch, followed: Followed) -> Result<(), LedgerError> {
+        if followed.phase.is_empty() {
+            let action = self.ledger.action(&followed.event, &followed.action).await?;
+            if !action.is_some_and(|one| one.action.in_progress) {
+                return Ok(());
+            }
+        }
+        self.observe(watch, followed).await
     }
 
     async fn observe(&self, watch: &Watch, followed: Followed) -> Result<(), LedgerError> {
@@ -166,7 +207,10 @@ impl Follower {
         };
         let is_over = result != ObservedResult::Running;
         match self.record(&event, &action, &observed).await {
-            Ok(true) if is_over => self.over(&event, &action, &observed).await,
+            Ok(true) if is_over => {
+                self.reactions.places_changed();
+                self.over(&event, &action, &observed).await
+            }
             Ok(_) => Ok(()),
             // It belongs to another fuse, or its event was pruned.
             Err(LedgerError::UnknownAction(_)) => Ok(()),

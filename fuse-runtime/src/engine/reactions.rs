@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use fuse_rules::{Decision, Outcome, ReactionCause, ReactionKind};
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use super::decide::{add_decision, complete, reject_unrenderable};
 use super::parked::Parked;
@@ -40,9 +41,19 @@ pub(crate) struct Reactions {
     pub(crate) parked: Arc<Parked>,
     /// How many actions of one trigger may be held or wait.
     pub(crate) max_held: usize,
+    /// Notified when waits may be due.
+    pub(crate) waits_changed: Arc<Notify>,
 }
 
 impl Reactions {
+    /// An action ended, so that places of `concurrency` may be free. Without such a clause, nothing waits for one; if it
+    /// was removed, what still waits for a place is found a little later.
+    pub(super) fn places_changed(&self) {
+        if self.active.get().limits_concurrency {
+            self.waits_changed.notify_one();
+        }
+    }
+
     /// The reactions to the decisions about an event that are not on record. `None` if there are none.
     pub(super) async fn to_decisions(
         &self,
@@ -284,7 +295,13 @@ impl Engine {
             metrics: Arc::clone(&self.metrics),
             parked: Arc::clone(&self.parked),
             max_held: self.policy.max_held,
+            waits_changed: Arc::clone(&self.waits_changed),
         }
+    }
+
+    /// An action ended, so that places of `concurrency` may be free.
+    pub(super) fn places_changed(&self) {
+        self.reactions().places_changed();
     }
 
     /// Records the reactions to the decisions about an event, unless they are on record.

@@ -1,6 +1,7 @@
 //! What becomes of actions whose backend fails, by a backend that fails as it is told.
 
 mod blow;
+mod concurrency;
 mod extend;
 mod faults;
 mod gate;
@@ -205,7 +206,7 @@ impl super::Engine {
             slots: super::Slots::new(2),
             parked: Arc::default(),
             in_doubt: false.into(),
-            waits_changed: tokio::sync::Notify::new(),
+            waits_changed: Arc::default(),
             working: TaskSet::default(),
         })
     }

@@ -14,6 +14,11 @@ pub(super) fn is_built_in(api_version: &str) -> bool {
     !group.contains('.') || group.ends_with(".k8s.io")
 }
 
+/// Whether objects of a kind run some work, whose end is observed. Of the built-in kinds, only two run to completion.
+pub(super) fn runs_work(api_version: &str, kind: &str) -> bool {
+    !is_built_in(api_version) || matches!(kind, "Job" | "Pod")
+}
+
 /// A need, and which rule has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleNeed {
@@ -66,8 +71,7 @@ impl Need {
     /// The needs for creating objects of a kind, and for following those that run some work.
     pub fn created(api_version: &str, kind: &str, scope: &Scope) -> Vec<Self> {
         let mut needs = Self::used(api_version, kind, &["create", "get"], scope, None);
-        // Of the built-in kinds, only these two run to completion.
-        if is_built_in(api_version) && !matches!(kind, "Job" | "Pod") {
+        if !runs_work(api_version, kind) {
             return needs;
         }
         needs.push(Self::access(api_version, kind, &["list", "watch"], scope, None));

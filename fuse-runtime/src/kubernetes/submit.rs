@@ -12,9 +12,11 @@ use kube::core::request;
 use serde_json::Value;
 
 use super::marks::{Made, latest};
+use super::needs::runs_work;
 use super::triggers::job;
 use super::triggers::metadata::ACTION_ID;
 use super::{Change, Cluster, Kind, Operation, Refusal, Target};
+use crate::ledger::StartedObject;
 use crate::triggers::{Done, Failure, Probe, Readiness};
 
 /// The field manager of fuse's changes.
@@ -78,7 +80,7 @@ impl Cluster {
         match (found, change.operation) {
             (Err(why), _) => Probe::Unavailable(why),
             (Ok(Some(there)), Operation::Create) if owner(&there) == Some(&change.action) => {
-                Probe::Done(Done::new(format!("created {target}")))
+                Probe::Done(created(target))
             }
             (Ok(there), Operation::Apply { .. } | Operation::Patch(_)) => {
                 match change.made(there.as_ref(), checkpoint) {
@@ -248,13 +250,13 @@ impl Cluster {
         let path = request::Request::new(kind.path(target.namespace.as_deref()));
         let params = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
         let refusal = match self.call(path.create(&params, bytes(&body)?)).await {
-            Ok(_) => return Ok(Done::new(format!("created {target}"))),
+            Ok(_) => return Ok(created(target)),
             Err(refusal) if refusal.already_exists() => refusal,
             Err(refusal) => return Err(self.failure(refusal, target).await),
         };
         match self.get(kind, target).await.map_err(Refusal::into_failure)? {
             Some(there) => match owner(&there) {
-                Some(owner) if owner == change.action => Ok(Done::new(format!("created {target}"))),
+                Some(owner) if owner == change.action => Ok(created(target)),
                 Some(owner) => Err(Failure::Conflict(format!(
                     "{target} already exists, created by action {owner}"
                 ))),
@@ -379,6 +381,14 @@ fn uid(object: &Value) -> Option<String> {
 /// Whether it is being deleted already.
 fn is_going(object: &Value) -> bool {
     object.pointer("/metadata/deletionTimestamp").is_some()
+}
+
+/// The result of an action that created this object. Its work may go on.
+fn created(target: &Target) -> Done {
+    let Target { api_version, kind, namespace, name } = target.clone();
+    let runs_work = runs_work(&api_version, &kind);
+    let object = StartedObject { api_version, kind, namespace, name };
+    Done::new(format!("created {target}")).with_started(runs_work.then_some(object))
 }
 
 fn nothing_to_delete(target: &Target) -> Done {

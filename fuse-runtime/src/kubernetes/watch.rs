@@ -20,6 +20,8 @@ pub(crate) enum Seen {
     Listing,
     /// An object, new or changed.
     Object(Followed),
+    /// An object, given by its action, that does not show whether its work is over.
+    Present(String),
     /// An object was deleted.
     Deleted(Followed),
     /// The list is complete: an object that was not in it does not exist.
@@ -61,11 +63,15 @@ impl Cluster {
             std::future::ready(match event {
                 Ok(Event::Init) => Some(Ok(Seen::Listing)),
                 Ok(Event::InitDone) => Some(Ok(Seen::Listed)),
-                Ok(Event::Apply(object) | Event::InitApply(object)) => {
-                    followed(kind.kind(), object).map(|followed| Ok(Seen::Object(followed)))
-                }
+                Ok(Event::Apply(object) | Event::InitApply(object)) => seen(kind.kind(), object)
+                    .map(|followed| {
+                        Ok(match followed {
+                            (followed, true) => Seen::Object(followed),
+                            (followed, false) => Seen::Present(followed.action),
+                        })
+                    }),
                 Ok(Event::Delete(object)) => {
-                    followed(kind.kind(), object).map(|followed| Ok(Seen::Deleted(followed)))
+                    seen(kind.kind(), object).map(|(followed, _)| Ok(Seen::Deleted(followed)))
                 }
                 Err(error) => Some(Err(reason(&error))),
             })
@@ -99,12 +105,16 @@ pub(super) fn is_forbidden(error: &watcher::Error) -> bool {
     answer(error).is_some_and(|(code, _)| code == 403)
 }
 
-fn followed(kind: &str, object: DynamicObject) -> Option<Followed> {
+/// An object of an action, and whether it shows whether its work is over.
+fn seen(kind: &str, object: DynamicObject) -> Option<(Followed, bool)> {
     let annotations = object.metadata.annotations.as_ref()?;
     let (event, action) = (event_of(annotations)?, annotations.get(ACTION_ID)?.clone());
     let status = object.data.get("status").unwrap_or(&Value::Null);
-    let (result, phase, message) = outcome(kind, status)?;
-    Some(Followed {
+    let outcome = outcome(kind, status);
+    let is_shown = outcome.is_some();
+    let (result, phase, message) =
+        outcome.unwrap_or((ObservedResult::Running, String::new(), None));
+    let followed = Followed {
         event,
         action,
         namespace: object.metadata.namespace,
@@ -112,7 +122,8 @@ fn followed(kind: &str, object: DynamicObject) -> Option<Followed> {
         result,
         phase,
         message,
-    })
+    };
+    Some((followed, is_shown))
 }
 
 /// The result in an object's status: whether the work has ended, the object's phase, and the reason. `None` for

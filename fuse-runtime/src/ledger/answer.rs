@@ -5,9 +5,9 @@ use fuse_rules::flow::{Approval, FlowTime, Occurrence};
 use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
 
 use super::answers::{self, WaitAnswer, WaitingDecision};
-use super::embedded::{states, write_states};
+use super::embedded::states;
 use super::read::DecidedRow;
-use super::{LedgerError, WaitRecord, wake};
+use super::{LedgerError, WaitRecord, progress, wake};
 use crate::event::EventKey;
 use crate::store::{DECIDED, FLOW, StoreError, WAITING, WOKEN, get_row, put_row};
 
@@ -33,9 +33,9 @@ pub(super) fn answer(
         Ok(true) => {}
         unchanged => return Ok(unchanged),
     }
-    write_states(transaction, &before, &after)?;
     wake::write_due(transaction, &event, &waited, &row.waits)?;
     put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
+    progress::write(transaction, &before, after)?;
     // The reactions follow.
     if row.decisions.iter().any(|one| ReactionKind::of(one.outcome).is_some()) {
         transaction.open_table(WOKEN)?.insert(key.as_str(), ())?;

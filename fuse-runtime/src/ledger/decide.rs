@@ -2,10 +2,10 @@
 
 use redb::{ReadableTable as _, WriteTransaction};
 
-use super::embedded::{asked, write_states};
+use super::embedded::asked;
 use super::read::{ActionRow, DecidedRow, assemble};
 use super::transition::{self, DecidedEvent};
-use super::{EventRecord, LedgerError, Verdict, switch_table, wake};
+use super::{EventRecord, LedgerError, Verdict, progress, switch_table, wake};
 use crate::store::{
     ACTIONS, DEAD, DECIDED, EVENTS, STATUS, StoreError, UNSETTLED, decode_envelope, put_row,
 };
@@ -44,8 +44,7 @@ pub(super) fn decide(
         Ok(decided) => decided,
         Err(error) => return Ok(Err(error)),
     };
-    let DecidedEvent { decisions, actions: fired, waits, ended } = decided;
-    write_states(transaction, &before, &states)?;
+    let DecidedEvent { decisions, actions: fired, waits, places, ended } = decided;
     switch_table::write(transaction, &fuses_before, &fuses)?;
     wake::end_all(transaction, &ended)?;
     wake::write_due(transaction, &verdict.event, &[], &waits)?;
@@ -66,8 +65,10 @@ pub(super) fn decide(
         actions: fired.iter().map(|action| action.id.clone()).collect(),
         operations: Vec::new(),
         waits,
+        places,
     };
     put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
+    progress::write(transaction, &before, states)?;
     let mut dead = transaction.open_table(DEAD)?;
     for entry in transition::dead_on_decision(row.rejected.as_deref(), &row.decisions) {
         dead.insert((row.decided.as_nanosecond(), key.as_str(), &*entry.encode()), ())?;

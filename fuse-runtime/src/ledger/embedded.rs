@@ -16,11 +16,12 @@ use super::{
     ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
     Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories,
     FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, WaitAnswer,
-    WaitingDecision, Woken, answer, decide, flow, operate, pages, prune, react, switch_table, wake,
+    WaitingDecision, Woken, answer, decide, flow, operate, pages, progress, prune, react,
+    switch_table, wake,
 };
 use crate::event::EventKey;
 use crate::store::{
-    ACTIONS, DEAD, FLOW, FLOW_ENDS, HELD, RUNNING, Store, StoreError, UNSETTLED, get_row, put_row,
+    ACTIONS, DEAD, FLOW, HELD, RUNNING, Store, StoreError, UNSETTLED, get_row, put_row,
 };
 
 /// How many damaged records are remembered and logged.
@@ -363,27 +364,6 @@ pub(super) fn states(
     Ok(states)
 }
 
-/// Writes the states that changed.
-pub(super) fn write_states(
-    transaction: &WriteTransaction,
-    before: &FlowStates,
-    after: &FlowStates,
-) -> Result<(), StoreError> {
-    for (key, state) in after.iter() {
-        let old = before.get(key);
-        if old == Some(state) {
-            continue;
-        }
-        let mut ends = transaction.open_table(FLOW_ENDS)?;
-        if let Some(old) = old {
-            ends.remove((old.end().as_nanosecond(), key))?;
-        }
-        ends.insert((state.end().as_nanosecond(), key), ())?;
-        put_row(&mut transaction.open_table(FLOW)?, key, state)?;
-    }
-    Ok(())
-}
-
 fn change(
     transaction: &WriteTransaction,
     event: &EventKey,
@@ -452,5 +432,6 @@ pub(super) fn write_action(
             dead.insert((at.as_nanosecond(), key.as_str(), &*entry), ())?;
         }
     }
-    put_row(&mut transaction.open_table(ACTIONS)?, id, &ActionRow::new(event, after))
+    put_row(&mut transaction.open_table(ACTIONS)?, id, &ActionRow::new(event, after))?;
+    progress::ended(transaction, event, before, after)
 }

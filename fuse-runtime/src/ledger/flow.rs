@@ -4,6 +4,7 @@
 use fuse_rules::flow::{Admission, BlowingFuse, EndedWait, FlowStates, Occurrence, Owner, Wait};
 use fuse_rules::{Action, Outcome};
 
+use super::places::HeldPlaces;
 use super::waits::{self, WaitRecord};
 use super::{DecisionRecord, FuseHistories, Verdict, blow};
 
@@ -13,6 +14,8 @@ pub(super) struct Applied {
     pub(super) actions: Vec<(String, Action)>,
     /// The occurrences that wait.
     pub(super) waits: Vec<WaitRecord>,
+    /// The occurrences that are in progress.
+    pub(super) places: Vec<HeldPlaces>,
     /// The waits of other events that end.
     pub(super) ended: Vec<EndedWait>,
 }
@@ -39,7 +42,7 @@ pub(super) fn apply(
     let cancelled = verdict.cancels.iter();
     let mut ended: Vec<EndedWait> =
         cancelled.filter_map(|one| states.cancel(one, (&by, verdict.received), time)).collect();
-    let mut waits: Vec<WaitRecord> = Vec::new();
+    let (mut waits, mut places) = (Vec::<WaitRecord>::new(), Vec::new());
     for occurrence in &verdict.flow {
         let governs = |decision: &DecisionRecord| {
             decision.outcome.is_rendered()
@@ -54,7 +57,10 @@ pub(super) fn apply(
         };
         let count = actions.iter().filter(|(_, action)| is_its(action)).count();
         let (outcome, reason) = match blow::admit(verdict, occurrence, count, states, fuses) {
-            Ok(Admission::Passed) => continue,
+            Ok(Admission::Passed) => {
+                places.extend(HeldPlaces::new(occurrence, count, states));
+                continue;
+            }
             Ok(Admission::Counted { why, .. }) => (Outcome::Counted, why),
             Ok(Admission::Suppressed { why, .. }) => (Outcome::Suppressed, why),
             Ok(Admission::Cancelled { why, .. }) => (Outcome::Cancelled, why),
@@ -84,5 +90,5 @@ pub(super) fn apply(
         // A rule with several triggers has several actions.
         actions.retain(|(_, action)| !is_its(action));
     }
-    Applied { decisions, actions, waits, ended }
+    Applied { decisions, actions, waits, places, ended }
 }

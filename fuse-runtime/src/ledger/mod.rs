@@ -19,6 +19,8 @@ mod operate;
 pub(crate) mod operation;
 mod pages;
 mod permit;
+pub(crate) mod places;
+mod progress;
 mod prune;
 mod react;
 mod read;
@@ -51,7 +53,7 @@ pub use operation::{EventOperation, OperationKind};
 pub use permit::Permit;
 pub use record::{
     ActionRecord, ActionState, ActionSummary, Attempt, Counts, DeadLetter, DeadLetterKind,
-    DecisionRecord, EventAction, EventRecord, Observed, ObservedResult,
+    DecisionRecord, EventAction, EventRecord, Observed, ObservedResult, StartedObject,
 };
 pub use switch::{FuseHistories, FuseHistory, FuseSwitch, MAX_FUSE_SWITCHES, SwitchPosition};
 pub use verdict::{Due, Reacted, Verdict, Woken};
@@ -117,7 +119,7 @@ pub use waits::WaitRecord;
 ///
 /// // The intent is durable before the action is fired.
 /// let permit = ledger.intend(&key, "a1", Attempt { at: now, checkpoint: None }).await?;
-/// let done = ActionState::Done { at: now, detail: "logged".into() };
+/// let done = ActionState::Done { at: now, detail: "logged".into(), started: None };
 /// ledger.settle(&permit, done).await?;
 /// assert!(ledger.event(&key).await?.is_some_and(|record| record.is_settled()));
 /// # Ok(())
@@ -197,7 +199,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// [`ActionState::Waiting`].
     async fn hold(&self, permit: &Permit, state: ActionState) -> Result<Permit, LedgerError>;
 
-    /// Records the terminal state of an action. Recording the same one again does nothing.
+    /// Records the terminal state of an action. Recording the same one again does nothing. If that was the last action of
+    /// its occurrence that was in progress, the places of the occurrence are free, and those that wait for them are due.
+    /// An action with an object ends when the object is observed in a terminal state; see [`Ledger::observe`].
     ///
     /// # Errors
     ///
@@ -355,7 +359,7 @@ pub trait Ledger: Send + Sync + 'static {
     ) -> Result<Vec<EventAction>, LedgerError>;
 
     /// Up to `limit` actions whose objects were observed and are not in a terminal state, and whose ids
-    /// come after `after`, sorted by id.
+    /// come after `after`, sorted by id. Includes those that are in progress until their objects are observed.
     ///
     /// # Errors
     ///
@@ -422,8 +426,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// Only those of a closed ledger and of storage.
     async fn counts(&self) -> Result<Counts, LedgerError>;
 
-    /// Removes the events that were received before `older_than`, are acknowledged and have no
-    /// unsettled action, together with their dead letters, and the states of flow control that ended by then.
+    /// Removes the events that were received before `older_than`, are acknowledged, and have no action that is unsettled
+    /// or in progress, together with their dead letters, and the states of flow control that ended by then.
     /// Returns the number of removed events. If a sender repeats a removed event, it is accepted as a
     /// new one.
     ///

@@ -82,7 +82,9 @@ fn remove(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError>
     let decided: Option<DecidedRow> = get_row(&all_decided, key)?;
     let mut dead = transaction.open_table(DEAD)?;
     if let Some(decided) = &decided {
-        if !decided.waits.is_empty() || transaction.open_table(WOKEN)?.get(key)?.is_some() {
+        // What is in progress has places that others wait for.
+        let is_over = decided.waits.is_empty() && decided.places.is_empty();
+        if !is_over || transaction.open_table(WOKEN)?.get(key)?.is_some() {
             return Ok(false);
         }
         let unsettled = transaction.open_table(UNSETTLED)?;

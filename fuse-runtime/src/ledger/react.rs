@@ -3,12 +3,13 @@
 use fuse_rules::flow::FlowStates;
 use redb::{ReadableTable as _, WriteTransaction};
 
-use super::embedded::{action_of, asked, write_action, write_states};
+use super::embedded::{action_of, asked, write_action};
+use super::progress::write_states;
 use super::read::{ActionRow, DecidedRow};
 use super::transition::{self, DeadEntry, Transition};
 use super::{
     ActionRecord, EventAction, FuseHistories, LedgerError, Observed, Reacted, Verdict, blow,
-    switch_table, wake,
+    progress, switch_table, wake,
 };
 use crate::event::EventKey;
 use crate::store::{ACTIONS, DEAD, DECIDED, HELD, STATUS, StoreError, UNSETTLED, get_row, put_row};
@@ -42,7 +43,7 @@ pub(super) fn react(
     let waited = row.waits.clone();
     row.waits.extend(reactions.waits);
     wake::write_due(transaction, &verdict.event, &waited, &row.waits)?;
-    write_states(transaction, &before, &states)?;
+    row.places.extend(reactions.places);
     let added = add_actions(transaction, &verdict.event, &mut row, reactions.actions)?;
     let known = row.decisions.len();
     row.decisions.extend(reactions.decisions.iter().cloned());
@@ -53,6 +54,7 @@ pub(super) fn react(
         }
     }
     put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
+    progress::write(transaction, &before, states)?;
     Ok(Ok(Reacted { decisions: reactions.decisions, actions: added, blown: Vec::new() }))
 }
 

@@ -8,6 +8,7 @@ use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinitio
 use serde::{Deserialize, Serialize};
 
 use super::dead::letter_id;
+use super::places::HeldPlaces;
 use super::transition::DeadEntry;
 use super::{
     ActionRecord, ActionState, Counts, DeadLetter, DeadLetterKind, DecisionRecord, EventAction,
@@ -34,6 +35,8 @@ pub(super) struct DecidedRow {
     pub(super) operations: Vec<EventOperation>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) waits: Vec<WaitRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) places: Vec<HeldPlaces>,
 }
 
 /// An action. Separate from the row of its event, because it changes more often.
@@ -46,20 +49,32 @@ pub(super) struct ActionRow {
     pub(super) requires: Vec<String>,
     #[serde(default)]
     pub(super) off_bus: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) in_progress: bool,
     #[serde(default)]
     pub(super) observed: Option<Observed>,
 }
 
 impl ActionRow {
     pub(super) fn new(event: &EventKey, record: &ActionRecord) -> Self {
-        let ActionRecord { id: _, action, state, requires, off_bus, observed, revision: _ } =
-            record.clone();
-        Self { event: event.clone(), action, state, requires, off_bus, observed }
+        let ActionRecord {
+            id: _,
+            action,
+            state,
+            requires,
+            off_bus,
+            in_progress,
+            observed,
+            revision: _,
+        } = record.clone();
+        Self { event: event.clone(), action, state, requires, off_bus, in_progress, observed }
     }
 
     pub(super) fn with_id(self, id: String) -> EventAction {
-        let Self { event, action, state, requires, off_bus, observed } = self;
-        let action = ActionRecord { id, action, state, requires, off_bus, observed, revision: 0 };
+        let Self { event, action, state, requires, off_bus, in_progress, observed } = self;
+        let revision = 0;
+        let action =
+            ActionRecord { id, action, state, requires, off_bus, in_progress, observed, revision };
         EventAction { event, action }
     }
 }

@@ -84,6 +84,9 @@ pub struct ActionRecord {
     /// Whether it left the bus: it was held or waited, so that deliveries of its event do not perform it.
     #[serde(default)]
     pub off_bus: bool,
+    /// Whether its occurrence keeps places of `concurrency` until it ends.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_progress: bool,
     /// The state of the object that it created, if it created one that is observed.
     #[serde(default)]
     pub observed: Option<Observed>,
@@ -97,7 +100,8 @@ impl ActionRecord {
     /// A new action, of a rule that required these fuses.
     pub(crate) fn new(id: String, action: Action, requires: Vec<String>) -> Self {
         let state = ActionState::Pending;
-        Self { id, action, state, requires, off_bus: false, observed: None, revision: 0 }
+        let (off_bus, in_progress) = (false, false);
+        Self { id, action, state, requires, off_bus, in_progress, observed: None, revision: 0 }
     }
 }
 
@@ -152,6 +156,9 @@ pub enum ActionState {
         at: Timestamp,
         /// The result for people, as in the name of an object.
         detail: String,
+        /// The object that it created, if the action is in progress until the object's work is over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        started: Option<Box<StartedObject>>,
     },
     /// It was given up.
     DeadLettered {
@@ -162,6 +169,20 @@ pub enum ActionState {
         /// Why, for people.
         reason: String,
     },
+}
+
+/// An object whose work an action started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartedObject {
+    /// The object's API version, as in `batch/v1`.
+    pub api_version: String,
+    /// The object's kind, as in `Job`.
+    pub kind: String,
+    /// Its namespace, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
 }
 
 /// An attempt whose result is unknown.

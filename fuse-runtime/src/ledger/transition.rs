@@ -8,6 +8,7 @@ use fuse_rules::flow::{EndedWait, FlowStates};
 use jiff::Timestamp;
 
 use super::flow::{self, Applied};
+use super::places::{self, HeldPlaces};
 use super::waits::WaitRecord;
 use super::{
     ActionRecord, ActionState, Attempt, DecisionRecord, EventRecord, FuseHistories, LedgerError,
@@ -59,6 +60,8 @@ pub(crate) struct DecidedEvent {
     pub(crate) actions: Vec<ActionRecord>,
     /// The occurrences that wait.
     pub(crate) waits: Vec<WaitRecord>,
+    /// The occurrences that are in progress.
+    pub(crate) places: Vec<HeldPlaces>,
     /// The waits of other events that end with the decision.
     pub(crate) ended: Vec<EndedWait>,
 }
@@ -74,15 +77,16 @@ pub(crate) fn decide(
     if let Some(problem) = contradiction(verdict) {
         return Err(LedgerError::Invalid(problem));
     }
-    let Applied { decisions, actions, waits, ended } = flow::apply(verdict, states, fuses);
+    let Applied { decisions, actions, waits, places, ended } = flow::apply(verdict, states, fuses);
     let actions = actions
         .into_iter()
         .map(|(id, action)| {
             let requires = verdict.requires.get(&action.rule).cloned().unwrap_or_default();
-            ActionRecord::new(id, action, requires)
+            let in_progress = places.iter().any(|held| held.has(&action));
+            ActionRecord { in_progress, ..ActionRecord::new(id, action, requires) }
         })
         .collect();
-    Ok(DecidedEvent { decisions, actions, waits, ended })
+    Ok(DecidedEvent { decisions, actions, waits, places, ended })
 }
 
 /// Why an action waits that never was on the bus.
@@ -193,7 +197,7 @@ pub(crate) fn change(
         Transition::Reopen => ActionState::Pending,
     };
     let off_bus = record.off_bus || state.is_parked();
-    Ok(Some(ActionRecord { state, off_bus, ..record.clone() }))
+    Ok(Some(places::ended(ActionRecord { state, off_bus, ..record.clone() })))
 }
 
 fn invalid<T>(record: &ActionRecord, why: &str) -> Result<T, LedgerError> {
@@ -209,7 +213,8 @@ pub(crate) fn observe(record: &ActionRecord, observed: &Observed) -> Option<Acti
             && before.message == observed.message;
         before.result == ObservedResult::Running && !is_same
     });
-    is_changed.then(|| ActionRecord { observed: Some(observed.clone()), ..record.clone() })
+    is_changed
+        .then(|| places::ended(ActionRecord { observed: Some(observed.clone()), ..record.clone() }))
 }
 
 /// The lists in which an action is.
@@ -219,7 +224,7 @@ pub(crate) struct Lists {
     pub(crate) unsettled: bool,
     /// It left the bus, and is not settled.
     pub(crate) held: bool,
-    /// Its object was seen, and is not in a terminal state.
+    /// Its object was seen and is not in a terminal state, or the action is in progress until the object is seen.
     pub(crate) running: bool,
     /// Since when it is a dead letter.
     pub(crate) dead_since: Option<Timestamp>,
@@ -229,10 +234,11 @@ pub(crate) struct Lists {
 pub(crate) fn lists(record: &ActionRecord) -> Lists {
     let unsettled = !record.state.is_settled();
     let observed = record.observed.as_ref().map(|observed| observed.result);
+    let is_started = matches!(record.state, ActionState::Done { started: Some(_), .. });
     Lists {
         unsettled,
         held: unsettled && record.off_bus,
-        running: observed == Some(ObservedResult::Running),
+        running: observed == Some(ObservedResult::Running) || is_started && record.in_progress,
         dead_since: match &record.state {
             ActionState::DeadLettered { at, .. } => Some(*at),
             _ => None,

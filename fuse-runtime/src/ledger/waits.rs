@@ -1,11 +1,14 @@
 //! Decisions that wait: how they are recorded, resumed and ended. Like `transition.rs`, this module does no I/O.
 
-use fuse_rules::flow::{Admission, Approval, EndedWait, FlowStates, FlowTime, Occurrence, Wait};
+use fuse_rules::flow::{
+    Admission, Approval, EndedWait, FlowStates, FlowTime, Occurrence, Wait, WaitName,
+};
 use fuse_rules::{Action, Outcome, ReactionKind};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::blow::{self, Blowing, Resumption};
+use super::places::HeldPlaces;
 use super::transition::off_bus;
 use super::{ActionRecord, DecisionRecord, FuseHistories};
 
@@ -59,6 +62,8 @@ pub(crate) struct Resumed {
     pub(crate) decisions: Vec<DecisionRecord>,
     /// The actions that were released, off the bus.
     pub(crate) actions: Vec<ActionRecord>,
+    /// The occurrences that are in progress now.
+    pub(crate) places: Vec<HeldPlaces>,
     /// The waits of other events that end.
     pub(crate) ended: Vec<EndedWait>,
 }
@@ -124,10 +129,17 @@ pub(crate) fn resume(
                 for decision in decisions.iter_mut().filter(|decision| record.governs(decision)) {
                     decision.reason.clone_from(&why);
                 }
+                // Others must not wait for a fuse that they do not require.
+                if record.wait.is_for_place() {
+                    states.release(&record.wait);
+                }
                 waits.push(held(record, until, time));
                 continue;
             }
         };
+        // It asked for a place before one was free.
+        let waits_on = matches!(&admission, Ok(Admission::Waiting { by, .. })
+            if *by == record.wait.clause && record.wait.is_for_place());
         let mut actions = record.actions.iter();
         for decision in decisions.iter_mut().filter(|decision| record.governs(decision)) {
             (decision.outcome, decision.reason) = match &admission {
@@ -147,19 +159,26 @@ pub(crate) fn resume(
                 Outcome::Shadow | Outcome::Waiting => {}
                 _ => decision.shadow = None,
             }
-            resumed.decisions.push(decision.clone());
+            if !waits_on {
+                resumed.decisions.push(decision.clone());
+            }
         }
         match admission {
             Ok(Admission::Passed) => {
+                let held = HeldPlaces::new(occurrence, count, states);
+                let in_progress = held.is_some();
+                resumed.places.extend(held);
                 let released = record.actions.into_iter().map(|(id, action)| {
                     let action = ActionRecord::new(id, action, record.requires.clone());
+                    let action = ActionRecord { in_progress, ..action };
                     // So that those that were due first are performed first.
                     off_bus(action, due_at(&record.wait, time))
                 });
                 resumed.actions.extend(released);
             }
             Ok(Admission::Waiting { by, until, ended, .. }) => {
-                let wait = Wait { clause: by, since: time.steady, until, ..record.wait };
+                let since = if waits_on { record.wait.since } else { time.steady };
+                let wait = Wait { clause: by, since, until, ..record.wait };
                 waits.push(WaitRecord { wait, ..record });
                 if let Some(ended) = ended
                     && !end(decisions, waits, &ended)
@@ -171,6 +190,13 @@ pub(crate) fn resume(
         }
     }
     resumed
+}
+
+/// Makes a wait due for which there is a place: it waited long enough already. Returns whether it is one of these.
+pub(crate) fn make_due(waits: &mut [WaitRecord], name: &WaitName) -> bool {
+    let mut waits = waits.iter_mut().map(|one| &mut one.wait);
+    let wait = waits.find(|wait| wait.is_for_place() && wait.name() == *name);
+    wait.map(|wait| wait.until = wait.until.min(wait.since)).is_some()
 }
 
 /// Ends a wait before it is due. Returns whether it was one of these.

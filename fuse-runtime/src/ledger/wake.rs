@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fuse_rules::flow::{BlowingFuse, EndedWait, FlowTime, Occurrence};
+use fuse_rules::flow::{BlowingFuse, EndedWait, FlowTime, Occurrence, WaitName};
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable as _, TableHandle as _, WriteTransaction};
 
 use super::blow::Blowing;
-use super::embedded::{states, write_states};
+use super::embedded::states;
 use super::react::add_actions;
 use super::read::DecidedRow;
 use super::waits::{self, Resumed, WaitRecord};
-use super::{Due, Woken, blow, switch_table};
+use super::{Due, Woken, blow, progress, switch_table};
 use crate::event::EventKey;
 use crate::store::{
     DECIDED, DUE, DUE_HOURS, EventStatus, FLOW, STATUS, StoreError, WAITING, WOKEN, get_row,
@@ -84,14 +84,16 @@ pub(super) fn wake(
     let fuses_before = switch_table::of(transaction, blowing.fuses)?;
     let mut fuses = fuses_before.clone();
     let waiting = (row.decisions.as_mut_slice(), &mut row.waits);
-    let Resumed { decisions, actions, ended } =
+    let Resumed { decisions, actions, places, ended } =
         waits::resume(waiting, &mut after, &mut fuses, blowing);
-    write_states(transaction, &before, &after)?;
+    row.places.extend(places);
     switch_table::write(transaction, &fuses_before, &fuses)?;
     write_due(transaction, event, &waited, &row.waits)?;
     let released = add_actions(transaction, event, &mut row, actions)?;
     put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
     end_all(transaction, &ended)?;
+    progress::correct(transaction, &row.waits, &mut after)?;
+    progress::write(transaction, &before, after)?;
     let may_react = waits::may_react(&decisions, &row.waits);
     if may_react {
         transaction.open_table(WOKEN)?.insert(key.as_str(), ())?;
@@ -144,6 +146,28 @@ pub(super) fn end_all(
         }
     }
     Ok(())
+}
+
+/// Makes a wait due for which there is a place. Returns whether there is such a wait.
+pub(super) fn make_due(
+    transaction: &WriteTransaction,
+    name: &WaitName,
+) -> Result<bool, StoreError> {
+    let key = name.event();
+    let row: Option<DecidedRow> = match get_row(&transaction.open_table(DECIDED)?, key) {
+        Err(StoreError::Damaged(_)) => None,
+        row => row?,
+    };
+    let Some((mut row, event)) = row.zip(EventKey::decode(key)) else { return Ok(false) };
+    let waited = row.waits.clone();
+    if !waits::make_due(&mut row.waits, name) {
+        return Ok(false);
+    }
+    if row.waits != waited {
+        write_due(transaction, &event, &waited, &row.waits)?;
+        put_row(&mut transaction.open_table(DECIDED)?, key, &row)?;
+    }
+    Ok(true)
 }
 
 /// Writes when the waits of an event are due.

@@ -56,6 +56,7 @@ pub use http::{Http, HttpAddresses, PagerDuty, Slack, Teams, http_outcome, retry
 pub use log::Log;
 
 use crate::event::EventKey;
+use crate::ledger::StartedObject;
 use crate::requirements::{Requirement, RuleRequirement};
 use local::LocalTrigger;
 
@@ -143,12 +144,20 @@ impl From<RenderError> for Failure {
 pub struct Done {
     /// What was done, for people: `wrote manifests/x.json`.
     pub detail: String,
+    /// The object that was created, if the end of its work is observed.
+    pub started: Option<StartedObject>,
 }
 
 impl Done {
     /// An action that was performed, with what was done.
     pub fn new(detail: impl Into<String>) -> Self {
-        Self { detail: detail.into() }
+        Self { detail: detail.into(), started: None }
+    }
+
+    /// The same, with the object whose work it started.
+    #[must_use]
+    pub fn with_started(self, object: Option<StartedObject>) -> Self {
+        Self { started: object, ..self }
     }
 }
 

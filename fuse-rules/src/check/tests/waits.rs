@@ -7,7 +7,9 @@ const SOURCE: &str = "source t hook { port = 7, path = \"/t\"
 }
 source o hook { port = 8, path = \"/o\"
   event off : { id: string, n: string, xs: list<{ k: string, done: bool }> }
-}\n";
+}
+limiter shared { concurrency 1 }
+limiter calls { limit 1 per 1h }\n";
 
 /// Clauses of a rule about `t.on`, and the problem that is reported.
 const CASES: &[(&str, &str)] = &[
@@ -60,6 +62,18 @@ const CASES: &[(&str, &str)] = &[
     ("during 09:00..17:00 \"Madrid\"", "E0514 `\"Madrid\"`"),
     ("during 09:00..17:00 except \"25.12.2026\"", "E0514 `\"25.12.2026\"`"),
     ("during 09:00..10:00\n during 11:00..12:00", "E0501 `during 11:00..12:00`"),
+    // Concurrency.
+    (
+        "concurrency 1\n concurrency 1000 per body.id else skip\n concurrency 2 per body.id else queue",
+        "",
+    ),
+    ("concurrency 0", "E0506 `0`"),
+    ("concurrency 1001 per body.id", "E0506 `1001`"),
+    ("concurrency 1 per body.xs", "E0301 `body.xs`"),
+    ("concurrency shared per body.id else skip", ""),
+    ("concurrency calls per body.id", "E0515 `calls`"),
+    ("limit shared per body.id", "E0515 `shared`"),
+    ("concurrency shard", "E0221 `shard`"),
     // One clause of each kind.
     (
         "still 5m unless o.off when body.id == \"a\"\n still 6m unless t.on when body.n == 1",
@@ -91,6 +105,7 @@ fn a_sensor_and_its_rule_wait_for_one_duration() {
         ("quiet 2m", "still 5m unless o.off when body.id == \"a\"", ""),
         ("quiet 2m", "quiet 3m per body.id", "E0501 `quiet 3m per body.id`"),
         ("once per body.id within 1h", "once per body.n within 1h", ""),
+        ("concurrency 9", "concurrency 1 per body.id", ""),
     ] {
         let rule = format!("rule r {{ {rule}  trigger note {{}} }}");
         check(
@@ -105,6 +120,8 @@ fn a_reaction_does_not_wait() {
     for (clause, expected) in [
         ("limit 1 per 1h", ""),
         ("quiet 5m", "E0512 `quiet 5m`"),
+        ("concurrency 1", "E0512 `concurrency 1`"),
+        ("concurrency 1 else skip", "E0512 `concurrency 1 else skip`"),
         (
             "still 5m unless o.off when body.n == \"\"",
             "E0512 `still 5m unless o.off when body.n == \"\"`",
@@ -127,12 +144,35 @@ fn a_test_expects_what_can_happen_to_what_waits() {
         ("still 5m unless o.off when body.n == \"\"", "suppressed", ""),
         ("still 5m unless o.off when body.n == \"\"", "superseded", "E0604 `superseded`"),
         ("limit 1 per 1h", "waiting", "E0604 `waiting`"),
+        ("concurrency 1", "waiting", ""),
+        ("concurrency 1", "suppressed", "E0604 `suppressed`"),
+        ("concurrency 1 else skip", "suppressed", ""),
+        ("concurrency 1 else skip", "waiting", "E0604 `waiting`"),
     ] {
         let send = "send t.on body { id = \"a\", n = 1, xs = [] }";
         check(
             &format!(
                 "sensor w on t.on {{ rule r {{ {clause}  trigger note {{}} }} }}
                 test \"t\" {{ {send} expect r {outcome} }}"
+            ),
+            expected,
+        );
+    }
+}
+
+#[test]
+fn a_test_finishes_what_can_be_in_progress() {
+    for (clause, rule, expected) in [
+        ("concurrency 1", "r", ""),
+        ("concurrency shared", "w/r", ""),
+        ("limit 1 per 1h", "r", "E0604 `r`"),
+        ("concurrency 1", "x", "E0601 `x`"),
+    ] {
+        let send = "send t.on body { id = \"a\", n = 1, xs = [] }";
+        check(
+            &format!(
+                "sensor w on t.on {{ rule r {{ {clause}  trigger note {{}} }} }}
+                test \"t\" {{ {send} finish {rule} }}"
             ),
             expected,
         );

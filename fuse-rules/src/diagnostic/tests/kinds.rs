@@ -51,6 +51,7 @@ pub(crate) fn registry() -> Registry {
                 .field(namespace())
                 .field(Field::optional("parameters", texts(), ""))
                 .one_of(&["template", "spec"])
+                .observed_if(|_| true)
                 .template("template", "WorkflowTemplate", "parameters"),
         )
         .trigger(
@@ -109,7 +110,7 @@ pub(crate) fn whole(example: &str) -> String {
     let word = example.split([' ', ':']).next().unwrap();
     let clauses = match word {
         "requires" | "each" | "when" | "during" | "after" | "once" | "quiet" | "still"
-        | "limit" | "approval" => {
+        | "limit" | "approval" | "concurrency" => {
             format!("{example}\ntrigger log {{ message = \"x\" }}")
         }
         "trigger" => example.to_owned(),

@@ -304,7 +304,8 @@ fn rule(roots: Vec<String>) -> impl Strategy<Value = String> {
                 let once = once.map_or_else(String::new, |key| {
                     format!(
                         "after 2 within 1m per {key}\nonce per {key} within 1h\n\
-                         limit 2 per 1d per {key}\nlimit 9 per 1d\n"
+                         limit 2 per 1d per {key}\nlimit 9 per 1d\n\
+                         concurrency 1 per {key} else skip\n"
                     )
                 });
                 let whens: String = whens.iter().map(|when| format!("when {when}\n")).collect();

@@ -51,7 +51,7 @@ pub(super) fn step(
     owner: &Owner,
     time: FlowTime,
 ) -> (FlowState, ClauseAnswer) {
-    let question = super::super::admit::Question { owner, received: time.wall };
+    let question = super::super::admit::Question { rule: "s/r", owner, received: time.wall };
     flow.step(state, question, time)
 }
 

@@ -69,7 +69,7 @@ struct Machine {
 const CLAUSE: Machine = Machine {
     step: |flow, state, question, time| flow.step(state, question, time),
     cancel: |flow, state, question, time| flow.cancel(state, question, time),
-    release: |state, owner| Some(state.release(owner)),
+    release: |state, owner| Some(state.release("s/r", owner)),
 };
 
 pub(super) fn quiet(length: i64, max: Option<i64>) -> Flow {
@@ -203,7 +203,7 @@ fn run(flow: Flow, log: &[Step], machine: Machine) -> Result<(), String> {
         let received = now - step.lag;
         history.push((now, received, step.cancels, !step.is_late));
         let owner = Owner { id: number.to_string(), name: format!("event {number}") };
-        let question = Question { owner: &owner, received: at(received) };
+        let question = Question { rule: "s/r", owner: &owner, received: at(received) };
         let time = FlowTime::from(at(now));
         let mut end = |wait: usize| {
             let found = pending.iter().position(|(waiting, ..)| *waiting == wait);

@@ -47,6 +47,9 @@ fn finding(flow: Flow, by_id: bool, by_element: bool) -> Option<(&'static str, &
     let limit =
         "use a key that identifies what has its own limit, as in `limit 3 per 1h per body.app`";
     let plain = "leave out `per`, or use a key that identifies what has its own limit, as in `limit 3 per 1h per body.app`";
+    let concurrency =
+        "use a key that identifies what acts one at a time, as in `concurrency 1 per body.app`";
+    let plain_concurrency = "leave out `per`, or use a key that identifies what acts one at a time, as in `concurrency 1 per body.app`";
     let after = "use a key that identifies what is counted together, as in `after 3 within 1m per body.app`";
     let plain_after = "leave out `per`, or use a key that identifies what is counted together, as in `after 3 within 1m per body.app`";
     let quiet = "leave out `per`, or use a key that identifies what belongs together, as in `quiet 5m per body.app`";
@@ -86,6 +89,13 @@ fn finding(flow: Flow, by_id: bool, by_element: bool) -> Option<(&'static str, &
             ("all events share this key, so the rule waits for one event at a time", still)
         }
         // At most N elements of one event.
+        (Flow::Concurrency { .. }, true, true) => return None,
+        (Flow::Concurrency { .. }, true, false) => {
+            ("every event has its own id, so this limits nothing", concurrency)
+        }
+        (Flow::Concurrency { .. }, false, _) => {
+            ("all events share this key, so the limit is that of the whole rule", plain_concurrency)
+        }
         (Flow::Limit { .. }, true, true) => return None,
         (Flow::Limit { .. }, true, false) => {
             ("every event has its own id, so this limits nothing", limit)

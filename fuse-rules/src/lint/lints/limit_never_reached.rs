@@ -61,7 +61,8 @@ fn stricter<'r>(rule: &'r Rule, clause: &FlowClause) -> Option<Stricter<'r>> {
             | Flow::After { .. }
             | Flow::Quiet { .. }
             | Flow::Still { .. }
-            | Flow::Approval { .. } => return None,
+            | Flow::Approval { .. }
+            | Flow::Concurrency { .. } => return None,
             Flow::Once { within } => (1, within),
             Flow::Limit { count, per } => (count, per),
         };

@@ -26,6 +26,7 @@ mod unauthenticated_source;
 mod undocumented_rule;
 mod unknown_parameter;
 mod unknown_template;
+mod unobserved_end;
 mod unsafe_parameter;
 mod untrusted_text;
 mod unused_allow;
@@ -69,6 +70,7 @@ pub(super) static ALL: &[&Pass] = &[
     &undocumented_rule::PASS,
     &unknown_parameter::PASS,
     &unknown_template::PASS,
+    &unobserved_end::PASS,
     &unsafe_parameter::PASS,
     &untrusted_text::PASS,
     &unused_condition::PASS,

@@ -21,7 +21,8 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
                 let message = format!("no rule uses the limiter `{}`", name.text);
                 out.add(name.span, message, |problem| {
                     problem.label("limits nothing").help(format!(
-                        "add `limit {}` to the rules that it should limit, or remove it",
+                        "add `{} {}` to the rules that it should limit, or remove it",
+                        declared.limit.flow.word(),
                         name.text
                     ))
                 });

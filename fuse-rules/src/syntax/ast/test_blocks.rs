@@ -24,6 +24,8 @@ pub(crate) enum TestStep {
     },
     /// `at "TIME"`.
     At(Text),
+    /// `finish RULE`.
+    Finish(RuleRef),
     Send(Send),
     /// `approve RULE`, `decline RULE`.
     Answer {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::operators::ConditionMutator;
-use crate::flow::{DAY, Flow, Hours, Window};
+use crate::flow::{DAY, Flow, Hours, Overflow, Window};
 use crate::literals::duration_text;
 use crate::span::Span;
 use crate::typed::{Expr, FlowClause, Rule, Sensor};
@@ -52,7 +52,7 @@ pub(super) fn of_limiters(sensors: &[Arc<Sensor>]) -> Vec<(String, String, Vec<S
                     .map(|rule| {
                         let mut rule = rule.clone();
                         let own = rule.flow.iter_mut().filter(|clause| uses(clause));
-                        own.for_each(|clause| clause.flow = other);
+                        own.for_each(|clause| clause.flow = limited(clause.flow, other));
                         rule
                     })
                     .collect();
@@ -106,6 +106,7 @@ fn variants<'c>(
     }
     // Those of a limiter are changed for all of its rules at once.
     let own = if clause.limiter.is_some() { Vec::new() } else { parameters(clause.flow) };
+    let own = own.into_iter().chain(other_overflow(clause.flow));
     for (flow, what) in own {
         let changed = FlowClause { flow, ..clause.clone() };
         all.push((clause, Some(changed), what, clause.span));
@@ -208,6 +209,35 @@ fn parameters(flow: Flow) -> Vec<(Flow, String)> {
             });
             counts.chain(durations).collect()
         }
+        Flow::Concurrency { count, otherwise } => {
+            let counts = [count.checked_sub(1).filter(|fewer| *fewer > 0), count.checked_add(1)];
+            let counts = counts.into_iter().flatten().map(|other| {
+                let what = format!("`concurrency {count}` becomes `concurrency {other}`");
+                (Flow::Concurrency { count: other, otherwise }, what)
+            });
+            counts.collect()
+        }
+    }
+}
+
+/// The clause with another `else`.
+fn other_overflow(flow: Flow) -> Option<(Flow, String)> {
+    let Flow::Concurrency { count, otherwise } = flow else { return None };
+    let other = match otherwise {
+        Overflow::Queue => Overflow::Skip,
+        Overflow::Skip => Overflow::Queue,
+    };
+    let what = format!("`else {}` becomes `else {}`", otherwise.as_str(), other.as_str());
+    Some((Flow::Concurrency { count, otherwise: other }, what))
+}
+
+/// A clause with the number of a mutated limiter.
+fn limited(clause: Flow, limiter: Flow) -> Flow {
+    match (clause, limiter) {
+        (Flow::Concurrency { otherwise, .. }, Flow::Concurrency { count, .. }) => {
+            Flow::Concurrency { count, otherwise }
+        }
+        _ => limiter,
     }
 }
 

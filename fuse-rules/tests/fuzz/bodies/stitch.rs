@@ -62,6 +62,8 @@ const CLAUSES: &[&str] = &[
     "after 3 within 1d per @E, @E\n",
     "limit 3 per 10m\n",
     "limit 1 per 1d per @E, @E\n",
+    "concurrency 1\n",
+    "concurrency 2 per @E, @E else skip\n",
     "requires f\n",
     "@G",
 ];

@@ -14,6 +14,7 @@ pub(super) fn schema() -> Schema {
     let texts = || FieldType::Map(Box::new(text()));
     let strings = || FieldType::List(Box::new(text()));
     Schema::new("job", "Runs a Kubernetes Job.")
+        .observed_if(|_| true)
         .field(Field::optional(
             "namespace",
             FieldType::DnsLabel,

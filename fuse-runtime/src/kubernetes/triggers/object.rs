@@ -13,6 +13,7 @@ pub(super) fn schema() -> Schema {
     let any = || FieldType::Any(Templates::Refused);
     let one_of = |values: &[&str]| FieldType::OneOf(values.iter().map(|v| (*v).into()).collect());
     Schema::new("object", "Creates, applies, patches or deletes a Kubernetes object.")
+        .observed_if(is_observed)
         .field(
             Field::optional(
                 "operation",
@@ -331,6 +332,12 @@ fn base(fields: &Map<String, Value>) -> Result<Map<String, Value>, String> {
         Value::Object(object) => Ok(object),
         _ => Err("the object is not a record".into()),
     }
+}
+
+/// Whether the block creates an object whose end is observed.
+fn is_observed(block: &TriggerInfo) -> bool {
+    let is_created = block.text("operation").unwrap_or("create") == "create";
+    is_created && needs(block).iter().any(|need| matches!(need, Need::Follow { .. }))
 }
 
 pub(super) fn needs(block: &TriggerInfo) -> Vec<Need> {

@@ -12,6 +12,7 @@ const API_VERSION: &str = "argoproj.io/v1alpha1";
 pub(super) fn schema() -> Schema {
     let text = || FieldType::Text(Templates::Refused);
     Schema::new("workflow", "Submits an Argo Workflow, from a template or from a whole spec.")
+        .observed_if(|_| true)
         .field(Field::optional(
             "template",
             FieldType::DnsSubdomain,

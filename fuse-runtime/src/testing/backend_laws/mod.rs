@@ -36,6 +36,7 @@ pub mod actions;
 pub mod approval;
 pub mod blow;
 pub mod bus;
+pub mod concurrency;
 pub mod decisions;
 pub mod flow;
 pub mod fuses;
@@ -202,6 +203,16 @@ laws! {
         a_wait_that_is_over_asks_the_other_clauses,
         what_is_released_can_blow_a_fuse,
         what_waits_is_not_pruned,
+    ],
+    concurrency: [
+        the_first_one_that_waits_gets_a_free_place,
+        an_action_with_an_object_ends_with_it,
+        an_end_with_reactions_frees_the_place,
+        an_occurrence_keeps_its_place_until_its_last_action_ended,
+        no_more_are_in_progress_than_the_number,
+        what_a_fuse_gates_takes_no_place,
+        what_is_in_progress_is_not_pruned,
+        one_that_waits_for_a_place_asks_again,
     ],
     actions: [
         an_action_becomes_pending_then_intended_then_done,

@@ -218,7 +218,7 @@ pub(crate) fn intended(seconds: i64) -> ActionState {
 }
 
 pub(crate) fn done(seconds: i64) -> ActionState {
-    ActionState::Done { at: at(seconds), detail: "created `wf-x`".into() }
+    ActionState::Done { at: at(seconds), detail: "created `wf-x`".into(), started: None }
 }
 
 pub(crate) fn dead(seconds: i64) -> ActionState {

@@ -70,6 +70,7 @@ impl State {
             actions: decided.actions.iter().map(|action| action.id.clone()).collect(),
             operations: Vec::new(),
             waits: decided.waits,
+            places: decided.places,
             is_woken: false,
             resolved: BTreeSet::new(),
         });
@@ -77,6 +78,7 @@ impl State {
             self.actions.insert(action.id.clone(), (verdict.event.clone(), action));
         }
         self.end_all(&decided.ended);
+        self.wake_ready();
         self.record(&verdict.event).ok_or_else(unknown)
     }
 
@@ -95,6 +97,7 @@ impl State {
         *flow = states;
         decision.decisions.extend(reactions.decisions.iter().cloned());
         decision.waits.extend(reactions.waits);
+        decision.places.extend(reactions.places);
         let mut added = Vec::new();
         for action in reactions.actions {
             decision.actions.push(action.id.clone());
@@ -102,6 +105,7 @@ impl State {
             actions.insert(action.id.clone(), (verdict.event.clone(), action));
         }
         self.end_all(&reactions.ended);
+        self.wake_ready();
         Ok(Reacted { decisions: reactions.decisions, actions: added, blown: Vec::new() })
     }
 
@@ -114,7 +118,11 @@ impl State {
         let record = self.action(event, action)?;
         let Some(changed) = transition::observe(record, observed) else { return Ok(false) };
         let revision = record.revision.saturating_add(1);
+        let has_ended = record.in_progress && !changed.in_progress;
         *record = ActionRecord { revision, ..changed };
+        if has_ended {
+            self.ended(event, action);
+        }
         Ok(true)
     }
 
@@ -139,7 +147,11 @@ impl State {
                 return Err(LedgerError::Fenced(id.to_owned()));
             }
             let revision = record.revision.saturating_add(1);
+            let has_ended = record.in_progress && !changed.in_progress;
             *record = ActionRecord { revision, ..changed };
+            if has_ended {
+                self.ended(event, id);
+            }
             // It may become a dead letter again.
             if let Some(decision) = self.events.get_mut(event).and_then(|e| e.decision.as_mut()) {
                 decision.resolved.remove(id);
@@ -173,7 +185,9 @@ impl State {
             let ids = || stored.decision.iter().flat_map(|decision| &decision.actions);
             let is_unsettled =
                 |id: &String| actions.get(id).is_some_and(|(_, one)| !one.state.is_settled());
-            let waits = |one: &StoredDecision| one.is_woken || !one.waits.is_empty();
+            let waits = |one: &StoredDecision| {
+                one.is_woken || !one.waits.is_empty() || !one.places.is_empty()
+            };
             let stays = stored.kept_from >= older_than
                 || !stored.acked
                 || ids().any(is_unsettled)

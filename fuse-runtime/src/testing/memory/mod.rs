@@ -17,6 +17,7 @@ use crate::backend::{Backend, BackendError, Embedded};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::event::{Envelope, EventKey};
+use crate::ledger::places::HeldPlaces;
 use crate::ledger::transition::Acceptance;
 use crate::ledger::{
     ActionRecord, DecisionRecord, EventOperation, FuseHistories, Ledger, WaitRecord,
@@ -105,6 +106,7 @@ struct StoredDecision {
     actions: Vec<String>,
     operations: Vec<EventOperation>,
     waits: Vec<WaitRecord>,
+    places: Vec<HeldPlaces>,
     /// Whether it was woken, and its reactions may not be recorded.
     is_woken: bool,
     /// The ids of the dead letters that were replayed or discarded.

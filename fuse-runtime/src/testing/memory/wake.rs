@@ -10,6 +10,7 @@ use super::State;
 use super::ledger::event_action;
 use crate::event::EventKey;
 use crate::ledger::blow::{self, Blowing};
+use crate::ledger::places;
 use crate::ledger::waits::{self, Resumed};
 use crate::ledger::{Due, LedgerError, WaitAnswer, WaitingDecision, Woken, answers};
 
@@ -50,8 +51,9 @@ impl State {
         let Some(decision) = decision else { return Woken::default() };
         let before = fuses.clone();
         let waiting = (decision.decisions.as_mut_slice(), &mut decision.waits);
-        let Resumed { decisions, actions: released, ended } =
+        let Resumed { decisions, actions: released, places, ended } =
             waits::resume(waiting, flow, fuses, blowing);
+        decision.places.extend(places);
         let blown = blow::changed(&before, fuses);
         decision.is_woken |= waits::may_react(&decisions, &decision.waits);
         let mut woken =
@@ -62,6 +64,7 @@ impl State {
             actions.insert(action.id.clone(), (event.clone(), action));
         }
         self.end_all(&ended);
+        self.wake_ready();
         woken
     }
 
@@ -79,6 +82,36 @@ impl State {
             let stored = key.and_then(|key| self.events.get_mut(&key));
             if let Some(decision) = stored.and_then(|stored| stored.decision.as_mut()) {
                 waits::end(&mut decision.decisions, &mut decision.waits, one);
+            }
+        }
+    }
+
+    /// An action of an event ended: frees the places of its occurrence, if it was the last one.
+    pub(super) fn ended(&mut self, event: &EventKey, id: &str) {
+        let Self { events, actions, flow, .. } = self;
+        let decision = events.get_mut(event).and_then(|stored| stored.decision.as_mut());
+        let Some((decision, (_, action))) = decision.zip(actions.get(id)) else { return };
+        if let Some(held) = places::end(&mut decision.places, &action.action) {
+            held.vacate(flow);
+        }
+        self.wake_ready();
+    }
+
+    /// Makes those due for which there is a place.
+    pub(super) fn wake_ready(&mut self) {
+        loop {
+            let ready = self.flow.take_ready();
+            if ready.is_empty() {
+                return;
+            }
+            for one in &ready {
+                let key = EventKey::decode(one.wait.event());
+                let stored = key.and_then(|key| self.events.get_mut(&key));
+                let decision = stored.and_then(|stored| stored.decision.as_mut());
+                if !decision.is_some_and(|decision| waits::make_due(&mut decision.waits, &one.wait))
+                {
+                    self.flow.release_ready(one);
+                }
             }
         }
     }
@@ -128,6 +161,7 @@ impl State {
         let is_new = answers::answer(waiting, flow, id, said, time)?;
         decision.is_woken |=
             decision.decisions.iter().any(|one| ReactionKind::of(one.outcome).is_some());
+        self.wake_ready();
         Ok(is_new)
     }
 

@@ -70,11 +70,18 @@ impl Generator<'_> {
                 self.all(&["within", "1h30m"]);
             }
             5 | 6 => {
-                let words = self.choose(2);
-                self.all(
-                    [["limit", "3", "per", "1h"], ["after", "3", "within", "1m"]][words].as_slice(),
-                );
+                let words = self.choose(3);
+                let clauses: [&[&str]; 3] = [
+                    &["limit", "3", "per", "1h"],
+                    &["after", "3", "within", "1m"],
+                    &["concurrency", "2"],
+                ];
+                self.all(clauses[words]);
                 self.per();
+                if words == 2 && self.choose(2) == 1 {
+                    let otherwise = ["queue", "skip"][self.choose(2)];
+                    self.all(&["else", otherwise]);
+                }
             }
             _ => self.each(),
         }

@@ -1,0 +1,323 @@
+//! `concurrency` against an obvious model: a list of those in progress and a list of those that wait.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+use super::super::admit::{ClauseAnswer, Hold, Question};
+use super::super::*;
+use super::at;
+
+/// How many logs each fault is tried with, at most.
+const LOGS_PER_FAULT: usize = 2_000;
+
+/// Something that happens to one key.
+#[derive(Clone, Debug)]
+enum Step {
+    /// A new occurrence asks.
+    Arrive,
+    /// A known occurrence asks again: as a repetition, or because it is due.
+    Ask(prop::sample::Index),
+    /// The actions of an occurrence end, possibly for the second time.
+    End(prop::sample::Index),
+    /// An occurrence no longer waits, if it waited.
+    Leave(prop::sample::Index),
+    /// The rules are edited.
+    Edit(u32),
+    /// Time passes. The clock may be set back.
+    Pass(i64),
+}
+
+fn log() -> impl Strategy<Value = Vec<Step>> {
+    let index = any::<prop::sample::Index>;
+    let step = prop_oneof![
+        6 => Just(Step::Arrive),
+        4 => index().prop_map(Step::Ask),
+        5 => index().prop_map(Step::End),
+        1 => index().prop_map(Step::Leave),
+        1 => (1..4_u32).prop_map(Step::Edit),
+        2 => (-50..100_i64).prop_map(Step::Pass),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+/// The parts of the clause, or copies with a fault.
+#[derive(Clone, Copy)]
+struct Machine {
+    step: fn(Flow, Option<&FlowState>, Question<'_>, FlowTime) -> (FlowState, ClauseAnswer),
+    vacate: fn(FlowState, &WaitName) -> FlowState,
+    release: fn(FlowState, &WaitName) -> FlowState,
+    ready: fn(&FlowState) -> Vec<WaitName>,
+}
+
+fn of(state: &FlowState) -> &InProgress {
+    match state {
+        FlowState::Concurrency(state) => state,
+        other => panic!("{other:?}"),
+    }
+}
+
+const CLAUSE: Machine = Machine {
+    step: |flow, state, question, time| flow.step(state, question, time),
+    vacate: FlowState::vacate,
+    release: |state, who| state.release(&who.rule, &who.owner),
+    ready: |state| of(state).ready().collect(),
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Passes,
+    Waits,
+    Suppressed,
+}
+
+/// The obvious model.
+#[derive(Default)]
+struct Model {
+    in_progress: Vec<usize>,
+    queue: Vec<usize>,
+    /// Those that passed, in their order.
+    passed: Vec<usize>,
+}
+
+impl Model {
+    fn ask(&mut self, who: usize, count: u32, otherwise: Overflow) -> Answer {
+        if self.in_progress.contains(&who) {
+            return Answer::Passes;
+        }
+        let queued = self.queue.iter().position(|one| *one == who);
+        let before = queued.unwrap_or(self.queue.len());
+        if self.in_progress.len() + before < count as usize {
+            self.queue.retain(|one| *one != who);
+            self.in_progress.push(who);
+            self.passed.push(who);
+            return Answer::Passes;
+        }
+        if otherwise == Overflow::Skip {
+            return Answer::Suppressed;
+        }
+        if queued.is_none() {
+            self.queue.push(who);
+        }
+        Answer::Waits
+    }
+}
+
+/// Two rules share the state: their occurrences of one event are different ones.
+fn name(who: usize) -> WaitName {
+    WaitName { rule: format!("s/{}", who % 2), owner: format!("e{}", who / 2) }
+}
+
+/// The state of a run.
+struct Run {
+    machine: Machine,
+    otherwise: Overflow,
+    state: Option<FlowState>,
+    model: Model,
+    count: u32,
+    now: i64,
+}
+
+impl Run {
+    /// Asks as this occurrence, and checks the answer.
+    fn ask(&mut self, who: usize) -> Result<Answer, String> {
+        let (of_it, time) = (name(who), FlowTime::from(at(self.now)));
+        let owner = Owner { id: of_it.owner.clone(), name: format!("event {who}") };
+        let question = Question { rule: &of_it.rule, owner: &owner, received: time.wall };
+        let flow = Flow::Concurrency { count: self.count, otherwise: self.otherwise };
+        let (state, answer) = (self.machine.step)(flow, self.state.as_ref(), question, time);
+        let (again, same) = (self.machine.step)(flow, Some(&state), question, time);
+        if (&again, &same) != (&state, &answer) {
+            return Err(format!("{who} has another answer if it asks again"));
+        }
+        self.state = Some(state);
+        let found = match answer {
+            Ok(()) => Answer::Passes,
+            Err(Hold::Back(_)) => Answer::Suppressed,
+            Err(Hold::Waits { until, .. }) if until > time.steady => Answer::Waits,
+            Err(other) => return Err(format!("{who}: {other:?}")),
+        };
+        let expected = self.model.ask(who, self.count, self.otherwise);
+        match found == expected {
+            true => Ok(found),
+            false => Err(format!("{who}: {found:?} instead of {expected:?}")),
+        }
+    }
+
+    /// Those that are told that there is a place are the first ones that wait, as many as there are places.
+    fn check(&self) -> Result<BTreeSet<WaitName>, String> {
+        let Some(state) = &self.state else { return Ok(BTreeSet::new()) };
+        let free = (self.count as usize).saturating_sub(self.model.in_progress.len());
+        let expected: Vec<WaitName> =
+            self.model.queue.iter().take(free).map(|one| name(*one)).collect();
+        let found = (self.machine.ready)(state);
+        if found != expected {
+            return Err(format!("{found:?} are told of a place instead of {expected:?}"));
+        }
+        let is_empty = self.model.in_progress.is_empty() && self.model.queue.is_empty();
+        if is_empty != (state.end() == Timestamp::MIN) {
+            return Err(format!("the end of the state is {}", state.end()));
+        }
+        Ok(found.into_iter().collect())
+    }
+}
+
+/// Answers a log by the clause, and checks every answer. `Err` names the law that is broken.
+fn run(otherwise: Overflow, log: &[Step], machine: Machine) -> Result<(), String> {
+    let mut run =
+        Run { machine, otherwise, state: None, model: Model::default(), count: 2, now: 1_000 };
+    let mut known = 0;
+    for step in log {
+        match step {
+            Step::Arrive => {
+                run.ask(known)?;
+                known += 1;
+            }
+            Step::Ask(_) | Step::End(_) | Step::Leave(_) if known == 0 => {}
+            Step::Ask(index) => {
+                // What ended does not ask again.
+                let who = index.index(known);
+                if run.model.in_progress.contains(&who) || run.model.queue.contains(&who) {
+                    run.ask(who)?;
+                }
+            }
+            Step::End(index) => {
+                let who = index.index(known);
+                run.state = run.state.map(|state| (machine.vacate)(state, &name(who)));
+                run.model.in_progress.retain(|one| *one != who);
+            }
+            Step::Leave(index) => {
+                let who = index.index(known);
+                run.state = run.state.map(|state| (machine.release)(state, &name(who)));
+                run.model.queue.retain(|one| *one != who);
+            }
+            Step::Edit(count) => {
+                run.count = *count;
+                // The number applies as soon as an occurrence of the new rules asks.
+                run.ask(known)?;
+                known += 1;
+            }
+            Step::Pass(seconds) => run.now += seconds,
+        }
+        if run.model.in_progress.len() > 3 {
+            return Err("more are in progress than any rule allows".to_owned());
+        }
+        run.check()?;
+    }
+    // Nothing is lost: as those in progress end, all others pass, in the order in which they asked.
+    let waiting = run.model.queue.clone();
+    run.model.passed.clear();
+    loop {
+        for ready in run.check()? {
+            let next = waiting.iter().copied().find(|one| name(*one) == ready);
+            run.ask(next.ok_or("one is told of a place that does not wait")?)?;
+        }
+        let Some(who) = run.model.in_progress.first().copied() else { break };
+        run.state = run.state.map(|state| (machine.vacate)(state, &name(who)));
+        run.model.in_progress.remove(0);
+    }
+    match run.model.queue.is_empty() {
+        true => Ok(()),
+        false => Err(format!("{:?} still wait", run.model.queue)),
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_answers_are_those_of_the_model(log in log()) {
+        for otherwise in [Overflow::Queue, Overflow::Skip] {
+            let found = run(otherwise, &log, CLAUSE);
+            prop_assert!(found.is_ok(), "{otherwise:?}: {}", found.unwrap_err());
+        }
+    }
+}
+
+/// Whether the laws find the fault.
+fn finds(fault: Machine) -> bool {
+    let (mut runner, logs) = (TestRunner::deterministic(), log());
+    (0..LOGS_PER_FAULT).any(|_| {
+        let log = logs.new_tree(&mut runner).unwrap().current();
+        [Overflow::Queue, Overflow::Skip].into_iter().any(|one| run(one, &log, fault).is_err())
+    })
+}
+
+#[test]
+fn the_laws_of_concurrency_find_faults() {
+    let faults: [(&str, Machine); 7] = [
+        (
+            "one more than the number",
+            Machine {
+                step: |flow, state, question, time| match flow {
+                    Flow::Concurrency { count, otherwise } => {
+                        Flow::Concurrency { count: count + 1, otherwise }
+                            .step(state, question, time)
+                    }
+                    flow => flow.step(state, question, time),
+                },
+                ..CLAUSE
+            },
+        ),
+        (
+            "a place that has no owner",
+            Machine {
+                step: |flow, state, question, time| {
+                    let owner = Owner {
+                        id: format!(
+                            "{} {}",
+                            question.owner.id,
+                            state.map_or(0, |s| of(s).members().count())
+                        ),
+                        ..question.owner.clone()
+                    };
+                    flow.step(state, Question { owner: &owner, ..question }, time)
+                },
+                ..CLAUSE
+            },
+        ),
+        (
+            "rules that are mistaken for each other",
+            Machine {
+                step: |flow, state, question, time| {
+                    flow.step(state, Question { rule: "s/0", ..question }, time)
+                },
+                ..CLAUSE
+            },
+        ),
+        (
+            "a state that is forgotten",
+            Machine { step: |flow, _, question, time| flow.step(None, question, time), ..CLAUSE },
+        ),
+        ("a place that is never free", Machine { vacate: |state, _| state, ..CLAUSE }),
+        (
+            "an end that frees all places",
+            Machine {
+                vacate: |state, who| {
+                    let members: Vec<WaitName> = of(&state).members().collect();
+                    members
+                        .contains(who)
+                        .then_some(members)
+                        .into_iter()
+                        .flatten()
+                        .fold(state, |state, one| state.vacate(&one))
+                },
+                ..CLAUSE
+            },
+        ),
+        ("one that waits and never leaves", Machine { release: |state, _| state, ..CLAUSE }),
+    ];
+    for (what, fault) in faults {
+        assert!(finds(fault), "the laws do not find {what}");
+    }
+    let last_first = Machine {
+        ready: |state| {
+            let mut ready: Vec<WaitName> = of(state).ready().collect();
+            ready.reverse();
+            ready
+        },
+        ..CLAUSE
+    };
+    assert!(finds(last_first), "the laws do not find a queue in another order");
+}
