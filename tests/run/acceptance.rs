@@ -36,7 +36,7 @@ async fn a_gated_rule_is_visible_and_so_is_why_the_other_alert_did_not_match() {
             },
             {
                 "text": "alert.labels.slo == \"externalsecrets-sync-success\"",
-                "place": "rules/slo-remediation.rules:30:10",
+                "place": "rules/slo-remediation.rules:31:10",
                 "form": "test",
                 "truth": false,
                 "deciding": true,

@@ -46,7 +46,8 @@ fn reasons_name_the_oldest_in_progress() {
     let second = format!("{waits}; 1 waits before it");
     assert_eq!(why(states.admit(&queue("c"), at(6).into())), second);
     let skips = occurrence("d", vec![request("c", concurrency(1, Overflow::Skip))]);
-    let skipped = format!("`concurrency 1 per \"web\" else skip` is reached: {full}");
+    let skipped =
+        format!("`concurrency 1 per \"web\" else skip` is reached: {full}; 2 wait before it");
     assert_eq!(why(states.admit(&skips, at(7).into())), skipped);
 }
 

@@ -11,8 +11,8 @@
 
 mod approvers;
 mod headers;
-mod review;
 mod requester;
+mod review;
 mod rights;
 #[cfg(test)]
 mod tests;
