@@ -33,15 +33,15 @@ impl Checker<'_> {
             Outcome::Suppressed if !rule.may_be_suppressed() => self.never(
                 span,
                 format!(
-                    "rule `{}` is never suppressed: it has no `once`, `still`, `limit`, or `during` without `else wait`",
+                    "rule `{}` is never suppressed: it has no `once` or `still`, and no `limit` or `during` without `else wait`",
                     rule.name
                 ),
                 "add `once per … within …` or `limit N per D` to the rule, or expect another outcome",
             ),
             Outcome::Waiting if !rule.may_wait() => self.never(
                 span,
-                format!("rule `{}` never waits: it has no `quiet`, `still` or `during … else wait`", rule.name),
-                "add `quiet D`, `still D unless …` or `during … else wait` to the rule, or expect another outcome",
+                format!("rule `{}` never waits: it has no `quiet`, `still` or `else wait`", rule.name),
+                "add `quiet D`, `still D unless …`, or `else wait` after `limit` or `during`, or expect another outcome",
             ),
             Outcome::Cancelled if !rule.may_be_cancelled() => self.never(
                 span,

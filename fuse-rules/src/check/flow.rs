@@ -43,7 +43,8 @@ impl Checker<'_> {
 
     /// Reports a clause of a rule that lets actions wait, if its sensor has one of the kind already.
     pub(super) fn check_repeated_waits(&mut self, of_sensor: &[FlowClause], own: &[FlowClause]) {
-        for clause in own.iter().filter(|clause| clause.flow.waits()) {
+        let is_limit = |flow: Flow| matches!(flow, Flow::Limit { .. });
+        for clause in own.iter().filter(|one| one.flow.waits() && !is_limit(one.flow)) {
             let word = clause.flow.word();
             if let Some(first) = of_sensor.iter().find(|first| first.flow.word() == word) {
                 self.report(repeated_clause(word, clause.span, first.span));
@@ -72,7 +73,7 @@ impl Checker<'_> {
         let (mut flow, mut identity) = (clause.flow, clause.flow.identity(&shown));
         let limiter = clause.limiter.as_ref().map(|name| {
             match self.names.limiter(name) {
-                Ok(limiter) => flow = limiter.limit.flow,
+                Ok(limiter) => flow = limiter.limit.flow.with_waits(clause.flow.waits()),
                 Err(problem) => self.report(*problem),
             }
             identity = flow.text_with(Some(&name.text), &shown);

@@ -150,7 +150,7 @@ impl Checker<'_> {
             ),
             ReactionKind::Suppressed if !rule.may_be_suppressed() => (
                 format!(
-                    "rule `{name}` is never suppressed: it has no `once`, `still`, `limit`, or `during` without `else wait`"
+                    "rule `{name}` is never suppressed: it has no `once` or `still`, and no `limit` or `during` without `else wait`"
                 ),
                 "add `once per … within …` or `limit N per D` to the rule, or remove the reaction",
             ),
@@ -162,10 +162,15 @@ impl Checker<'_> {
 }
 
 fn waiting_reaction(clause: &ast::FlowClause) -> Diagnostic {
-    let message = format!("a reaction cannot wait, so it cannot have `{}`", clause.flow.word());
+    let word = clause.flow.word();
+    let (what, help) = match clause.flow.delays() {
+        true => (word, "remove the clause; `once` and `limit` make reactions less frequent"),
+        false => ("else wait", "remove `else wait`: the reaction is then suppressed"),
+    };
+    let message = format!("a reaction cannot wait, so it cannot have `{what}`");
     Diagnostic::error(Code::E0512, clause.span, message)
         .label("the reaction reports what just happened")
-        .help("remove the clause; `once` and `limit` make reactions less frequent")
+        .help(help)
 }
 
 /// The type of `outcome`.

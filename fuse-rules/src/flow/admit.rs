@@ -195,18 +195,53 @@ impl FlowStates {
 
     /// Continues with an occurrence that is due: asks the clauses that take places, and those behind the one at which it
     /// waited. It has passed the others.
+    ///
+    /// While it waits at another clause, it keeps its position in the queues of limits, but holds up nobody there.
     pub fn resume(&mut self, wait: &Wait, time: FlowTime) -> Admission {
-        self.release(wait);
-        self.pass(&wait.occurrence, Some(wait.clause), time)
+        self.for_waits(wait, |request, state, asker| match request.flow.delays() {
+            true => state.release(asker),
+            false => state,
+        });
+        let admission = self.pass(&wait.occurrence, Some(wait.clause), time);
+        match &admission {
+            Admission::Passed => {}
+            Admission::Waiting { by, .. } => self.set_aside_except(wait, Some(*by)),
+            _ => self.release(wait),
+        }
+        admission
     }
 
-    /// The occurrence no longer waits at its clause. [`FlowStates::resume`] does this, too.
+    /// The occurrence no longer waits. [`FlowStates::resume`] does this, too.
     pub fn release(&mut self, wait: &Wait) {
-        let Wait { occurrence, clause, .. } = wait;
-        let Some(request) = occurrence.requests.get(*clause) else { return };
-        let key = request.state_key(&occurrence.rule);
-        if let Some(state) = self.0.remove(&key) {
-            self.0.insert(key, state.release(&occurrence.owner.id));
+        self.for_waits(wait, |_, state, asker| state.release(asker));
+    }
+
+    /// The occurrence is due, but something else holds it back, until it resumes. It keeps its position in the queues of
+    /// limits, but holds up nobody there.
+    pub fn set_aside(&mut self, wait: &Wait) {
+        self.set_aside_except(wait, None);
+    }
+
+    fn set_aside_except(&mut self, wait: &Wait, clause: Option<usize>) {
+        let waits_at = clause.and_then(|clause| wait.occurrence.requests.get(clause));
+        self.for_waits(wait, |request, state, asker| match Some(request) == waits_at {
+            true => state,
+            false => state.set_aside(asker),
+        });
+    }
+
+    /// Changes the states in which the occurrence may wait.
+    fn for_waits(
+        &mut self,
+        wait: &Wait,
+        change: impl Fn(&FlowRequest, FlowState, &Owner) -> FlowState,
+    ) {
+        let occurrence = &wait.occurrence;
+        for request in occurrence.requests.iter().filter(|request| request.flow.waits()) {
+            let key = request.state_key(&occurrence.rule);
+            if let Some(state) = self.0.remove(&key) {
+                self.0.insert(key, change(request, state, &request.asker(occurrence)));
+            }
         }
     }
 
@@ -251,19 +286,20 @@ impl FlowStates {
                     Err(hold) => return hold.admission(by, occurrence, request),
                 }
             }
-            if has_waited(by) && (request.flow.counts_matches() || request.flow.waits()) {
+            if has_waited(by) && (request.flow.counts_matches() || request.flow.delays()) {
+                continue;
+            }
+            let is_guest = occurrence.is_shadow && request.limiter.is_some();
+            // It takes no place, and has none in the queue.
+            if is_guest && waited == Some(by) {
                 continue;
             }
             let key = request.state_key(&occurrence.rule);
-            let owner = match &request.limiter {
-                // Rules that share a limiter may be about the same event.
-                Some(_) => &occurrence.owner.of_rule(&occurrence.rule),
-                None => &occurrence.owner,
-            };
+            let owner = &request.asker(occurrence);
             let question = Question { owner, received: occurrence.received };
             let (state, answer) = request.flow.step(self.0.get(&key), question, time);
             let hold = match answer {
-                Ok(()) if occurrence.is_shadow && request.limiter.is_some() => continue,
+                Ok(()) if is_guest => continue,
                 Ok(()) if request.flow.counts_matches() => {
                     self.0.insert(key, state);
                     continue;
@@ -274,7 +310,7 @@ impl FlowStates {
                 }
                 Err(hold) => hold,
             };
-            if !occurrence.is_shadow || request.limiter.is_none() {
+            if !is_guest {
                 self.0.insert(key, state);
             }
             return hold.admission(by, occurrence, request);

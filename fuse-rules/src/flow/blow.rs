@@ -312,9 +312,10 @@ impl FlowStates {
             return BlowAdmission::Intact(admission);
         }
         // It does not wait any longer, either.
-        let kept = occurrence.requests.iter().filter(|request| {
-            request.flow.counts_matches() || waited.is_some() && request.flow.waits()
-        });
+        if let Some(wait) = waited {
+            self.release(wait);
+        }
+        let kept = occurrence.requests.iter().filter(|request| request.flow.counts_matches());
         let keys: BTreeSet<String> =
             kept.map(|request| request.state_key(&occurrence.rule)).collect();
         for key in keys {

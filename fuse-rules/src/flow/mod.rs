@@ -64,6 +64,7 @@ mod limit;
 mod once;
 mod owner;
 mod quiet;
+mod rule_limits;
 mod state;
 mod still;
 mod wait;
@@ -75,10 +76,11 @@ pub use admit::{Admission, FlowStates, FlowTime, Occurrence};
 pub use after::Matches;
 pub use blow::{BlowAdmission, BlowClause, BlowCount, BlowCounts, BlowingFuse, BlownFuse};
 pub use hours::{DAY, Hours, Opening, Window};
-pub use limit::Places;
+pub use limit::{Places, Queue};
 pub use once::Claim;
 pub use owner::Owner;
 pub use quiet::Burst;
+pub use rule_limits::RuleLimits;
 pub use state::FlowState;
 pub use still::Delay;
 pub use wait::{Cancellation, EndedWait, Wait, WaitEnd, WaitName};
@@ -136,6 +138,9 @@ pub enum Flow {
         count: u32,
         /// The length of the window.
         per: SignedDuration,
+        /// Whether others wait for a place, in the order in which they came, instead of being suppressed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        waits: bool,
     },
 }
 
@@ -184,7 +189,31 @@ impl Flow {
 
     /// Whether it lets occurrences wait.
     pub const fn waits(self) -> bool {
-        matches!(self, Self::During { waits: true } | Self::Quiet { .. } | Self::Still { .. })
+        let delays = self.delays();
+        delays || matches!(self, Self::During { waits: true } | Self::Limit { waits: true, .. })
+    }
+
+    /// Whether it lets every occurrence wait, and asks for nothing else: one that waited has passed it.
+    pub const fn delays(self) -> bool {
+        matches!(self, Self::Quiet { .. } | Self::Still { .. })
+    }
+
+    /// Whether it may suppress an occurrence. `quiet` lets the newest one wait; only one that is decided too late is
+    /// suppressed. A limit with `else wait` suppresses one only if very many wait already. Nobody can plan for these.
+    pub const fn suppresses(self) -> bool {
+        match self {
+            Self::During { waits } | Self::Limit { waits, .. } => !waits,
+            Self::After { .. } | Self::Quiet { .. } => false,
+            Self::Once { .. } | Self::Still { .. } => true,
+        }
+    }
+
+    /// A limit with `else wait`, or without.
+    pub(crate) const fn with_waits(self, waits: bool) -> Self {
+        match self {
+            Self::Limit { count, per, .. } => Self::Limit { count, per, waits },
+            other => other,
+        }
     }
 
     /// Whether it is `once`.
@@ -209,9 +238,17 @@ impl Flow {
                 format!("quiet {}{per_keys}{}", duration_text(length), max.unwrap_or_default())
             }
             Self::Still { length } => format!("still {}{per_keys}", duration_text(length)),
-            Self::Limit { count, per } => {
-                format!("limit {count} per {}{per_keys}", duration_text(per))
+            Self::Limit { count, per, .. } => {
+                format!("limit {count} per {}{per_keys}{}", duration_text(per), self.else_text())
             }
+        }
+    }
+
+    /// The `else` part of a limit.
+    const fn else_text(self) -> &'static str {
+        match self {
+            Self::Limit { waits: true, .. } => " else wait",
+            _ => "",
         }
     }
 
@@ -219,8 +256,8 @@ impl Flow {
     pub fn text_with(self, limiter: Option<&str>, keys: &[String]) -> String {
         match limiter {
             None => self.text(keys),
-            Some(name) if keys.is_empty() => format!("limit {name}"),
-            Some(name) => format!("limit {name} per {}", keys.join(", ")),
+            Some(name) if keys.is_empty() => format!("limit {name}{}", self.else_text()),
+            Some(name) => format!("limit {name} per {}{}", keys.join(", "), self.else_text()),
         }
     }
 
@@ -263,11 +300,25 @@ impl FlowRequest {
     /// The key of its state among those of all rules.
     pub fn state_key(&self, rule: &str) -> String {
         let values = serde_json::json!(self.values);
+        format!("{} {values}", state_name(rule, &self.clause, self.limiter.as_deref()))
+    }
+
+    /// Who asks it for a place.
+    pub(crate) fn asker(&self, occurrence: &Occurrence) -> Owner {
         match &self.limiter {
-            // No rule has this name, because names of rules contain a slash.
-            Some(name) => format!("limiter {name} {values}"),
-            None => format!("{rule} {} {values}", self.clause),
+            // Rules that share a limiter may be about the same event.
+            Some(_) => occurrence.owner.of_rule(&occurrence.rule),
+            None => occurrence.owner.clone(),
         }
+    }
+}
+
+/// The name of the states of a clause, which they have in common whatever the values of its keys are.
+pub(crate) fn state_name(rule: &str, clause: &str, limiter: Option<&str>) -> String {
+    match limiter {
+        // No rule has this name, because names of rules contain a slash.
+        Some(name) => format!("limiter {name}"),
+        None => format!("{rule} {clause}"),
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::admit::{ClauseAnswer, Question};
 use super::after::{self, Matches};
 use super::blow::BlowCount;
-use super::limit::{self, Places};
+use super::limit::{self, Places, Queue};
 use super::once::{self, Claim};
 use super::quiet::{self, Burst};
 use super::still::{self, Delay};
@@ -26,6 +26,8 @@ pub enum FlowState {
     Still(Delay),
     /// The state of [`Flow::Limit`].
     Limit(Places),
+    /// The same while occurrences wait for a place.
+    Queue(Queue),
     /// The state of a clause of a fuse that blows.
     Blow(BlowCount),
 }
@@ -40,16 +42,26 @@ impl FlowState {
             Self::Quiet(burst) => burst.end(),
             Self::Still(delay) => delay.end(),
             Self::Limit(places) => places.end(),
+            Self::Queue(queue) => queue.end(),
             Self::Blow(count) => count.end(),
         }
     }
 
     /// The state after the occurrence of this owner no longer waits.
-    pub(super) fn release(self, owner: &str) -> Self {
+    pub(super) fn release(self, owner: &Owner) -> Self {
         match self {
-            Self::Quiet(burst) => Self::Quiet(burst.release(owner)),
-            Self::Still(delay) => Self::Still(delay.release(owner)),
+            Self::Quiet(burst) => Self::Quiet(burst.release(&owner.id)),
+            Self::Still(delay) => Self::Still(delay.release(&owner.id)),
+            Self::Queue(queue) => queue.release(owner).into(),
             Self::After(_) | Self::Once(_) | Self::Limit(_) | Self::Blow(_) => self,
+        }
+    }
+
+    /// The state after the occurrence of this owner waits for something else.
+    pub(super) fn set_aside(self, owner: &Owner) -> Self {
+        match self {
+            Self::Queue(queue) => Self::Queue(queue.set_aside(owner)),
+            other => other,
         }
     }
 }
@@ -99,13 +111,10 @@ impl Flow {
                 let (after, answer) = still::step(before, question, length, time);
                 (FlowState::Still(after), answer)
             }
-            Self::Limit { count, per } => {
-                let before = match state {
-                    Some(FlowState::Limit(places)) => Some(places),
-                    _ => None,
-                };
-                let (after, answer) = limit::step(before, owner, (count, per), time);
-                (FlowState::Limit(after), answer)
+            Self::Limit { count, per, waits } => {
+                let before = state.map(Queue::from).unwrap_or_default();
+                let (after, answer) = limit::step(before, owner, (count, per), waits, time);
+                (after.into(), answer)
             }
         }
     }

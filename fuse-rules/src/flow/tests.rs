@@ -4,6 +4,8 @@ mod blow;
 mod counting;
 mod hours;
 mod laws;
+mod queue;
+mod queue_edges;
 mod simulation;
 mod waiting;
 
@@ -25,7 +27,7 @@ fn after(count: u32, seconds: i64) -> Flow {
 }
 
 fn limit(count: u32, seconds: i64) -> Flow {
-    Flow::Limit { count, per: SignedDuration::from_secs(seconds) }
+    Flow::Limit { count, per: SignedDuration::from_secs(seconds), waits: false }
 }
 
 /// Asks for one key as this owner.

@@ -160,8 +160,10 @@ impl Lower<'_> {
         let mut is_max = false;
         let mut limiter = None;
         let mut unless = None;
+        let mut waits = false;
         for part in pair.into_inner() {
             match part.as_rule() {
+                Rule::kw_wait => waits = true,
                 Rule::limiter_name => limiter = Some(self.text_of(&part)),
                 Rule::expr => keys.push(self.expr(part, 0)),
                 // A number that is too long becomes 0, and the checker reports which values the clause
@@ -187,7 +189,7 @@ impl Lower<'_> {
                 (Flow::After { count, within: duration }, Some(span))
             }
             (Rule::limit_clause | Rule::limiter_limit, Some((count, span))) => {
-                (Flow::Limit { count, per: duration }, Some(span))
+                (Flow::Limit { count, per: duration, waits }, Some(span))
             }
             (Rule::quiet_clause, _) => {
                 (Flow::Quiet { length: duration, max: max.map(|(max, _)| max) }, None)

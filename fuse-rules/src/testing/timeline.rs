@@ -178,9 +178,11 @@ impl Timeline<'_, '_> {
                 self.close_by(if is_held { self.now } else { waiting.wait.until }, &[]);
                 match self.gate(&waiting) {
                     Some((PendingActions::Hold, _)) => {
+                        self.states.set_aside(&waiting.wait);
                         held.push(Waiting { is_held: true, ..waiting });
                     }
                     Some((PendingActions::Drop, reason)) => {
+                        self.states.release(&waiting.wait);
                         let outcome = Outcome::Gated;
                         let decision =
                             Decision { outcome, reason, action: None, ..waiting.decision };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use fuse_rules::flow::{Flow, FlowRequest};
+use fuse_rules::flow::FlowRequest;
 use fuse_rules::{Decided, Decision, Evaluation, Outcome};
 use jiff::Timestamp;
 
@@ -155,8 +155,7 @@ pub(super) fn verdict(
     for decision in &mut evaluation.decisions {
         if replay.is_some_and(|replay| replay.ignore_once) {
             decision.flow.retain(|FlowRequest { flow, .. }| {
-                let is_during = matches!(flow, Flow::During { .. });
-                is_during || !(flow.is_once() || flow.counts_matches() || flow.waits())
+                !(flow.is_once() || flow.counts_matches() || flow.delays())
             });
         }
         reject_unrenderable(decision, triggers, &key);

@@ -4,19 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use fuse_rules::flow::{BlowingFuse, FlowState, FlowStates, FlowTime};
+use fuse_rules::flow::{FlowState, FlowStates, FlowTime};
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
-use super::blow::Blowing;
 use super::pages::Bounds;
 use super::read::{self, ActionRow, Listed};
 use super::transition::{self, DeadEntry, Lists, Transition};
 use super::{
-    ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
-    Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories,
-    FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, Woken, decide, flow,
-    operate, pages, prune, react, switch_table, wake,
+    ActionRecord, ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery,
+    DecisionRecord, Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord,
+    FuseHistories, FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, Woken,
+    decide, flow, operate, pages, prune, react, switch_table, wake,
 };
 use crate::event::EventKey;
 use crate::store::{
@@ -172,6 +171,11 @@ impl Ledger for EmbeddedLedger {
         self.store.write(work).await?
     }
 
+    async fn hasten(&self, rules: &BTreeSet<String>, time: FlowTime) -> Result<(), LedgerError> {
+        let rules = rules.clone();
+        Ok(self.store.write(move |transaction| wake::hasten(transaction, &rules, time)).await?)
+    }
+
     async fn due(&self, time: FlowTime, limit: usize) -> Result<Due, LedgerError> {
         Ok(self.store.read(move |transaction| wake::due(transaction, time, limit)).await?)
     }
@@ -180,12 +184,10 @@ impl Ledger for EmbeddedLedger {
         &self,
         event: &EventKey,
         time: FlowTime,
-        blow: &[BlowingFuse],
+        rules: &CurrentRules,
     ) -> Result<Woken, LedgerError> {
-        let (of, blow) = (event.clone(), blow.to_vec());
-        let work = move |transaction: &WriteTransaction| {
-            wake::wake(transaction, &of, Blowing { fuses: &blow, time })
-        };
+        let (of, rules) = (event.clone(), rules.clone());
+        let work = move |transaction: &WriteTransaction| wake::wake(transaction, &of, &rules, time);
         match self.store.write(work).await {
             // It must not hold up the others.
             Err(StoreError::Damaged(why)) => {

@@ -52,7 +52,9 @@ pub(super) fn of_limiters(sensors: &[Arc<Sensor>]) -> Vec<(String, String, Vec<S
                     .map(|rule| {
                         let mut rule = rule.clone();
                         let own = rule.flow.iter_mut().filter(|clause| uses(clause));
-                        own.for_each(|clause| clause.flow = other);
+                        own.for_each(|clause| {
+                            clause.flow = other.with_waits(clause.flow.waits());
+                        });
                         rule
                     })
                     .collect();
@@ -103,6 +105,10 @@ fn variants<'c>(
     for (hours, what) in clause.hours.iter().flat_map(|hours| other_hours(hours)) {
         let changed = FlowClause { hours: Some(Arc::new(hours)), ..clause.clone() };
         all.push((clause, Some(changed), what, clause.span));
+    }
+    if clause.flow.waits() && clause.flow.with_waits(false) != clause.flow {
+        let changed = FlowClause { flow: clause.flow.with_waits(false), ..clause.clone() };
+        all.push((clause, Some(changed), "`else wait` is removed".to_owned(), clause.span));
     }
     // Those of a limiter are changed for all of its rules at once.
     let own = if clause.limiter.is_some() { Vec::new() } else { parameters(clause.flow) };
@@ -188,16 +194,17 @@ fn parameters(flow: Flow) -> Vec<(Flow, String)> {
             });
             counts.chain(durations).collect()
         }
-        Flow::Limit { count, per } => {
+        Flow::Limit { count, per, waits } => {
             let counts = [count.checked_sub(1).filter(|fewer| *fewer > 0), count.checked_add(1)];
             let counts = counts.into_iter().flatten().map(|other| {
                 let what = format!("`limit {count}` becomes `limit {other}`");
-                (Flow::Limit { count: other, per }, what)
+                (Flow::Limit { count: other, per, waits }, what)
             });
             let durations = halved_and_doubled(per);
             let durations = durations.into_iter().map(|other| {
                 let (from, to) = (duration_text(per), duration_text(other));
-                (Flow::Limit { count, per: other }, format!("`per {from}` becomes `per {to}`"))
+                let what = format!("`per {from}` becomes `per {to}`");
+                (Flow::Limit { count, per: other, waits }, what)
             });
             counts.chain(durations).collect()
         }

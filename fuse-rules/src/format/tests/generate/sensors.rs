@@ -74,6 +74,9 @@ impl Generator<'_> {
                     [["limit", "3", "per", "1h"], ["after", "3", "within", "1m"]][words].as_slice(),
                 );
                 self.per();
+                if words == 0 && self.choose(2) == 0 {
+                    self.all(&["else", "wait"]);
+                }
             }
             _ => self.each(),
         }
