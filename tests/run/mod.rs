@@ -7,6 +7,7 @@ mod admin_rights;
 /// Every status that a source answers with, and what stands in the body.
 mod answers;
 /// Who may send events.
+mod approval;
 mod auth;
 /// What is decided about bodies as senders really send them.
 mod blow;

@@ -23,6 +23,7 @@
 //!         flow: Flow::Once { within: SignedDuration::from_hours(4) },
 //!         limiter: None,
 //!         hours: None,
+//!         approvers: Vec::new(),
 //!         values: vec!["\"web\"".into()],
 //!         is_sensitive: false,
 //!     }],
@@ -58,6 +59,7 @@
 
 mod admit;
 mod after;
+pub(crate) mod approval;
 mod blow;
 mod hours;
 mod limit;
@@ -83,7 +85,7 @@ pub use quiet::Burst;
 pub use rule_limits::RuleLimits;
 pub use state::FlowState;
 pub use still::Delay;
-pub use wait::{Cancellation, EndedWait, Wait, WaitEnd, WaitName};
+pub use wait::{Approval, Cancellation, EndedWait, Wait, WaitEnd, WaitName};
 
 use std::fmt;
 
@@ -142,6 +144,12 @@ pub enum Flow {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         waits: bool,
     },
+    /// `approval within D by "group"`: lets an occurrence wait until one of its [approvers](FlowRequest::approvers)
+    /// approves it.
+    Approval {
+        /// How long it waits.
+        within: SignedDuration,
+    },
 }
 
 impl Flow {
@@ -154,6 +162,7 @@ impl Flow {
             Self::Quiet { .. } => 3,
             Self::Still { .. } => 4,
             Self::Limit { .. } => 5,
+            Self::Approval { .. } => 6,
         }
     }
 
@@ -166,6 +175,7 @@ impl Flow {
             Self::Quiet { .. } => "quiet",
             Self::Still { .. } => "still",
             Self::Limit { .. } => "limit",
+            Self::Approval { .. } => "approval",
         }
     }
 
@@ -178,6 +188,7 @@ impl Flow {
             Self::Quiet { .. } => "quiet",
             Self::Still { .. } => "still",
             Self::Limit { .. } => "limit",
+            Self::Approval { .. } => "approval",
         }
     }
 
@@ -189,8 +200,11 @@ impl Flow {
 
     /// Whether it lets occurrences wait.
     pub const fn waits(self) -> bool {
-        let delays = self.delays();
-        delays || matches!(self, Self::During { waits: true } | Self::Limit { waits: true, .. })
+        match self {
+            Self::During { waits } | Self::Limit { waits, .. } => waits,
+            Self::Quiet { .. } | Self::Still { .. } | Self::Approval { .. } => true,
+            Self::After { .. } | Self::Once { .. } => false,
+        }
     }
 
     /// Whether it lets every occurrence wait, and asks for nothing else: one that waited has passed it.
@@ -203,7 +217,7 @@ impl Flow {
     pub const fn suppresses(self) -> bool {
         match self {
             Self::During { waits } | Self::Limit { waits, .. } => !waits,
-            Self::After { .. } | Self::Quiet { .. } => false,
+            Self::After { .. } | Self::Quiet { .. } | Self::Approval { .. } => false,
             Self::Once { .. } | Self::Still { .. } => true,
         }
     }
@@ -214,6 +228,11 @@ impl Flow {
             Self::Limit { count, per, .. } => Self::Limit { count, per, waits },
             other => other,
         }
+    }
+
+    /// Whether it is `approval`.
+    pub const fn is_approval(self) -> bool {
+        matches!(self, Self::Approval { .. })
     }
 
     /// Whether it is `once`.
@@ -241,6 +260,7 @@ impl Flow {
             Self::Limit { count, per, .. } => {
                 format!("limit {count} per {}{per_keys}{}", duration_text(per), self.else_text())
             }
+            Self::Approval { within } => format!("approval within {}", duration_text(within)),
         }
     }
 
@@ -272,6 +292,7 @@ impl Flow {
             Self::Quiet { .. } => format!("quiet per {keys}"),
             Self::Still { .. } => format!("still per {keys}"),
             Self::Limit { .. } => format!("limit per {keys}"),
+            Self::Approval { .. } => "approval".to_owned(),
         }
     }
 }
@@ -289,6 +310,9 @@ pub struct FlowRequest {
     /// The hours of `during`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<Box<Hours>>,
+    /// The groups of which an approver is a member of one, for `approval`. Empty if anyone may approve.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<String>,
     /// The values of its keys as canonical JSON.
     pub values: Vec<String>,
     /// Whether a value must not be shown, because it contains a sensitive header.
@@ -297,6 +321,11 @@ pub struct FlowRequest {
 }
 
 impl FlowRequest {
+    /// Whether the clause has a state. The others decide by the time of day, or a person decides.
+    pub(crate) fn has_state(&self) -> bool {
+        self.hours.is_none() && !self.flow.is_approval()
+    }
+
     /// The key of its state among those of all rules.
     pub fn state_key(&self, rule: &str) -> String {
         let values = serde_json::json!(self.values);
@@ -333,6 +362,9 @@ impl fmt::Display for FlowRequest {
         let values: Vec<_> = self.values.iter().map(shown).collect();
         match &self.hours {
             Some(hours) => write!(f, "during {hours}"),
+            None if self.flow.is_approval() => {
+                f.write_str(&approval::text(self.flow, &self.approvers))
+            }
             None => f.write_str(&self.flow.text_with(self.limiter.as_deref(), &values)),
         }
     }

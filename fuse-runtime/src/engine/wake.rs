@@ -84,7 +84,7 @@ impl Engine {
         if rules.is_empty() { Ok(()) } else { self.ledger.hasten(&rules, time).await }
     }
 
-    fn time(&self) -> FlowTime {
+    pub(super) fn time(&self) -> FlowTime {
         FlowTime { steady: self.clock.steady(), wall: self.clock.now() }
     }
 

@@ -2,7 +2,7 @@
 
 use redb::{ReadableTable as _, WriteTransaction};
 
-use super::embedded::{asked, write_states};
+use super::flow_table::{asked, write_states};
 use super::read::{ActionRow, DecidedRow, assemble};
 use super::transition::{self, DecidedEvent};
 use super::{EventRecord, LedgerError, Verdict, switch_table, wake};

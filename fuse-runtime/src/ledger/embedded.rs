@@ -4,22 +4,23 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use fuse_rules::flow::{FlowState, FlowStates, FlowTime};
+use fuse_rules::flow::{Approval, FlowTime};
 use jiff::Timestamp;
-use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadTransaction, TableDefinition, WriteTransaction};
 
+use super::flow_table::states;
 use super::pages::Bounds;
 use super::read::{self, ActionRow, Listed};
 use super::transition::{self, DeadEntry, Lists, Transition};
 use super::{
     ActionRecord, ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery,
     DecisionRecord, Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord,
-    FuseHistories, FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, Woken,
-    decide, flow, operate, pages, prune, react, switch_table, wake,
+    FuseHistories, FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, WaitAnswer,
+    WaitingDecision, Woken, answer, decide, flow, operate, pages, prune, react, switch_table, wake,
 };
 use crate::event::EventKey;
 use crate::store::{
-    ACTIONS, DEAD, FLOW, FLOW_ENDS, HELD, RUNNING, Store, StoreError, UNSETTLED, get_row, put_row,
+    ACTIONS, DEAD, FLOW, HELD, RUNNING, Store, StoreError, UNSETTLED, get_row, put_row,
 };
 
 /// How many damaged records are remembered and logged.
@@ -205,6 +206,38 @@ impl Ledger for EmbeddedLedger {
         Ok(self.store.write(move |transaction| wake::finish(transaction, &event)).await?)
     }
 
+    async fn waiting(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<WaitingDecision>, LedgerError> {
+        let after = after.map(str::to_owned);
+        let read =
+            move |transaction: &ReadTransaction| answer::list(transaction, after.as_deref(), limit);
+        let (found, damaged) = self.store.read(read).await?;
+        self.report_damage(damaged);
+        Ok(found)
+    }
+
+    async fn find_waiting(&self, id: &str) -> Result<Option<WaitingDecision>, LedgerError> {
+        let id = id.to_owned();
+        Ok(self.store.read(move |transaction| answer::find(transaction, &id)).await?)
+    }
+
+    async fn answer(
+        &self,
+        id: &str,
+        answer: WaitAnswer,
+        by: &Approval,
+        time: FlowTime,
+    ) -> Result<bool, LedgerError> {
+        let (id, by) = (id.to_owned(), by.clone());
+        let work = move |transaction: &WriteTransaction| {
+            answer::answer(transaction, &id, (answer, &by), time)
+        };
+        self.store.write(work).await?
+    }
+
     async fn reopen(&self, permit: &Permit) -> Result<Permit, LedgerError> {
         self.change(permit.event(), permit.action(), Transition::Reopen).await
     }
@@ -306,52 +339,6 @@ impl Ledger for EmbeddedLedger {
     fn damaged(&self) -> u64 {
         self.damaged.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
     }
-}
-
-/// The states that decide about a verdict.
-pub(super) fn asked(
-    transaction: &WriteTransaction,
-    verdict: &Verdict,
-) -> Result<FlowStates, StoreError> {
-    match verdict.flow.is_empty() && verdict.cancels.is_empty() && verdict.blow.is_empty() {
-        true => Ok(FlowStates::default()),
-        false => states(&transaction.open_table(FLOW)?, flow::keys(verdict)),
-    }
-}
-
-/// The states with these keys.
-pub(super) fn states(
-    table: &impl ReadableTable<&'static str, &'static [u8]>,
-    keys: impl Iterator<Item = String>,
-) -> Result<FlowStates, StoreError> {
-    let mut states = FlowStates::default();
-    for key in keys {
-        if let Some(state) = get_row::<FlowState>(table, &key)? {
-            states.insert(key, state);
-        }
-    }
-    Ok(states)
-}
-
-/// Writes the states that changed.
-pub(super) fn write_states(
-    transaction: &WriteTransaction,
-    before: &FlowStates,
-    after: &FlowStates,
-) -> Result<(), StoreError> {
-    for (key, state) in after.iter() {
-        let old = before.get(key);
-        if old == Some(state) {
-            continue;
-        }
-        let mut ends = transaction.open_table(FLOW_ENDS)?;
-        if let Some(old) = old {
-            ends.remove((old.end().as_nanosecond(), key))?;
-        }
-        ends.insert((state.end().as_nanosecond(), key), ())?;
-        put_row(&mut transaction.open_table(FLOW)?, key, state)?;
-    }
-    Ok(())
 }
 
 fn change(

@@ -102,6 +102,7 @@ fn a_clause_that_suppresses_gives_the_position_back() {
         flow,
         limiter: None,
         hours: None,
+        approvers: Vec::new(),
         values: vec![value.into()],
         is_sensitive: false,
     };
@@ -119,7 +120,13 @@ fn a_clause_that_suppresses_gives_the_position_back() {
     let mut ask = |event: &str, app: &str, now: i64, waited: bool| {
         let occurrence = occurrence(event, app);
         let time = at(now).into();
-        let wait = Wait { clause: 1, since: at(0), until: at(now), occurrence: occurrence.clone() };
+        let wait = Wait {
+            clause: 1,
+            since: at(0),
+            until: at(now),
+            occurrence: occurrence.clone(),
+            approval: None,
+        };
         let answer =
             if waited { states.resume(&wait, time) } else { states.admit(&occurrence, time) };
         match answer {
@@ -148,6 +155,7 @@ fn limited(rule: &str, event: &str, limits: &[(&str, u32)], is_shadow: bool) -> 
         flow: limit(*count),
         limiter: Some((*name).into()),
         hours: None,
+        approvers: Vec::new(),
         values: Vec::new(),
         is_sensitive: false,
     };
@@ -164,9 +172,13 @@ fn limited(rule: &str, event: &str, limits: &[(&str, u32)], is_shadow: bool) -> 
 fn asks(states: &mut FlowStates, occurrence: &Occurrence, now: i64) -> Option<Wait> {
     match states.admit(occurrence, at(now).into()) {
         Admission::Passed => None,
-        Admission::Waiting { by, until, .. } => {
-            Some(Wait { occurrence: occurrence.clone(), clause: by, since: at(now), until })
-        }
+        Admission::Waiting { by, until, .. } => Some(Wait {
+            occurrence: occurrence.clone(),
+            clause: by,
+            since: at(now),
+            until,
+            approval: None,
+        }),
         other => panic!("{other:?}"),
     }
 }
@@ -257,4 +269,25 @@ fn what_waits_obeys_the_current_numbers() {
     assert_eq!(limits.changed_since(Some(&changed)).into_iter().collect::<Vec<_>>(), ["s/r"]);
     assert!(limits.changed_since(Some(&limits.clone())).is_empty());
     assert_eq!(limits.changed_since(None).len(), 1);
+}
+
+/// One that a person approved while it waited asks no one again, however long it waits for its turn then.
+#[test]
+fn an_approval_is_asked_once() {
+    let mut states = FlowStates::default();
+    let rule = |event: &str| limited("s/r", event, &[("a", 1)], false);
+    let mut approved = rule("1");
+    let approval = Flow::Approval { within: SignedDuration::from_mins(1) };
+    approved.requests.push(FlowRequest {
+        flow: approval,
+        limiter: None,
+        ..approved.requests[0].clone()
+    });
+    let wait = asks(&mut states, &approved, 0).unwrap();
+    assert_eq!(wait.clause, 1);
+    assert_eq!(asks(&mut states, &rule("2"), 5), None);
+    let by = Approval { by: "ana".into(), at: at(6), reason: None };
+    let wait = again(&mut states, &Wait { approval: Some(by), ..wait }, 6).unwrap();
+    assert_eq!((wait.clause, wait.until), (0, at(15)));
+    assert_eq!(again(&mut states, &wait, 15), None);
 }

@@ -282,6 +282,7 @@ pub(crate) fn once(key: &str, event: &str, element: Element) -> Occurrence {
             flow: Flow::Once { within: SignedDuration::from_hours(4) },
             limiter: None,
             hours: None,
+            approvers: Vec::new(),
             values: vec![key.into()],
             is_sensitive: false,
         }],
@@ -296,6 +297,7 @@ pub(crate) fn limited(event: &str) -> Occurrence {
         flow: Flow::Limit { count: 2, per, waits: false },
         limiter: None,
         hours: None,
+        approvers: Vec::new(),
         values: Vec::new(),
         is_sensitive: false,
     };
@@ -309,6 +311,7 @@ pub(crate) fn third(event: &str) -> Occurrence {
         flow: Flow::After { count: 3, within: SignedDuration::from_hours(4) },
         limiter: None,
         hours: None,
+        approvers: Vec::new(),
         values: Vec::new(),
         is_sensitive: false,
     };

@@ -35,6 +35,7 @@ pub(super) fn request(clause: &str, flow: Flow, key: &str) -> FlowRequest {
         flow,
         limiter: None,
         hours: None,
+        approvers: Vec::new(),
         values,
         is_sensitive: false,
     }
