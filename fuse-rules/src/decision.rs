@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use jiff::Timestamp;
 
+use crate::attempts::AttemptPolicy;
 use crate::flow::{
     Admission, Cancellation, EndedWait, FlowRequest, FlowStates, FlowTime, Occurrence, Owner, Wait,
 };
@@ -112,6 +113,9 @@ pub struct Action {
     pub ordinal: u32,
     /// The rendered fields of the trigger block, in the order of the rules file.
     pub fields: serde_json::Map<String, serde_json::Value>,
+    /// How often and how long it is attempted, if its rule says so.
+    #[serde(default, skip_serializing_if = "AttemptPolicy::is_empty")]
+    pub attempts: AttemptPolicy,
 }
 
 /// The decision of one rule for one element.

@@ -185,6 +185,7 @@ fn fire(
                             trigger: trigger.kind.clone(),
                             ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
                             fields,
+                            attempts: trigger.attempts,
                             flow: flow.clone(),
                             is_shadow: rule.is_shadow,
                         },

@@ -6,6 +6,7 @@ mod access;
 mod admin_rights;
 /// Every status that a source answers with, and what stands in the body.
 mod answers;
+mod attempts;
 /// Who may send events.
 mod auth;
 /// What is decided about bodies as senders really send them.

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod arithmetic;
+mod attempts;
 mod bindings;
 mod blocks;
 mod blow;

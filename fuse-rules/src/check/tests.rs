@@ -1,6 +1,7 @@
 //! The problems that the checker reports: for each code a case, and a similar one without a
 //! problem.
 
+mod attempts;
 mod bodies;
 mod definitions;
 mod events;

@@ -124,6 +124,7 @@ codes! {
     E0512 = "a reaction that waits",
     E0513 = "a key that an event of `unless` cannot have",
     E0514 = "hours that cannot be read",
+    E0524 = "attempts that cannot work as written",
     E0601 = "a rule that the test cannot reach",
     E0602 = "a test step without its event",
     E0603 = "an expected field that the rule never sets",

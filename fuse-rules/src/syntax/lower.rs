@@ -286,7 +286,7 @@ impl<'a> Lower<'a> {
     }
 
     /// The first name and the block of a construct that has both.
-    pub(super) fn name_and_block(&mut self, pair: Pair<'_, Rule>) -> (Option<Text>, Option<Block>) {
+    fn name_and_block(&mut self, pair: Pair<'_, Rule>) -> (Option<Text>, Option<Block>) {
         let mut name = None;
         let mut block = None;
         for part in pair.into_inner() {

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::ast::{
     Block, Each, EventRef, Expected, Expr, ExprKind, FieldValue, File, FlowClause, Let, PathStep,
-    Segment, Shared, TestStep, TextPart, Type, TypeKind, TypeValue,
+    Segment, Shared, TestStep, TextPart, Trigger, Type, TypeKind, TypeValue,
 };
+use crate::attempts::AttemptPolicy;
 use crate::literals::duration_text;
 
 /// The complete file as text, without spans.
@@ -94,16 +95,14 @@ pub(super) fn tree(file: &File) -> String {
             out.line(1, &format!("rule {}", rule.name.text));
             out.shared(2, &rule.shared);
             for trigger in &rule.triggers {
-                out.line(2, &format!("trigger {}", trigger.kind.text));
-                out.block(3, &trigger.block);
+                out.trigger(2, trigger);
             }
             for reaction in &rule.reactions {
                 let kinds: Vec<_> = reaction.kinds.iter().map(|kind| kind.text.as_str()).collect();
                 out.line(2, &format!("on {}", kinds.join(" or ")));
                 out.flow(3, &reaction.flow);
                 for trigger in &reaction.triggers {
-                    out.line(3, &format!("trigger {}", trigger.kind.text));
-                    out.block(4, &trigger.block);
+                    out.trigger(3, trigger);
                 }
             }
         }
@@ -129,6 +128,15 @@ impl Tree {
         if let Some(doc) = doc {
             self.line(depth, &format!("doc {doc:?}"));
         }
+    }
+
+    fn trigger(&mut self, depth: usize, trigger: &Trigger) {
+        let retry = trigger.retry.map(|clause| clause.retry);
+        let timeout = trigger.timeout.map(|clause| clause.timeout);
+        let attempts = AttemptPolicy { retry, timeout }.to_string();
+        let line = format!("trigger {} {attempts}", trigger.kind.text);
+        self.line(depth, line.trim_end());
+        self.block(depth + 1, &trigger.block);
     }
 
     fn step(&mut self, depth: usize, step: &TestStep) {

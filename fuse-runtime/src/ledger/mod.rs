@@ -84,7 +84,7 @@ pub use waits::WaitRecord;
 /// let (rule, element) = ("sensor/rule".to_owned(), None);
 /// let fields = serde_json::Map::new();
 /// let action =
-///     Action { trigger: "log".into(), rule: rule.clone(), element, ordinal: 0, fields };
+///     Action { trigger: "log".into(), rule: rule.clone(), element, ordinal: 0, fields, attempts: Default::default() };
 /// let decision = DecisionRecord {
 ///     rule,
 ///     element: None,

@@ -80,6 +80,11 @@ impl ActionRequest {
         let id = action_id(&event, &action);
         Self { id, action, event, checkpoint: None }
     }
+
+    /// How long one attempt may take, if its rule says so.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.action.attempts.timeout.and_then(|timeout| timeout.try_into().ok())
+    }
 }
 
 /// The id of an action: a hash of the event's source, name and id, the rule, the element and the
@@ -276,6 +281,13 @@ pub trait Trigger: Send + Sync + 'static {
     /// held action is retried.
     async fn readiness_for(&self, _request: &ActionRequest) -> Readiness {
         self.readiness().await
+    }
+
+    /// Whether [`Trigger::fire`] ends by itself once the `timeout` of its rule has passed
+    /// ([`AttemptPolicy`](fuse_rules::AttemptPolicy)), because it knows better what such an attempt did. fuse ends the
+    /// attempts of other triggers, and treats them as those that a crash interrupted.
+    fn ends_in_time(&self) -> bool {
+        false
     }
 
     /// What a block of this kind needs, as far as it is known before any event.

@@ -198,7 +198,8 @@ fn a_rule(rule: &RuleInfo<'_>) -> String {
 fn triggers(triggers: &[TriggerInfo], fields: &[Vec<Written>]) -> Vec<String> {
     let mut parts = Vec::new();
     for (trigger, fields) in triggers.iter().zip(fields) {
-        parts.push(format!("Trigger: {}\n", code(&trigger.kind)));
+        let text = format!("{} {}", trigger.kind, trigger.attempts);
+        parts.push(format!("Trigger: {}\n", code(text.trim_end())));
         let lines: Vec<String> = fields.iter().map(written).collect();
         if !lines.is_empty() {
             parts.push(block(&lines));
