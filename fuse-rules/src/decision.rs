@@ -34,6 +34,10 @@ pub enum Outcome {
     Cancelled,
     /// The action waited, and a newer one took its place.
     Superseded,
+    /// The action waited for approval, and a person declined it.
+    Declined,
+    /// The action waited for approval, and nobody answered in time.
+    Expired,
     /// The condition is true and the action was rendered, but the rule is in shadow: the action is recorded, and not
     /// performed.
     Shadow,
@@ -43,7 +47,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in display order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Fired,
         Self::NotMatched,
         Self::Unknown,
@@ -53,6 +57,8 @@ impl Outcome {
         Self::Waiting,
         Self::Cancelled,
         Self::Superseded,
+        Self::Declined,
+        Self::Expired,
         Self::Shadow,
         Self::Rejected,
     ];
@@ -83,6 +89,8 @@ impl Outcome {
             Self::Waiting => "waiting",
             Self::Cancelled => "cancelled",
             Self::Superseded => "superseded",
+            Self::Declined => "declined",
+            Self::Expired => "expired",
             Self::Shadow => "shadow",
             Self::Rejected => "rejected",
         }
@@ -191,8 +199,9 @@ impl Decision {
             Admission::Counted { by, why } => (Outcome::Counted, by, why),
             Admission::Suppressed { by, why } => (Outcome::Suppressed, by, why),
             Admission::Cancelled { by, why } => (Outcome::Cancelled, by, why),
+            Admission::Expired { by, why } => (Outcome::Expired, by, why),
             Admission::Waiting { by, until, why, ended } => {
-                wait = Some((Wait { occurrence, clause: by, since: time.steady, until }, ended));
+                wait = Some((Wait::new(occurrence, by, time, until), ended));
                 (Outcome::Waiting, by, why)
             }
         };

@@ -179,6 +179,11 @@ pub struct RuleInfo<'a> {
     pub when: Vec<String>,
     /// Its own clauses of flow control, in the order in which they are passed.
     pub flow: Vec<String>,
+    /// The events that end its waits: those after `unless`.
+    pub cancelled_by: Vec<SensorEvent<'a>>,
+    /// The groups whose members may approve its actions: any of them. `None` if its actions need no approval, and empty if
+    /// everyone may approve them.
+    pub approvers: Option<Vec<String>>,
     /// Whether it or its sensor has `shadow`: its actions are recorded instead of performed.
     pub is_shadow: bool,
     /// Its triggers, in their order, with the values that do not depend on an event.
@@ -368,6 +373,12 @@ impl Ruleset {
             lets: self.lets(&rule.lets),
             when: self.texts(&rule.when),
             flow: self.flow(rule.flow.iter().filter(|clause| !sensor.shares(clause))),
+            cancelled_by: rule
+                .cancellable()
+                .map(|(_, unless)| unless.event.as_pair())
+                .map(|(source, name)| SensorEvent { source, name })
+                .collect(),
+            approvers: rule.approvers().map(<[String]>::to_vec),
             is_shadow: rule.is_shadow,
             triggers: rule.triggers.iter().map(TriggerInfo::from_trigger).collect(),
             written: written(&rule.triggers),

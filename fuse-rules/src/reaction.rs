@@ -9,7 +9,9 @@ use crate::decision::{Decision, Element, Outcome};
 
 /// The fields of `outcome` that a reaction always has, and those that it may lack.
 pub(crate) const OUTCOME_FIELDS: [&str; 4] = ["rule", "state", "reason", "event"];
-pub(crate) const OPTIONAL_OUTCOME_FIELDS: [&str; 2] = ["action", "object"];
+pub(crate) const OPTIONAL_OUTCOME_FIELDS: [&str; 2] = [OUTCOME_ACTION, "object"];
+/// The field of `outcome` with the id of the action.
+pub(crate) const OUTCOME_ACTION: &str = "action";
 
 /// What a rule can react to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -23,11 +25,25 @@ pub enum ReactionKind {
     Gated,
     /// Its action could not be rendered.
     Rejected,
+    /// Its action waits for approval.
+    Waiting,
+    /// A person declined its action.
+    Declined,
+    /// Nobody answered in time whether its action is approved.
+    Expired,
 }
 
 impl ReactionKind {
     /// Every kind, in the order in which texts list them.
-    pub const ALL: [Self; 4] = [Self::Failure, Self::Gated, Self::Rejected, Self::Suppressed];
+    pub const ALL: [Self; 7] = [
+        Self::Declined,
+        Self::Expired,
+        Self::Failure,
+        Self::Gated,
+        Self::Rejected,
+        Self::Suppressed,
+        Self::Waiting,
+    ];
 
     /// Its word in rules, such as `failure`.
     pub fn as_str(self) -> &'static str {
@@ -36,10 +52,14 @@ impl ReactionKind {
             Self::Suppressed => "suppressed",
             Self::Gated => "gated",
             Self::Rejected => "rejected",
+            Self::Waiting => "waiting",
+            Self::Declined => "declined",
+            Self::Expired => "expired",
         }
     }
 
-    /// The kind that reacts to an outcome, if one does.
+    /// The kind that reacts to an outcome, if one does. A decision that waits is not enough for
+    /// [`ReactionKind::Waiting`]: it has to wait for approval.
     ///
     /// ```
     /// use fuse_rules::{Outcome, ReactionKind};
@@ -52,6 +72,8 @@ impl ReactionKind {
             Outcome::Suppressed => Some(Self::Suppressed),
             Outcome::Gated => Some(Self::Gated),
             Outcome::Rejected => Some(Self::Rejected),
+            Outcome::Declined => Some(Self::Declined),
+            Outcome::Expired => Some(Self::Expired),
             Outcome::Fired
             | Outcome::NotMatched
             | Outcome::Unknown
@@ -105,7 +127,7 @@ pub struct ReactionCause {
     pub state: String,
     /// Why, for people.
     pub reason: String,
-    /// The id of the action that failed. Each action has reactions of its own.
+    /// The id of the action that failed, or that waits for approval. Each action that failed has reactions of its own.
     pub action: Option<String>,
     /// The object that failed, such as `Workflow cicd/heal-x7`.
     pub object: Option<String>,
@@ -115,7 +137,24 @@ impl ReactionCause {
     /// The cause that is an outcome of a rule, if rules can react to it.
     pub fn of_decision(decision: &Decision) -> Option<Self> {
         let Decision { rule, element, outcome, reason, .. } = decision;
+        if *outcome == Outcome::Waiting {
+            let waits_for_approval = decision.flow.iter().any(|one| one.flow.is_approval());
+            return waits_for_approval.then(|| Self::of_wait(rule, element, reason, "test"));
+        }
         Self::of_outcome(rule, element, *outcome, reason)
+    }
+
+    /// The cause that an action with this id waits for approval.
+    pub fn of_wait(rule: &str, element: &Element, reason: &str, action: &str) -> Self {
+        Self {
+            kind: ReactionKind::Waiting,
+            rule: rule.to_owned(),
+            element: element.clone(),
+            state: Outcome::Waiting.to_string(),
+            reason: reason.to_owned(),
+            action: Some(action.to_owned()),
+            object: None,
+        }
     }
 
     /// The same for a decision that is given by its parts.

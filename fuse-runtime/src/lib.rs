@@ -50,7 +50,7 @@ pub mod testing;
 mod token_review;
 pub mod triggers;
 
-pub use admin::{AdminAccess, AdminRight, AdminRights, AdminTls, ReviewedRights};
+pub use admin::{AdminAccess, AdminRight, AdminRights, AdminTls, NoApprover, ReviewedRights};
 pub use config::{
     AdminConfig, AdminToken, ClusterConfig, Config, ConfigError, ConfigFile, HeldConfig, LintName,
     ListenConfig, LocalConfig, RulesConfig, SecretsConfig, StateConfig, SwitchValue,

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::admin::{self, Admin, AdminAccess, Guard};
+use crate::admin::{self, Admin, AdminAccess, Guard, NoApprover};
 use crate::backend::{Backend, BackendError};
 use crate::clock::Clock;
 use crate::decision_waiters::DecisionWaiters;
@@ -106,6 +106,9 @@ pub enum StartError {
          `--admin-token-file`), or listen on 127.0.0.1"
     )]
     AdminToken(SocketAddr),
+    /// Nobody could approve what a rule does.
+    #[error(transparent)]
+    NoApprover(#[from] NoApprover),
     /// The rules use a source or trigger that is not part of the runtime.
     #[error("the rules use the {what} `{kind}`, which is not part of this runtime")]
     UnknownKind {
@@ -270,6 +273,10 @@ impl Runtime {
         if let Some(kind) = unknown_trigger(&generation, &self.triggers) {
             return Err(StartError::UnknownKind { what: "trigger", kind });
         }
+        let approvers = self.admin.map(|_| self.admin_access.approvers()).unwrap_or_default();
+        if let Some(missing) = approvers.missing(&generation) {
+            return Err(missing.into());
+        }
         let active = ActiveGeneration::new(generation);
         let metrics = Arc::new(Metrics::new());
         let backend: Arc<dyn Backend> = Arc::new(backend);
@@ -364,6 +371,7 @@ impl Runtime {
             loader,
             host,
             triggers: self.triggers.clone(),
+            approvers,
             followers,
             metrics: Arc::clone(&metrics),
             clock: clock.clone(),

@@ -138,6 +138,72 @@ pub(crate) struct Held {
     pub(crate) server: ServerArgs,
 }
 
+/// List the decisions that wait, and what for
+///
+/// A rule with `approval` waits for a person: `fuse approve` and `fuse decline` answer it, and without an answer it expires
+/// at the time shown. Other clauses, such as `still`, wait for a time. The one that is due first is first. Asks a running
+/// fuse; with `--state`, also reads the state of a stopped one.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fuse waiting
+  fuse waiting --approval
+  fuse waiting --state .fuse --format json
+
+Exit codes: 0 listed, 2 wrong usage, no such server or no such state")]
+pub(crate) struct Waiting {
+    /// Only those that wait for approval
+    #[arg(long)]
+    pub(crate) approval: bool,
+
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Approve what waits for approval
+///
+/// The action is performed at once, unless another clause of its rule or a fuse holds it back. Who approved it, when and
+/// why is recorded. Needs a token with the right `approve`, of a group that the rule names, if it names any. `fuse waiting
+/// --approval` lists the ids.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example: fuse approve 5f0c… --reason \"checked with the team\"
+
+Exit codes: 0 approved, 2 wrong usage, nothing that waits for approval has this id, or you may not approve it")]
+pub(crate) struct Approve {
+    #[command(flatten)]
+    pub(crate) answer: Answer,
+}
+
+/// Decline what waits for approval
+///
+/// The action is not performed. Who declined it, when and why is recorded, and the rule may react with `on declined`. Needs
+/// the same token as `fuse approve`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example: fuse decline 5f0c… --reason \"not during the release\"
+
+Exit codes: 0 declined, 2 wrong usage, nothing that waits for approval has this id, or you may not decline it")]
+pub(crate) struct Decline {
+    #[command(flatten)]
+    pub(crate) answer: Answer,
+}
+
+/// What waits for approval, and why it is approved or declined.
+#[derive(Debug, Args)]
+pub(crate) struct Answer {
+    /// The id of the decision, or a unique prefix of at least 4 characters
+    #[arg(value_name = "ID", value_parser = prefix)]
+    pub(crate) id: String,
+
+    /// The reason to record
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) reason: String,
+
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
 /// Replay an event or a dead letter with the current rules
 ///
 /// Shows what would be done; `--yes` does it. fuse evaluates only the rule and element of a dead letter, but all rules
@@ -173,17 +239,17 @@ pub(crate) struct Replay {
     pub(crate) server: ServerArgs,
 }
 
-/// Discard a held or waiting action, or a dead letter
+/// Discard a held or waiting action, a decision that waits, or a dead letter
 ///
-/// A held or waiting action becomes a dead letter, with the given reason, and is never performed. A dead letter is no
-/// longer listed. `fuse held` and `fuse dead-letters` list the ids.
+/// A held or waiting action becomes a dead letter, with the given reason, and is never performed. A decision that waits is
+/// cancelled. A dead letter is no longer listed. `fuse held`, `fuse waiting` and `fuse dead-letters` list the ids.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example: fuse discard 5f0c… --reason \"the namespace is not coming back\"
 
-Exit codes: 0 discarded, 2 wrong usage, no such action or dead letter, or an action in progress")]
+Exit codes: 0 discarded, 2 wrong usage, no such action, decision or dead letter, or an action in progress")]
 pub(crate) struct Discard {
-    /// The id of the action or dead letter, or a unique prefix of at least 4 characters
+    /// The id of the action, decision or dead letter, or a unique prefix of at least 4 characters
     #[arg(value_name = "ID", value_parser = prefix)]
     pub(crate) id: String,
 

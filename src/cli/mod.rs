@@ -13,8 +13,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use admin::{
-    Credentials, DeadLetters, Discard, Events, Filter, FuseList, FuseSwitch, Held, Replay,
-    ServerArgs,
+    Answer, Approve, Credentials, DeadLetters, Decline, Discard, Events, Filter, FuseList,
+    FuseSwitch, Held, Replay, ServerArgs, Waiting,
 };
 pub(crate) use fuzz::Fuzz;
 pub(crate) use lint::{ALL, Levels, Lint, WARNINGS};
@@ -53,6 +53,9 @@ pub(crate) enum Command {
     Events(Events),
     DeadLetters(DeadLetters),
     Held(Held),
+    Waiting(Waiting),
+    Approve(Approve),
+    Decline(Decline),
     Replay(Replay),
     Discard(Discard),
     Fuses(FuseList),

@@ -1,15 +1,13 @@
 //! `fuse discard`
 
-use std::collections::BTreeSet;
-
 use fuse_runtime::backend::{Backend as _, Embedded};
 use fuse_runtime::engine::{discard_dead_letter, discarded};
-use fuse_runtime::ledger::{ActionState, DeadLetterKind, DeadLetterQuery};
+use fuse_runtime::ledger::{ActionState, DeadLetterKind, DeadLetterQuery, WaitAnswer};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::target::{Target, field, pages};
-use super::{Ended, async_runtime, dead_letters, held};
+use super::target::{Target, field, only, pages};
+use super::{Ended, async_runtime, dead_letters, held, waiting};
 use crate::cli::{Discard, Filter};
 use crate::client::Server;
 use crate::{Exit, output};
@@ -36,11 +34,17 @@ pub(crate) fn run(arguments: &Discard) -> Ended {
 
 async fn running(server: &Server, arguments: &Discard) -> Result<String, String> {
     let held = held::running(server).await?;
+    let waiting = waiting::running(server).await?;
     let filter = Filter { limit: MAX_FOUND, ..Filter::default() };
     let asked = vec![("id", Some(arguments.id.clone()))];
     let (letters, _) = pages(server, "/dead-letters", "letters", &filter, asked).await?;
-    let id = only(&arguments.id, held.iter().chain(&letters).map(|one| field(one, "id")))?;
-    let list = if is_held(&held, &id) { "held" } else { "dead-letters" };
+    let all = held.iter().chain(&waiting).chain(&letters).map(|one| field(one, "id"));
+    let id = only(&arguments.id, all, unknown)?;
+    let list = match id.as_str() {
+        id if contains(&held, id) => "held",
+        id if contains(&waiting, id) => "waiting",
+        _ => "dead-letters",
+    };
     let body = json!({ "reason": arguments.reason });
     server.post(&format!("/{list}/{id}/discard"), body).await?;
     Ok(id)
@@ -49,11 +53,18 @@ async fn running(server: &Server, arguments: &Discard) -> Result<String, String>
 async fn stopped(backend: &Embedded, arguments: &Discard) -> Result<String, String> {
     let (start, ledger, at) = (&arguments.id, backend.ledger(), Timestamp::now());
     let held = held::stopped(backend).await?;
+    let waiting = waiting::stopped(backend).await?;
+    let waiting: Vec<&str> = waiting.iter().filter_map(|one| one.record.id()).collect();
     let query = DeadLetterQuery { id: Some(start.clone()), ..DeadLetterQuery::newest(MAX_FOUND) };
     let (letters, _) = dead_letters::stopped(backend, query).await?;
     let ids = held.iter().map(|action| field(action, "id"));
-    let id = only(start, ids.chain(letters.iter().map(|letter| letter.id.as_str())))?;
-    if is_held(&held, &id) {
+    let ids = ids.chain(waiting.iter().copied());
+    let id = only(start, ids.chain(letters.iter().map(|letter| letter.id.as_str())), unknown)?;
+    if waiting.contains(&id.as_str()) {
+        waiting::record(backend, &id, WaitAnswer::Discard, &arguments.reason).await?;
+        return Ok(id);
+    }
+    if contains(&held, &id) {
         let (kind, reason) = (DeadLetterKind::Discarded, discarded(LOCAL, &arguments.reason));
         let action = ledger.find_action(&id).await.map_err(|error| error.to_string())?;
         let permit = action.ok_or_else(|| unknown(&id))?.permit();
@@ -67,37 +78,13 @@ async fn stopped(backend: &Embedded, arguments: &Discard) -> Result<String, Stri
     Ok(id)
 }
 
-fn is_held(held: &[Value], id: &str) -> bool {
-    held.iter().any(|action| field(action, "id") == id)
+fn contains(list: &[Value], id: &str) -> bool {
+    list.iter().any(|action| field(action, "id") == id)
 }
 
-/// The only one of these ids that starts like this. An action that becomes a dead letter meanwhile has its id twice.
-fn only<'i>(start: &str, ids: impl Iterator<Item = &'i str>) -> Result<String, String> {
-    let matching: BTreeSet<&str> = ids.filter(|id| id.starts_with(start)).collect();
-    let mut matching = matching.into_iter();
-    match (matching.next(), matching.next()) {
-        (Some(id), None) => Ok(id.to_owned()),
-        (Some(_), Some(_)) => Err(format!("several ids start with `{start}`; give more of the id")),
-        (None, _) => Err(unknown(start)),
-    }
-}
-
-fn unknown(id: &str) -> String {
+fn unknown(start: &str) -> String {
     format!(
-        "no held or waiting action and no dead letter has an id that starts with `{id}`; see `fuse held` and `fuse \
-         dead-letters`"
+        "no held or waiting action, no decision that waits, and no dead letter has an id that starts with `{start}`; see \
+         `fuse held`, `fuse waiting` and `fuse dead-letters`"
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_prefix_selects_one_of_all_ids() {
-        let found = |start: &str| only(start, ["5f0c1", "5f0c2", "9a3b7", "9a3b7"].into_iter());
-        assert_eq!(found("9a3b").unwrap(), "9a3b7");
-        assert!(found("5f0c").unwrap_err().contains("several ids start with `5f0c`"));
-        assert!(found("beef").unwrap_err().contains("no dead letter has an id that starts with"));
-    }
 }

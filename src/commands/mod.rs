@@ -28,6 +28,7 @@ pub(crate) mod run;
 mod target;
 pub(crate) mod test;
 mod test_file;
+pub(crate) mod waiting;
 
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr};

@@ -55,7 +55,8 @@ pub(crate) fn run(arguments: Run) -> Ended {
     let mut admin_config = config.admin.clone();
     if let Some(path) = arguments.admin_token_file {
         let rights = AdminRights::default();
-        admin_config.token = Some(AdminToken { place: SecretRef::File { path }, rights });
+        admin_config.token =
+            Some(AdminToken { place: SecretRef::File { path }, rights, groups: Vec::new() });
     }
     let local_token = endpoint::new_token()?;
     let mut access = admin_config.access().local_token(local_token.clone());

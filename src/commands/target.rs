@@ -1,5 +1,6 @@
 //! The fuse that a subcommand asks: a running one over its admin port, or the state of a stopped one.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use fuse_runtime::backend::Embedded;
@@ -220,6 +221,21 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
     rows.iter().map(line).collect()
 }
 
+/// The only one of these ids that starts like this. An action that becomes a dead letter meanwhile has its id twice.
+pub(super) fn only<'i>(
+    start: &str,
+    ids: impl Iterator<Item = &'i str>,
+    unknown: fn(&str) -> String,
+) -> Result<String, String> {
+    let matching: BTreeSet<&str> = ids.filter(|id| id.starts_with(start)).collect();
+    let mut matching = matching.into_iter();
+    match (matching.next(), matching.next()) {
+        (Some(id), None) => Ok(id.to_owned()),
+        (Some(_), Some(_)) => Err(format!("several ids start with `{start}`; give more of the id")),
+        (None, _) => Err(unknown(start)),
+    }
+}
+
 /// The beginning of an id, which is enough to find it.
 pub(super) fn short(id: &str) -> &str {
     id.get(..12).unwrap_or(id)
@@ -245,6 +261,17 @@ mod tests {
         let event = serde_json::json!({ "id": "1\n2026 \u{1b}[2J" });
         assert_eq!(text(&event, "id"), "1\\u{a}2026 \\u{1b}[2J");
         assert_eq!(cut("müller", 2), "mü…");
+    }
+
+    #[test]
+    fn a_prefix_selects_one_of_all_ids() {
+        let found = |start: &str| {
+            let ids = ["5f0c1", "5f0c2", "9a3b7", "9a3b7"].into_iter();
+            only(start, ids, |start| format!("there is no `{start}`"))
+        };
+        assert_eq!(found("9a3b").unwrap(), "9a3b7");
+        assert!(found("5f0c").unwrap_err().contains("several ids start with `5f0c`"));
+        assert_eq!(found("beef").unwrap_err(), "there is no `beef`");
     }
 
     #[test]

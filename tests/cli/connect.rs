@@ -48,6 +48,15 @@ fn alertmanager_gets_a_whole_configuration() {
 }
 
 #[test]
+fn alertmanager_sends_what_ends_waits() {
+    let rules = ["alertmanager", "rules/cookbook/still-firing.rules"];
+    let [config] = connected(&rules).try_into().unwrap();
+    let mut receivers = config["receivers"].as_array().unwrap().iter();
+    let webhook = &receivers.find(|r| r["name"] == "fuse").unwrap()["webhook_configs"][0];
+    assert_eq!(webhook["send_resolved"], true);
+}
+
+#[test]
 fn backstage_reaches_the_path_through_its_proxy() {
     let url = ["--url", "https://fuse.example.com/hooks/"];
     let [config, template] = connected(&[&["backstage"], &url[..]].concat()).try_into().unwrap();

@@ -102,8 +102,9 @@ async fn assert_enough_for_the_rules(cluster: &ControlPlane, manifests: &str) {
 
     let token = cluster.token_of("argo-events", "fuse").await;
     let config = one(&objects, "ConfigMap", "fuse-config")["data"]["fuse.toml"].as_str().unwrap();
-    let switches = one(&objects, "ConfigMap", "fuse-switches")["data"].as_object().unwrap();
-    assert_eq!(switches["FUSE_CICD"], "off");
+    // In the environment, nobody could switch it.
+    assert!(container.get("envFrom").or(container.get("env")).is_none(), "{container:#}");
+    assert!(config.contains("[fuses]\ncicd = \"off\""), "{config}");
     let setup = Setup::seed().cluster(cluster.kubeconfig(&token)).toml(config).armed();
     let fuse = setup.start().await;
     let examples = [
@@ -219,6 +220,7 @@ fn path(path: &Path) -> &str {
 fn what_the_chart_does_not_know_it_refuses() {
     for (value, why) in [
         ("fuses.cicd=maybe", "fuses"),
+        ("config=[fuses]", "set the fuses with `fuses` instead"),
         ("bogus=1", "bogus"),
         // The admin port is no source's.
         ("sources.admin=1", "admin"),

@@ -8,6 +8,7 @@ mod admin_rights;
 mod answers;
 mod attempts;
 /// Who may send events.
+mod approval;
 mod auth;
 /// What is decided about bodies as senders really send them.
 mod blow;

@@ -1,9 +1,11 @@
 //! Outcomes that a test expects and that the rule can never have.
 
 use super::Checker;
+use super::test_blocks::TestableRules;
 use crate::decision::Outcome;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::span::Span;
+use crate::syntax::ast::RuleRef;
 use crate::typed::Rule;
 
 impl Checker<'_> {
@@ -40,8 +42,8 @@ impl Checker<'_> {
             ),
             Outcome::Waiting if !rule.may_wait() => self.never(
                 span,
-                format!("rule `{}` never waits: it has no `quiet`, `still` or `during … else wait`", rule.name),
-                "add `quiet D`, `still D unless …` or `during … else wait` to the rule, or expect another outcome",
+                format!("rule `{}` never waits: it has no `quiet`, `still`, `approval` or `during … else wait`", rule.name),
+                "add `quiet D`, `still D unless …`, `approval` or `during … else wait` to the rule, or expect another outcome",
             ),
             Outcome::Cancelled if !rule.may_be_cancelled() => self.never(
                 span,
@@ -53,8 +55,31 @@ impl Checker<'_> {
                 format!("rule `{}` is never superseded: it has no `quiet`", rule.name),
                 "add `quiet D` to the rule, or expect another outcome",
             ),
+            Outcome::Declined | Outcome::Expired if !rule.needs_approval() => self.never(
+                span,
+                format!("rule `{}` is never {outcome}: it has no `approval`", rule.name),
+                "add `approval` to the rule, or expect another outcome",
+            ),
             _ => {}
         }
+    }
+
+    /// The full name of the rule whose action a test approves or declines.
+    pub(super) fn answered(
+        &mut self,
+        name: &RuleRef,
+        sent: &[(&str, &str)],
+        rules: &TestableRules<'_>,
+    ) -> Option<String> {
+        let (_, rule) = self.rule_named(name, sent, rules)?;
+        if !rule.needs_approval() {
+            self.never(
+                name.span,
+                format!("rule `{}` never waits for approval: it has no `approval`", rule.name),
+                "add `approval` to the rule, or remove this step",
+            );
+        }
+        Some(rule.name.clone())
     }
 
     pub(super) fn never(&mut self, span: Span, message: String, help: &str) {

@@ -32,7 +32,7 @@ impl Checker<'_> {
         clauses: &[ast::FlowClause],
         scope: &mut Scope,
     ) -> Vec<FlowClause> {
-        for word in ["during", "once", "quiet", "still"] {
+        for word in ["during", "once", "quiet", "still", "approval"] {
             let mut same = clauses.iter().filter(|clause| clause.flow.word() == word);
             if let (Some(first), Some(second)) = (same.next(), same.next()) {
                 self.report(repeated_clause(word, second.span, first.span));
@@ -97,6 +97,7 @@ impl Checker<'_> {
             identity,
             hours,
             unless,
+            approvers: self.approvers(&clause.approvers),
             span: clause.span,
         }
     }
@@ -104,8 +105,8 @@ impl Checker<'_> {
     fn flow_key(&mut self, flow: Flow, key: &ast::Expr, scope: &mut Scope) -> (Expr, Known) {
         let word = flow.word();
         let help = match flow {
-            // It has no keys.
-            Flow::During { .. } => "",
+            // They have no keys.
+            Flow::During { .. } | Flow::Approval { .. } => "",
             Flow::After { .. } => {
                 "name what is counted together, as in `after 3 within 1m per body.app`"
             }
@@ -218,11 +219,38 @@ impl Checker<'_> {
             Flow::Still { length } => {
                 self.wait(clause, length, "the action waits, as in `still 5m`");
             }
+            Flow::Approval { within } => {
+                self.wait(clause, within, "somebody may answer, as in `approval within 4h`");
+            }
             Flow::After { .. } | Flow::Once { .. } | Flow::Limit { .. } => {}
         }
     }
 
-    /// Checks the duration of `quiet` or `still`.
+    /// The groups of approvers, each named once.
+    fn approvers(&mut self, groups: &[ast::Text]) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for group in groups {
+            let problem = |message: &str, label| {
+                Diagnostic::error(Code::E0506, group.span, message).label(label).help(
+                    "write groups as the admin port knows them, as in `approval by \"sre\"`; \
+                     without `by`, everyone may approve who has the right `approve`",
+                )
+            };
+            if group.text.trim().is_empty() || group.text.trim() != group.text {
+                self.report(problem(
+                    "a group of approvers needs a name",
+                    "not the name of a group",
+                ));
+            } else if names.contains(&group.text) {
+                self.report(problem("this group is named twice", "the second one"));
+            } else {
+                names.push(group.text.clone());
+            }
+        }
+        names
+    }
+
+    /// Checks the duration of `quiet`, `still` or `approval`.
     fn wait(&mut self, clause: &ast::FlowClause, length: SignedDuration, what: &str) {
         let word = clause.flow.word();
         if length.is_zero() {

@@ -51,7 +51,7 @@ impl Checker<'_> {
             }
             ("query", _) => Root::Query,
             ("event", _) => Root::Event,
-            (OUTCOME, _) if scope.has_outcome => Root::Outcome,
+            (OUTCOME, _) if scope.outcome.is_some() => Root::Outcome,
             _ => {
                 if let Some(constant) = self.constant_path(root, steps, span) {
                     return constant;

@@ -9,7 +9,7 @@ use super::flow::joined;
 use super::scope::Scope;
 use crate::decision::Outcome;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::reaction::{OPTIONAL_OUTCOME_FIELDS, OUTCOME_FIELDS, ReactionKind};
+use crate::reaction::{OPTIONAL_OUTCOME_FIELDS, OUTCOME_ACTION, OUTCOME_FIELDS, ReactionKind};
 use crate::span::Span;
 use crate::syntax::ast::{self, Text};
 use crate::typed::{Reaction, Rule, may_be_counted, may_be_suppressed};
@@ -34,14 +34,14 @@ impl Checker<'_> {
                 );
             }
             let mark = scope.mark();
-            scope.has_outcome = true;
+            scope.outcome = Some(outcome_type(&reaction.kinds));
             let (waits, flow): (Vec<_>, Vec<_>) =
                 reaction.flow.iter().cloned().partition(|clause| clause.flow.waits());
             waits.iter().for_each(|clause| self.report(waiting_reaction(clause)));
             let flow = joined(Vec::new(), self.flow(&flow, scope), false);
             let triggers: Vec<_> =
                 reaction.triggers.iter().filter_map(|one| self.trigger(one, scope)).collect();
-            scope.has_outcome = false;
+            scope.outcome = None;
             scope.restore(mark);
             for word in &reaction.kinds {
                 let Some(kind) = self.reaction_kind(word) else { continue };
@@ -83,6 +83,9 @@ impl Checker<'_> {
                 "limited" | "throttled" | "duplicate" => Some("suppressed"),
                 "off" | "blocked" => Some("gated"),
                 "invalid" => Some("rejected"),
+                "approval" | "pending" | "ask" => Some("waiting"),
+                "denied" | "refused" => Some("declined"),
+                "timeout" | "timed-out" => Some("expired"),
                 _ => None,
             };
             let problem = Diagnostic::error(
@@ -154,6 +157,14 @@ impl Checker<'_> {
                 ),
                 "add `once per … within …` or `limit N per D` to the rule, or remove the reaction",
             ),
+            ReactionKind::Waiting | ReactionKind::Declined | ReactionKind::Expired
+                if !rule.needs_approval() =>
+            {
+                (
+                    format!("rule `{name}` never waits for approval: it has no `approval`"),
+                    "add `approval` to the rule, or remove the reaction",
+                )
+            }
             _ => return,
         };
         let problem = Diagnostic::error(Code::E0510, span, message);
@@ -168,15 +179,24 @@ fn waiting_reaction(clause: &ast::FlowClause) -> Diagnostic {
         .help("remove the clause; `once` and `limit` make reactions less frequent")
 }
 
-/// The type of `outcome`.
-pub(super) fn outcome_type() -> Ty {
-    static TYPE: LazyLock<Ty> = LazyLock::new(|| {
-        let field =
-            |name: &str, optional| (Arc::from(name), RecordMember { ty: Ty::string(), optional });
-        let always = OUTCOME_FIELDS.iter().map(|name| field(name, false));
-        let optional = OPTIONAL_OUTCOME_FIELDS.iter().map(|name| field(name, true));
-        let fields: IndexMap<_, _> = always.chain(optional).collect();
-        Ty::record(Record { fields, rest: Rest::Nothing })
+/// The type of `outcome` in a reaction of these kinds. A reaction to something that is not about an action may lack the
+/// action.
+fn outcome_type(kinds: &[Text]) -> Ty {
+    let about_actions = [ReactionKind::Failure, ReactionKind::Waiting].map(ReactionKind::as_str);
+    let has_action = kinds.iter().all(|kind| about_actions.contains(&kind.text.as_str()));
+    static TYPES: LazyLock<[Ty; 2]> = LazyLock::new(|| {
+        [false, true].map(|has_action| {
+            let field = |name: &str, optional| {
+                (Arc::from(name), RecordMember { ty: Ty::string(), optional })
+            };
+            let always = OUTCOME_FIELDS.iter().map(|name| field(name, false));
+            let is_optional = |name: &str| !(has_action && name == OUTCOME_ACTION);
+            let optional = OPTIONAL_OUTCOME_FIELDS.iter();
+            let optional = optional.map(|name| field(name, is_optional(name)));
+            let fields: IndexMap<_, _> = always.chain(optional).collect();
+            Ty::record(Record { fields, rest: Rest::Nothing })
+        })
     });
-    TYPE.clone()
+    let [without, with] = &*TYPES;
+    if has_action { with.clone() } else { without.clone() }
 }

@@ -36,7 +36,7 @@ pub(super) struct Scope {
     parameters: Vec<PathParameter>,
     pub(super) kind: ScopeKind,
     /// Whether it is the scope of a reaction, which can read `outcome`.
-    pub(super) has_outcome: bool,
+    pub(super) outcome: Option<Ty>,
     /// Facts about values that go beyond their types.
     facts: FxHashMap<ValueKey, Known>,
     /// The previous facts before each change, to undo it.
@@ -108,7 +108,7 @@ impl Scope {
             body: Ty::any(),
             parameters: Vec::new(),
             kind,
-            has_outcome: false,
+            outcome: None,
             facts: FxHashMap::default(),
             before: Vec::new(),
             computed: 0,
@@ -234,7 +234,7 @@ impl Scope {
             Root::Body => Known::present(self.body.clone()),
             Root::Headers | Root::Query => Known::present(Ty::map(Ty::string())),
             Root::Event => Known::present(super::paths::event_type(&self.parameters)),
-            Root::Outcome => Known::present(super::reactions::outcome_type()),
+            Root::Outcome => Known::present(self.outcome.clone().unwrap_or_else(Ty::any)),
             Root::Element(level) => {
                 let bound = self.bound.get(level as usize);
                 bound.map_or_else(Known::any, |bound| bound.element.clone())

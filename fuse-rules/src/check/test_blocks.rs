@@ -83,6 +83,11 @@ impl Checker<'_> {
                     sent.push((&send.source.text, &send.event.text));
                     steps.extend(self.send(send).map(TestStep::Send));
                 }
+                ast::TestStep::Answer { rule, is_approved, span } => {
+                    let rule = self.answered(rule, &sent, rules);
+                    let (is_approved, span) = (*is_approved, *span);
+                    steps.extend(rule.map(|rule| TestStep::Answer { rule, is_approved, span }));
+                }
                 ast::TestStep::Expect(expect) => {
                     if sent.is_empty() && !test.incomplete {
                         self.report(
@@ -328,7 +333,7 @@ impl Checker<'_> {
 
     /// The rule that a test means: by its full name, or by its short name if exactly one sensor
     /// that listens to the sent event has such a rule, or exactly one that the file declares or uses.
-    fn rule_named<'r>(
+    pub(super) fn rule_named<'r>(
         &mut self,
         name: &RuleRef,
         sent: &[(&str, &str)],

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::wait::{Cancellation, EndedWait, Wait, WaitEnd, WaitName};
-use super::{FlowRequest, FlowState, Hours, Opening, Owner};
+use super::{Flow, FlowRequest, FlowState, Hours, Opening, Owner, approval};
 
 /// A rule whose conditions are true, for one element of one event, and the clauses that it has to pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct Occurrence {
 impl Occurrence {
     /// The keys of the states that decide about it, as in [`FlowStates`].
     pub fn keys(&self) -> impl Iterator<Item = String> {
-        let requests = self.requests.iter().filter(|request| request.hours.is_none());
+        let requests = self.requests.iter().filter(|request| request.has_state());
         requests.map(|request| request.state_key(&self.rule))
     }
 }
@@ -93,6 +93,8 @@ pub(super) enum Hold {
     Back(String),
     /// It cancels it.
     Cancelled(String),
+    /// It ends it, because nobody answered in time.
+    Expired(String),
     /// It lets it wait.
     Waits {
         /// Until when, as in [`Wait::until`].
@@ -113,6 +115,7 @@ impl Hold {
             }
             Self::Back(why) => Admission::Suppressed { by, why: reason(&why) },
             Self::Cancelled(why) => Admission::Cancelled { by, why: reason(&why) },
+            Self::Expired(why) => Admission::Expired { by, why: reason(&why) },
             Self::Waits { until, why, replaces } => {
                 let ended = replaces.map(|owner| EndedWait {
                     wait: WaitName { rule: occurrence.rule.clone(), owner: owner.id },
@@ -175,6 +178,13 @@ pub enum Admission {
         /// Why, for people.
         why: String,
     },
+    /// It waited for approval, and nobody answered in time.
+    Expired {
+        /// The clause that decided, as an index of [`Occurrence::requests`].
+        by: usize,
+        /// Why, for people.
+        why: String,
+    },
 }
 
 /// The states of clauses, by key.
@@ -197,7 +207,7 @@ impl FlowStates {
     /// waited. It has passed the others.
     pub fn resume(&mut self, wait: &Wait, time: FlowTime) -> Admission {
         self.release(wait);
-        self.pass(&wait.occurrence, Some(wait.clause), time)
+        self.pass(&wait.occurrence, Some(wait), time)
     }
 
     /// The occurrence no longer waits at its clause. [`FlowStates::resume`] does this, too.
@@ -228,13 +238,9 @@ impl FlowStates {
         Some(EndedWait { wait, end: WaitEnd::Cancelled, why })
     }
 
-    /// Passes an occurrence through its clauses. It waited already at the one with the index `waited`.
-    fn pass(
-        &mut self,
-        occurrence: &Occurrence,
-        waited: Option<usize>,
-        time: FlowTime,
-    ) -> Admission {
+    /// Passes an occurrence through its clauses. If it waited at one of them, `wait` is that.
+    fn pass(&mut self, occurrence: &Occurrence, wait: Option<&Wait>, time: FlowTime) -> Admission {
+        let waited = wait.map(|wait| wait.clause);
         let mut passed = Vec::with_capacity(occurrence.requests.len());
         let waited_at = waited.and_then(|clause| occurrence.requests.get(clause));
         let waited_for_hours = waited_at.is_some_and(|request| request.hours.is_some());
@@ -247,6 +253,17 @@ impl FlowStates {
                 // After it waited for hours, these may be over again, and others may not have begun.
                 let at = if waited_for_hours { time.wall } else { occurrence.received };
                 match during(hours, request, at) {
+                    Ok(()) => continue,
+                    Err(hold) => return hold.admission(by, occurrence, request),
+                }
+            }
+            if let Flow::Approval { within } = request.flow {
+                let answer = match wait.filter(|wait| wait.clause == by) {
+                    Some(wait) => approval::answered(wait.approval.as_ref()),
+                    None if has_waited(by) || occurrence.is_shadow => Ok(()),
+                    None => approval::ask(within, time),
+                };
+                match answer {
                     Ok(()) => continue,
                     Err(hold) => return hold.admission(by, occurrence, request),
                 }

@@ -23,6 +23,7 @@
 //!         flow: Flow::Once { within: SignedDuration::from_hours(4) },
 //!         limiter: None,
 //!         hours: None,
+//!         approvers: Vec::new(),
 //!         values: vec!["\"web\"".into()],
 //!         is_sensitive: false,
 //!     }],
@@ -58,6 +59,7 @@
 
 mod admit;
 mod after;
+pub(crate) mod approval;
 mod blow;
 mod hours;
 mod limit;
@@ -81,7 +83,7 @@ pub use owner::Owner;
 pub use quiet::Burst;
 pub use state::FlowState;
 pub use still::Delay;
-pub use wait::{Cancellation, EndedWait, Wait, WaitEnd, WaitName};
+pub use wait::{Approval, Cancellation, EndedWait, Wait, WaitEnd, WaitName};
 
 use std::fmt;
 
@@ -137,6 +139,12 @@ pub enum Flow {
         /// The length of the window.
         per: SignedDuration,
     },
+    /// `approval within D by "group"`: lets an occurrence wait until one of its [approvers](FlowRequest::approvers)
+    /// approves it.
+    Approval {
+        /// How long it waits.
+        within: SignedDuration,
+    },
 }
 
 impl Flow {
@@ -149,6 +157,7 @@ impl Flow {
             Self::Quiet { .. } => 3,
             Self::Still { .. } => 4,
             Self::Limit { .. } => 5,
+            Self::Approval { .. } => 6,
         }
     }
 
@@ -161,6 +170,7 @@ impl Flow {
             Self::Quiet { .. } => "quiet",
             Self::Still { .. } => "still",
             Self::Limit { .. } => "limit",
+            Self::Approval { .. } => "approval",
         }
     }
 
@@ -173,6 +183,7 @@ impl Flow {
             Self::Quiet { .. } => "quiet",
             Self::Still { .. } => "still",
             Self::Limit { .. } => "limit",
+            Self::Approval { .. } => "approval",
         }
     }
 
@@ -184,7 +195,18 @@ impl Flow {
 
     /// Whether it lets occurrences wait.
     pub const fn waits(self) -> bool {
-        matches!(self, Self::During { waits: true } | Self::Quiet { .. } | Self::Still { .. })
+        matches!(
+            self,
+            Self::During { waits: true }
+                | Self::Quiet { .. }
+                | Self::Still { .. }
+                | Self::Approval { .. }
+        )
+    }
+
+    /// Whether it is `approval`.
+    pub const fn is_approval(self) -> bool {
+        matches!(self, Self::Approval { .. })
     }
 
     /// Whether it is `once`.
@@ -212,6 +234,7 @@ impl Flow {
             Self::Limit { count, per } => {
                 format!("limit {count} per {}{per_keys}", duration_text(per))
             }
+            Self::Approval { within } => format!("approval within {}", duration_text(within)),
         }
     }
 
@@ -235,6 +258,7 @@ impl Flow {
             Self::Quiet { .. } => format!("quiet per {keys}"),
             Self::Still { .. } => format!("still per {keys}"),
             Self::Limit { .. } => format!("limit per {keys}"),
+            Self::Approval { .. } => "approval".to_owned(),
         }
     }
 }
@@ -252,6 +276,9 @@ pub struct FlowRequest {
     /// The hours of `during`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<Box<Hours>>,
+    /// The groups of which an approver is a member of one, for `approval`. Empty if anyone may approve.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<String>,
     /// The values of its keys as canonical JSON.
     pub values: Vec<String>,
     /// Whether a value must not be shown, because it contains a sensitive header.
@@ -260,6 +287,11 @@ pub struct FlowRequest {
 }
 
 impl FlowRequest {
+    /// Whether the clause has a state. The others decide by the time of day, or a person decides.
+    pub(crate) fn has_state(&self) -> bool {
+        self.hours.is_none() && !self.flow.is_approval()
+    }
+
     /// The key of its state among those of all rules.
     pub fn state_key(&self, rule: &str) -> String {
         let values = serde_json::json!(self.values);
@@ -282,6 +314,9 @@ impl fmt::Display for FlowRequest {
         let values: Vec<_> = self.values.iter().map(shown).collect();
         match &self.hours {
             Some(hours) => write!(f, "during {hours}"),
+            None if self.flow.is_approval() => {
+                f.write_str(&approval::text(self.flow, &self.approvers))
+            }
             None => f.write_str(&self.flow.text_with(self.limiter.as_deref(), &values)),
         }
     }

@@ -65,8 +65,10 @@ impl Flow {
     ) -> (FlowState, ClauseAnswer) {
         let owner = question.owner;
         match self {
-            // It has no state, and is not asked here.
-            Self::During { .. } => (FlowState::After(Matches::default()), Ok(())),
+            // They have no state, and are not asked here.
+            Self::During { .. } | Self::Approval { .. } => {
+                (FlowState::After(Matches::default()), Ok(()))
+            }
             Self::After { count, within } => {
                 let before = match state {
                     Some(FlowState::After(matches)) => Some(matches),

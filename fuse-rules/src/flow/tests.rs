@@ -1,5 +1,6 @@
 //! The laws of flow control, and the edges of its windows.
 
+mod approval;
 mod blow;
 mod counting;
 mod hours;
@@ -39,6 +40,7 @@ fn ask(
         clause: (*clause).into(),
         flow: *flow,
         hours: None,
+        approvers: Vec::new(),
         limiter: None,
         values: vec!["1".into()],
         is_sensitive: false,
@@ -82,6 +84,7 @@ fn reasons_show_the_time_of_day() {
         clause: "once".into(),
         flow: once(10),
         hours: None,
+        approvers: Vec::new(),
         limiter: None,
         values: vec!["1".into()],
         is_sensitive: true,
@@ -187,6 +190,7 @@ fn rules_share_the_places_of_a_limiter() {
             clause: format!("limit per of {rule}"),
             flow: limit(2, 60),
             hours: None,
+            approvers: Vec::new(),
             limiter: Some("api".into()),
             values: vec!["1".into()],
             is_sensitive: false,
@@ -242,6 +246,7 @@ fn an_occurrence_takes_its_places_when_it_resumes() {
         clause: clause.into(),
         flow,
         hours: None,
+        approvers: Vec::new(),
         limiter: None,
         values: Vec::new(),
         is_sensitive: false,
@@ -264,7 +269,7 @@ fn an_occurrence_takes_its_places_when_it_resumes() {
         let occurrence = occurrence(event);
         match states.admit(&occurrence, at(now).into()) {
             Admission::Waiting { by, until, ended, .. } => {
-                (Wait { occurrence, clause: by, since: at(now), until }, ended)
+                (Wait::new(occurrence, by, at(now).into(), until), ended)
             }
             other => panic!("{other:?}"),
         }

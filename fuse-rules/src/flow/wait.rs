@@ -1,9 +1,12 @@
 //! Occurrences that wait at a clause.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{FlowRequest, FlowTime, Occurrence, Owner};
+use crate::decision::Outcome;
 
 /// An occurrence that waits at one of its clauses. Once it is due, [`FlowStates::resume`](super::FlowStates::resume)
 /// asks again.
@@ -17,9 +20,62 @@ pub struct Wait {
     pub since: Timestamp,
     /// When it is due: in steady time or, if it waits for [hours](FlowRequest::hours), in the time of day.
     pub until: Timestamp,
+    /// The approval that it waited for, once it is given. It is then due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+}
+
+/// The answer of a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who answered: the name of a token or of a user.
+    pub by: String,
+    /// When, in the time of day.
+    pub at: Timestamp,
+    /// Why, if it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Approval {
+    /// The reason of an action that is performed after it.
+    pub fn granted(&self) -> String {
+        format!("every condition holds, and it was approved {self}")
+    }
+
+    /// The reason of an action that is not performed after it.
+    pub fn declined(&self) -> String {
+        format!("declined {self}")
+    }
+}
+
+/// Formats the answer after a verb: `by alice: looks good`.
+impl fmt::Display for Approval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "by {} at {}", self.by, self.at)?;
+        self.reason.iter().try_for_each(|reason| write!(f, ": {reason}"))
+    }
 }
 
 impl Wait {
+    /// An occurrence that begins to wait at one of its clauses now.
+    pub fn new(occurrence: Occurrence, clause: usize, time: FlowTime, until: Timestamp) -> Self {
+        Self { occurrence, clause, since: time.steady, until, approval: None }
+    }
+
+    /// The clause at which it waits for the answer of a person. `None` if it waits for something else, or the answer is
+    /// given.
+    pub fn open_approval(&self) -> Option<&FlowRequest> {
+        let request = self.occurrence.requests.get(self.clause)?;
+        (request.flow.is_approval() && self.approval.is_none()).then_some(request)
+    }
+
+    /// The groups of which one may answer. Empty if it does not wait for approval, or everyone may answer.
+    pub fn approvers(&self) -> &[String] {
+        let request = self.occurrence.requests.get(self.clause);
+        request.map_or(&[], |request| request.approvers.as_slice())
+    }
+
     /// Whether it waits for hours, so that its time is a time of day.
     pub fn is_for_hours(&self) -> bool {
         let request = self.occurrence.requests.get(self.clause);
@@ -72,6 +128,19 @@ pub enum WaitEnd {
     Cancelled,
     /// A newer occurrence of the key took its place in `quiet`.
     Superseded,
+    /// A person declined it at `approval`.
+    Declined,
+}
+
+impl WaitEnd {
+    /// What becomes of its decisions.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Cancelled => Outcome::Cancelled,
+            Self::Superseded => Outcome::Superseded,
+            Self::Declined => Outcome::Declined,
+        }
+    }
 }
 
 /// An event that meets the `unless` condition of a `still` clause.

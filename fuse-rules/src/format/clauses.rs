@@ -27,7 +27,7 @@ impl<'a> Layout<'a> {
             if rule == Rule::comma {
                 docs.push(text(","));
             } else if after_comma && !is_during
-                || matches!(rule, Rule::kw_within | Rule::kw_except | Rule::kw_else)
+                || matches!(rule, Rule::kw_within | Rule::kw_except | Rule::kw_else | Rule::kw_by)
                 || rule == Rule::kw_max && !bracketed
             {
                 let mut more = vec![Doc::Line];

@@ -225,7 +225,9 @@ impl<'a> Units<'a> {
 fn are_separated(before: Rule, rule: Rule) -> bool {
     match rule {
         Rule::rule_decl | Rule::reaction_clause => true,
-        Rule::with_step | Rule::at_step | Rule::send_step => before == Rule::expect_step,
+        Rule::with_step | Rule::at_step | Rule::send_step | Rule::answer_step => {
+            before == Rule::expect_step
+        }
         _ => false,
     }
 }

@@ -37,11 +37,12 @@ fn rank(pair: &Pair<'_, Rule>) -> u8 {
         Rule::quiet_clause => 7,
         Rule::still_clause => 8,
         Rule::limit_clause => 9,
-        Rule::shadow_clause => 10,
+        Rule::approval_clause => 10,
+        Rule::shadow_clause => 11,
         // Events and `...` come after the fields of a source or type.
-        Rule::trigger_clause | Rule::rule_decl | Rule::event_decl | Rule::type_rest => 11,
+        Rule::trigger_clause | Rule::rule_decl | Rule::event_decl | Rule::type_rest => 12,
         // What follows if the rule does not act comes after what it does.
-        Rule::reaction_clause => 12,
+        Rule::reaction_clause => 13,
         // After the conditions of an event.
         _ => 4,
     }

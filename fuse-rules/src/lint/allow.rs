@@ -185,6 +185,7 @@ fn targets(text: &str) -> Vec<Range<usize>> {
                 | Rule::still_clause
                 | Rule::unless_part
                 | Rule::limit_clause
+                | Rule::approval_clause
                 | Rule::shadow_clause
                 | Rule::trigger_clause
                 | Rule::reaction_clause

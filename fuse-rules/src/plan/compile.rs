@@ -149,6 +149,7 @@ impl<'r> Compiler<'r> {
             identity: clause.identity.clone(),
             hours: clause.hours.clone(),
             unless: clause.unless.clone(),
+            approvers: clause.approvers.clone(),
             span: clause.span,
         };
         clauses.iter().map(clause).collect()

@@ -195,6 +195,7 @@ fn flow_request<'e, P: Reference>(
         flow: clause.flow,
         limiter: clause.limiter.clone(),
         hours: clause.hours.as_deref().cloned().map(Box::new),
+        approvers: clause.approvers.clone(),
         values,
         is_sensitive,
     })

@@ -6,7 +6,7 @@ use pest::iterators::Pair;
 use super::Rule;
 use super::ast::{Each, EventRef, Expr, FlowClause, HoursText, Let, Limiter, Shared, Text, Unless};
 use super::lower::Lower;
-use crate::flow::Flow;
+use crate::flow::{Flow, approval};
 use crate::span::Span;
 
 impl Lower<'_> {
@@ -30,7 +30,8 @@ impl Lower<'_> {
             | Rule::once_clause
             | Rule::quiet_clause
             | Rule::still_clause
-            | Rule::limit_clause => shared.flow.extend(self.flow_clause(pair, span)),
+            | Rule::limit_clause
+            | Rule::approval_clause => shared.flow.extend(self.flow_clause(pair, span)),
             Rule::shadow_clause => shared.shadow.push(span),
             _ => {}
         }
@@ -135,6 +136,7 @@ impl Lower<'_> {
             keys: Vec::new(),
             hours: Some(Box::new(hours)),
             unless: None,
+            approvers: Vec::new(),
             count_span: None,
             duration_span: span,
             max_span: None,
@@ -158,6 +160,7 @@ impl Lower<'_> {
         let mut is_max = false;
         let mut limiter = None;
         let mut unless = None;
+        let mut approvers = Vec::new();
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::limiter_name => limiter = Some(self.text_of(&part)),
@@ -171,6 +174,11 @@ impl Lower<'_> {
                 Rule::duration | Rule::alien_duration if is_max => max = self.duration_of(&part),
                 Rule::duration | Rule::alien_duration => duration = self.duration_of(&part),
                 Rule::unless_part => unless = self.unless(part),
+                Rule::plain_string => {
+                    let span = self.span(&part);
+                    let text = self.plain_string(part).map(|text| Text { text, span });
+                    approvers.extend(text);
+                }
                 _ => {}
             }
         }
@@ -178,6 +186,9 @@ impl Lower<'_> {
             // The checker finds the parameters.
             duration = Some((SignedDuration::ZERO, span));
             count = Some((1, span));
+        }
+        if clause == Rule::approval_clause {
+            duration = duration.or(Some((approval::DEFAULT_WITHIN, span)));
         }
         let (duration, duration_span) = duration?;
         let (flow, count_span) = match (clause, count) {
@@ -191,6 +202,7 @@ impl Lower<'_> {
                 (Flow::Quiet { length: duration, max: max.map(|(max, _)| max) }, None)
             }
             (Rule::still_clause, _) => (Flow::Still { length: duration }, None),
+            (Rule::approval_clause, _) => (Flow::Approval { within: duration }, None),
             _ => (Flow::Once { within: duration }, None),
         };
         let unless = unless.map(Box::new);
@@ -202,6 +214,7 @@ impl Lower<'_> {
             keys,
             hours,
             unless,
+            approvers,
             count_span,
             duration_span,
             max_span,

@@ -281,7 +281,7 @@ fn misplaced(word: &str, probe: Rule) -> Option<&'static str> {
         }
         (
             "requires" | "each" | "let" | "when" | "during" | "after" | "once" | "quiet" | "still"
-            | "limit" | "shadow",
+            | "limit" | "approval" | "shadow",
             Rule::probe_declaration,
         ) => "a clause must be inside a sensor or rule",
         ("trigger", _) => "this clause must be inside a rule: `rule NAME { … }`",
@@ -324,6 +324,7 @@ fn foreign(word: &str) -> Option<(&'static str, Option<&'static str>)> {
         "sustained" | "hold" | "pending" | "delay" => {
             ("`still 5m per alert.fingerprint unless … when …`", None)
         }
+        "approve" | "manual" | "confirm" | "review" => ("`approval within 4h by \"GROUP\"`", None),
         "dry-run" | "dryrun" | "canary" => ("`shadow`", None),
         "throttle" | "rate" | "ratelimit" | "rate-limit" => {
             ("`limit 3 per 1h per body.app` or `once per … within …`", None)

@@ -66,6 +66,17 @@ impl Lower<'_> {
             }
             Rule::at_step => TestStep::At(self.string_in(pair).ok_or(Dropped)?),
             Rule::send_step => TestStep::Send(self.send(pair)?),
+            Rule::answer_step => {
+                let (mut rule, mut is_approved) = (None, true);
+                for part in pair.into_inner() {
+                    match part.as_rule() {
+                        Rule::kw_decline => is_approved = false,
+                        Rule::rule_ref => rule = Some(self.rule_ref(&part)),
+                        _ => {}
+                    }
+                }
+                TestStep::Answer { rule: rule.ok_or(Dropped)?, is_approved, span }
+            }
             Rule::expect_step => {
                 let what = pair.into_inner().find(|part| part.as_rule() != Rule::kw_expect);
                 TestStep::Expect(Expect { what: self.expected(what.ok_or(Dropped)?)?, span })

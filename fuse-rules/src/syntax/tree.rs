@@ -160,6 +160,10 @@ impl Tree {
                     }
                 }
             }
+            TestStep::Answer { rule, is_approved, .. } => {
+                let word = if *is_approved { "approve" } else { "decline" };
+                self.line(depth, &format!("{word} {}", rule.text));
+            }
             TestStep::Expect(expect) => match &expect.what {
                 Expected::NothingElse => self.line(depth, "expect nothing else"),
                 Expected::Blown(fuse) => {

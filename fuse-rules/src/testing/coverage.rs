@@ -358,6 +358,8 @@ fn possible_outcomes<'r>(
         (Outcome::Waiting, rule.may_wait()),
         (Outcome::Cancelled, rule.may_be_cancelled()),
         (Outcome::Superseded, rule.may_be_superseded()),
+        (Outcome::Declined, rule.needs_approval()),
+        (Outcome::Expired, rule.needs_approval()),
         (Outcome::Rejected, rejects),
     ]
     .into_iter()

@@ -29,6 +29,8 @@ pub(super) struct SentEvent<'t> {
     pub(super) blows: Vec<BlownFuse>,
     /// The fuses that are blown after it.
     pub(super) blown: Vec<String>,
+    /// The steps after it, by index, that answer what nobody asked.
+    pub(super) unanswered: Vec<usize>,
 }
 
 impl<'t> SentEvent<'t> {
@@ -48,6 +50,7 @@ impl<'t> SentEvent<'t> {
             ended: Vec::new(),
             blows: Vec::new(),
             blown: Vec::new(),
+            unanswered: Vec::new(),
         }
     }
 
@@ -122,7 +125,7 @@ impl<'r> Tests<'r> {
                     let evaluation = Evaluation::new(Vec::new());
                     events.push(SentEvent::new(events.len(), event, fuses.clone(), evaluation));
                 }
-                TestStep::Expect(_) => {}
+                TestStep::Answer { .. } | TestStep::Expect(_) => {}
             }
         }
         Ok(events)

@@ -8,7 +8,8 @@ use super::{Group, Tests, failed};
 use crate::decision::{Action, Decision, Outcome};
 use crate::diagnostic::Diagnostic;
 use crate::literals::quoted;
-use crate::typed::{Expect, Expected, ExpectedRule, Test};
+use crate::span::Span;
+use crate::typed::{Expect, Expected, ExpectedRule, Test, TestStep};
 
 /// The most decisions or reasons that a diagnostic lists.
 const MAX_LISTED: usize = 5;
@@ -28,14 +29,16 @@ impl Tests<'_> {
             let problems = group.expected.iter().filter_map(|expect| self.failure(expect, group));
             problems.collect::<Vec<_>>()
         });
-        failures.collect()
+        unasked(test, events).map(nothing_to_answer).chain(failures).collect()
     }
 
     /// Whether all expectations of a test are met.
     pub(super) fn passes(&self, test: &Test, events: &[SentEvent<'_>]) -> bool {
-        self.groups(test, events)
-            .iter()
-            .all(|group| group.expected.iter().all(|expect| is_met(expect, group)))
+        unasked(test, events).next().is_none()
+            && self
+                .groups(test, events)
+                .iter()
+                .all(|group| group.expected.iter().all(|expect| is_met(expect, group)))
     }
 
     /// The diagnostic for an expectation that is not met.
@@ -383,4 +386,19 @@ fn did_not(outcome: Outcome) -> String {
         Outcome::Waiting => "did not wait".into(),
         other => format!("was not {other}"),
     }
+}
+
+/// The steps of a test that answer although nothing waits for approval.
+fn unasked<'t>(test: &'t Test, events: &[SentEvent<'_>]) -> impl Iterator<Item = (&'t str, Span)> {
+    let steps = events.iter().flat_map(|sent| sent.unanswered.clone());
+    steps.filter_map(|step| match test.steps.get(step)? {
+        TestStep::Answer { rule, span, .. } => Some((rule.as_str(), *span)),
+        _ => None,
+    })
+}
+
+fn nothing_to_answer((rule, span): (&str, Span)) -> Diagnostic {
+    failed(span, format!("nothing of rule `{rule}` waits for approval here"))
+        .label("there is nothing to answer")
+        .help("send an event for which the rule waits, or remove this step")
 }

@@ -390,6 +390,8 @@ fn never(outcome: Outcome) -> &'static str {
         Outcome::Waiting => "never waits",
         Outcome::Cancelled => "is never cancelled",
         Outcome::Superseded => "is never superseded",
+        Outcome::Declined => "is never declined",
+        Outcome::Expired => "never expires",
         Outcome::Shadow => "is never in shadow",
         Outcome::Rejected => "is never rejected",
     }

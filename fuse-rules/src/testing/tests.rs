@@ -5,6 +5,7 @@ use crate::ruleset::Ruleset;
 use crate::schema::{Field, FieldType, Registry, Schema, SourceSchema};
 use crate::testing::Tests;
 
+mod approval;
 mod blow;
 mod conditions;
 mod events;

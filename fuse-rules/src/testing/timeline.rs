@@ -8,10 +8,13 @@ use super::blow::TestFuses;
 use super::execute::{SentEvent, name_of};
 use crate::decision::{Decision, Evaluation, Outcome};
 use crate::event::DEFAULT_RECEIVED;
-use crate::flow::{Admission, BlowingFuse, EndedWait, FlowStates, Owner, Wait, WaitEnd};
+use crate::flow::{Admission, Approval, BlowingFuse, EndedWait, FlowStates, Owner, Wait};
 use crate::fuses::{Fuses, PendingActions};
 use crate::semantics;
 use crate::typed::{Rule, Sensor, Test, TestStep};
+
+/// Who answers in a test.
+const PERSON: &str = "a person";
 
 /// What became of a decision after the event.
 pub(super) struct Ended {
@@ -90,6 +93,9 @@ impl Tests<'_> {
                     timeline.send(step, next, events, evaluation);
                     next += 1;
                 }
+                TestStep::Answer { rule, is_approved, .. } => {
+                    timeline.answer(step, rule, *is_approved, events);
+                }
                 TestStep::Expect(_) => {}
             }
         }
@@ -149,13 +155,37 @@ impl Timeline<'_, '_> {
     fn end(&mut self, step: usize, ended: &EndedWait, events: &mut [SentEvent<'_>]) {
         let is_it = |waiting: &mut Waiting| waiting.wait.name() == ended.wait;
         for waiting in self.waiting.extract_if(.., is_it) {
-            let outcome = match ended.end {
-                WaitEnd::Cancelled => Outcome::Cancelled,
-                WaitEnd::Superseded => Outcome::Superseded,
-            };
+            let outcome = ended.end.outcome();
             let reason = ended.why.clone();
             let decision = Decision { outcome, reason, action: None, ..waiting.decision };
             add(events, waiting.event, Ended { step, decision, is_failure: false });
+        }
+    }
+
+    /// A person answers everything of a rule that waits for approval.
+    fn answer(&mut self, step: usize, rule: &str, is_approved: bool, events: &mut [SentEvent<'_>]) {
+        let now = self.now;
+        let is_asked = |one: &Waiting| {
+            one.decision.rule == rule && one.wait.open_approval().is_some() && one.wait.until > now
+        };
+        if !self.waiting.iter().any(is_asked)
+            && let Some(last) = events.last_mut()
+        {
+            last.unanswered.push(step);
+        }
+        let approval = Approval { by: PERSON.to_owned(), at: now, reason: None };
+        if is_approved {
+            for waiting in self.waiting.iter_mut().filter(|one| is_asked(one)) {
+                waiting.wait.until = now;
+                waiting.wait.approval = Some(approval.clone());
+            }
+            return self.fire(step, events);
+        }
+        let declined: Vec<Waiting> = self.waiting.extract_if(.., |one| is_asked(one)).collect();
+        for Waiting { event, decision, .. } in declined {
+            let (outcome, reason) = (Outcome::Declined, approval.declined());
+            let decision = Decision { outcome, reason, action: None, ..decision };
+            self.settle(step, (event, now), decision, events);
         }
     }
 
@@ -176,7 +206,12 @@ impl Timeline<'_, '_> {
                 };
                 let waiting = self.waiting.remove(first);
                 self.close_by(if is_held { self.now } else { waiting.wait.until }, &[]);
-                match self.gate(&waiting) {
+                // Without an answer, it expires whatever its fuses are.
+                let gate = match waiting.wait.open_approval() {
+                    Some(_) => None,
+                    None => self.gate(&waiting),
+                };
+                match gate {
                     Some((PendingActions::Hold, _)) => {
                         held.push(Waiting { is_held: true, ..waiting });
                     }
@@ -253,18 +288,20 @@ impl Timeline<'_, '_> {
                 decision.reason = why;
                 let occurrence = wait.occurrence;
                 decision.flow = occurrence.requests.get(by).cloned().into_iter().collect();
-                let wait = Wait { occurrence, clause: by, since: time, until };
+                let wait = Wait::new(occurrence, by, time.into(), until);
                 self.waiting.push(Waiting {
                     wait,
                     event,
                     is_held: false,
                     decision: decision.clone(),
                 });
-                return add(events, event, Ended { step, decision, is_failure: false });
+                // A rule may react to its wait for approval.
+                return self.settle(step, (event, time), decision, events);
             }
             Admission::Counted { by, why } => (Outcome::Counted, by, why),
             Admission::Suppressed { by, why } => (Outcome::Suppressed, by, why),
             Admission::Cancelled { by, why } => (Outcome::Cancelled, by, why),
+            Admission::Expired { by, why } => (Outcome::Expired, by, why),
         };
         decision.flow = wait.occurrence.requests.get(by).cloned().into_iter().collect();
         let decision = Decision { outcome, reason, action: None, ..decision };

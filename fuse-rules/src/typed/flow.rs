@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Each, EventName, Expr, Let, Path, Reference, Rule, Rules, Sensor};
-use crate::flow::{Flow, Hours};
+use crate::flow::{Flow, Hours, approval};
 use crate::span::Span;
 
 /// A clause of flow control.
@@ -21,6 +21,8 @@ pub(crate) struct FlowClause<P: Reference = Path> {
     pub(crate) hours: Option<Arc<Hours>>,
     /// The events that end the wait of `still`.
     pub(crate) unless: Option<Arc<Unless>>,
+    /// The groups after `by` in `approval`.
+    pub(crate) approvers: Vec<String>,
     pub(crate) span: Span,
 }
 
@@ -59,6 +61,7 @@ impl<P: Reference> FlowClause<P> {
     pub(crate) fn text(&self, keys: &[String]) -> String {
         match &self.hours {
             Some(hours) => during_text(hours, self.flow.waits()),
+            None if self.flow.is_approval() => approval::text(self.flow, &self.approvers),
             None => self.flow.text_with(self.limiter.as_deref(), keys),
         }
     }
@@ -78,7 +81,11 @@ pub(crate) fn may_be_counted<P: Reference>(clauses: &[FlowClause<P>]) -> bool {
 /// is suppressed, which nobody can plan for.
 pub(crate) fn may_be_suppressed<P: Reference>(clauses: &[FlowClause<P>]) -> bool {
     let suppresses = |flow: Flow| {
-        !flow.counts_matches() && !matches!(flow, Flow::Quiet { .. } | Flow::During { waits: true })
+        !flow.counts_matches()
+            && !matches!(
+                flow,
+                Flow::Quiet { .. } | Flow::During { waits: true } | Flow::Approval { .. }
+            )
     };
     clauses.iter().any(|clause| suppresses(clause.flow))
 }
@@ -132,6 +139,17 @@ impl Rule {
     /// Whether a clause may let a match wait.
     pub(crate) fn may_wait(&self) -> bool {
         self.flow.iter().any(|clause| clause.flow.waits())
+    }
+
+    /// Whether a person decides about its actions.
+    pub(crate) fn needs_approval(&self) -> bool {
+        self.approvers().is_some()
+    }
+
+    /// The groups of which one may approve its actions, if a person decides about them. Nobody is asked in shadow.
+    pub(crate) fn approvers(&self) -> Option<&[String]> {
+        let clause = self.flow.iter().find(|clause| clause.flow.is_approval());
+        clause.filter(|_| !self.is_shadow).map(|clause| clause.approvers.as_slice())
     }
 
     /// Whether an event may cancel what waits.

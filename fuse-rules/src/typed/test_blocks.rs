@@ -17,9 +17,18 @@ pub(crate) struct Test {
 
 #[derive(Debug)]
 pub(crate) enum TestStep {
-    With { fuse: String, on: bool },
+    With {
+        fuse: String,
+        on: bool,
+    },
     At(jiff::Timestamp),
     Send(Send),
+    /// A person answers what waits for approval. The rule has its full name.
+    Answer {
+        rule: String,
+        is_approved: bool,
+        span: Span,
+    },
     Expect(Expect),
 }
 

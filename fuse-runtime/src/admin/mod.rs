@@ -15,6 +15,7 @@ mod replay;
 mod routes;
 mod rule_files;
 mod rules;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -43,7 +44,8 @@ use crate::supervise::{Down, Supervisor};
 use crate::switchboard::Switchboard;
 use crate::triggers::{Guarded, Readiness, Triggers};
 
-pub use access::{AdminAccess, AdminRight, AdminRights, AdminTls, ReviewedRights};
+pub(crate) use access::Approvers;
+pub use access::{AdminAccess, AdminRight, AdminRights, AdminTls, NoApprover, ReviewedRights};
 pub(crate) use access::{Guard, LOCAL_TOKEN, USER_PREFIX};
 
 /// How long a backend may take to report whether it is ready, and how long an answer waits for its turn.

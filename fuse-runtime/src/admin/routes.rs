@@ -9,7 +9,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 
 use super::{Admin, access, alive, dead_letters, decisions, events, failed, fuses, held, metrics};
-use super::{payload, ready, reload, replay, rule_files, rules};
+use super::{payload, ready, reload, replay, rule_files, rules, waiting};
 
 /// A path with its method and handler.
 pub(super) struct AdminRoute {
@@ -39,6 +39,10 @@ pub(super) fn routes() -> Vec<AdminRoute> {
         change("/replay", post(replay::replay)),
         change("/dead-letters/{id}/discard", post(dead_letters::discard)),
         change("/held/{id}/discard", post(held::discard)),
+        read("/waiting", get(waiting::list)),
+        change("/waiting/{id}/approve", post(waiting::approve)),
+        change("/waiting/{id}/decline", post(waiting::decline)),
+        change("/waiting/{id}/discard", post(waiting::discard)),
     ]
 }
 

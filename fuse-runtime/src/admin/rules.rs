@@ -23,7 +23,7 @@ const RELOADED: &str =
     "`after` is not the `next` of a page of the rules in use; if they were reloaded, begin again";
 
 /// The outcomes that are counted.
-const COUNTED: [Outcome; 9] = [
+const COUNTED: [Outcome; 11] = [
     Outcome::Fired,
     Outcome::Gated,
     Outcome::Counted,
@@ -31,6 +31,8 @@ const COUNTED: [Outcome; 9] = [
     Outcome::Waiting,
     Outcome::Cancelled,
     Outcome::Superseded,
+    Outcome::Declined,
+    Outcome::Expired,
     Outcome::Shadow,
     Outcome::Rejected,
 ];

@@ -43,8 +43,10 @@ pub struct AdminConfig {
 pub struct AdminToken {
     /// Where it is kept.
     pub place: SecretRef,
-    /// What it permits: `rights = ["read", "change"]`, unless other rights are set; also `"payloads"`.
+    /// What it permits: `rights = ["read", "change"]`, unless other rights are set; also `"payloads"` and `"approve"`.
     pub rights: AdminRights,
+    /// The groups that its holder is a member of: `groups = ["sre"]`, as in `approval by "sre"`. The default is none.
+    pub groups: Vec<String>,
 }
 
 /// `[admin.token_review]`: the API server of the cluster reviews tokens that are not in the list.
@@ -76,8 +78,8 @@ impl AdminConfig {
         let access = self.tls.clone().into_iter().fold(access, AdminAccess::tls);
         let token = self.token.iter().map(|token| (DEFAULT_NAME, token));
         let named = self.tokens.iter().map(|(name, token)| (name.as_str(), token));
-        token.chain(named).fold(access, |access, (name, AdminToken { place, rights })| {
-            access.token_with(name, place.clone(), rights.clone())
+        token.chain(named).fold(access, |access, (name, AdminToken { place, rights, groups })| {
+            access.token_with(name, place.clone(), rights.clone()).groups(name, groups.clone())
         })
     }
 }
@@ -92,13 +94,18 @@ struct SecretTable {
     key: Option<String>,
     /// Only of a token.
     rights: Option<AdminRights>,
+    /// Only of a token.
+    groups: Option<Vec<String>>,
 }
 
 impl SecretTable {
     fn reference<E: serde::de::Error>(self, what: &str) -> Result<SecretRef, E> {
-        let Self { file, env, secret, key, rights } = self;
+        let Self { file, env, secret, key, rights, groups } = self;
         if rights.is_some() {
             return Err(E::custom(format!("{what} has no `rights`")));
+        }
+        if groups.is_some() {
+            return Err(E::custom(format!("{what} has no `groups`")));
         }
         match (file, env, secret, key) {
             (Some(path), None, None, None) => Ok(SecretRef::File { path }),
@@ -110,7 +117,8 @@ impl SecretTable {
 
     fn token<E: serde::de::Error>(mut self) -> Result<AdminToken, E> {
         let rights = self.rights.take().unwrap_or_default();
-        Ok(AdminToken { place: self.reference("a token")?, rights })
+        let groups = self.groups.take().unwrap_or_default();
+        Ok(AdminToken { place: self.reference("a token")?, rights, groups })
     }
 }
 

@@ -155,8 +155,9 @@ pub(super) fn verdict(
     for decision in &mut evaluation.decisions {
         if replay.is_some_and(|replay| replay.ignore_once) {
             decision.flow.retain(|FlowRequest { flow, .. }| {
-                let is_during = matches!(flow, Flow::During { .. });
-                is_during || !(flow.is_once() || flow.counts_matches() || flow.waits())
+                // Nobody may do without the hours and the approval of a rule.
+                let is_kept = matches!(flow, Flow::During { .. } | Flow::Approval { .. });
+                is_kept || !(flow.is_once() || flow.counts_matches() || flow.waits())
             });
         }
         reject_unrenderable(decision, triggers, &key);

@@ -10,6 +10,7 @@
 //! intent on record. An action that cannot be performed now is *parked*: it leaves the bus, and is
 //! retried later.
 
+mod answer;
 mod attempts;
 mod decide;
 mod doubt;
@@ -50,6 +51,7 @@ use crate::switchboard::Switchboard;
 use crate::tasks::TaskSet;
 use crate::triggers::{Guarded, Readiness, Triggers};
 
+pub(crate) use answer::AnswerError;
 pub use decide::reject_unrenderable;
 use fire::Caller;
 pub(crate) use followers::{Followers, watches};

@@ -19,7 +19,7 @@ use crate::http::shorten;
 use crate::ledger::transition;
 use crate::ledger::{
     ActionState, DeadLetterKind, DecisionRecord, EventRecord, Ledger, LedgerError, Observed,
-    ObservedResult, Permit, Reacted, Verdict,
+    ObservedResult, Permit, Reacted, Verdict, WaitRecord,
 };
 use crate::metrics::Metrics;
 use crate::switchboard::Switchboard;
@@ -61,6 +61,16 @@ impl Reactions {
             let reacts = generation.plan.reacts((&key.source, &key.name), rule, kind);
             if reacts && seen.insert((kind, rule, element)) {
                 causes.extend(ReactionCause::of_outcome(rule, element, *outcome, reason));
+            }
+        }
+        for wait in &record.waits {
+            let occurrence = &wait.wait.occurrence;
+            let (rule, kind) = (&occurrence.rule, ReactionKind::Waiting);
+            if let Some((_, id)) = wait.wait.open_approval().zip(wait.id())
+                && generation.plan.reacts((&key.source, &key.name), rule, kind)
+            {
+                let reason = reason_of(wait, &record.decisions);
+                causes.push(ReactionCause::of_wait(rule, &occurrence.element, reason, id));
             }
         }
         let known: HashSet<_> =
@@ -209,6 +219,11 @@ pub(super) fn is_invalid<T>(reacted: &Result<T, LedgerError>, rule: &str) -> boo
     let Err(LedgerError::Invalid(why)) = reacted else { return false };
     tracing::error!(rule, why, "a reaction cannot be recorded; please report it");
     true
+}
+
+/// Why an occurrence waits.
+fn reason_of<'d>(wait: &WaitRecord, decisions: &'d [DecisionRecord]) -> &'d str {
+    decisions.iter().find(|one| wait.governs(one)).map_or("", |one| one.reason.as_str())
 }
 
 /// The decision that a reaction is not made.

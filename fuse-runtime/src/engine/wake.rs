@@ -60,7 +60,7 @@ impl Engine {
         }
     }
 
-    fn time(&self) -> FlowTime {
+    pub(super) fn time(&self) -> FlowTime {
         FlowTime { steady: self.clock.steady(), wall: self.clock.now() }
     }
 

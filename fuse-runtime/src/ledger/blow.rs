@@ -63,6 +63,10 @@ pub(super) fn resume(
     histories: &mut FuseHistories,
 ) -> Resumption {
     let Blowing { fuses, time } = blowing;
+    // Without an answer, it expires whatever its fuses are.
+    if wait.open_approval().is_some() {
+        return Resumption::Decided(states.resume(wait, time));
+    }
     let fuses = || fuses.iter().filter(|fuse| requires.contains(&fuse.name));
     let is_off = |fuse: &&BlowingFuse| is_off(histories, &fuse.name, time.steady);
     let off: Vec<&BlowingFuse> = fuses().filter(is_off).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use fuse_rules::flow::{BlowingFuse, FlowState, FlowStates, FlowTime};
+use fuse_rules::flow::{Approval, BlowingFuse, FlowState, FlowStates, FlowTime};
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
@@ -15,8 +15,8 @@ use super::transition::{self, DeadEntry, Lists, Transition};
 use super::{
     ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
     Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories,
-    FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, Woken, decide, flow,
-    operate, pages, prune, react, switch_table, wake,
+    FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, WaitAnswer,
+    WaitingDecision, Woken, answer, decide, flow, operate, pages, prune, react, switch_table, wake,
 };
 use crate::event::EventKey;
 use crate::store::{
@@ -201,6 +201,38 @@ impl Ledger for EmbeddedLedger {
     async fn finish_waking(&self, event: &EventKey) -> Result<(), LedgerError> {
         let event = event.clone();
         Ok(self.store.write(move |transaction| wake::finish(transaction, &event)).await?)
+    }
+
+    async fn waiting(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<WaitingDecision>, LedgerError> {
+        let after = after.map(str::to_owned);
+        let read =
+            move |transaction: &ReadTransaction| answer::list(transaction, after.as_deref(), limit);
+        let (found, damaged) = self.store.read(read).await?;
+        self.report_damage(damaged);
+        Ok(found)
+    }
+
+    async fn find_waiting(&self, id: &str) -> Result<Option<WaitingDecision>, LedgerError> {
+        let id = id.to_owned();
+        Ok(self.store.read(move |transaction| answer::find(transaction, &id)).await?)
+    }
+
+    async fn answer(
+        &self,
+        id: &str,
+        answer: WaitAnswer,
+        by: &Approval,
+        time: FlowTime,
+    ) -> Result<bool, LedgerError> {
+        let (id, by) = (id.to_owned(), by.clone());
+        let work = move |transaction: &WriteTransaction| {
+            answer::answer(transaction, &id, (answer, &by), time)
+        };
+        self.store.write(work).await?
     }
 
     async fn reopen(&self, permit: &Permit) -> Result<Permit, LedgerError> {

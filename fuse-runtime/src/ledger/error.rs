@@ -1,5 +1,6 @@
 //! The errors of a ledger.
 
+use fuse_rules::flow::Approval;
 use jiff::Timestamp;
 
 use crate::event::EventKey;
@@ -31,6 +32,20 @@ pub enum LedgerError {
     /// Another operation on the event was recorded meanwhile. Read the event again.
     #[error("somebody else replayed or discarded something of event `{}` meanwhile; look at it again", .0.id)]
     Outdated(EventKey),
+    /// No decision with this action waits: there is none, or its wait is over.
+    #[error("no action `{0}` waits; its wait may be over: see `fuse waiting`")]
+    NotWaiting(String),
+    /// The decision with this action waits, but not for approval.
+    #[error("action `{0}` does not wait for approval")]
+    NotAsked(String),
+    /// The action was approved before.
+    #[error("action `{id}` was approved {approval}")]
+    Approved {
+        /// The id of the action.
+        id: String,
+        /// By whom, and when.
+        approval: Approval,
+    },
     /// There is no such dead letter: it was never one, or it was replayed or discarded.
     #[error("there is no dead letter `{0}`")]
     UnknownDeadLetter(String),

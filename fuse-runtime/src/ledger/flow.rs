@@ -58,6 +58,7 @@ pub(super) fn apply(
             Ok(Admission::Counted { why, .. }) => (Outcome::Counted, why),
             Ok(Admission::Suppressed { why, .. }) => (Outcome::Suppressed, why),
             Ok(Admission::Cancelled { why, .. }) => (Outcome::Cancelled, why),
+            Ok(Admission::Expired { why, .. }) => (Outcome::Expired, why),
             Ok(Admission::Waiting { by, until, why, ended: replaced }) => {
                 // The one whose place it takes may be another element of this event.
                 ended.extend(replaced.filter(|one| !waits::end(&mut decisions, &mut waits, one)));
@@ -66,7 +67,7 @@ pub(super) fn apply(
                 waits.push(WaitRecord {
                     requires: requires.cloned().unwrap_or_default(),
                     actions: actions.iter().filter(|(_, action)| is_its(action)).cloned().collect(),
-                    wait: Wait { occurrence, clause: by, since: time.steady, until },
+                    wait: Wait::new(occurrence, by, time, until),
                 });
                 (Outcome::Waiting, why)
             }

@@ -53,6 +53,10 @@ pub enum EventResult {
     Cancelled,
     /// A newer match took the place of one that waited.
     Superseded,
+    /// A person declined a match that waited for approval.
+    Declined,
+    /// Nobody answered a match that waited for approval.
+    Expired,
     /// A rule in shadow matched. Its action is recorded, and not performed.
     Shadow,
     /// A rule or the whole event was rejected.
@@ -67,7 +71,7 @@ pub enum EventResult {
 
 impl EventResult {
     /// All of them, in their order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Queued,
         Self::Unmatched,
         Self::Fired,
@@ -77,6 +81,8 @@ impl EventResult {
         Self::Waiting,
         Self::Cancelled,
         Self::Superseded,
+        Self::Declined,
+        Self::Expired,
         Self::Shadow,
         Self::Rejected,
         Self::Done,
@@ -96,6 +102,8 @@ impl EventResult {
             Self::Waiting => "waiting",
             Self::Cancelled => "cancelled",
             Self::Superseded => "superseded",
+            Self::Declined => "declined",
+            Self::Expired => "expired",
             Self::Shadow => "shadow",
             Self::Rejected => "rejected",
             Self::Done => "done",
@@ -116,7 +124,7 @@ impl std::str::FromStr for EventResult {
 /// A text is not the name of an [`EventResult`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a result is queued, unmatched, fired, gated, counted, suppressed, waiting, cancelled, superseded, shadow, rejected, done, pending or failed"
+    "a result is queued, unmatched, fired, gated, counted, suppressed, waiting, cancelled, superseded, declined, expired, shadow, rejected, done, pending or failed"
 )]
 pub struct UnknownEventResult;
 
@@ -178,6 +186,10 @@ pub struct DecisionCounts {
     pub cancelled: usize,
     /// A newer one took its place.
     pub superseded: usize,
+    /// A person declined it.
+    pub declined: usize,
+    /// Nobody answered it in time.
+    pub expired: usize,
     /// The rule is in shadow.
     pub shadow: usize,
     /// It was rejected.
@@ -235,6 +247,8 @@ impl DecisionCounts {
                 Outcome::Waiting => counts.waiting += 1,
                 Outcome::Cancelled => counts.cancelled += 1,
                 Outcome::Superseded => counts.superseded += 1,
+                Outcome::Declined => counts.declined += 1,
+                Outcome::Expired => counts.expired += 1,
                 Outcome::Shadow => counts.shadow += 1,
                 Outcome::Rejected => counts.rejected += 1,
                 _ => {}
@@ -301,6 +315,8 @@ impl EventQuery {
                 EventResult::Waiting => decisions.waiting > 0,
                 EventResult::Cancelled => decisions.cancelled > 0,
                 EventResult::Superseded => decisions.superseded > 0,
+                EventResult::Declined => decisions.declined > 0,
+                EventResult::Expired => decisions.expired > 0,
                 EventResult::Shadow => decisions.shadow > 0,
                 EventResult::Rejected => is_rejected,
                 EventResult::Done => actions.done > 0,

@@ -5,6 +5,8 @@
 //! before any action is fired. When the event is handled again, after a crash or a reload of the
 //! rules, the engine gets that record and continues from it.
 
+mod answer;
+pub(crate) mod answers;
 pub(crate) mod blow;
 mod content;
 pub(crate) mod dead;
@@ -32,11 +34,12 @@ mod wake;
 mod tests;
 
 use async_trait::async_trait;
-use fuse_rules::flow::{BlowingFuse, FlowTime};
+use fuse_rules::flow::{Approval, BlowingFuse, FlowTime};
 use jiff::Timestamp;
 
 use crate::event::EventKey;
 
+pub use answers::{WaitAnswer, WaitSummary, WaitingDecision};
 pub use content::EventContent;
 pub(crate) use embedded::EmbeddedLedger;
 pub use error::LedgerError;
@@ -269,6 +272,40 @@ pub trait Ledger: Send + Sync + 'static {
     ///
     /// Only those of a closed ledger and of storage.
     async fn finish_waking(&self, event: &EventKey) -> Result<(), LedgerError>;
+
+    /// Up to `limit` decisions that wait and whose ids come after `after`, sorted by id. Rules in shadow are left out: nobody
+    /// can say anything about them.
+    ///
+    /// # Errors
+    ///
+    /// Only those of a closed ledger and of storage.
+    async fn waiting(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<WaitingDecision>, LedgerError>;
+
+    /// The decision that waits with this id; see [`WaitRecord::id`].
+    ///
+    /// # Errors
+    ///
+    /// Only those of a closed ledger and of storage.
+    async fn find_waiting(&self, id: &str) -> Result<Option<WaitingDecision>, LedgerError>;
+
+    /// Records what a person says about a decision that waits. If it is approved, it is due at once; otherwise its wait ends,
+    /// and the event is woken, so that the rule can react. Returns whether that is new: approving it again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::NotWaiting`], [`LedgerError::NotAsked`], and [`LedgerError::Approved`] for one that is declined after it
+    /// was approved.
+    async fn answer(
+        &self,
+        id: &str,
+        answer: WaitAnswer,
+        by: &Approval,
+        time: FlowTime,
+    ) -> Result<bool, LedgerError>;
 
     /// Makes an action pending again: after an attempt that certainly did not fire, and to replay a
     /// dead letter.

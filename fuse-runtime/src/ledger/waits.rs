@@ -1,7 +1,7 @@
 //! Decisions that wait: how they are recorded, resumed and ended. Like `transition.rs`, this module does no I/O.
 
-use fuse_rules::flow::{Admission, EndedWait, FlowStates, FlowTime, Occurrence, Wait, WaitEnd};
-use fuse_rules::{Action, Outcome};
+use fuse_rules::flow::{Admission, Approval, EndedWait, FlowStates, FlowTime, Occurrence, Wait};
+use fuse_rules::{Action, Outcome, ReactionKind};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +25,13 @@ pub struct WaitRecord {
 }
 
 impl WaitRecord {
+    /// The id under which people know it: that of its first action. `None` for a rule in shadow.
+    pub fn id(&self) -> Option<&str> {
+        self.actions.first().map(|(id, _)| id.as_str())
+    }
+
     /// Whether this decision waits with it.
-    fn governs(&self, decision: &DecisionRecord) -> bool {
+    pub(crate) fn governs(&self, decision: &DecisionRecord) -> bool {
         is_waiting(decision, &self.wait.occurrence)
     }
 }
@@ -39,6 +44,11 @@ fn is_waiting(decision: &DecisionRecord, occurrence: &Occurrence) -> bool {
 
 /// Why an action that waited is performed now.
 const RELEASED: &str = "every condition holds, and the wait is over";
+/// The reason of an action whose wait is over.
+fn released(wait: &Wait) -> String {
+    wait.approval.as_ref().map_or_else(|| RELEASED.to_owned(), Approval::granted)
+}
+
 /// The same for a rule in shadow.
 const RELEASED_IN_SHADOW: &str = "every condition holds and the wait is over, but the rule is in shadow: its action is not performed";
 
@@ -51,6 +61,16 @@ pub(crate) struct Resumed {
     pub(crate) actions: Vec<ActionRecord>,
     /// The waits of other events that end.
     pub(crate) ended: Vec<EndedWait>,
+}
+
+/// Whether rules may react to decisions that changed, of an event with these waits.
+pub(crate) fn may_react(decisions: &[DecisionRecord], waits: &[WaitRecord]) -> bool {
+    decisions.iter().any(|one| match one.outcome {
+        Outcome::Waiting => {
+            waits.iter().any(|wait| wait.governs(one) && wait.wait.open_approval().is_some())
+        }
+        outcome => ReactionKind::of(outcome).is_some(),
+    })
 }
 
 /// Whether a wait of the event is due.
@@ -114,10 +134,11 @@ pub(crate) fn resume(
                 Ok(Admission::Passed) if occurrence.is_shadow => {
                     (Outcome::Shadow, RELEASED_IN_SHADOW.to_owned())
                 }
-                Ok(Admission::Passed) => (Outcome::Fired, RELEASED.to_owned()),
+                Ok(Admission::Passed) => (Outcome::Fired, released(&record.wait)),
                 Ok(Admission::Counted { why, .. }) => (Outcome::Counted, why.clone()),
                 Ok(Admission::Suppressed { why, .. }) => (Outcome::Suppressed, why.clone()),
                 Ok(Admission::Cancelled { why, .. }) => (Outcome::Cancelled, why.clone()),
+                Ok(Admission::Expired { why, .. }) => (Outcome::Expired, why.clone()),
                 Ok(Admission::Waiting { why, .. }) => (Outcome::Waiting, why.clone()),
                 Err(why) => (Outcome::Gated, why.clone()),
             };
@@ -163,10 +184,7 @@ pub(crate) fn end(
     };
     let record = waits.remove(index);
     for decision in decisions.iter_mut().filter(|decision| record.governs(decision)) {
-        decision.outcome = match ended.end {
-            WaitEnd::Cancelled => Outcome::Cancelled,
-            WaitEnd::Superseded => Outcome::Superseded,
-        };
+        decision.outcome = ended.end.outcome();
         decision.reason.clone_from(&ended.why);
         decision.shadow = None;
     }

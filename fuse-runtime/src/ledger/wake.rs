@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fuse_rules::ReactionKind;
 use fuse_rules::flow::{BlowingFuse, EndedWait, FlowTime, Occurrence};
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable as _, TableHandle as _, WriteTransaction};
@@ -15,7 +14,8 @@ use super::waits::{self, Resumed, WaitRecord};
 use super::{Due, Woken, blow, switch_table};
 use crate::event::EventKey;
 use crate::store::{
-    DECIDED, DUE, DUE_HOURS, EventStatus, FLOW, STATUS, StoreError, WOKEN, get_row, put_row,
+    DECIDED, DUE, DUE_HOURS, EventStatus, FLOW, STATUS, StoreError, WAITING, WOKEN, get_row,
+    put_row,
 };
 
 /// The events whose waits are due.
@@ -92,7 +92,7 @@ pub(super) fn wake(
     let released = add_actions(transaction, event, &mut row, actions)?;
     put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
     end_all(transaction, &ended)?;
-    let may_react = decisions.iter().any(|one| ReactionKind::of(one.outcome).is_some());
+    let may_react = waits::may_react(&decisions, &row.waits);
     if may_react {
         transaction.open_table(WOKEN)?.insert(key.as_str(), ())?;
     }
@@ -180,6 +180,19 @@ pub(super) fn write_due(
         }
         for (until, name) in after.difference(&before) {
             due.insert((*until, seq, name.as_str()), key.as_str())?;
+        }
+    }
+    let ids = |waits: &[WaitRecord]| -> BTreeSet<String> {
+        waits.iter().filter_map(WaitRecord::id).map(str::to_owned).collect()
+    };
+    let (before, after) = (ids(before), ids(after));
+    if before != after {
+        let mut waiting = transaction.open_table(WAITING)?;
+        for id in before.difference(&after) {
+            waiting.remove(id.as_str())?;
+        }
+        for id in after.difference(&before) {
+            waiting.insert(id.as_str(), key.as_str())?;
         }
     }
     Ok(())

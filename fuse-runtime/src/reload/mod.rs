@@ -21,6 +21,7 @@ use std::sync::Arc;
 use fuse_rules::diagnostic::{Diagnostic, Severity};
 use fuse_rules::{Diagnostics, Ruleset};
 
+use crate::admin::NoApprover;
 use crate::config::ConfigError;
 use crate::files::{FileStamps, FilesError};
 use crate::fuses::ConfiguredFuses;
@@ -151,6 +152,9 @@ pub enum ReloadError {
         /// The kind.
         kind: String,
     },
+    /// Nobody could approve what a rule does.
+    #[error(transparent)]
+    NoApprover(#[from] NoApprover),
     /// The runtime was started without a loader.
     #[error("this runtime has no loader of rules: start it with `Runtime::loader`")]
     NoLoader,

@@ -12,6 +12,7 @@ use super::load::{Cause, LastLoad};
 use super::{
     BoundSources, LoadedRules, ReloadError, ReloadReport, RuleChanges, RulesLoader, SourceHost,
 };
+use crate::admin::Approvers;
 use crate::clock::Clock;
 use crate::engine::{Followers, watches};
 use crate::files::FileStamps;
@@ -31,6 +32,8 @@ pub(crate) struct Reload {
     pub(crate) loader: Option<Arc<dyn RulesLoader>>,
     pub(crate) host: SourceHost,
     pub(crate) triggers: Triggers,
+    /// Who may approve what rules do.
+    pub(crate) approvers: Approvers,
     pub(crate) followers: Followers,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
@@ -147,6 +150,9 @@ impl Reload {
         let compiled = began.elapsed();
         if let Some(kind) = unknown_trigger(&next, &self.triggers) {
             return Err(ReloadError::UnknownKind { what: "trigger", kind });
+        }
+        if let Some(missing) = self.approvers.missing(&next) {
+            return Err(missing.into());
         }
         if self.host.stop.is_requested() {
             return Err(ReloadError::Stopping);

@@ -56,6 +56,8 @@ pub(crate) const FLOW_ENDS: Table<'static, (i128, &str), ()> = Table::new("flow_
 pub(crate) const DUE: Table<'static, (i128, u64, &str), &str> = Table::new("due");
 /// The same for what waits for hours of the day: due in the time of day.
 pub(crate) const DUE_HOURS: Table<'static, (i128, u64, &str), &str> = Table::new("due_hours");
+/// The id of the first action of each decision that waits -> event key.
+pub(crate) const WAITING: Table<'static, &str, &str> = Table::new("waiting");
 /// The keys of the events that were woken and whose reactions may not be recorded.
 pub(crate) const WOKEN: Table<'static, &str, ()> = Table::new("woken");
 
@@ -85,6 +87,7 @@ pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreE
     transaction.open_table(FLOW_ENDS)?;
     transaction.open_table(DUE)?;
     transaction.open_table(DUE_HOURS)?;
+    transaction.open_table(WAITING)?;
     transaction.open_table(WOKEN)?;
     transaction.open_table(FUSES)?;
     Ok(())

@@ -12,6 +12,13 @@ pub(super) fn text(door: &Door) -> String {
             credentials_file: /etc/alertmanager/fuse-token"
         )
     });
+    let sends_resolved = door.cancels;
+    let resolved = match sends_resolved {
+        true => "Rules wait for alerts that are resolved (`unless`).",
+        false => {
+            "Rules act on alerts that fire. `true` if a rule of yours acts on those that are resolved."
+        }
+    };
     format!(
         r#"# Alertmanager sends `{event}` to fuse.
 # This is a whole alertmanager.yml. Into one that you have, merge two parts: the item under
@@ -38,8 +45,8 @@ receivers:
   - name: fuse
     webhook_configs:
       - url: {url}{authorization}
-        # Rules act on alerts that fire. `true` if a rule of yours acts on those that are resolved.
-        send_resolved: false
+        # {resolved}
+        send_resolved: {sends_resolved}
         # 0 is no limit. Above a limit, alerts are cut off and never seen.
         max_alerts: 0
 "#

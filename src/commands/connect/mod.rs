@@ -63,6 +63,8 @@ struct Door {
     path: String,
     method: String,
     fields: Vec<BodyField>,
+    /// Whether it ends waits of rules.
+    cancels: bool,
     /// Where the token for the header `Authorization` is kept, if fuse expects one.
     token: Option<String>,
 }
@@ -98,6 +100,10 @@ impl Door {
             path: path.to_owned(),
             method: method.to_owned(),
             fields: ruleset.plan().body_fields(event.source, event.name),
+            cancels: ruleset
+                .rules()
+                .flat_map(|rule| rule.cancelled_by)
+                .any(|by| (by.source, by.name) == (event.source, event.name)),
             token: event
                 .fields
                 .get("auth")

@@ -244,6 +244,8 @@ fn outcome(outcome: Outcome) -> String {
         Outcome::Waiting => (Some(AnsiColor::Yellow), "waiting"),
         Outcome::Cancelled => (Some(AnsiColor::Yellow), "cancelled, so not fired"),
         Outcome::Superseded => (Some(AnsiColor::Yellow), "superseded, so not fired"),
+        Outcome::Declined => (Some(AnsiColor::Yellow), "declined, so not fired"),
+        Outcome::Expired => (Some(AnsiColor::Yellow), "expired, so not fired"),
         Outcome::Rejected => (Some(AnsiColor::Red), "rejected, so not fired"),
     };
     let style = color.map_or(Style::new(), AnsiColor::on_default).bold();
@@ -255,6 +257,7 @@ fn ends(request: &FlowRequest) -> &'static str {
     match request.flow {
         Flow::Quiet { .. } => "a newer event with this key takes its place",
         Flow::During { .. } => "nothing ends this wait earlier",
+        Flow::Approval { .. } => "`fuse approve` and `fuse decline` answer it earlier",
         _ => "an event with this key that meets its `unless` cancels it",
     }
 }

@@ -57,9 +57,18 @@ fuse's Roles: those of `rbac.roles`, and the one of the workflows that come with
 {{- end -}}
 {{- end -}}
 
-{{/* The values of fuses, as the variables that set them. */}}
-{{- define "fuse.switches" -}}
+{{/* fuse.toml, with the values of fuses. */}}
+{{- define "fuse.config" -}}
+{{- .Values.config | trimSuffix "\n" }}
+{{- if .Values.fuses }}
+{{- if regexMatch "(?m)^\\s*\\[\\s*fuses\\s*\\]" .Values.config }}
+{{- fail "`config` has a section [fuses]: set the fuses with `fuses` instead, or remove those with `fuses.NAME=null`" }}
+{{- end }}
+
+# `fuse switch` can change them while fuse runs.
+[fuses]
 {{- range $name, $value := .Values.fuses }}
-FUSE_{{ $name | upper | replace "-" "_" }}: {{ $value | quote }}
+{{ $name }} = {{ $value | toString | quote }}
+{{- end }}
 {{- end }}
 {{- end -}}

@@ -22,13 +22,32 @@ fn a_reaction_sees_the_names_of_its_rule_and_the_outcome() {
         ("a.name", ""),
         ("id", ""),
         ("outcome.why", "E0203 `why`"),
-        // Only a failure has an action, and only some have an object.
-        ("outcome.action", "E0312 `outcome.action`"),
+        ("outcome.action", ""),
+        // Only some failures have an object.
+        ("outcome.object", "E0312 `outcome.object`"),
         ("outcome.object ?? \"-\"", ""),
     ] {
         let found = with_value(value);
         let expected: Vec<&str> = if expected.is_empty() { vec![] } else { vec![expected] };
         assert_eq!(found, expected, "{value}");
+    }
+}
+
+#[test]
+fn a_reaction_to_what_has_no_action_may_lack_its_id() {
+    let fields = "template = \"a\", namespace = \"b\", parameters { p = outcome.action }";
+    for (kinds, expected) in [
+        ("waiting", ""),
+        ("failure or waiting", ""),
+        ("gated", "E0312 `outcome.action`"),
+        ("failure or declined", "E0312 `outcome.action`"),
+    ] {
+        let found = problems(
+            "requires f\napproval",
+            &format!("on {kinds} {{ trigger flow {{ {fields} }} }}"),
+        );
+        let expected: Vec<&str> = if expected.is_empty() { vec![] } else { vec![expected] };
+        assert_eq!(found, expected, "{kinds}");
     }
 }
 

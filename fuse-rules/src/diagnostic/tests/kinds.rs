@@ -109,7 +109,7 @@ pub(crate) fn whole(example: &str) -> String {
     let word = example.split([' ', ':']).next().unwrap();
     let clauses = match word {
         "requires" | "each" | "when" | "during" | "after" | "once" | "quiet" | "still"
-        | "limit" => {
+        | "limit" | "approval" => {
             format!("{example}\ntrigger log {{ message = \"x\" }}")
         }
         "trigger" => example.to_owned(),

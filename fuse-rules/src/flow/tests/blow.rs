@@ -21,6 +21,7 @@ fn occurrence(event: &str, requests: &[(&str, Flow)]) -> Occurrence {
         flow: *flow,
         limiter: None,
         hours: None,
+        approvers: Vec::new(),
         values: vec!["1".into()],
         is_sensitive: false,
     });

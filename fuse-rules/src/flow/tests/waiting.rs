@@ -242,7 +242,9 @@ fn run(flow: Flow, log: &[Step], machine: Machine) -> Result<(), String> {
             }
             state = Some(after);
             match hold {
-                Ok(()) => return Err(format!("step {number} does not wait")),
+                Ok(()) | Err(Hold::Expired(_)) => {
+                    return Err(format!("step {number} does not wait"));
+                }
                 Err(Hold::Back(_)) => Answer::Suppressed,
                 Err(Hold::Cancelled(_)) => Answer::Cancelled,
                 Err(Hold::Waits { until, replaces, .. }) => {

@@ -52,8 +52,8 @@ fn finding(flow: Flow, by_id: bool, by_element: bool) -> Option<(&'static str, &
     let quiet = "leave out `per`, or use a key that identifies what belongs together, as in `quiet 5m per body.app`";
     let still = "leave out `per`, or use a key that both events have, as in `still 5m per alert.fingerprint`";
     Some(match (flow, by_id, by_element) {
-        // It has no key.
-        (Flow::During { .. }, ..) => return None,
+        // They have no keys.
+        (Flow::During { .. } | Flow::Approval { .. }, ..) => return None,
         // The Nth element of one event.
         (Flow::After { .. }, true, true) => return None,
         (Flow::After { .. }, true, false) => {

@@ -57,9 +57,11 @@ fn stricter<'r>(rule: &'r Rule, clause: &FlowClause) -> Option<Stricter<'r>> {
     others.find_map(|(other, stricter)| {
         let (most, window) = match stricter.flow {
             // Any number of matches may arrive, and waits may end late.
-            Flow::During { .. } | Flow::After { .. } | Flow::Quiet { .. } | Flow::Still { .. } => {
-                return None;
-            }
+            Flow::During { .. }
+            | Flow::After { .. }
+            | Flow::Quiet { .. }
+            | Flow::Still { .. }
+            | Flow::Approval { .. } => return None,
             Flow::Once { within } => (1, within),
             Flow::Limit { count, per } => (count, per),
         };

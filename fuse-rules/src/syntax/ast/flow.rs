@@ -26,6 +26,8 @@ pub(crate) struct FlowClause {
     pub(crate) hours: Option<Box<HoursText>>,
     /// The events that end the wait of `still`.
     pub(crate) unless: Option<Box<Unless>>,
+    /// The groups after `by` in `approval`.
+    pub(crate) approvers: Vec<Text>,
     /// The span of its number, if it has one.
     pub(crate) count_span: Option<Span>,
     /// The span of its duration.

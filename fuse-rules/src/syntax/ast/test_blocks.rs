@@ -25,6 +25,12 @@ pub(crate) enum TestStep {
     /// `at "TIME"`.
     At(Text),
     Send(Send),
+    /// `approve RULE`, `decline RULE`.
+    Answer {
+        rule: RuleRef,
+        is_approved: bool,
+        span: Span,
+    },
     Expect(Expect),
 }
 

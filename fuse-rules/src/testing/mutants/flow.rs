@@ -172,6 +172,13 @@ fn parameters(flow: Flow) -> Vec<(Flow, String)> {
             });
             changed.to_vec()
         }
+        Flow::Approval { within } => {
+            let changed = halved_and_doubled(within).map(|other| {
+                let (from, to) = (duration_text(within), duration_text(other));
+                (Flow::Approval { within: other }, format!("`within {from}` becomes `within {to}`"))
+            });
+            changed.to_vec()
+        }
         Flow::After { count, within } => {
             let counts = [count.checked_sub(1).filter(|fewer| *fewer > 1), count.checked_add(1)];
             let counts = counts.into_iter().flatten().map(|other| {

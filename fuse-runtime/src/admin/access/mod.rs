@@ -9,13 +9,14 @@
 //! If the port has authorities of client certificates, all but the first line also needs a certificate, except within
 //! this machine.
 
+mod approvers;
 mod headers;
 mod review;
 mod rights;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -32,6 +33,8 @@ use crate::log_limit::LogLimit;
 use crate::secrets::{ReadSecrets, Secret, SecretRef, SecretTexts, Secrets};
 use crate::shutdown::Shutdown;
 use crate::token_review::{TokenReviewError, TokenReviewer};
+pub(crate) use approvers::Approvers;
+pub use approvers::NoApprover;
 use headers::{BearerToken, bearer, host, in_url, is_ip, is_local, is_loopback};
 pub use review::ReviewedRights;
 use review::Reviews;
@@ -64,7 +67,7 @@ pub struct AdminTls {
 /// [`reviewer`](AdminAccess::reviewer).
 #[derive(Clone, Debug, Default)]
 pub struct AdminAccess {
-    tokens: BTreeMap<String, (SecretRef, AdminRights)>,
+    tokens: BTreeMap<String, ConfiguredToken>,
     local: Option<Secret>,
     hosts: Vec<String>,
     tls: Option<AdminTls>,
@@ -92,7 +95,17 @@ impl AdminAccess {
         reference: SecretRef,
         rights: AdminRights,
     ) -> Self {
-        self.tokens.insert(name.into(), (reference, rights));
+        let groups = BTreeSet::new();
+        self.tokens.insert(name.into(), ConfiguredToken { reference, rights, groups });
+        self
+    }
+
+    /// Sets the groups that the holder of the token with this name is a member of, as in `approval by "sre"`.
+    #[must_use]
+    pub fn groups(mut self, token: &str, groups: impl IntoIterator<Item = String>) -> Self {
+        if let Some(token) = self.tokens.get_mut(token) {
+            token.groups = groups.into_iter().collect();
+        }
         self
     }
 
@@ -134,26 +147,55 @@ impl AdminAccess {
     }
 }
 
+#[derive(Clone, Debug)]
+struct ConfiguredToken {
+    reference: SecretRef,
+    rights: AdminRights,
+    groups: BTreeSet<String>,
+}
+
+/// The holder of a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Holder {
+    /// The name to record.
+    name: String,
+    rights: AdminRights,
+    groups: BTreeSet<String>,
+}
+
 /// Who sent a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Requester {
     /// A program on this machine without a token, which reads.
     Local,
     /// The holder of the token with this name, or a user whose token was reviewed.
-    Token(String),
+    Token {
+        /// The name to record.
+        name: String,
+        /// The groups that the holder is a member of.
+        groups: BTreeSet<String>,
+    },
 }
 
 impl Requester {
     /// Whether answers may contain rendered actions.
     pub(super) fn sees_actions(&self) -> bool {
-        matches!(self, Self::Token(_))
+        matches!(self, Self::Token { .. })
     }
 
     /// The name to record.
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Local => LOCAL_TOKEN,
-            Self::Token(name) => name,
+            Self::Token { name, .. } => name,
+        }
+    }
+
+    /// Whether the sender is a member of one of these groups.
+    pub(super) fn is_in(&self, groups: &[String]) -> bool {
+        match self {
+            Self::Local => false,
+            Self::Token { groups: own, .. } => groups.iter().any(|group| own.contains(group)),
         }
     }
 }
@@ -187,6 +229,7 @@ struct Token {
     name: String,
     texts: SecretTexts,
     rights: AdminRights,
+    groups: BTreeSet<String>,
 }
 
 impl Guard {
@@ -213,7 +256,7 @@ impl Guard {
                 certificate.refresh(secrets).await;
             }
         };
-        let references = self.access.tokens.values().map(|(reference, _)| reference).collect();
+        let references = self.access.tokens.values().map(|token| &token.reference).collect();
         // At the same time, because either may take a second.
         let ((), (read, problems)) = join(certificate, secrets.read_all(references)).await;
         let new = self.tokens_from(&read, problems.iter().map(ToString::to_string).collect());
@@ -227,16 +270,17 @@ impl Guard {
     }
 
     fn tokens_from(&self, read: &ReadSecrets, problems: Vec<String>) -> Tokens {
-        let token = |name: &str, text: &Secret, rights: &AdminRights| Token {
-            name: name.to_owned(),
-            texts: SecretTexts::new(&[text]),
-            rights: rights.clone(),
-        };
-        let configured = self.access.tokens.iter().filter_map(|(name, (reference, rights))| {
-            Some(token(name, read.get(reference)?, rights))
+        let configured = self.access.tokens.iter().filter_map(|(name, token)| {
+            let ConfiguredToken { reference, rights, groups } = token.clone();
+            let texts = SecretTexts::new(&[read.get(&reference)?]);
+            Some(Token { name: name.clone(), texts, rights, groups })
         });
-        let local = self.access.local.iter();
-        let local = local.map(|text| token(LOCAL_TOKEN, text, &AdminRights::all()));
+        let local = self.access.local.iter().map(|text| Token {
+            name: LOCAL_TOKEN.to_owned(),
+            texts: SecretTexts::new(&[text]),
+            rights: AdminRights::all(),
+            groups: BTreeSet::new(),
+        });
         Tokens { known: configured.chain(local).collect(), problems }
     }
 
@@ -302,6 +346,7 @@ impl Guard {
                     AdminRight::Read => "reads the texts of rules",
                     AdminRight::Change => "changes something",
                     AdminRight::Payloads => "reads the body of an event",
+                    AdminRight::Approve => "approves or declines an action",
                 }
             )),
         }
@@ -312,15 +357,16 @@ impl Guard {
         match examined? {
             Examined::Known(requester) => Ok(requester),
             Examined::Token(token, needed) => {
-                self.holder(&token, needed).await.map(Requester::Token)
+                let Holder { name, groups, .. } = self.holder(&token, needed).await?;
+                Ok(Requester::Token { name, groups })
             }
         }
     }
 
-    /// The name of the holder of a token, if the token permits this.
-    async fn holder(&self, token: &[u8], needed: AdminRight) -> Result<String, Refusal> {
+    /// The holder of a token, if the token permits this.
+    async fn holder(&self, token: &[u8], needed: AdminRight) -> Result<Holder, Refusal> {
         let wrong = || (StatusCode::UNAUTHORIZED, "the bearer token is wrong".to_owned());
-        let (name, rights) = match (self.known(token), &self.access.reviews) {
+        let holder = match (self.known(token), &self.access.reviews) {
             (Some(known), _) => known,
             (None, None) => return Err(wrong()),
             (None, Some(reviews)) => {
@@ -337,23 +383,24 @@ impl Guard {
                 reviewed.map_err(unavailable)?.ok_or_else(wrong)?
             }
         };
-        if rights.permits(needed) {
-            return Ok(name);
+        if holder.rights.permits(needed) {
+            return Ok(holder);
         }
         let why = format!(
             "`{}` may not do this: it needs the right `{needed}`, which `[admin]` in fuse.toml gives",
-            shorten(&name)
+            shorten(&holder.name)
         );
         Err((StatusCode::FORBIDDEN, why))
     }
 
-    /// The name and the rights of a token of the list. The time does not depend on where a wrong token differs.
-    fn known(&self, token: &[u8]) -> Option<(String, AdminRights)> {
+    /// The holder of a token of the list. The time does not depend on where a wrong token differs.
+    fn known(&self, token: &[u8]) -> Option<Holder> {
         let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = None;
-        for Token { name, texts, rights } in &tokens.known {
+        for Token { name, texts, rights, groups } in &tokens.known {
             if bool::from(texts.contains(token)) {
-                found = Some((name.clone(), rights.clone()));
+                let (name, rights, groups) = (name.clone(), rights.clone(), groups.clone());
+                found = Some(Holder { name, rights, groups });
             }
         }
         found

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::AdminRights;
+use super::{AdminRight, AdminRights, Holder};
 use crate::secrets::Secret;
 use crate::token_review::{ReviewedUser, TokenReviewError, TokenReviewer};
 
@@ -47,16 +47,16 @@ impl ReviewedRights {
     }
 }
 
-/// A result that is kept: the name to record and the rights, if the token is valid.
-type Holder = Option<(String, AdminRights)>;
+/// A result that is kept: who holds the token, if it is valid.
+type ReviewedHolder = Option<Holder>;
 
 /// Results, with the times at which their reviews began.
 #[derive(Default)]
 struct KeptResults {
     /// By the hashes of tokens.
-    valid: BTreeMap<[u8; 32], (Instant, Holder)>,
+    valid: BTreeMap<[u8; 32], (Instant, ReviewedHolder)>,
     /// Apart from the others, so that guesses do not displace tokens that are valid.
-    invalid: BTreeMap<[u8; 32], (Instant, Holder)>,
+    invalid: BTreeMap<[u8; 32], (Instant, ReviewedHolder)>,
 }
 
 /// Reviews tokens, and keeps the results for a short time.
@@ -82,11 +82,17 @@ impl Reviews {
         Self { reviewer: Arc::new(reviewer), rights, kept: Arc::default(), turns, waiting }
     }
 
-    /// The name to record for the holder of a token, and what the token permits.
+    /// Whether someone may approve what rules do.
+    pub(super) fn may_approve(&self) -> bool {
+        let ReviewedRights { users, groups } = &self.rights;
+        users.values().chain(groups.values()).any(|rights| rights.permits(AdminRight::Approve))
+    }
+
+    /// The holder of a token, if it is valid.
     ///
     /// # Errors
     /// It is not known whether the token is valid.
-    pub(super) async fn holder(&self, token: &[u8]) -> Result<Holder, TokenReviewError> {
+    pub(super) async fn holder(&self, token: &[u8]) -> Result<ReviewedHolder, TokenReviewError> {
         let Ok(text) = std::str::from_utf8(token) else { return Ok(None) };
         if text.is_empty() || text.len() > MAX_TOKEN_BYTES {
             return Ok(None);
@@ -119,19 +125,20 @@ impl Reviews {
             };
         let holder = user.map(|user| {
             let rights = self.rights.for_user(&user);
-            (format!("{USER_PREFIX}{}", user.name), rights)
+            let groups = user.groups.into_iter().collect();
+            Holder { name: format!("{USER_PREFIX}{}", user.name), rights, groups }
         });
         self.keep(hash, began, holder.clone());
         Ok(holder)
     }
 
-    fn known(&self, hash: &[u8; 32]) -> Option<Holder> {
+    fn known(&self, hash: &[u8; 32]) -> Option<ReviewedHolder> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, holder) = kept.valid.get(hash).or_else(|| kept.invalid.get(hash))?;
         (at.elapsed() < KEEP_FOR).then(|| holder.clone())
     }
 
-    fn keep(&self, hash: [u8; 32], began: Instant, holder: Holder) {
+    fn keep(&self, hash: [u8; 32], began: Instant, holder: ReviewedHolder) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let KeptResults { valid, invalid } = &mut *kept;
         // A token whose validity has changed is in one of them.
@@ -151,7 +158,7 @@ impl Reviews {
 /// The result of a review.
 enum Review {
     /// Another request has had the token reviewed.
-    Known(Holder),
+    Known(ReviewedHolder),
     /// When it began, and the user of a valid token.
     New(Instant, Option<ReviewedUser>),
 }
@@ -163,7 +170,6 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::admin::AdminRight;
 
     /// The tokens `alice` and `bob` are valid, and `hangs` gets no answer.
     #[derive(Clone, Default)]
@@ -202,12 +208,14 @@ mod tests {
         let alice = AdminRights::new([AdminRight::Read, AdminRight::Payloads]);
         for _ in 0..3 {
             let holder = reviews.holder(b"alice").await.unwrap();
-            assert_eq!(holder, Some(("user:alice".to_owned(), alice.clone())));
+            let holder = holder.unwrap();
+            assert_eq!((holder.name.as_str(), &holder.rights), ("user:alice", &alice));
+            assert_eq!(holder.groups, ["all", "ops"].map(str::to_owned).into());
             assert_eq!(reviews.holder(b"eve").await, Ok(None));
         }
         assert_eq!(asked(), 2);
-        let (_, bob) = reviews.holder(b"bob").await.unwrap().unwrap();
-        assert!(bob.is_empty());
+        let bob = reviews.holder(b"bob").await.unwrap().unwrap();
+        assert!(bob.rights.is_empty() && bob.groups.is_empty());
         tokio::time::advance(KEEP_FOR).await;
         reviews.holder(b"alice").await.unwrap();
         assert_eq!(asked(), 4);

@@ -13,6 +13,9 @@ pub(crate) const TOKEN_PATHS: [&str; 2] = ["/rules/files", "/payload"];
 /// Reads of the bodies of events.
 const PAYLOAD_PATHS: [&str; 1] = ["/payload"];
 
+/// Where people answer what waits for approval.
+const APPROVALS: &str = "/waiting/";
+
 /// Something that a token of the admin port can permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -24,6 +27,8 @@ pub enum AdminRight {
     Change,
     /// Reading the bodies of events.
     Payloads,
+    /// Approving and declining what rules do.
+    Approve,
 }
 
 impl fmt::Display for AdminRight {
@@ -32,11 +37,13 @@ impl fmt::Display for AdminRight {
             Self::Read => "read",
             Self::Change => "change",
             Self::Payloads => "payloads",
+            Self::Approve => "approve",
         })
     }
 }
 
-/// What a token of the admin port permits: by default, reading and changing, but not reading the bodies of events.
+/// What a token of the admin port permits: by default, reading and changing, but neither reading the bodies
+/// of events nor approving.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct AdminRights(BTreeSet<AdminRight>);
@@ -55,7 +62,7 @@ impl AdminRights {
 
     /// All rights.
     pub fn all() -> Self {
-        Self::new([AdminRight::Read, AdminRight::Change, AdminRight::Payloads])
+        Self::new([AdminRight::Read, AdminRight::Change, AdminRight::Payloads, AdminRight::Approve])
     }
 
     /// Whether it permits nothing.
@@ -81,6 +88,9 @@ pub(super) fn needed(method: &Method, path: &str) -> Option<AdminRight> {
         true if OPEN_PATHS.contains(&path) => None,
         true if PAYLOAD_PATHS.contains(&path) => Some(AdminRight::Payloads),
         true => Some(AdminRight::Read),
+        false if path.starts_with(APPROVALS) && !path.ends_with("/discard") => {
+            Some(AdminRight::Approve)
+        }
         false => Some(AdminRight::Change),
     }
 }

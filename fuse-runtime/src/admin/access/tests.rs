@@ -187,10 +187,41 @@ async fn a_reviewed_user_is_not_recorded_as_a_token_of_the_list() {
     guard.refresh(&secrets).await;
     let holder = async |token: &str| {
         let holder = guard.holder(token.as_bytes(), AdminRight::Change).await;
-        holder.map_err(|(status, _)| status.as_u16())
+        holder.map(|holder| holder.name).map_err(|(status, _)| status.as_u16())
     };
     assert_eq!(holder("s3cr3t").await, Ok("ops".to_owned()));
     assert_eq!(holder("ops").await, Ok("user:ops".to_owned()));
     assert_eq!(holder("eve").await, Err(403));
     assert_eq!(holder("down").await, Err(503));
+}
+
+#[test]
+fn rules_need_someone_who_may_approve_them() {
+    let reference = || SecretRef::Env { name: "T".into() };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let approve = || AdminRights::new([AdminRight::Approve]);
+    let token = |rights, groups: &[&str]| {
+        AdminAccess::new().token_with("t", reference(), rights).groups("t", names(groups))
+    };
+    let reviewed = |rights| {
+        let groups = [("all".to_owned(), rights)].into();
+        AdminAccess::new().reviewer(Everyone, ReviewedRights { users: BTreeMap::new(), groups })
+    };
+    let local = AdminAccess::new().local_token(Secret::new("t"));
+    // Whether someone may approve what is not restricted, and what only `sre` or `leads` may approve.
+    for (access, anything, restricted) in [
+        (AdminAccess::new(), false, false),
+        (local, true, false),
+        (token(AdminRights::default(), &["sre"]), false, false),
+        (token(approve(), &[]), true, false),
+        (token(approve(), &["dev"]), true, false),
+        (token(approve(), &["dev", "leads"]), true, true),
+        (reviewed(AdminRights::default()), false, false),
+        // The groups of a user are known when it asks.
+        (reviewed(approve()), true, true),
+    ] {
+        let approvers = access.approvers();
+        assert_eq!(approvers.may_approve(&[]), anything, "{access:?}");
+        assert_eq!(approvers.may_approve(&names(&["sre", "leads"])), restricted, "{access:?}");
+    }
 }

@@ -269,6 +269,7 @@ impl<'r> Builder<'r> {
                 ..self.action(id.clone(), &action.action)
             })
         });
+        let action = action.or_else(|| self.waiting(decision));
         let shadow = decision.shadow.as_ref();
         let shadow =
             shadow.map(|action| self.action(action_id(&self.record.event.key(), action), action));
@@ -281,6 +282,20 @@ impl<'r> Builder<'r> {
             conditions: Vec::new(),
             note: None,
         }
+    }
+
+    /// The action that a decision becomes if its wait ends well.
+    fn waiting(&self, decision: &DecisionRecord) -> Option<ActionLine> {
+        let record = &self.record;
+        let wait = record.waits.iter().find(|wait| wait.governs(decision))?;
+        // A rule with several triggers has as many decisions, in the same order.
+        let same = record.decisions.iter().filter(|one| wait.governs(one));
+        let number = same.take_while(|one| !std::ptr::eq(*one, decision)).count();
+        let (id, action) = wait.actions.get(number)?;
+        Some(ActionLine {
+            state: json!({ "state": "not-released" }),
+            ..self.action(id.clone(), action)
+        })
     }
 
     /// An action as a rule in shadow would perform it. The caller replaces the state of an action on record.

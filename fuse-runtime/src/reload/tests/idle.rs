@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
+use crate::admin::Approvers;
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::engine::Followers;
@@ -42,6 +43,7 @@ impl Reloader {
             loader: None,
             host,
             triggers: Triggers::new(),
+            approvers: Approvers::default(),
             followers,
             metrics,
             clock,

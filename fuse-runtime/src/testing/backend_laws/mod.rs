@@ -2,7 +2,7 @@
 //!
 //! A backend that keeps all of them can run the engine. Write a [`Fixture`] that opens the backend on
 //! an empty state, and call [`check`]. Each law is a function of its own as well, in [`bus`],
-//! [`decisions`], [`flow`], [`waits`], [`actions`], [`reactions`], [`history`], [`fuses`], [`blow`] and
+//! [`decisions`], [`flow`], [`waits`], [`approval`], [`actions`], [`reactions`], [`history`], [`fuses`], [`blow`] and
 //! [`retention`].
 //!
 //! ```
@@ -33,6 +33,7 @@
 pub(crate) mod support;
 
 pub mod actions;
+pub mod approval;
 pub mod blow;
 pub mod bus;
 pub mod decisions;
@@ -231,6 +232,12 @@ laws! {
         the_last_switch_of_a_fuse_survives_a_crash,
         a_switch_is_recorded_once_and_old_ones_are_forgotten,
         switches_are_not_pruned,
+    ],
+    approval: [
+        what_is_approved_is_due_at_once,
+        what_is_declined_ends_at_once,
+        what_nobody_answers_expires,
+        what_waits_is_listed,
     ],
     blow: [
         the_action_that_is_one_too_many_blows_its_fuse,

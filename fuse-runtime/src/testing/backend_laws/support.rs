@@ -289,6 +289,7 @@ pub(crate) fn once(key: &str, event: &str, element: Element) -> Occurrence {
             flow: Flow::Once { within: SignedDuration::from_hours(4) },
             limiter: None,
             hours: None,
+            approvers: Vec::new(),
             values: vec![key.into()],
             is_sensitive: false,
         }],
@@ -303,6 +304,7 @@ pub(crate) fn limited(event: &str) -> Occurrence {
         flow: Flow::Limit { count: 2, per },
         limiter: None,
         hours: None,
+        approvers: Vec::new(),
         values: Vec::new(),
         is_sensitive: false,
     };
@@ -316,6 +318,7 @@ pub(crate) fn third(event: &str) -> Occurrence {
         flow: Flow::After { count: 3, within: SignedDuration::from_hours(4) },
         limiter: None,
         hours: None,
+        approvers: Vec::new(),
         values: Vec::new(),
         is_sensitive: false,
     };

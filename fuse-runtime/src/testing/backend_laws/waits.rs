@@ -34,6 +34,7 @@ fn request(clause: &str, flow: Flow, key: &str) -> FlowRequest {
         flow,
         limiter: None,
         hours: None,
+        approvers: Vec::new(),
         values,
         is_sensitive: false,
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use fuse_rules::flow::{BlowingFuse, FlowTime};
+use fuse_rules::flow::{Approval, BlowingFuse, FlowTime};
 use jiff::Timestamp;
 
 use super::{Process, State, StoredDecision};
@@ -14,7 +14,8 @@ use crate::ledger::transition::{self, Lists, Transition};
 use crate::ledger::{
     ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
     Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories,
-    FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, Woken,
+    FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, WaitAnswer,
+    WaitingDecision, Woken,
 };
 
 impl State {
@@ -305,6 +306,28 @@ impl Ledger for Process {
 
     async fn due(&self, time: FlowTime, limit: usize) -> Result<Due, LedgerError> {
         self.with(|state| state.due(time, limit))
+    }
+
+    async fn waiting(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<WaitingDecision>, LedgerError> {
+        self.with(|state| state.waiting_decisions(after, limit))
+    }
+
+    async fn find_waiting(&self, id: &str) -> Result<Option<WaitingDecision>, LedgerError> {
+        self.with(|state| state.find_waiting(id))
+    }
+
+    async fn answer(
+        &self,
+        id: &str,
+        answer: WaitAnswer,
+        by: &Approval,
+        time: FlowTime,
+    ) -> Result<bool, LedgerError> {
+        self.with(|state| state.answer(id, (answer, by), time))?
     }
 
     async fn wake(

@@ -1,7 +1,9 @@
 //! The waits in memory.
 
+use std::collections::BTreeMap;
+
 use fuse_rules::ReactionKind;
-use fuse_rules::flow::{EndedWait, FlowTime};
+use fuse_rules::flow::{Approval, EndedWait, FlowTime};
 use jiff::Timestamp;
 
 use super::State;
@@ -9,7 +11,7 @@ use super::ledger::event_action;
 use crate::event::EventKey;
 use crate::ledger::blow::{self, Blowing};
 use crate::ledger::waits::{self, Resumed};
-use crate::ledger::{Due, Woken};
+use crate::ledger::{Due, LedgerError, WaitAnswer, WaitingDecision, Woken, answers};
 
 impl State {
     pub(super) fn due(&self, time: FlowTime, limit: usize) -> Due {
@@ -51,7 +53,7 @@ impl State {
         let Resumed { decisions, actions: released, ended } =
             waits::resume(waiting, flow, fuses, blowing);
         let blown = blow::changed(&before, fuses);
-        decision.is_woken |= decisions.iter().any(|one| ReactionKind::of(one.outcome).is_some());
+        decision.is_woken |= waits::may_react(&decisions, &decision.waits);
         let mut woken =
             Woken { decisions, actions: Vec::new(), blown, is_unfinished: decision.is_woken };
         for action in released {
@@ -79,6 +81,54 @@ impl State {
                 waits::end(&mut decision.decisions, &mut decision.waits, one);
             }
         }
+    }
+
+    /// The decisions that wait and can be answered, by id.
+    fn answerable(&self) -> BTreeMap<&str, WaitingDecision> {
+        let decided = self.events.iter().filter_map(|(key, stored)| {
+            let decision = stored.decision.as_ref()?;
+            Some((key, &decision.decisions, &decision.waits))
+        });
+        let all = decided.flat_map(|(key, decisions, waits)| {
+            waits.iter().filter_map(move |wait| {
+                let waiting = WaitingDecision::new(key.clone(), decisions, wait.clone());
+                Some((wait.id()?, waiting))
+            })
+        });
+        all.collect()
+    }
+
+    pub(super) fn waiting_decisions(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Vec<WaitingDecision> {
+        let all = self.answerable().into_iter();
+        let listed = all.filter(|(id, _)| after.is_none_or(|after| *id > after));
+        listed.take(limit).map(|(_, waiting)| waiting).collect()
+    }
+
+    pub(super) fn find_waiting(&self, id: &str) -> Option<WaitingDecision> {
+        self.answerable().remove(id)
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        id: &str,
+        said: (WaitAnswer, &Approval),
+        time: FlowTime,
+    ) -> Result<bool, LedgerError> {
+        let event = self.find_waiting(id).map(|waiting| waiting.event);
+        let Self { events, flow, .. } = self;
+        let decision = event.and_then(|event| events.get_mut(&event)?.decision.as_mut());
+        let Some(decision) = decision else {
+            return Err(LedgerError::NotWaiting(id.to_owned()));
+        };
+        let waiting = (decision.decisions.as_mut_slice(), &mut decision.waits);
+        let is_new = answers::answer(waiting, flow, id, said, time)?;
+        decision.is_woken |=
+            decision.decisions.iter().any(|one| ReactionKind::of(one.outcome).is_some());
+        Ok(is_new)
     }
 
     /// How many occurrences wait.

@@ -57,7 +57,8 @@ impl Generator<'_> {
     }
 
     fn shared(&mut self) {
-        match self.choose(11) {
+        match self.choose(12) {
+            11 => self.approval(),
             10 => self.during(),
             8 => self.quiet(),
             9 => self.still(),
@@ -100,6 +101,18 @@ impl Generator<'_> {
         }
         if self.choose(2) == 1 {
             self.all(&["else", "wait"]);
+        }
+    }
+
+    fn approval(&mut self) {
+        self.t("approval");
+        if self.choose(2) == 1 {
+            self.all(&["within", "4h"]);
+        }
+        match self.choose(3) {
+            0 => {}
+            1 => self.all(&["by", "\"sre\""]),
+            _ => self.all(&["by", "\"sre\"", ",", "\"release managers\""]),
         }
     }
 

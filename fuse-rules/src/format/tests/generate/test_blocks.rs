@@ -12,7 +12,11 @@ impl Generator<'_> {
     }
 
     fn step(&mut self) {
-        match self.choose(7) {
+        match self.choose(8) {
+            6 => {
+                let word = self.choose(2);
+                self.all(&[["approve", "decline"][word], "s/r"]);
+            }
             5 => self.all(&["expect", "fuse", "f", "blown"]),
             0 => self.all(&["with", "fuse", "f", "off"]),
             1 => self.all(&["at", "\"2026-08-01T10:00:00Z\""]),
