@@ -6,9 +6,9 @@ mod access;
 mod admin_rights;
 /// Every status that a source answers with, and what stands in the body.
 mod answers;
-mod attempts;
 /// Who may send events.
 mod approval;
+mod attempts;
 mod auth;
 /// What is decided about bodies as senders really send them.
 mod blow;

@@ -7,6 +7,7 @@ mod definitions;
 mod events;
 mod files;
 mod functions;
+mod fuse_reactions;
 mod helps;
 mod lets;
 mod reactions;

@@ -155,6 +155,7 @@ pub(crate) struct Fuse {
     pub(crate) settings: Option<Block>,
     pub(crate) blow: Vec<Blow>,
     pub(crate) resets: Vec<Reset>,
+    pub(crate) reactions: Vec<Reaction>,
 }
 
 #[derive(Clone, Debug)]

@@ -273,7 +273,8 @@ impl<'a> Lower<'a> {
         }
         let (blow, resets) = (Vec::new(), Vec::new());
         let (name, default_on) = (name?, default_on?);
-        let mut fuse = Fuse { doc, name, default_on, settings: None, blow, resets };
+        let mut fuse =
+            Fuse { doc, name, default_on, settings: None, blow, resets, reactions: Vec::new() };
         if let Some(body) = body {
             self.fuse_block(body, &mut fuse);
         }

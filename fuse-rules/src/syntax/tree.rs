@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::ast::{
     Block, Each, EventRef, Expected, Expr, ExprKind, FieldValue, File, FlowClause, Let, PathStep,
-    Segment, Shared, TestStep, TextPart, Trigger, Type, TypeKind, TypeValue,
+    Reaction, Segment, Shared, TestStep, TextPart, Trigger, Type, TypeKind, TypeValue,
 };
 use crate::attempts::AttemptPolicy;
 use crate::literals::duration_text;
@@ -57,6 +57,7 @@ pub(super) fn tree(file: &File) -> String {
             let after = reset.after.map(|after| format!("after {}", duration_text(after)));
             out.line(1, &format!("reset {}", after.as_deref().unwrap_or("manually")));
         }
+        fuse.reactions.iter().for_each(|reaction| out.reaction(1, reaction));
     }
     for limiter in &file.limiters {
         out.doc(0, limiter.doc.as_deref());
@@ -97,14 +98,7 @@ pub(super) fn tree(file: &File) -> String {
             for trigger in &rule.triggers {
                 out.trigger(2, trigger);
             }
-            for reaction in &rule.reactions {
-                let kinds: Vec<_> = reaction.kinds.iter().map(|kind| kind.text.as_str()).collect();
-                out.line(2, &format!("on {}", kinds.join(" or ")));
-                out.flow(3, &reaction.flow);
-                for trigger in &reaction.triggers {
-                    out.trigger(3, trigger);
-                }
-            }
+            rule.reactions.iter().for_each(|reaction| out.reaction(2, reaction));
         }
     }
     for test in &file.tests {
@@ -128,6 +122,13 @@ impl Tree {
         if let Some(doc) = doc {
             self.line(depth, &format!("doc {doc:?}"));
         }
+    }
+
+    fn reaction(&mut self, depth: usize, reaction: &Reaction) {
+        let kinds: Vec<_> = reaction.kinds.iter().map(|kind| kind.text.as_str()).collect();
+        self.line(depth, &format!("on {}", kinds.join(" or ")));
+        self.flow(depth + 1, &reaction.flow);
+        reaction.triggers.iter().for_each(|trigger| self.trigger(depth + 1, trigger));
     }
 
     fn trigger(&mut self, depth: usize, trigger: &Trigger) {
@@ -166,8 +167,9 @@ impl Tree {
             }
             TestStep::Expect(expect) => match &expect.what {
                 Expected::NothingElse => self.line(depth, "expect nothing else"),
-                Expected::Blown(fuse) => {
+                Expected::Blown(fuse, fields) => {
                     self.line(depth, &format!("expect fuse {} blown", fuse.text));
+                    fields.iter().for_each(|fields| self.block(depth + 1, fields));
                 }
                 Expected::No(rule, reaction) => {
                     let on = reaction.as_ref().map(|kind| format!(" on {}", kind.text));

@@ -145,6 +145,8 @@ impl Timeline<'_, '_> {
         let reactions =
             self.tests.reactions(&mut self.states, &name, &sent.event, &evaluation.decisions, time);
         evaluation.decisions.extend(reactions.decisions);
+        let of_fuses = self.tests.reactions_of_fuses(&passed.blown, &sent.event, time);
+        evaluation.decisions.extend(of_fuses);
         sent.failures.extend(reactions.failures);
         sent.evaluation = evaluation;
         sent.blows = passed.blown;
@@ -254,6 +256,9 @@ impl Timeline<'_, '_> {
         let mut blown = Vec::new();
         let answer = self.blowing.resume(&mut self.states, &wait, same + 1, time, &mut blown);
         if let Some(sent) = events.get_mut(event) {
+            for decision in self.tests.reactions_of_fuses(&blown, &sent.event, time) {
+                sent.ended.push(Ended { step, decision, is_failure: false });
+            }
             sent.blows.extend(blown);
         }
         let admission = match answer {

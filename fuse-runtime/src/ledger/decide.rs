@@ -5,7 +5,7 @@ use redb::{ReadableTable as _, WriteTransaction};
 use super::embedded::{asked, write_states};
 use super::read::{ActionRow, DecidedRow, assemble};
 use super::transition::{self, DecidedEvent};
-use super::{EventRecord, LedgerError, Verdict, switch_table, wake};
+use super::{EventRecord, LedgerError, Verdict, blow, switch_table, wake};
 use crate::store::{
     ACTIONS, DEAD, DECIDED, EVENTS, STATUS, StoreError, UNSETTLED, decode_envelope, put_row,
 };
@@ -66,6 +66,7 @@ pub(super) fn decide(
         actions: fired.iter().map(|action| action.id.clone()).collect(),
         operations: Vec::new(),
         waits,
+        blown: blow::records(&fuses_before, &fuses),
     };
     put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
     let mut dead = transaction.open_table(DEAD)?;
@@ -79,5 +80,6 @@ pub(super) fn decide(
     record.decisions = row.decisions;
     record.actions = fired;
     record.waits = row.waits;
+    record.blown = row.blown;
     Ok(Ok(record))
 }

@@ -50,10 +50,12 @@ pub use history::{
 pub use operation::{EventOperation, OperationKind};
 pub use permit::Permit;
 pub use record::{
-    ActionRecord, ActionState, ActionSummary, Attempt, Counts, DeadLetter, DeadLetterKind,
-    DecisionRecord, EventAction, EventRecord, Observed, ObservedResult,
+    ActionRecord, ActionState, ActionSummary, Attempt, BlowRecord, Counts, DeadLetter,
+    DeadLetterKind, DecisionRecord, EventAction, EventRecord, Observed, ObservedResult,
 };
-pub use switch::{FuseHistories, FuseHistory, FuseSwitch, MAX_FUSE_SWITCHES, SwitchPosition};
+pub use switch::{
+    BlownBy, FuseHistories, FuseHistory, FuseSwitch, MAX_FUSE_SWITCHES, SwitchPosition,
+};
 pub use verdict::{Due, Reacted, Verdict, Woken};
 pub use waits::WaitRecord;
 

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::dead::letter_id;
 use super::transition::DeadEntry;
 use super::{
-    ActionRecord, ActionState, Counts, DeadLetter, DeadLetterKind, DecisionRecord, EventAction,
-    EventOperation, EventRecord, Observed, WaitRecord,
+    ActionRecord, ActionState, BlowRecord, Counts, DeadLetter, DeadLetterKind, DecisionRecord,
+    EventAction, EventOperation, EventRecord, Observed, WaitRecord,
 };
 use crate::event::{Envelope, EventKey};
 use crate::store::{
@@ -34,6 +34,8 @@ pub(super) struct DecidedRow {
     pub(super) operations: Vec<EventOperation>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) waits: Vec<WaitRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) blown: Vec<BlowRecord>,
 }
 
 /// An action. Separate from the row of its event, because it changes more often.
@@ -110,6 +112,7 @@ where
         decisions: Vec::new(),
         actions: Vec::new(),
         waits: Vec::new(),
+        blown: Vec::new(),
         conflicts: status.conflicts,
         last_conflict: status.last_conflict,
         operations: Vec::new(),
@@ -131,6 +134,7 @@ where
         record.decisions = row.decisions;
         record.operations = row.operations;
         record.waits = row.waits;
+        record.blown = row.blown;
     }
     Ok(Some(record))
 }

@@ -46,6 +46,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fuse_rules::schema::{Schema, TriggerInfo};
 use fuse_rules::{Action, Ruleset};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -112,6 +113,11 @@ fn hash_of(parts: &[&str]) -> String {
 /// reaction and the trigger's ordinal. Each failed action has reactions of its own.
 pub(crate) fn reaction_id(failed: &str, action: &Action) -> String {
     hash_of(&[failed, &action.rule, &action.ordinal.to_string()])
+}
+
+/// The id of a fuse's blowing, at this steady time. The reaction to each has an id of its own.
+pub(crate) fn blow_id(event: &EventKey, fuse: &str, since: Timestamp) -> String {
+    hash_of(&["blow", &event.encode(), fuse, &since.as_nanosecond().to_string()])
 }
 
 /// Sixteen base32 characters of an action's id, for names of files and objects.
@@ -319,7 +325,7 @@ impl Triggers {
         self
     }
 
-    /// What all rules need of their triggers, in the order of the rules.
+    /// What all rules need of their triggers, in the order of the rules, and then the reactions of fuses.
     pub fn requirements(&self, ruleset: &Ruleset) -> Vec<RuleRequirement> {
         let mut all = Vec::new();
         for rule in ruleset.rules() {
@@ -327,6 +333,14 @@ impl Triggers {
                 let Some(trigger) = self.get(&block.kind) else { continue };
                 let of_rule = |requirement| RuleRequirement { rule: rule.name.into(), requirement };
                 all.extend(trigger.requirements(block).into_iter().map(of_rule));
+            }
+        }
+        for (_, reaction) in ruleset.fuse_reactions() {
+            for block in &reaction.triggers {
+                let Some(trigger) = self.get(&block.kind) else { continue };
+                let of_fuse =
+                    |requirement| RuleRequirement { rule: reaction.name.into(), requirement };
+                all.extend(trigger.requirements(block).into_iter().map(of_fuse));
             }
         }
         all

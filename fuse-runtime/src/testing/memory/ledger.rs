@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use fuse_rules::flow::{Approval, BlowingFuse, FlowTime};
+use fuse_rules::flow::{Approval, BlowingFuse, FlowStates, FlowTime};
 use jiff::Timestamp;
 
 use super::{Process, State, StoredDecision};
@@ -31,6 +31,7 @@ impl State {
             decisions: Vec::new(),
             actions: Vec::new(),
             waits: Vec::new(),
+            blown: Vec::new(),
             conflicts: stored.acceptance.conflicts,
             last_conflict: stored.acceptance.last_conflict,
             operations: Vec::new(),
@@ -43,6 +44,7 @@ impl State {
             record.decisions = decision.decisions.clone();
             record.operations = decision.operations.clone();
             record.waits = decision.waits.clone();
+            record.blown = decision.blown.clone();
             let actions = decision.actions.iter().filter_map(|id| self.actions.get(id));
             record.actions = actions.map(|(_, action)| action.clone()).collect();
         }
@@ -59,7 +61,9 @@ impl State {
         {
             return Err(LedgerError::Invalid(transition::two_actions(id)));
         }
+        let fuses_before = self.fuses.clone();
         let decided = transition::decide(verdict, &mut self.flow, &mut self.fuses)?;
+        let blown = blow::records(&fuses_before, &self.fuses);
         let stored = self.events.get_mut(&verdict.event).ok_or_else(unknown)?;
         stored.decision = Some(StoredDecision {
             plan: verdict.plan.clone(),
@@ -70,6 +74,7 @@ impl State {
             actions: decided.actions.iter().map(|action| action.id.clone()).collect(),
             operations: Vec::new(),
             waits: decided.waits,
+            blown,
             is_woken: false,
             resolved: BTreeSet::new(),
         });
@@ -103,6 +108,24 @@ impl State {
         }
         self.end_all(&reactions.ended);
         Ok(Reacted { decisions: reactions.decisions, actions: added, blown: Vec::new() })
+    }
+
+    /// Counts a failure of an action of an event. Returns the fuses that blow.
+    fn count(
+        &mut self,
+        event: &EventKey,
+        count: impl FnOnce(&mut FlowStates, &mut FuseHistories) -> Vec<String>,
+    ) -> Vec<String> {
+        let Self { events, flow, fuses, .. } = self;
+        let before = fuses.clone();
+        let blown = count(flow, fuses);
+        let records = blow::records(&before, fuses);
+        let stored = events.get_mut(event).filter(|_| !records.is_empty());
+        if let Some(decision) = stored.and_then(|stored| stored.decision.as_mut()) {
+            decision.blown.extend(records);
+            decision.is_woken = true;
+        }
+        blown
     }
 
     fn observe(
@@ -277,8 +300,9 @@ impl Ledger for Process {
             state.change(event, action, Some(revision), &settle)?;
             if is_new {
                 let record = state.action(event, action)?.clone();
-                let State { flow, fuses, .. } = state;
-                added.blown = blow::settled(&verdict, &record, &record.state, flow, fuses);
+                added.blown = state.count(event, |flow, fuses| {
+                    blow::settled(&verdict, &record, &record.state, flow, fuses)
+                });
             }
             Ok(added)
         })?
@@ -298,8 +322,9 @@ impl Ledger for Process {
             let mut added = state.react(&verdict)?;
             state.observe(event, action, &observed)?;
             let record = state.action(event, action)?.clone();
-            let State { flow, fuses, .. } = state;
-            added.blown = blow::observed(&verdict, &record, &observed, flow, fuses);
+            added.blown = state.count(event, |flow, fuses| {
+                blow::observed(&verdict, &record, &observed, flow, fuses)
+            });
             Ok((true, added))
         })?
     }

@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::event::{Envelope, EventKey};
 use crate::ledger::transition::Acceptance;
 use crate::ledger::{
-    ActionRecord, DecisionRecord, EventOperation, FuseHistories, Ledger, WaitRecord,
+    ActionRecord, BlowRecord, DecisionRecord, EventOperation, FuseHistories, Ledger, WaitRecord,
 };
 use bus::MemoryOutbox;
 
@@ -105,6 +105,7 @@ struct StoredDecision {
     actions: Vec<String>,
     operations: Vec<EventOperation>,
     waits: Vec<WaitRecord>,
+    blown: Vec<BlowRecord>,
     /// Whether it was woken, and its reactions may not be recorded.
     is_woken: bool,
     /// The ids of the dead letters that were replayed or discarded.

@@ -53,6 +53,7 @@ impl State {
         let Resumed { decisions, actions: released, ended } =
             waits::resume(waiting, flow, fuses, blowing);
         let blown = blow::changed(&before, fuses);
+        decision.blown.extend(blow::records(&before, fuses));
         decision.is_woken |= waits::may_react(&decisions, &decision.waits);
         let mut woken =
             Woken { decisions, actions: Vec::new(), blown, is_unfinished: decision.is_woken };
