@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use fuse_rules::flow::{Approval, BlowingFuse, FlowStates, FlowTime};
+use fuse_rules::flow::{Approval, BlowingFuse, FlowTime};
 use jiff::Timestamp;
 
 use super::{Process, State, StoredDecision};
@@ -108,24 +108,6 @@ impl State {
         }
         self.end_all(&reactions.ended);
         Ok(Reacted { decisions: reactions.decisions, actions: added, blown: Vec::new() })
-    }
-
-    /// Counts a failure of an action of an event. Returns the fuses that blow.
-    fn count(
-        &mut self,
-        event: &EventKey,
-        count: impl FnOnce(&mut FlowStates, &mut FuseHistories) -> Vec<String>,
-    ) -> Vec<String> {
-        let Self { events, flow, fuses, .. } = self;
-        let before = fuses.clone();
-        let blown = count(flow, fuses);
-        let records = blow::records(&before, fuses);
-        let stored = events.get_mut(event).filter(|_| !records.is_empty());
-        if let Some(decision) = stored.and_then(|stored| stored.decision.as_mut()) {
-            decision.blown.extend(records);
-            decision.is_woken = true;
-        }
-        blown
     }
 
     fn observe(

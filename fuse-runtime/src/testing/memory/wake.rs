@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fuse_rules::ReactionKind;
-use fuse_rules::flow::{Approval, EndedWait, FlowTime};
+use fuse_rules::flow::{Approval, EndedWait, FlowStates, FlowTime};
 use jiff::Timestamp;
 
 use super::State;
@@ -11,7 +11,7 @@ use super::ledger::event_action;
 use crate::event::EventKey;
 use crate::ledger::blow::{self, Blowing};
 use crate::ledger::waits::{self, Resumed};
-use crate::ledger::{Due, LedgerError, WaitAnswer, WaitingDecision, Woken, answers};
+use crate::ledger::{Due, FuseHistories, LedgerError, WaitAnswer, WaitingDecision, Woken, answers};
 
 impl State {
     pub(super) fn due(&self, time: FlowTime, limit: usize) -> Due {
@@ -64,6 +64,24 @@ impl State {
         }
         self.end_all(&ended);
         woken
+    }
+
+    /// Counts a failure of an action of an event. Returns the fuses that blow.
+    pub(super) fn count(
+        &mut self,
+        event: &EventKey,
+        count: impl FnOnce(&mut FlowStates, &mut FuseHistories) -> Vec<String>,
+    ) -> Vec<String> {
+        let Self { events, flow, fuses, .. } = self;
+        let before = fuses.clone();
+        let blown = count(flow, fuses);
+        let records = blow::records(&before, fuses);
+        let stored = events.get_mut(event).filter(|_| !records.is_empty());
+        if let Some(decision) = stored.and_then(|stored| stored.decision.as_mut()) {
+            decision.blown.extend(records);
+            decision.is_woken = true;
+        }
+        blown
     }
 
     pub(super) fn finish_waking(&mut self, event: &EventKey) {
