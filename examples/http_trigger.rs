@@ -237,7 +237,14 @@ mod tests {
         let fields = json!({ "url": url, "title": "t", "token": { "env": { "name": "NONE" } } });
         let fields = fields.as_object().unwrap().clone();
         let (trigger, rule) = ("ticket".into(), "tickets/open".into());
-        let action = Action { trigger, rule, element: None, ordinal: 0, fields };
+        let action = Action {
+            trigger,
+            rule,
+            element: None,
+            ordinal: 0,
+            fields,
+            attempts: Default::default(),
+        };
         let event = EventKey { source: "q".into(), name: "e".into(), id: "1".into() };
         ActionRequest::new(action, event)
     }

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use jiff::Timestamp;
 
+use crate::attempts::AttemptPolicy;
 use crate::flow::{
     Admission, Cancellation, EndedWait, FlowRequest, FlowStates, FlowTime, Occurrence, Owner, Wait,
+    WaitEnd,
 };
 
 /// The outcome of a rule for one event and element.
@@ -96,6 +98,17 @@ impl Outcome {
     }
 }
 
+impl From<WaitEnd> for Outcome {
+    /// What becomes of a decision whose wait ended like this.
+    fn from(end: WaitEnd) -> Self {
+        match end {
+            WaitEnd::Cancelled => Self::Cancelled,
+            WaitEnd::Superseded => Self::Superseded,
+            WaitEnd::Declined => Self::Declined,
+        }
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -120,6 +133,9 @@ pub struct Action {
     pub ordinal: u32,
     /// The rendered fields of the trigger block, in the order of the rules file.
     pub fields: serde_json::Map<String, serde_json::Value>,
+    /// How often and how long it is attempted, if its rule says so.
+    #[serde(default, skip_serializing_if = "AttemptPolicy::is_empty")]
+    pub attempts: AttemptPolicy,
 }
 
 /// The decision of one rule for one element.

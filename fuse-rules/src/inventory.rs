@@ -1,18 +1,16 @@
 //! The declarations of a rule set, as data for tools that list, document or serve them.
 
+mod fuses;
 mod printed;
 
 use std::fmt;
 
 pub use crate::plan::BodyField;
 pub use crate::ruleset::{PresetEvent, PresetInfo, PresetSecret, PresetSetting};
-use jiff::SignedDuration;
+pub use fuses::FuseInfo;
 pub use printed::{PrintedRule, RuleDifferences};
 use serde_json::{Map, Value as Json};
 
-use crate::flow::{BlowClause, BlowingFuse};
-use crate::fuses::PendingActions;
-use crate::literals::duration_text;
 use crate::reaction::ReactionKind;
 use crate::ruleset::Ruleset;
 use crate::schema::TriggerInfo;
@@ -20,46 +18,6 @@ use crate::span::{Files, Span};
 use crate::typed::Shown;
 use crate::typed::{self, Expr, ExprKind, Mapped, MappedValue};
 pub use crate::typed::{DefinitionKind, NameReference};
-
-/// A declared fuse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FuseInfo<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// The comment above it.
-    pub doc: Option<&'a str>,
-    /// Whether it is on unless something sets it.
-    pub default_on: bool,
-    /// What becomes of pending actions while it is off.
-    pub pending: PendingActions,
-    /// How long after it blew it closes by itself. `None` if a person has to close it.
-    pub reset_after: Option<SignedDuration>,
-    blow: &'a [(BlowClause, Span)],
-}
-
-impl FuseInfo<'_> {
-    /// When it blows.
-    pub fn blow(&self) -> impl Iterator<Item = BlowClause> {
-        self.blow.iter().map(|(clause, _)| *clause)
-    }
-
-    /// When it blows and closes, clause by clause as in rules. Empty if it does not blow.
-    pub fn blow_texts(&self) -> Vec<String> {
-        let mut texts: Vec<String> = self.blow().map(|clause| clause.to_string()).collect();
-        if !texts.is_empty() {
-            texts.push(match self.reset_after {
-                Some(after) => format!("reset after {}", duration_text(after)),
-                None => "reset manually".to_owned(),
-            });
-        }
-        texts
-    }
-
-    /// What makes it blow. `None` if nothing does.
-    pub fn blowing(&self) -> Option<BlowingFuse> {
-        typed::blowing(self.name, self.blow, self.reset_after, self.pending)
-    }
-}
 
 /// A declared type, constant, condition or limiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,7 +159,7 @@ impl RuleInfo<'_> {
     }
 }
 
-/// A reaction of a rule, `on KIND { … }`.
+/// A reaction of a rule or a fuse, `on KIND { … }`.
 #[derive(Clone, Debug)]
 pub struct ReactionInfo<'a> {
     /// What it reacts to.
@@ -248,18 +206,6 @@ pub struct Written {
 }
 
 impl Ruleset {
-    /// The declared fuses.
-    pub fn fuses(&self) -> impl Iterator<Item = FuseInfo<'_>> {
-        self.typed().fuses.iter().map(|fuse| FuseInfo {
-            name: &fuse.name,
-            doc: fuse.doc.as_deref(),
-            default_on: fuse.default_on,
-            pending: fuse.pending,
-            reset_after: fuse.reset_after,
-            blow: &fuse.blow,
-        })
-    }
-
     /// The declared types, constants, conditions and limiters, without those of the standard library.
     pub fn definitions(&self) -> impl Iterator<Item = DefinitionInfo<'_>> {
         self.typed().definitions.iter().map(|definition| DefinitionInfo {
@@ -348,21 +294,7 @@ impl Ruleset {
 
     fn rule<'a>(&'a self, sensor: &'a typed::Sensor, rule: &'a typed::Rule) -> RuleInfo<'a> {
         let fuses = rule.requires.iter().filter_map(|fuse| self.typed().fuses.get(*fuse));
-        let written = |triggers: &[typed::Trigger]| {
-            let written = triggers.iter().map(|trigger| {
-                let mut all = Vec::new();
-                collect(self.files(), &trigger.fields, &mut all);
-                all
-            });
-            written.collect::<Vec<_>>()
-        };
-        let reactions = rule.reactions.iter().map(|reaction| ReactionInfo {
-            kind: reaction.kind,
-            name: &reaction.name,
-            flow: self.flow(reaction.flow.iter()),
-            triggers: reaction.triggers.iter().map(TriggerInfo::from_trigger).collect(),
-            written: written(&reaction.triggers),
-        });
+        let reactions = rule.reactions.iter().map(|reaction| self.reaction(reaction));
         RuleInfo {
             name: &rule.name,
             span: rule.span,
@@ -381,9 +313,28 @@ impl Ruleset {
             approvers: rule.approvers().map(<[String]>::to_vec),
             is_shadow: rule.is_shadow,
             triggers: rule.triggers.iter().map(TriggerInfo::from_trigger).collect(),
-            written: written(&rule.triggers),
+            written: self.written(&rule.triggers),
             reactions: reactions.collect(),
         }
+    }
+
+    fn reaction<'a>(&'a self, reaction: &'a typed::Reaction) -> ReactionInfo<'a> {
+        ReactionInfo {
+            kind: reaction.kind,
+            name: &reaction.name,
+            flow: self.flow(reaction.flow.iter()),
+            triggers: reaction.triggers.iter().map(TriggerInfo::from_trigger).collect(),
+            written: self.written(&reaction.triggers),
+        }
+    }
+
+    fn written(&self, triggers: &[typed::Trigger]) -> Vec<Vec<Written>> {
+        let written = triggers.iter().map(|trigger| {
+            let mut all = Vec::new();
+            collect(self.files(), &trigger.fields, &mut all);
+            all
+        });
+        written.collect()
     }
 
     fn flow<'c>(&self, clauses: impl Iterator<Item = &'c typed::FlowClause>) -> Vec<String> {

@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 10] = [
     // Small values that everything else uses.
     &["span", "number", "fuses", "path", "sensitive", "media_type", "literals", "value"],
     // Events as bytes, decisions as data.
-    &["scan", "event", "flow", "decision", "reaction"],
+    &["scan", "event", "flow", "attempts", "decision", "reaction"],
     &["diagnostic"],
     // Text to tree, and back.
     &["syntax", "loader", "stdlib", "format"],

@@ -31,6 +31,7 @@
 #[cfg(test)]
 mod accepts;
 mod analysis;
+mod attempts;
 pub mod autofix;
 mod check;
 pub mod comparison;
@@ -72,6 +73,7 @@ mod typed;
 mod types;
 mod value;
 
+pub use attempts::{AttemptPolicy, Backoff, Retry};
 pub use decision::{Action, Decided, Decision, Element, Evaluation, Outcome};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use eval::{ArrivedEvent, BlockValues, Plan};
@@ -80,7 +82,7 @@ pub use format::format;
 pub use fuses::{Fuses, PendingActions};
 pub use loader::{LoadError, Loader};
 pub use number::{Number, NumberError};
-pub use reaction::{ReactionCause, ReactionKind};
+pub use reaction::{BlownCause, ReactionCause, ReactionKind};
 pub use ruleset::{Examined, LoadCache, Ruleset};
 pub use schema::Registry;
 

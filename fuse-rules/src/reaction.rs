@@ -10,6 +10,8 @@ use crate::decision::{Decision, Element, Outcome};
 /// The fields of `outcome` that a reaction always has, and those that it may lack.
 pub(crate) const OUTCOME_FIELDS: [&str; 4] = ["rule", "state", "reason", "event"];
 pub(crate) const OPTIONAL_OUTCOME_FIELDS: [&str; 2] = [OUTCOME_ACTION, "object"];
+/// The fields of `outcome` in the reaction of a fuse.
+pub(crate) const BLOWN_FIELDS: [&str; 4] = ["fuse", "rule", "reason", "event"];
 /// The field of `outcome` with the id of the action.
 pub(crate) const OUTCOME_ACTION: &str = "action";
 
@@ -31,10 +33,12 @@ pub enum ReactionKind {
     Declined,
     /// Nobody answered in time whether its action is approved.
     Expired,
+    /// The fuse blew. Only a fuse reacts to that.
+    Blown,
 }
 
 impl ReactionKind {
-    /// Every kind, in the order in which texts list them.
+    /// Every kind that a rule can react to, in the order in which texts list them.
     pub const ALL: [Self; 7] = [
         Self::Declined,
         Self::Expired,
@@ -55,6 +59,7 @@ impl ReactionKind {
             Self::Waiting => "waiting",
             Self::Declined => "declined",
             Self::Expired => "expired",
+            Self::Blown => "blown",
         }
     }
 
@@ -106,6 +111,51 @@ impl ReactionKind {
         // Names of rules contain no spaces.
         name.split_once(" on ").map(|(rule, _)| rule)
     }
+}
+
+/// A fuse that blew, to which it reacts. The reaction reads it as `outcome`.
+///
+/// ```
+/// use fuse_rules::BlownCause;
+///
+/// let cause = BlownCause {
+///     fuse: "healing".into(),
+///     rule: "alerts/restart".into(),
+///     reason: "`blow after 20 actions within 10m` is reached".into(),
+///     event: "1".into(),
+/// };
+/// assert_eq!(cause.reaction(), "fuse healing on blown");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlownCause {
+    /// The name of the fuse.
+    pub fuse: String,
+    /// The full name of the rule whose action or failure blew it.
+    pub rule: String,
+    /// Why, for people.
+    pub reason: String,
+    /// The id of the event.
+    pub event: String,
+}
+
+impl BlownCause {
+    /// The full name of the reaction, `fuse NAME on blown`.
+    pub fn reaction(&self) -> String {
+        blown_reaction(&self.fuse)
+    }
+
+    /// The values of `outcome`.
+    pub(crate) fn fields(&self) -> BTreeMap<String, String> {
+        let values = [&self.fuse, &self.rule, &self.reason, &self.event];
+        let fields = BLOWN_FIELDS.into_iter().zip(values);
+        fields.map(|(name, value)| (name.to_owned(), value.clone())).collect()
+    }
+}
+
+/// The full name of the reaction of a fuse.
+pub(crate) fn blown_reaction(fuse: &str) -> String {
+    // No rule has this name, because names of rules contain a slash.
+    ReactionKind::Blown.name_for(&format!("fuse {fuse}"))
 }
 
 impl fmt::Display for ReactionKind {

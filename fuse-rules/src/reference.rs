@@ -5,6 +5,7 @@
 //! including the reasons of decisions. A callback can watch the evaluation; coverage, mutation
 //! testing and fuzzing of rules use this.
 
+mod blown;
 #[cfg(test)]
 pub(crate) mod claims;
 mod duplicates;
@@ -13,6 +14,7 @@ mod world;
 
 use std::borrow::Cow;
 
+pub(crate) use blown::blown;
 use duplicates::DuplicateFinder;
 use walk::conditions;
 pub(crate) use walk::{elements, truth, truths};
@@ -185,6 +187,7 @@ fn fire(
                             trigger: trigger.kind.clone(),
                             ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
                             fields,
+                            attempts: trigger.attempts,
                             flow: flow.clone(),
                             is_shadow: rule.is_shadow,
                         },
@@ -211,7 +214,7 @@ impl<'w, 'e> Env<'w, 'e> {
             Root::Headers => &self.world.headers,
             Root::Query => &self.world.query,
             Root::Event => &self.world.event,
-            Root::Outcome => return None,
+            Root::Outcome => &self.world.outcome,
             Root::Element(level) => self.elements.get(level as usize)?,
         })
     }

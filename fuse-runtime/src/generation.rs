@@ -50,6 +50,9 @@ impl Generation {
             .flat_map(|rule| {
                 rule.all_triggers().map(|trigger| trigger.kind.clone()).collect::<Vec<_>>()
             })
+            .chain(ruleset.fuse_reactions().flat_map(|(_, reaction)| {
+                reaction.triggers.into_iter().map(|trigger| trigger.kind).collect::<Vec<_>>()
+            }))
             .collect::<BTreeSet<String>>();
         let mut events: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for event in ruleset.events() {

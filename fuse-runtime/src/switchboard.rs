@@ -83,7 +83,8 @@ impl Switchboard {
         }
         let since = self.clock.steady();
         let until = lasts.map(|lasts| since.checked_add(lasts).unwrap_or(Timestamp::MAX));
-        let switch = FuseSwitch { to, at: self.clock.now(), since, until, by, reason };
+        let switch =
+            FuseSwitch { to, at: self.clock.now(), since, until, by, reason, blown_by: None };
         let mut known = self.known.lock().await;
         self.ledger.switch_fuse(&fuse, switch.clone()).await?;
         match self.ledger.fuse_switches().await {

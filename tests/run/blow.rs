@@ -77,3 +77,33 @@ async fn a_fuse_blows_and_a_person_closes_it() {
         assert_eq!(decision(&fuse, id).await.0, outcome, "{id}");
     }
 }
+
+/// A fuse reacts once when it blows, also if the process is killed at that moment, and although it is off.
+#[tokio::test]
+async fn a_fuse_reacts_when_it_blows() {
+    let on_blown = r#"  reset after 2h
+  on blown {
+    trigger http retry 20 backoff 100ms..200ms {
+      url  = "https://chat.example.com/alerts"
+      json = { fuse = outcome.fuse, rule = outcome.rule, event = outcome.event }
+    }
+  }"#;
+    let rules = [FUSES, JOB_OF_LINE].concat().replace("  reset after 2h", on_blown);
+    let mut fuse = Setup::rules(&rules).start().await;
+    for id in ["1", "2"] {
+        assert_eq!(decision(&fuse, id).await.0, "fired");
+    }
+    let event = fuse.post_as(DOOR, "3", "{}").await.event(202);
+    fuse.kill();
+    fuse.start_again().await;
+    let report = fuse.settled(&event).await;
+    let decisions = report["decisions"].as_array().unwrap();
+    let reacted: Vec<_> =
+        decisions.iter().filter(|one| one["rule"] == "fuse line on blown").collect();
+    assert_eq!(reacted.len(), 1, "{report:#}");
+    assert_eq!(reacted[0]["outcome"], "fired", "{report:#}");
+    assert_eq!(reacted[0]["action"]["policy"], "retry 20 backoff 100ms..200ms");
+    assert_eq!(decision(&fuse, "4").await.0, "gated");
+    // Two Jobs and the request.
+    assert_eq!(fuse.manifests().len(), 3);
+}

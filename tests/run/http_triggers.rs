@@ -19,6 +19,8 @@ pub(super) enum Answer {
     Status(&'static str),
     /// It closes the connection after it has read the request.
     Lost,
+    /// It does not answer, and keeps the connection.
+    Never,
 }
 
 impl Server {
@@ -28,6 +30,7 @@ impl Server {
         let arrived: Arc<Mutex<Vec<String>>> = Arc::default();
         let kept = Arc::clone(&arrived);
         std::thread::spawn(move || {
+            let mut unanswered = Vec::new();
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let mut request = Vec::new();
@@ -46,6 +49,8 @@ impl Server {
                         "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
                     );
                     stream.write_all(answer.as_bytes()).unwrap();
+                } else if matches!(answer, Answer::Never) {
+                    unanswered.push(stream);
                 }
             }
         });

@@ -8,6 +8,7 @@ mod admin_rights;
 mod answers;
 /// Who may send events.
 mod approval;
+mod attempts;
 mod auth;
 /// What is decided about bodies as senders really send them.
 mod blow;

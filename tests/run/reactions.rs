@@ -106,6 +106,6 @@ async fn a_reaction_that_fails_is_a_dead_letter_that_is_not_replayed_alone() {
     let id = reaction["id"].as_str().unwrap();
     let (code, why) = fuse.command(&["replay", id, "--server", &fuse.server()]);
     assert_ne!(code, Some(0), "{why}");
-    assert!(why.contains("is a reaction of the rule `s/r`"), "{why}");
+    assert!(why.contains("is a reaction of `s/r`"), "{why}");
     assert_eq!(told.arrived().len(), 1);
 }

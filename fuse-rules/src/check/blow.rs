@@ -5,8 +5,8 @@ use super::sensors::repeated_clause;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::flow::{BlowClause, BlowCounts};
 use crate::literals::duration_text;
-use crate::syntax::ast::{self, Blow, Reset, Text};
-use crate::typed::{Expected, Rules};
+use crate::syntax::ast::{self, Block, Blow, Reset, Text};
+use crate::typed::{Expected, Fuse, Rules};
 
 /// The largest number that `blow` accepts. The state of a clause contains each action or failure that counts, about 90
 /// bytes, and is read as a whole for each decision.
@@ -99,8 +99,13 @@ pub(super) fn check_rules(rules: &Rules, problems: &mut Vec<Diagnostic>) {
 }
 
 impl Checker<'_> {
-    /// Checks `expect fuse NAME blown`.
-    pub(super) fn expected_blown(&mut self, fuse: &Text) -> Option<Expected> {
+    /// Checks `expect fuse NAME blown`, with the fields of its reaction.
+    pub(super) fn expected_blown(
+        &mut self,
+        fuse: &Text,
+        fields: Option<&Block>,
+        fuses: &[Fuse],
+    ) -> Option<Expected> {
         let declared = match self.names.fuse_declaration(fuse) {
             Ok(declared) => declared,
             Err(problem) => {
@@ -120,6 +125,20 @@ impl Checker<'_> {
             self.never(fuse.span, message, help);
             return None;
         }
-        Some(Expected::Blown(fuse.text.clone()))
+        let name = fuse.text.clone();
+        let Some(block) = fields else { return Some(Expected::Blown(name, None)) };
+        let known = fuses.iter().find(|known| known.name == name);
+        match known.and_then(|known| known.reaction.as_ref()) {
+            Some(reaction) => {
+                let fields = self.expected_fields(block, &reaction.name, &reaction.triggers)?;
+                Some(Expected::Blown(name, Some(fields)))
+            }
+            None => {
+                let message = format!("the fuse `{name}` has no reaction `on blown`");
+                let help = "add the reaction to the fuse, or leave the block out";
+                self.never(block.span, message, help);
+                None
+            }
+        }
     }
 }

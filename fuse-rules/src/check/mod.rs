@@ -3,6 +3,7 @@
 
 mod addresses;
 mod arithmetic;
+mod attempts;
 mod bindings;
 mod blocks;
 mod blow;
@@ -20,6 +21,7 @@ mod expressions;
 mod flow;
 mod fold;
 mod foreign_functions;
+mod fuse_reactions;
 mod fuse_settings;
 mod hours;
 mod inclusions;
@@ -144,10 +146,17 @@ pub(crate) fn check(
         lets: FxHashMap::default(),
         references: Vec::new(),
     };
+    let mut fuses = rules.fuses.iter_mut();
     for file in parsed {
         checker.file = file.id;
         checker.defaults = &file.tree.defaults;
         checker.check_defaults();
+        for fuse in &file.tree.fuses {
+            // In the order of their declarations, as those of all files.
+            if let Some(own) = fuses.next() {
+                own.reaction = checker.fuse_reaction(fuse);
+            }
+        }
         rules.sources.extend(file.tree.sources.iter().map(|source| checker.source(source)));
     }
     checker.addresses(&rules.sources);
@@ -161,7 +170,7 @@ pub(crate) fn check(
     // A faulty test must not prevent rules from running, so tests are only checked for tools.
     if keep {
         let mut tests = Vec::new();
-        let known = test_blocks::TestableRules::new(&rules.sensors, parsed);
+        let known = test_blocks::TestableRules::new(&rules, parsed);
         for file in parsed {
             checker.file = file.id;
             tests.extend(checker.tests(&file.tree.tests, &known));

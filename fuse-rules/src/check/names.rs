@@ -215,6 +215,7 @@ impl<'a> Names<'a> {
                 blow: fuse.blow.iter().map(|blow| (blow.clause, blow.span)).collect(),
                 reset_after: reset.and_then(|reset| reset.after),
                 reset_span: reset.map(|reset| reset.span),
+                reaction: None,
             }
         };
         self.fuses.iter().map(typed).collect()

@@ -106,6 +106,11 @@ impl Checker<'_> {
                 "write a value, or a condition with a parameter: `condition is-x(p) = …`"
                     .to_owned(),
             ),
+            ScopeKind::Fuse => (
+                "a fuse has no event that its reaction could read".to_owned(),
+                "read `outcome.fuse`, `outcome.rule`, `outcome.reason` or `outcome.event`"
+                    .to_owned(),
+            ),
             ScopeKind::Test => (
                 "the values in a test cannot depend on an event".to_owned(),
                 "write the value itself, or the name of a constant".to_owned(),

@@ -85,6 +85,7 @@ impl Checker<'_> {
                 "limited" | "throttled" | "duplicate" => Some("suppressed"),
                 "off" | "blocked" => Some("gated"),
                 "invalid" => Some("rejected"),
+                "blown" => Some("gated"),
                 "approval" | "pending" | "ask" => Some("waiting"),
                 "denied" | "refused" => Some("declined"),
                 "timeout" | "timed-out" => Some("expired"),

@@ -16,6 +16,8 @@ use crate::value::Kinds;
 pub(super) enum ScopeKind {
     Rule,
     Const,
+    /// The reaction of a fuse.
+    Fuse,
     /// The events and expectations of a test.
     Test,
     /// The body of the condition of this name.

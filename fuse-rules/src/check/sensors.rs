@@ -242,12 +242,14 @@ impl Checker<'_> {
             );
             return None;
         };
-        let block = merged(schema.fields(), &trigger.block, self.defaults_of(&kind.text));
+        let mut block = merged(schema.fields(), &trigger.block, self.defaults_of(&kind.text));
         let before = self.problems.len();
+        self.misplaced_clauses(&mut block, schema);
         let mut fields = self.block(schema.fields(), &block, scope, "");
         self.complete_block(schema, &block, kind, &mut fields);
         self.verify_block(schema, kind, &block, &fields, before);
-        Some(typed::Trigger { kind: kind.text.clone(), span: kind.span, fields })
+        let attempts = self.attempts(trigger, schema);
+        Some(typed::Trigger { kind: kind.text.clone(), span: kind.span, attempts, fields })
     }
 }
 

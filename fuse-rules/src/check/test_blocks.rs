@@ -3,7 +3,6 @@
 //! available.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
@@ -17,7 +16,9 @@ use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::loader::resolved;
 use crate::reference;
 use crate::syntax::ast::{self, Block, RuleRef};
-use crate::typed::{Body, Expect, Expected, ExpectedRule, Rule, Send, Sensor, Test, TestStep};
+use crate::typed::{
+    Body, Expect, Expected, ExpectedRule, Fuse, Rule, Rules, Send, Sensor, Test, TestStep,
+};
 use crate::value::Value;
 
 /// The rules that tests may name.
@@ -28,15 +29,21 @@ pub(super) struct TestableRules<'r> {
     short: FxHashMap<&'r str, Vec<&'r str>>,
     /// Whether all rules were parsed. If so, a rule that is not listed does not exist.
     whole: bool,
+    pub(super) fuses: &'r [Fuse],
 }
 
 impl<'r> TestableRules<'r> {
-    pub(super) fn new(sensors: &'r [Arc<Sensor>], parsed: &[ParsedFile]) -> Self {
+    pub(super) fn new(checked: &'r Rules, parsed: &[ParsedFile]) -> Self {
         let mut sensors_of = parsed.iter().flat_map(|file| &file.tree.sensors);
         let whole =
             !sensors_of.any(|s| s.broken || s.incomplete || s.rules.iter().any(|rule| rule.broken));
-        let mut rules = Self { all: BTreeMap::new(), short: FxHashMap::default(), whole };
-        for sensor in sensors {
+        let mut rules = Self {
+            all: BTreeMap::new(),
+            short: FxHashMap::default(),
+            whole,
+            fuses: &checked.fuses,
+        };
+        for sensor in &checked.sensors {
             for rule in &sensor.rules {
                 rules.all.insert(&rule.name, (&**sensor, rule));
                 let (_, short) = rule.name.rsplit_once('/').unwrap_or(("", &rule.name));
@@ -255,7 +262,9 @@ impl Checker<'_> {
     ) -> Option<Expected> {
         Some(match expected {
             ast::Expected::NothingElse => Expected::NothingElse,
-            ast::Expected::Blown(fuse) => self.expected_blown(fuse)?,
+            ast::Expected::Blown(fuse, fields) => {
+                self.expected_blown(fuse, fields.as_ref(), rules.fuses)?
+            }
             ast::Expected::No(rule, reaction) => {
                 let (_, rule) = self.rule_named(rule, sent, rules)?;
                 Expected::No(match reaction {

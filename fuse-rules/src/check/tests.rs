@@ -1,11 +1,13 @@
 //! The problems that the checker reports: for each code a case, and a similar one without a
 //! problem.
 
+mod attempts;
 mod bodies;
 mod definitions;
 mod events;
 mod files;
 mod functions;
+mod fuse_reactions;
 mod helps;
 mod lets;
 mod reactions;

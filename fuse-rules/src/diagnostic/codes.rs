@@ -125,6 +125,8 @@ codes! {
     E0513 = "a key that an event of `unless` cannot have",
     E0514 = "hours that cannot be read",
     E0515 = "a limiter of another kind",
+    E0524 = "attempts that cannot work as written",
+    E0525 = "a reaction that a fuse cannot have",
     E0601 = "a rule that the test cannot reach",
     E0602 = "a test step without its event",
     E0603 = "an expected field that the rule never sets",

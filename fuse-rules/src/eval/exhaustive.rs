@@ -321,6 +321,7 @@ pub(super) fn rendered(
                 trigger: trigger.kind.clone(),
                 ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
                 fields,
+                attempts: trigger.attempts,
                 flow: flow.clone(),
                 is_shadow,
             },

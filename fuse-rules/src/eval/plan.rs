@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::arrival::is_seen_as_received;
 use super::explain::{self, ExplainedPage, Explanation, PageRequest};
 use super::{Pool, exhaustive, indexed, missing, reactions};
@@ -11,7 +13,8 @@ use crate::decision::{Decided, Decision, Evaluation};
 use crate::event::Event;
 use crate::fuses::Fuses;
 use crate::plan::{self, BodyField, Compiled};
-use crate::reaction::{ReactionCause, ReactionKind};
+use crate::reaction::{BlownCause, ReactionCause, ReactionKind};
+use crate::reference;
 use crate::semantics::DEFAULT_MAX_WORK;
 use crate::typed;
 
@@ -155,6 +158,19 @@ impl Plan {
             // No rule saw the event.
             Err(_) => Vec::new(),
         }
+    }
+
+    /// Whether a fuse has a reaction for when it blows.
+    pub fn reacts_to_blown(&self, fuse: &str) -> bool {
+        self.inner.fuses.iter().any(|one| one.name == fuse && one.reaction.is_some())
+    }
+
+    /// Evaluates the reaction of a fuse that blew at this time. Returns one decision per trigger; their rule is
+    /// [`BlownCause::reaction`]. There are none if the fuse has no reaction.
+    pub fn react_to_blown(&self, cause: &BlownCause, now: Timestamp) -> Vec<Decision> {
+        let fuse = self.inner.fuses.iter().find(|fuse| fuse.name == cause.fuse);
+        let reaction = fuse.and_then(|fuse| fuse.reaction.as_ref());
+        reaction.map_or_else(Vec::new, |reaction| reference::blown(reaction, cause, now))
     }
 
     /// Decides an event and returns one decision per rule and element (and trigger, if it fired),

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{FlowRequest, FlowTime, Occurrence, Owner};
-use crate::decision::Outcome;
 
 /// An occurrence that waits at one of its clauses. Once it is due, [`FlowStates::resume`](super::FlowStates::resume)
 /// asks again.
@@ -145,17 +144,6 @@ pub enum WaitEnd {
     Superseded,
     /// A person declined it at `approval`.
     Declined,
-}
-
-impl WaitEnd {
-    /// What becomes of its decisions.
-    pub fn outcome(self) -> Outcome {
-        match self {
-            Self::Cancelled => Outcome::Cancelled,
-            Self::Superseded => Outcome::Superseded,
-            Self::Declined => Outcome::Declined,
-        }
-    }
 }
 
 /// An event that meets the `unless` condition of a `still` clause.

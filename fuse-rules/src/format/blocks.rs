@@ -30,7 +30,9 @@ impl<'a> Layout<'a> {
         match pair.as_rule() {
             Rule::field => self.field(pair),
             Rule::from_pick => UnitBody::Plain(vec![self.picks(pair)]),
-            Rule::when_clause | Rule::blow_clause | Rule::reset_clause => self.clause(pair),
+            Rule::when_clause | Rule::blow_clause | Rule::reset_clause | Rule::reaction_clause => {
+                self.clause(pair)
+            }
             _ => {
                 let mut docs = Vec::new();
                 for part in pair.into_inner() {

@@ -115,13 +115,13 @@ impl<'a> Layout<'a> {
             Rule::expr => self.expr(pair, OperandPosition::Behind),
             Rule::value => self.value(pair, OperandPosition::Behind),
             Rule::block => self.block(pair, Separation::Lines),
-            Rule::window => self.window(pair),
+            Rule::window | Rule::retry_part | Rule::timeout_part => self.words_on_line(pair),
             _ => self.token(&pair),
         }
     }
 
-    /// `mon..fri 09:00..17:00`.
-    fn window(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
+    /// `mon..fri 09:00..17:00`, `retry 5 backoff 1s..1m`.
+    fn words_on_line(&mut self, pair: Pair<'a, Rule>) -> Doc<'a> {
         let mut docs = Vec::new();
         for part in pair.into_inner() {
             docs.extend((!docs.is_empty()).then_some(Doc::Space));

@@ -195,7 +195,7 @@ impl Printer {
             }
         }
         for trigger in triggers {
-            self.part("trigger", format_args!("{}", trigger.kind));
+            self.part("trigger", format_args!("{} {}", trigger.kind, trigger.attempts));
             self.fields(&trigger.fields);
         }
     }

@@ -159,6 +159,7 @@ impl<'r> Compiler<'r> {
         let trigger = |trigger: &typed::Trigger| typed::Trigger {
             kind: trigger.kind.clone(),
             span: trigger.span,
+            attempts: trigger.attempts,
             fields: self.mapped(&trigger.fields),
         };
         triggers.iter().map(trigger).collect()

@@ -1,6 +1,7 @@
 //! The event as trees, the callback that watches its evaluation, and the work budget.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use crate::event::Event;
 use crate::functions::CallContext;
@@ -51,6 +52,8 @@ pub(crate) struct World<'e> {
     pub(super) headers: Value<'e>,
     pub(super) query: Value<'e>,
     pub(super) event: Value<'e>,
+    /// What the reaction of a fuse reads.
+    pub(super) outcome: Value<'e>,
     pub(super) context: CallContext,
     pub(super) watch: Option<Watch<'e>>,
     budget: Option<&'e WorkBudget>,
@@ -74,6 +77,7 @@ impl<'e> World<'e> {
             headers: texts(event.headers()),
             query: texts(event.queries()),
             event: Value::Map(fields.collect()),
+            outcome: Value::Null,
             context: CallContext::new(event.received_at()),
             watch,
             budget: None,
@@ -88,10 +92,24 @@ impl<'e> World<'e> {
             headers: nothing(),
             query: nothing(),
             event: nothing(),
+            outcome: nothing(),
             context: CallContext::new(Timestamp::UNIX_EPOCH),
             watch: None,
             budget: Some(budget),
         }
+    }
+
+    /// No event, for the reaction of a fuse at this time.
+    pub(super) fn of_fuse(
+        outcome: &BTreeMap<String, String>,
+        now: Timestamp,
+        budget: &'e WorkBudget,
+    ) -> Self {
+        let field =
+            |(name, text): (&String, &String)| (name.clone().into(), Value::text(text.clone()));
+        let outcome = Value::Map(outcome.iter().map(field).collect());
+        let context = CallContext::new(now);
+        Self { outcome, context, ..Self::without_event(budget) }
     }
 
     /// An event with a work budget. An expression that exceeds it is unknown, which never makes a

@@ -3,6 +3,8 @@
 
 use serde_json::Value as Json;
 
+use crate::attempts::AttemptPolicy;
+
 /// A trigger block of a rule.
 ///
 /// ```
@@ -28,6 +30,8 @@ use serde_json::Value as Json;
 pub struct TriggerInfo {
     /// The kind of the trigger, such as `workflow`.
     pub kind: String,
+    /// How its action is attempted, if the rule says so.
+    pub attempts: AttemptPolicy,
     /// The fields of the block, including those of `defaults` and those with a default value.
     pub fields: Vec<OutlineField>,
 }

@@ -2,6 +2,7 @@
 
 use super::mapping::Rendered;
 use super::ops::Fault;
+use crate::attempts::AttemptPolicy;
 use crate::decision::{Action, Decision, Outcome};
 use crate::flow::{Cancellation, FlowRequest};
 use crate::fuses::Fuses;
@@ -24,6 +25,7 @@ pub(crate) enum Verdict {
         trigger: String,
         ordinal: u32,
         fields: Rendered,
+        attempts: AttemptPolicy,
         flow: Vec<FlowRequest>,
         /// Whether the action is recorded instead of performed.
         is_shadow: bool,
@@ -84,7 +86,7 @@ pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) ->
             decision.outcome = Outcome::Rejected;
             decision.reason = why;
         }
-        Verdict::Fired { trigger, ordinal, fields, flow, is_shadow } => {
+        Verdict::Fired { trigger, ordinal, fields, attempts, flow, is_shadow } => {
             decision.outcome = if is_shadow { Outcome::Shadow } else { Outcome::Fired };
             decision.action = Some(Action {
                 trigger,
@@ -92,6 +94,7 @@ pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) ->
                 element: decision.element.clone(),
                 ordinal,
                 fields,
+                attempts,
             });
             decision.flow = flow;
         }

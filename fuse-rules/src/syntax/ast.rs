@@ -4,6 +4,7 @@ mod flow;
 mod fuses;
 mod operators;
 mod test_blocks;
+mod trigger;
 
 pub(crate) use crate::path::Segment;
 use jiff::SignedDuration;
@@ -14,6 +15,7 @@ pub(crate) use flow::{FlowClause, HoursText, Limiter, Unless};
 pub(crate) use fuses::{Blow, Reset};
 pub(crate) use operators::{ArithOp, CompareOp, QuantifierKind, TextOp};
 pub(crate) use test_blocks::{Expect, Expected, ExpectedRule, RuleRef, Send, Test, TestStep};
+pub(crate) use trigger::{RetryClause, TimeoutClause, Trigger};
 
 /// The declarations of a file, in order.
 #[derive(Clone, Debug, Default)]
@@ -153,6 +155,7 @@ pub(crate) struct Fuse {
     pub(crate) settings: Option<Block>,
     pub(crate) blow: Vec<Blow>,
     pub(crate) resets: Vec<Reset>,
+    pub(crate) reactions: Vec<Reaction>,
 }
 
 #[derive(Clone, Debug)]
@@ -253,12 +256,6 @@ pub(crate) struct Reaction {
     pub(crate) span: Span,
     /// Recovery dropped a clause.
     pub(crate) incomplete: bool,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Trigger {
-    pub(crate) kind: Text,
-    pub(crate) block: Block,
 }
 
 /// `{ field = value, nested { … } }`.

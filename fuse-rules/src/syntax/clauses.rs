@@ -4,9 +4,7 @@ use jiff::SignedDuration;
 use pest::iterators::Pair;
 
 use super::Rule;
-use super::ast::{
-    Each, EventRef, Expr, FlowClause, HoursText, Let, Limiter, Shared, Text, Trigger, Unless,
-};
+use super::ast::{Each, EventRef, Expr, FlowClause, HoursText, Let, Limiter, Shared, Text, Unless};
 use super::lower::Lower;
 use crate::flow::{Flow, Overflow, approval};
 use crate::span::Span;
@@ -259,10 +257,5 @@ impl Lower<'_> {
         let mut names = pair.into_inner().filter(|part| part.as_rule() == Rule::ident);
         let (source, event) = (names.next()?, names.next()?);
         Some(EventRef { source: self.text_of(&source), event: self.text_of(&event), span })
-    }
-
-    pub(super) fn trigger(&mut self, pair: Pair<'_, Rule>) -> Option<Trigger> {
-        let (kind, block) = self.name_and_block(pair);
-        Some(Trigger { kind: kind?, block: block? })
     }
 }

@@ -27,6 +27,10 @@ impl Lower<'_> {
                     items.separate(self, &part);
                     fuse.resets.extend(self.reset(part));
                 }
+                Rule::reaction_clause => {
+                    items.separate(self, &part);
+                    fuse.reactions.push(self.reaction(part));
+                }
                 _ => self.block_item(part, &mut block, &mut items, Rule::probe_fuse_item),
             }
         }

@@ -45,6 +45,8 @@ pub(super) const WORDS: [&str; 14] = [
 /// How `during` is written.
 const DURING: &str = "write ranges with two dots, times with four digits, and dates as strings, as in \
      `during mon..fri 09:00..17:00, sat 10:00..12:00 \"Europe/Madrid\" except \"2026-12-25\" else wait`";
+/// How the clauses of a trigger are written.
+const ATTEMPTS: &str = "write the clauses of a trigger in this order: `trigger http retry 5 backoff 1s..1m timeout 10s { … }`";
 /// How `still` is written.
 pub(super) const UNLESS: &str = "add the events that end the wait, as in `still 5m per body.id unless alerts.resolved when body.ok`";
 const TEXT_TESTS: [&str; 5] = ["matches", "contains", "starts-with", "ends-with", "like"];
@@ -90,6 +92,7 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
             Hint::help("a list is written `[\"a\", \"b\"]`")
         }
         _ if line_before(before).starts_with("during") => Hint::help(DURING),
+        _ if line_before(before).starts_with("trigger") => Hint::help(ATTEMPTS),
         "-" => Hint::help("put a space on both sides of `-` to subtract"),
         "/" if after.starts_with(['/', '*']) => Hint::help("comments start with `#`"),
         ":" if after.trim_start_matches([' ', '\t']).starts_with('\n') => {

@@ -273,7 +273,8 @@ impl<'a> Lower<'a> {
         }
         let (blow, resets) = (Vec::new(), Vec::new());
         let (name, default_on) = (name?, default_on?);
-        let mut fuse = Fuse { doc, name, default_on, settings: None, blow, resets };
+        let mut fuse =
+            Fuse { doc, name, default_on, settings: None, blow, resets, reactions: Vec::new() };
         if let Some(body) = body {
             self.fuse_block(body, &mut fuse);
         }
@@ -286,7 +287,7 @@ impl<'a> Lower<'a> {
     }
 
     /// The first name and the block of a construct that has both.
-    pub(super) fn name_and_block(&mut self, pair: Pair<'_, Rule>) -> (Option<Text>, Option<Block>) {
+    fn name_and_block(&mut self, pair: Pair<'_, Rule>) -> (Option<Text>, Option<Block>) {
         let mut name = None;
         let mut block = None;
         for part in pair.into_inner() {

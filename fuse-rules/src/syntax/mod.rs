@@ -23,6 +23,7 @@ mod text_blocks;
 mod texts;
 #[cfg(test)]
 mod tree;
+mod triggers;
 mod types;
 pub(crate) mod visit;
 

@@ -95,7 +95,7 @@ impl Lower<'_> {
         rule
     }
 
-    fn reaction(&mut self, pair: Pair<'_, Rule>) -> Reaction {
+    pub(super) fn reaction(&mut self, pair: Pair<'_, Rule>) -> Reaction {
         let mut reaction = Reaction {
             kinds: Vec::new(),
             flow: Vec::new(),

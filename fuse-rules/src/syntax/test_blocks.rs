@@ -141,8 +141,15 @@ impl Lower<'_> {
         match pair.as_rule() {
             Rule::expect_nothing => return Ok(Expected::NothingElse),
             Rule::expect_fuse => {
-                let name = pair.into_inner().find(|part| part.as_rule() == Rule::ident);
-                return Ok(Expected::Blown(self.text_of(&name.ok_or(Dropped)?)));
+                let (mut name, mut fields) = (None, None);
+                for part in pair.into_inner() {
+                    match part.as_rule() {
+                        Rule::ident => name = Some(self.text_of(&part)),
+                        Rule::block => fields = Some(self.block(part)),
+                        _ => {}
+                    }
+                }
+                return Ok(Expected::Blown(name.ok_or(Dropped)?, fields));
             }
             Rule::expect_no => {
                 let mut rule = None;

@@ -49,6 +49,26 @@ fn codes(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_trigger_has_clauses_before_its_block() {
+    let rule = |trigger: &str| tree(&format!("sensor s on a.b {{ rule r {{ {trigger} }} }}"));
+    let text = "trigger a retry 5 backoff 1s..1m30s timeout 10s { timeout = 1 }
+        trigger b retry 0 {}
+        trigger c timeout 1m {}
+        on failure { trigger retry timeout 5s {} }";
+    assert_eq!(
+        rule(text).lines().skip(2).map(str::trim_start).collect::<Vec<_>>(),
+        [
+            "trigger a retry 5 backoff 1s..1m30s timeout 10s",
+            "timeout = 1",
+            "trigger b retry 0",
+            "trigger c timeout 1m",
+            "on failure",
+            "trigger retry timeout 5s",
+        ]
+    );
+}
+
+#[test]
 fn a_file_with_everything() {
     let text = r##"
 # Not a doc: a line stands between.

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::ast::{
     Block, Each, EventRef, Expected, Expr, ExprKind, FieldValue, File, FlowClause, Let, PathStep,
-    Segment, Shared, TestStep, TextPart, Type, TypeKind, TypeValue,
+    Reaction, Segment, Shared, TestStep, TextPart, Trigger, Type, TypeKind, TypeValue,
 };
+use crate::attempts::AttemptPolicy;
 use crate::literals::duration_text;
 
 /// The complete file as text, without spans.
@@ -56,6 +57,7 @@ pub(super) fn tree(file: &File) -> String {
             let after = reset.after.map(|after| format!("after {}", duration_text(after)));
             out.line(1, &format!("reset {}", after.as_deref().unwrap_or("manually")));
         }
+        fuse.reactions.iter().for_each(|reaction| out.reaction(1, reaction));
     }
     for limiter in &file.limiters {
         out.doc(0, limiter.doc.as_deref());
@@ -94,18 +96,9 @@ pub(super) fn tree(file: &File) -> String {
             out.line(1, &format!("rule {}", rule.name.text));
             out.shared(2, &rule.shared);
             for trigger in &rule.triggers {
-                out.line(2, &format!("trigger {}", trigger.kind.text));
-                out.block(3, &trigger.block);
+                out.trigger(2, trigger);
             }
-            for reaction in &rule.reactions {
-                let kinds: Vec<_> = reaction.kinds.iter().map(|kind| kind.text.as_str()).collect();
-                out.line(2, &format!("on {}", kinds.join(" or ")));
-                out.flow(3, &reaction.flow);
-                for trigger in &reaction.triggers {
-                    out.line(3, &format!("trigger {}", trigger.kind.text));
-                    out.block(4, &trigger.block);
-                }
-            }
+            rule.reactions.iter().for_each(|reaction| out.reaction(2, reaction));
         }
     }
     for test in &file.tests {
@@ -129,6 +122,22 @@ impl Tree {
         if let Some(doc) = doc {
             self.line(depth, &format!("doc {doc:?}"));
         }
+    }
+
+    fn reaction(&mut self, depth: usize, reaction: &Reaction) {
+        let kinds: Vec<_> = reaction.kinds.iter().map(|kind| kind.text.as_str()).collect();
+        self.line(depth, &format!("on {}", kinds.join(" or ")));
+        self.flow(depth + 1, &reaction.flow);
+        reaction.triggers.iter().for_each(|trigger| self.trigger(depth + 1, trigger));
+    }
+
+    fn trigger(&mut self, depth: usize, trigger: &Trigger) {
+        let retry = trigger.retry.map(|clause| clause.retry);
+        let timeout = trigger.timeout.map(|clause| clause.timeout);
+        let attempts = AttemptPolicy { retry, timeout }.to_string();
+        let line = format!("trigger {} {attempts}", trigger.kind.text);
+        self.line(depth, line.trim_end());
+        self.block(depth + 1, &trigger.block);
     }
 
     fn step(&mut self, depth: usize, step: &TestStep) {
@@ -159,8 +168,9 @@ impl Tree {
             }
             TestStep::Expect(expect) => match &expect.what {
                 Expected::NothingElse => self.line(depth, "expect nothing else"),
-                Expected::Blown(fuse) => {
+                Expected::Blown(fuse, fields) => {
                     self.line(depth, &format!("expect fuse {} blown", fuse.text));
+                    fields.iter().for_each(|fields| self.block(depth + 1, fields));
                 }
                 Expected::No(rule, reaction) => {
                     let on = reaction.as_ref().map(|kind| format!(" on {}", kind.text));

@@ -1,8 +1,8 @@
 //! The visitor of the syntax tree: the expressions of a file, and the operands of an expression.
 
 use super::ast::{
-    Block, Expect, Expected, Expr, ExprKind, FieldValue, File, FlowClause, Rule, Sensor, Shared,
-    TestStep, TextPart,
+    Block, Expect, Expected, Expr, ExprKind, FieldValue, File, FlowClause, Reaction, Rule, Sensor,
+    Shared, TestStep, TextPart,
 };
 
 /// Calls `visit` for every expression of a file, outer expressions before inner ones.
@@ -15,6 +15,7 @@ fn roots<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) {
     file.consts.iter().for_each(|declared| visit(&declared.value));
     file.conditions.iter().for_each(|declared| visit(&declared.body));
     file.defaults.iter().for_each(|defaults| block(&defaults.block, visit));
+    file.fuses.iter().for_each(|fuse| reactions(&fuse.reactions, visit));
     for source in &file.sources {
         block(&source.block, visit);
         for event in &source.events {
@@ -33,6 +34,9 @@ fn roots<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) {
             TestStep::Expect(Expect { what: Expected::Rule(rule), .. }) => {
                 rule.fields.iter().for_each(|fields| block(fields, visit));
             }
+            TestStep::Expect(Expect { what: Expected::Blown(_, fields), .. }) => {
+                fields.iter().for_each(|fields| block(fields, visit));
+            }
             _ => {}
         }
     }
@@ -46,7 +50,11 @@ fn of_sensor<'a>(sensor: &'a Sensor, visit: &mut impl FnMut(&'a Expr)) {
 fn of_rule<'a>(rule: &'a Rule, visit: &mut impl FnMut(&'a Expr)) {
     shared(&rule.shared, visit);
     rule.triggers.iter().for_each(|trigger| block(&trigger.block, visit));
-    for reaction in &rule.reactions {
+    reactions(&rule.reactions, visit);
+}
+
+fn reactions<'a>(all: &'a [Reaction], visit: &mut impl FnMut(&'a Expr)) {
+    for reaction in all {
         reaction.flow.iter().for_each(|clause| flow(clause, visit));
         reaction.triggers.iter().for_each(|trigger| block(&trigger.block, visit));
     }

@@ -24,8 +24,8 @@ pub(super) struct TestFuses {
 /// What flow control decided about an event, apart from the outcomes.
 #[derive(Debug, Default)]
 pub(super) struct Passed {
-    /// The fuses that blow.
-    pub(super) blown: Vec<BlownFuse>,
+    /// The fuses that blow, with the rules that blow them.
+    pub(super) blown: Vec<(String, BlownFuse)>,
     /// The decisions that wait, by index, and the waits that end for them.
     pub(super) waits: Vec<(usize, Wait, Option<EndedWait>)>,
 }
@@ -107,7 +107,7 @@ impl TestFuses {
                     let actions = decisions.iter().filter(fired).count();
                     let answer =
                         states.admit_unless_blown(&occurrence, None, rule, actions, now.into());
-                    self.answer(answer, now, &mut passed.blown)
+                    self.answer(answer, (&decision.rule, now), &mut passed.blown)
                 }
             };
             let (rule, element) = (decision.rule.clone(), decision.element.clone());
@@ -139,22 +139,22 @@ impl TestFuses {
         wait: &Wait,
         actions: usize,
         now: Timestamp,
-        blown: &mut Vec<BlownFuse>,
+        blown: &mut Vec<(String, BlownFuse)>,
     ) -> Result<Admission, String> {
         let occurrence = &wait.occurrence;
         let required = self.requires.get(&occurrence.rule).into_iter().flatten();
         let fuses: Vec<&BlowingFuse> =
             required.filter_map(|index| self.fuses.get(*index)).collect();
         let answer = states.admit_unless_blown(occurrence, Some(wait), fuses, actions, now.into());
-        self.answer(answer, now, blown)
+        self.answer(answer, (&occurrence.rule, now), blown)
     }
 
     /// Records the fuses that blow. `Err` is why the occurrence is gated.
     fn answer(
         &mut self,
         answer: BlowAdmission,
-        now: Timestamp,
-        all: &mut Vec<BlownFuse>,
+        (rule, now): (&str, Timestamp),
+        all: &mut Vec<(String, BlownFuse)>,
     ) -> Result<Admission, String> {
         let blown = match answer {
             BlowAdmission::Intact(admission) => return Ok(admission),
@@ -167,7 +167,7 @@ impl TestFuses {
             let until = after.map(|after| now.checked_add(after).unwrap_or(Timestamp::MAX));
             self.blown.insert(fuse.clone(), until);
         }
-        all.extend(blown);
+        all.extend(blown.into_iter().map(|one| (rule.to_owned(), one)));
         Err(why.join("; "))
     }
 }

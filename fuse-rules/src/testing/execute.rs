@@ -26,7 +26,7 @@ pub(super) struct SentEvent<'t> {
     /// What became of the decisions that waited.
     pub(super) ended: Vec<Ended>,
     /// The fuses that it blows.
-    pub(super) blows: Vec<BlownFuse>,
+    pub(super) blows: Vec<(String, BlownFuse)>,
     /// The fuses that are blown after it.
     pub(super) blown: Vec<String>,
     /// The steps after it, by index, that answer what nobody asked.

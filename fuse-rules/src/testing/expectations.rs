@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::blown;
 use super::execute::SentEvent;
 use super::fields::{Shape, differences};
 use super::{Group, Tests, failed};
@@ -64,9 +65,9 @@ impl Tests<'_> {
                     .label(summary(&others))
                     .help("expect it, or change the rules so that it does not happen")
             }
-            Expected::Blown(fuse) => failed(expect.span, format!("the fuse `{fuse}` is not blown"))
-                .label("after these events")
-                .help("send more events whose actions are let through, or move `at` back"),
+            Expected::Blown(fuse, fields) => {
+                self.blown_failure((expect.span, fuse), fields.as_ref(), group)
+            }
             Expected::No(rule) => {
                 let fired: Vec<_> = decisions_of(group, rule, Outcome::Fired).collect();
                 failed(expect.span, format!("`{rule}` fired")).label(summary(&fired))
@@ -151,6 +152,8 @@ impl Tests<'_> {
             Some(&reactions.find(|reaction| reaction.name == action.rule)?.triggers)
         };
         let triggers = rule.or_else(reaction);
+        let fuse = || Some(&self.fuse_reaction(&action.rule)?.triggers);
+        let triggers = triggers.or_else(fuse);
         let trigger = triggers.and_then(|all| all.get(action.ordinal as usize));
         trigger.map_or(Shape::Unknown, |trigger| Shape::Block(&trigger.fields))
     }
@@ -204,7 +207,7 @@ impl Tests<'_> {
 pub(super) fn is_met(expect: &Expect, group: &Group<'_, '_>) -> bool {
     match &expect.what {
         Expected::NothingElse => others(group).is_empty() && !is_refused(group),
-        Expected::Blown(fuse) => group.sent.last().is_some_and(|sent| sent.blown.contains(fuse)),
+        Expected::Blown(fuse, fields) => blown::is_met(fuse, fields.as_ref(), group),
         Expected::No(rule) => decisions_of(group, rule, Outcome::Fired).next().is_none(),
         Expected::Rule(expected) => {
             let hits = hits(group, expected);
@@ -324,7 +327,7 @@ fn is_refused(group: &Group<'_, '_>) -> bool {
 }
 
 /// Summarizes decisions. A rule has one decision per trigger, so duplicates are removed.
-fn summary(decisions: &[&Decision]) -> String {
+pub(super) fn summary(decisions: &[&Decision]) -> String {
     listed(decisions.iter().map(|decision| describe(decision)).collect())
 }
 

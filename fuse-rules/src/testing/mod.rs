@@ -4,6 +4,7 @@
 //! This module reads no files and starts no threads. The caller provides both.
 
 mod blow;
+mod blown;
 mod body_encoder;
 mod coverage;
 mod execute;

@@ -162,6 +162,8 @@ impl Timeline<'_, '_> {
         let reactions =
             self.tests.reactions(&mut self.states, &name, &sent.event, &evaluation.decisions, time);
         evaluation.decisions.extend(reactions.decisions);
+        let of_fuses = self.tests.reactions_of_fuses(&passed.blown, &sent.event, time);
+        evaluation.decisions.extend(of_fuses);
         sent.failures.extend(reactions.failures);
         sent.evaluation = evaluation;
         sent.blows = passed.blown;
@@ -200,7 +202,7 @@ impl Timeline<'_, '_> {
     fn end(&mut self, step: usize, ended: &EndedWait, events: &mut [SentEvent<'_>]) {
         let is_it = |waiting: &mut Waiting| waiting.wait.name() == ended.wait;
         for waiting in self.waiting.extract_if(.., is_it) {
-            let outcome = ended.end.outcome();
+            let outcome = ended.end.into();
             let reason = ended.why.clone();
             let decision = Decision { outcome, reason, action: None, ..waiting.decision };
             add(events, waiting.event, Ended { step, decision, is_failure: false });
@@ -302,6 +304,9 @@ impl Timeline<'_, '_> {
         let mut blown = Vec::new();
         let answer = self.blowing.resume(&mut self.states, &wait, same + 1, time, &mut blown);
         if let Some(sent) = events.get_mut(event) {
+            for decision in self.tests.reactions_of_fuses(&blown, &sent.event, time) {
+                sent.ended.push(Ended { step, decision, is_failure: false });
+            }
             sent.blows.extend(blown);
         }
         let admission = match answer {

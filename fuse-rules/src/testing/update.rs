@@ -83,7 +83,7 @@ impl Tests<'_> {
                 text.push_str("expect nothing else");
             }
             // The fuse is not blown. No expectation says so.
-            Expected::Blown(_) => {}
+            Expected::Blown(..) => {}
             Expected::No(rule) => self.write_rule(rule, None, group, &mut text),
             Expected::Rule(expected) => {
                 self.write_rule(&expected.rule, Some(expected), group, &mut text);

@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 
+use super::Reaction;
 use crate::flow::{BlowClause, BlowingFuse};
 use crate::fuses::PendingActions;
 use crate::span::Span;
@@ -18,6 +19,8 @@ pub(crate) struct Fuse {
     pub(crate) reset_after: Option<SignedDuration>,
     /// The span of `reset after D`.
     pub(crate) reset_span: Option<Span>,
+    /// What it does when it blows: `on blown { … }`.
+    pub(crate) reaction: Option<Reaction>,
 }
 
 impl Fuse {

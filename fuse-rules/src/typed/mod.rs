@@ -19,6 +19,7 @@ use std::sync::Arc;
 use regex::Regex;
 use rustc_hash::FxHashMap;
 
+use crate::attempts::AttemptPolicy;
 use crate::functions::{Function, SearchPattern};
 pub(crate) use crate::path::{Root, Segment};
 use crate::schema::{BodyShape, FieldType, PathPattern};
@@ -199,6 +200,7 @@ pub(crate) struct Trigger<P: Reference = Path> {
     pub(crate) kind: String,
     /// The span of its kind.
     pub(crate) span: Span,
+    pub(crate) attempts: AttemptPolicy,
     pub(crate) fields: Vec<Mapped<P>>,
 }
 

@@ -3,15 +3,17 @@
 use serde_json::Value as Json;
 
 use super::{Expr, ExprKind, Mapped, MappedValue, RecordField, Trigger};
+use crate::attempts::AttemptPolicy;
 use crate::schema::{FieldType, Outline, OutlineField, TriggerInfo};
 
 impl TriggerInfo {
     pub(crate) fn from_trigger(trigger: &Trigger) -> Self {
-        Self::from_fields(&trigger.kind, &trigger.fields)
+        Self { attempts: trigger.attempts, ..Self::from_fields(&trigger.kind, &trigger.fields) }
     }
 
     pub(crate) fn from_fields(kind: &str, fields: &[Mapped]) -> Self {
-        Self { kind: kind.to_owned(), fields: fields.iter().map(field).collect() }
+        let fields = fields.iter().map(field).collect();
+        Self { kind: kind.to_owned(), attempts: AttemptPolicy::default(), fields }
     }
 }
 

@@ -67,8 +67,8 @@ pub(crate) struct Expect {
 pub(crate) enum Expected {
     /// No other rule fires, and no other action is rejected.
     NothingElse,
-    /// This fuse is blown after the events.
-    Blown(String),
+    /// This fuse is blown after the events, and its reaction has these fields.
+    Blown(String, Option<ExpectedFields>),
     /// This rule does not fire.
     No(String),
     Rule(Box<ExpectedRule>),

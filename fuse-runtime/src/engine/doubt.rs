@@ -42,6 +42,31 @@ impl Engine {
         Some(format!("dropped: {}", state.describe(fuse)))
     }
 
+    /// The end of an action whose last attempt failed. If that attempt may have taken effect, asks the trigger.
+    pub(super) async fn exhausted(
+        &self,
+        trigger: &Guarded<'_>,
+        progress: &Progress,
+        reason: &str,
+        attempts: u32,
+    ) -> End {
+        let why = match attempts {
+            1 => format!("{reason} (tried once)"),
+            _ => format!("{reason} (tried {attempts} times)"),
+        };
+        let exhausted = |why| End::Dead(DeadLetterKind::Exhausted, why);
+        if progress.last_attempt.is_none() {
+            return exhausted(why);
+        }
+        match trigger.probe(&progress.request).await {
+            Probe::Done(done) => End::Done(done),
+            Probe::Unknown(doubt) => {
+                End::Dead(DeadLetterKind::Uncertain, format!("{why}; {doubt}"))
+            }
+            Probe::Absent | Probe::Repeatable | Probe::Unavailable(_) => exhausted(why),
+        }
+    }
+
     /// Finds out whether the last attempt took effect before its action is parked for long. Later, there
     /// may be no trace left.
     pub(super) async fn resolve_doubt(

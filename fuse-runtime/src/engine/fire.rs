@@ -125,12 +125,12 @@ impl Engine {
             self.revert_intent(progress).await?;
         }
         let attempts = progress.attempts.saturating_add(1);
-        let wait = self.wait(attempts, after);
+        let retries = self.retries_of(&progress.record.action);
+        let wait = retries.wait(attempts, after);
         let end = match self.readiness_after(trigger, progress, attempts).await {
             Some(Readiness::NotReady(why)) => self.held(progress, why, Vec::new()),
-            Some(Readiness::Ready) if attempts >= self.policy.attempts => {
-                let why = format!("{reason} (tried {attempts} times)");
-                return Ok(End::Dead(DeadLetterKind::Exhausted, why));
+            Some(Readiness::Ready) if attempts >= retries.attempts => {
+                return Ok(self.exhausted(trigger, progress, &reason, attempts).await);
             }
             _ => {
                 tracing::warn!(
@@ -165,7 +165,8 @@ impl Engine {
         progress: &Progress,
         attempts: u32,
     ) -> Option<Readiness> {
-        if attempts < self.policy.hold_after.min(self.policy.attempts) {
+        let max = self.retries_of(&progress.record.action).attempts;
+        if attempts < self.policy.hold_after.min(max) {
             return None;
         }
         Some(trigger.readiness_for(&progress.request).await)
@@ -226,11 +227,6 @@ impl Engine {
             }
             Err(failure) => Ok(Fired::Failed(failure)),
         }
-    }
-
-    fn wait(&self, attempts: u32, after: Option<Duration>) -> Duration {
-        let doubled = self.policy.backoff.saturating_mul(2_u32.saturating_pow(attempts - 1));
-        doubled.min(self.policy.max_backoff).max(after.unwrap_or_default())
     }
 
     /// The state of an action that is held because something is missing, or by fuses.

@@ -11,6 +11,7 @@
 //! retried later.
 
 mod answer;
+mod attempts;
 mod decide;
 mod doubt;
 mod end;
@@ -99,7 +100,7 @@ pub struct Policy {
     /// How many actions are performed concurrently. One trigger gets up to a half of these slots, one
     /// rule up to a third.
     pub actions: usize,
-    /// How many times an action is attempted before it becomes a dead letter.
+    /// How many times an action is attempted before it becomes a dead letter, unless its rule says so.
     pub attempts: u32,
     /// The delay before the second attempt. It doubles with each further attempt.
     pub backoff: Duration,

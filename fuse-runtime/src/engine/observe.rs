@@ -234,7 +234,11 @@ impl Follower {
         }
         let (changed, reacted) = reacted?;
         if changed {
+            let has_blown = !reacted.blown.is_empty();
             self.reactions.start(reacted).await?;
+            if has_blown {
+                self.reactions.finish(event).await?;
+            }
         }
         Ok(changed)
     }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use fuse_rules::{Decision, Outcome, ReactionCause, ReactionKind};
+use fuse_rules::{BlownCause, Decision, Element, Outcome, ReactionCause, ReactionKind};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
@@ -19,15 +19,19 @@ use crate::generation::{ActiveGeneration, Generation};
 use crate::http::shorten;
 use crate::ledger::transition;
 use crate::ledger::{
-    ActionState, DeadLetterKind, DecisionRecord, EventRecord, Ledger, LedgerError, Observed,
-    ObservedResult, Permit, Reacted, Verdict, WaitRecord,
+    ActionState, BlowRecord, DeadLetterKind, DecisionRecord, EventRecord, Ledger, LedgerError,
+    Observed, ObservedResult, Permit, Reacted, Verdict, WaitRecord,
 };
 use crate::metrics::Metrics;
 use crate::switchboard::Switchboard;
-use crate::triggers::{ActionRequest, Triggers};
+use crate::triggers::{ActionRequest, Triggers, blow_id};
 
 /// How many reactions to its decisions one event may have. Each evaluates the event again.
 const MAX_REACTIONS: usize = 250;
+
+/// Why a reaction is rejected whose evaluation panicked.
+const PANICKED: &str =
+    "evaluating this reaction failed inside fuse; this is a bug of fuse, please report it";
 
 /// Evaluates reactions by the rules in use, and records and starts them.
 #[derive(Clone)]
@@ -84,15 +88,16 @@ impl Reactions {
                 causes.push(ReactionCause::of_wait(rule, &occurrence.element, reason, id));
             }
         }
+        let blown = self.new_blows(record);
         let known: HashSet<_> =
             record.decisions.iter().map(|one| (one.rule.clone(), one.element.clone())).collect();
         let is_new = |cause: &ReactionCause| {
             !known.contains(&(cause.kind.name_for(&cause.rule), cause.element.clone()))
         };
         let reactions = known.iter().filter(|(rule, _)| ReactionKind::rule_of(rule).is_some());
-        let Some(room) = MAX_REACTIONS.checked_sub(reactions.count()) else { return Ok(None) };
+        let room = MAX_REACTIONS.saturating_sub(reactions.count());
         causes.retain(is_new);
-        if causes.is_empty() {
+        if causes.is_empty() && blown.is_empty() {
             return Ok(None);
         }
         let left_out = causes.split_off(causes.len().min(room));
@@ -103,7 +108,32 @@ impl Reactions {
             );
             rejected(cause, why)
         });
-        self.verdict(event, causes, too_many).await
+        self.verdict(event, (causes, blown), too_many).await
+    }
+
+    /// The fuses that an event blew and that have a reaction which is not on record.
+    fn new_blows(&self, record: &EventRecord) -> Vec<BlowRecord> {
+        let (generation, key) = (self.active.get(), record.event.key());
+        let is_new = |one: &&BlowRecord| {
+            let id = blow_id(&key, &one.fuse, one.since);
+            let of_it = |decision: &DecisionRecord| decision.reacts_to.as_ref() == Some(&id);
+            !record.decisions.iter().any(of_it) && generation.plan.reacts_to_blown(&one.fuse)
+        };
+        record.blown.iter().filter(is_new).cloned().collect()
+    }
+
+    /// Records the reactions to the decisions about an event and to the fuses that it blew. After a crash, the next start
+    /// does so.
+    pub(super) async fn finish(&self, event: &EventKey) -> Result<(), LedgerError> {
+        if let Some(record) = self.ledger.event(event).await?
+            && let Some(verdict) = self.to_decisions(&record.event, &record).await?
+        {
+            let reacted = self.ledger.react(verdict).await;
+            if !is_invalid(&reacted, "") {
+                self.start(reacted?).await?;
+            }
+        }
+        self.ledger.finish_waking(event).await
     }
 
     /// The reactions to an action that was given up.
@@ -129,7 +159,7 @@ impl Reactions {
             return Ok(None);
         }
         let Some(record) = self.ledger.event(event).await? else { return Ok(None) };
-        self.verdict(&record.event, vec![cause], None).await
+        self.verdict(&record.event, (vec![cause], Vec::new()), None).await
     }
 
     /// The reactions to the failure of the object that an action created.
@@ -180,14 +210,14 @@ impl Reactions {
     async fn verdict(
         &self,
         event: &Envelope,
-        causes: Vec<ReactionCause>,
+        (causes, blown): (Vec<ReactionCause>, Vec<BlowRecord>),
         more: Option<Decision>,
     ) -> Result<Option<Verdict>, LedgerError> {
         let (generation, triggers, event) =
             (self.active.get(), self.triggers.clone(), event.clone());
         let now = (self.clock.now(), self.clock.steady());
         // Not on the async threads: an expensive event must not delay others.
-        let verdict = move || verdict(&generation, &triggers, &event, &causes, more, now);
+        let verdict = move || verdict(&generation, &triggers, &event, (&causes, &blown), more, now);
         let verdict = tokio::task::spawn_blocking(verdict).await;
         let interrupted =
             |error| LedgerError::Storage(format!("a reaction was interrupted: {error}"));
@@ -239,9 +269,13 @@ fn reason_of<'d>(wait: &WaitRecord, decisions: &'d [DecisionRecord]) -> &'d str 
 
 /// The decision that a reaction is not made.
 fn rejected(cause: &ReactionCause, reason: String) -> Decision {
+    rejected_as(cause.kind.name_for(&cause.rule), cause.element.clone(), reason)
+}
+
+fn rejected_as(rule: String, element: Element, reason: String) -> Decision {
     Decision {
-        rule: cause.kind.name_for(&cause.rule),
-        element: cause.element.clone(),
+        rule,
+        element,
         outcome: Outcome::Rejected,
         reason,
         missing: None,
@@ -254,7 +288,7 @@ fn verdict(
     generation: &Generation,
     triggers: &Triggers,
     event: &Envelope,
-    causes: &[ReactionCause],
+    (causes, blown): (&[ReactionCause], &[BlowRecord]),
     more: Option<Decision>,
     (decided, steady): (Timestamp, Timestamp),
 ) -> Verdict {
@@ -264,6 +298,13 @@ fn verdict(
         for mut decision in evaluate(generation, event, cause) {
             reject_unrenderable(&mut decision, triggers, &key);
             add_decision(&mut verdict, decision, cause.action.clone());
+        }
+    }
+    for one in blown {
+        let id = blow_id(&key, &one.fuse, one.since);
+        for mut decision in react_to_blown(generation, &key, one, decided) {
+            reject_unrenderable(&mut decision, triggers, &key);
+            add_decision(&mut verdict, decision, Some(id.clone()));
         }
     }
     if let Some(decision) = more {
@@ -277,11 +318,20 @@ fn evaluate(generation: &Generation, event: &Envelope, cause: &ReactionCause) ->
     let Ok(view) = event.unread_view() else { return Vec::new() };
     // A panic must not affect other work. The rule's own decision stays as it is.
     let decisions = catch_unwind(AssertUnwindSafe(|| generation.plan.react(&view, cause)));
-    decisions.unwrap_or_else(|_| {
-        let why =
-            "evaluating this reaction failed inside fuse; this is a bug of fuse, please report it";
-        vec![rejected(cause, why.to_owned())]
-    })
+    decisions.unwrap_or_else(|_| vec![rejected(cause, PANICKED.to_owned())])
+}
+
+/// The reaction of a fuse that blew.
+fn react_to_blown(
+    generation: &Generation,
+    event: &EventKey,
+    blown: &BlowRecord,
+    now: Timestamp,
+) -> Vec<Decision> {
+    let BlowRecord { fuse, rule, reason, .. } = blown.clone();
+    let cause = BlownCause { fuse, rule, reason, event: event.id.clone() };
+    let decisions = catch_unwind(AssertUnwindSafe(|| generation.plan.react_to_blown(&cause, now)));
+    decisions.unwrap_or_else(|_| vec![rejected_as(cause.reaction(), None, PANICKED.to_owned())])
 }
 
 impl Engine {
@@ -342,7 +392,13 @@ impl Engine {
         if let Some(verdict) = verdict {
             let reacted = self.ledger.settle_and_react(permit, state.clone(), verdict).await;
             if !is_invalid(&reacted, &request.action.rule) {
-                return Ok(reactions.start(reacted?).await?);
+                let reacted = reacted?;
+                let has_blown = !reacted.blown.is_empty();
+                reactions.start(reacted).await?;
+                if has_blown {
+                    reactions.finish(&request.event).await?;
+                }
+                return Ok(());
             }
         }
         Ok(self.ledger.settle(permit, state.clone()).await?)

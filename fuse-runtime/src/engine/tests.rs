@@ -1,5 +1,6 @@
 //! What becomes of actions whose backend fails, by a backend that fails as it is told.
 
+mod attempts;
 mod blow;
 mod concurrency;
 mod extend;

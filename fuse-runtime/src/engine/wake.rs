@@ -123,10 +123,7 @@ impl Engine {
             self.parked.adopt(action);
         }
         if is_unfinished {
-            if let Some(record) = self.ledger.event(event).await? {
-                self.react_to_decisions(&record.event, &record).await?;
-            }
-            self.ledger.finish_waking(event).await?;
+            self.reactions().finish(event).await?;
         }
         Ok(())
     }

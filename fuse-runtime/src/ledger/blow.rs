@@ -9,8 +9,8 @@ use fuse_rules::flow::{
 use jiff::Timestamp;
 
 use super::{
-    ActionRecord, ActionState, DeadLetterKind, FuseHistories, FuseSwitch, Observed, ObservedResult,
-    SwitchPosition, Verdict,
+    ActionRecord, ActionState, BlowRecord, BlownBy, DeadLetterKind, FuseHistories, FuseSwitch,
+    Observed, ObservedResult, SwitchPosition, Verdict,
 };
 
 /// The name of the author of a change that no person made.
@@ -112,13 +112,13 @@ impl Blowing<'_> {
         let rule = &occurrence.rule;
         let asked = format!("`{rule}` had one more for {}", occurrence.owner.name);
         for one in &blown {
-            self.record(one, &asked, histories);
+            self.record(one, (rule, &asked), histories);
         }
         Err(blown.iter().map(BlownFuse::to_string).collect::<Vec<_>>().join("; "))
     }
 
     /// Records that a fuse blew.
-    fn record(self, blown: &BlownFuse, on: &str, histories: &mut FuseHistories) {
+    fn record(self, blown: &BlownFuse, (rule, on): (&str, &str), histories: &mut FuseHistories) {
         let mut fuses = self.fuses.iter();
         let after = fuses.find(|fuse| fuse.name == blown.fuse).and_then(|fuse| fuse.reset_after);
         let FlowTime { steady, wall } = self.time;
@@ -130,6 +130,7 @@ impl Blowing<'_> {
             until,
             by: AUTHOR.to_owned(),
             reason: format!("{}; {on}", blown.why),
+            blown_by: Some(BlownBy { rule: rule.to_owned(), why: blown.why.clone() }),
         };
         histories.entry(blown.fuse.clone()).or_default().record(switch);
     }
@@ -188,7 +189,7 @@ fn failed(
         if let Some(blown) = fuse.fail(states, &owner, time) {
             let rule = &action.action.rule;
             let last = format!("the last one is that of `{rule}` for event `{}`", verdict.event.id);
-            Blowing { fuses: &verdict.blow, time }.record(&blown, &last, histories);
+            Blowing { fuses: &verdict.blow, time }.record(&blown, (rule, &last), histories);
             all.push(blown.fuse);
         }
     }
@@ -199,6 +200,16 @@ fn failed(
 pub(crate) fn changed(before: &FuseHistories, after: &FuseHistories) -> Vec<String> {
     let changed = after.iter().filter(|(fuse, history)| before.get(*fuse) != Some(*history));
     changed.map(|(fuse, _)| fuse.clone()).collect()
+}
+
+/// The fuses that blew, for the record of the event that blew them.
+pub(crate) fn records(before: &FuseHistories, after: &FuseHistories) -> Vec<BlowRecord> {
+    let blown = changed(before, after).into_iter().filter_map(|fuse| {
+        let last = after.get(&fuse)?.newest_first().next()?;
+        let BlownBy { rule, why } = last.blown_by.clone()?;
+        Some(BlowRecord { fuse, rule, reason: why, since: last.since })
+    });
+    blown.collect()
 }
 
 fn is_off(histories: &FuseHistories, fuse: &str, now: Timestamp) -> bool {

@@ -5,7 +5,7 @@ use redb::{ReadableTable as _, WriteTransaction};
 use super::flow_table::asked;
 use super::read::{ActionRow, DecidedRow, assemble};
 use super::transition::{self, DecidedEvent};
-use super::{EventRecord, LedgerError, Verdict, progress, switch_table, wake};
+use super::{EventRecord, LedgerError, Verdict, blow, progress, switch_table, wake};
 use crate::store::{
     ACTIONS, DEAD, DECIDED, EVENTS, STATUS, StoreError, UNSETTLED, decode_envelope, put_row,
 };
@@ -66,6 +66,7 @@ pub(super) fn decide(
         operations: Vec::new(),
         waits,
         places,
+        blown: blow::records(&fuses_before, &fuses),
     };
     put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
     progress::write(transaction, &before, states)?;
@@ -80,5 +81,6 @@ pub(super) fn decide(
     record.decisions = row.decisions;
     record.actions = fired;
     record.waits = row.waits;
+    record.blown = row.blown;
     Ok(Ok(record))
 }

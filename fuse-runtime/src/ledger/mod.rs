@@ -55,10 +55,13 @@ pub use history::{
 pub use operation::{EventOperation, OperationKind};
 pub use permit::Permit;
 pub use record::{
-    ActionRecord, ActionState, ActionSummary, Attempt, Counts, DeadLetter, DeadLetterKind,
-    DecisionRecord, EventAction, EventRecord, Observed, ObservedResult, StartedObject,
+    ActionRecord, ActionState, ActionSummary, Attempt, BlowRecord, Counts, DeadLetter,
+    DeadLetterKind, DecisionRecord, EventAction, EventRecord, Observed, ObservedResult,
+    StartedObject,
 };
-pub use switch::{FuseHistories, FuseHistory, FuseSwitch, MAX_FUSE_SWITCHES, SwitchPosition};
+pub use switch::{
+    BlownBy, FuseHistories, FuseHistory, FuseSwitch, MAX_FUSE_SWITCHES, SwitchPosition,
+};
 pub use verdict::{CurrentRules, Due, Reacted, Verdict, Woken};
 pub use waits::WaitRecord;
 
@@ -92,7 +95,7 @@ pub use waits::WaitRecord;
 /// let (rule, element) = ("sensor/rule".to_owned(), None);
 /// let fields = serde_json::Map::new();
 /// let action =
-///     Action { trigger: "log".into(), rule: rule.clone(), element, ordinal: 0, fields };
+///     Action { trigger: "log".into(), rule: rule.clone(), element, ordinal: 0, fields, attempts: Default::default() };
 /// let decision = DecisionRecord {
 ///     rule,
 ///     element: None,

@@ -12,7 +12,9 @@ use super::{
     progress, switch_table, wake,
 };
 use crate::event::EventKey;
-use crate::store::{ACTIONS, DEAD, DECIDED, HELD, STATUS, StoreError, UNSETTLED, get_row, put_row};
+use crate::store::{
+    ACTIONS, DEAD, DECIDED, HELD, STATUS, StoreError, UNSETTLED, WOKEN, get_row, put_row,
+};
 
 /// Adds reactions to a decided event. If it fails, nothing was written.
 pub(super) fn react(
@@ -118,6 +120,15 @@ fn count(
     let blown = count(&mut states, &mut fuses);
     write_states(transaction, &states_before, &states)?;
     switch_table::write(transaction, &fuses_before, &fuses)?;
+    let records = blow::records(&fuses_before, &fuses);
+    let key = verdict.event.encode();
+    let row: Option<DecidedRow> = get_row(&transaction.open_table(DECIDED)?, &key)?;
+    if let Some(mut row) = row.filter(|_| !records.is_empty()) {
+        row.blown.extend(records);
+        put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
+        // The event may have left the bus: this is where the reactions of the fuses are resumed after a crash.
+        transaction.open_table(WOKEN)?.insert(key.as_str(), ())?;
+    }
     Ok(blown)
 }
 

@@ -11,8 +11,8 @@ use super::dead::letter_id;
 use super::places::HeldPlaces;
 use super::transition::DeadEntry;
 use super::{
-    ActionRecord, ActionState, Counts, DeadLetter, DeadLetterKind, DecisionRecord, EventAction,
-    EventOperation, EventRecord, Observed, WaitRecord,
+    ActionRecord, ActionState, BlowRecord, Counts, DeadLetter, DeadLetterKind, DecisionRecord,
+    EventAction, EventOperation, EventRecord, Observed, WaitRecord,
 };
 use crate::event::{Envelope, EventKey};
 use crate::store::{
@@ -37,6 +37,9 @@ pub(super) struct DecidedRow {
     pub(super) waits: Vec<WaitRecord>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) places: Vec<HeldPlaces>,
+    /// The fuses that it blew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) blown: Vec<BlowRecord>,
 }
 
 /// An action. Separate from the row of its event, because it changes more often.
@@ -125,6 +128,7 @@ where
         decisions: Vec::new(),
         actions: Vec::new(),
         waits: Vec::new(),
+        blown: Vec::new(),
         conflicts: status.conflicts,
         last_conflict: status.last_conflict,
         operations: Vec::new(),
@@ -146,6 +150,7 @@ where
         record.decisions = row.decisions;
         record.operations = row.operations;
         record.waits = row.waits;
+        record.blown = row.blown;
     }
     Ok(Some(record))
 }

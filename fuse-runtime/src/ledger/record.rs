@@ -30,6 +30,9 @@ pub struct EventRecord {
     /// The decisions that wait, with the actions that they become.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits: Vec<WaitRecord>,
+    /// The fuses that it blew, or that the failures of its actions blew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blown: Vec<BlowRecord>,
     /// How many times the id of the event came again with another body.
     pub conflicts: u32,
     /// When that happened last.
@@ -37,6 +40,19 @@ pub struct EventRecord {
     /// What people did about it since it was decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<EventOperation>,
+}
+
+/// A fuse that an event blew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlowRecord {
+    /// The name of the fuse.
+    pub fuse: String,
+    /// The full name of the rule whose action or failure blew it.
+    pub rule: String,
+    /// Why, for people.
+    pub reason: String,
+    /// When, in steady time.
+    pub since: Timestamp,
 }
 
 impl EventRecord {

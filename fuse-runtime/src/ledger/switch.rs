@@ -59,6 +59,18 @@ pub struct FuseSwitch {
     pub by: String,
     /// The reason that this person gave, which may be empty; or why the fuse blew.
     pub reason: String,
+    /// What blew the fuse, if it blew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blown_by: Option<BlownBy>,
+}
+
+/// What blew a fuse.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlownBy {
+    /// The full name of the rule whose action or failure was one too many.
+    pub rule: String,
+    /// The clause that is reached, and what it counted.
+    pub why: String,
 }
 
 impl FuseSwitch {
@@ -94,6 +106,7 @@ impl FuseHistory {
             until: None,
             by: "fuse".into(),
             reason: "the record of its switches is damaged; switch it again".into(),
+            blown_by: None,
         };
         Self { switches: vec![switch] }
     }
@@ -155,6 +168,7 @@ mod tests {
                         until: lasts.map(|lasts| at(since + lasts)),
                         by: index.to_string(),
                         reason: String::new(),
+                        blown_by: None,
                     }
                 };
             all.into_iter().enumerate().map(switch).collect()

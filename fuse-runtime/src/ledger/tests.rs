@@ -92,6 +92,7 @@ async fn a_fuse_whose_record_is_damaged_is_off() {
         until: Some(at(10)),
         by: "ops".into(),
         reason: String::new(),
+        blown_by: None,
     };
     opened.ledger.switch_fuse("line", on).await.unwrap();
     assert_eq!(value().await, Some(true));

@@ -223,7 +223,7 @@ pub(crate) fn end(
     };
     let record = waits.remove(index);
     for decision in decisions.iter_mut().filter(|decision| record.governs(decision)) {
-        decision.outcome = ended.end.outcome();
+        decision.outcome = ended.end.into();
         decision.reason.clone_from(&ended.why);
         decision.shadow = None;
     }

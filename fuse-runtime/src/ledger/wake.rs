@@ -87,6 +87,7 @@ pub(super) fn wake(
         waits::resume(waiting, &mut after, &mut fuses, (rules, time));
     row.places.extend(places);
     switch_table::write(transaction, &fuses_before, &fuses)?;
+    row.blown.extend(blow::records(&fuses_before, &fuses));
     write_due(transaction, event, &waited, &row.waits)?;
     let released = add_actions(transaction, event, &mut row, actions)?;
     put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;

@@ -29,17 +29,20 @@ impl Guarded<'_> {
     }
 
     pub(crate) async fn prepare(&self, request: &ActionRequest) -> Result<Option<String>, Failure> {
-        let call = self.trigger.prepare(request);
-        self.call("prepared an action", call).await.unwrap_or_else(|reason| {
-            Err(Failure::Retryable { reason, maybe_applied: false, after: None })
-        })
+        let call = in_time(request, self.trigger.prepare(request));
+        let called = self.call("prepared an action", call).await;
+        called.unwrap_or_else(|reason| Err(interrupted(reason))).map_err(Failure::certain)
     }
 
     pub(crate) async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
-        let call = self.trigger.fire(request);
-        self.call("performed an action", call).await.unwrap_or_else(|reason| {
-            Err(Failure::Retryable { reason, maybe_applied: true, after: None })
-        })
+        let call = async {
+            match self.trigger.ends_in_time() {
+                true => self.trigger.fire(request).await,
+                false => in_time(request, self.trigger.fire(request)).await,
+            }
+        };
+        let called = self.call("performed an action", call).await;
+        called.unwrap_or_else(|reason| Err(interrupted(reason)))
     }
 
     pub(crate) async fn probe(&self, request: &ActionRequest) -> Probe {
@@ -59,4 +62,20 @@ impl Guarded<'_> {
         let call = self.trigger.readiness_for(request);
         self.call("checked whether it is ready", call).await.unwrap_or(Readiness::Ready)
     }
+}
+
+/// The result of a step of an attempt, which ends once the timeout of its rule has passed.
+async fn in_time<T>(
+    request: &ActionRequest,
+    step: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let Some(timeout) = request.timeout() else { return step.await };
+    tokio::time::timeout(timeout, step).await.unwrap_or_else(|_elapsed| {
+        Err(interrupted(format!("the attempt took longer than {} ms", timeout.as_millis())))
+    })
+}
+
+/// The failure of an attempt of which nothing more is known.
+fn interrupted(reason: String) -> Failure {
+    Failure::Retryable { reason, maybe_applied: true, after: None }
 }

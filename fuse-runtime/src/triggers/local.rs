@@ -95,7 +95,8 @@ mod tests {
 
     fn request(element: Option<Vec<u32>>) -> ActionRequest {
         let (trigger, rule, fields) = ("page".into(), "alerts/down".into(), serde_json::Map::new());
-        let action = Action { trigger, rule, element, ordinal: 0, fields };
+        let action =
+            Action { trigger, rule, element, ordinal: 0, fields, attempts: Default::default() };
         let event = EventKey { source: "q".into(), name: "e".into(), id: "1".into() };
         ActionRequest::new(action, event)
     }

@@ -46,6 +46,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fuse_rules::schema::{Schema, TriggerInfo};
 use fuse_rules::{Action, Ruleset};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -81,6 +82,11 @@ impl ActionRequest {
         let id = action_id(&event, &action);
         Self { id, action, event, checkpoint: None }
     }
+
+    /// How long one attempt may take, if its rule says so.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.action.attempts.timeout.and_then(|timeout| timeout.try_into().ok())
+    }
 }
 
 /// The id of an action: a hash of the event's source, name and id, the rule, the element and the
@@ -108,6 +114,11 @@ fn hash_of(parts: &[&str]) -> String {
 /// reaction and the trigger's ordinal. Each failed action has reactions of its own.
 pub(crate) fn reaction_id(failed: &str, action: &Action) -> String {
     hash_of(&[failed, &action.rule, &action.ordinal.to_string()])
+}
+
+/// The id of a fuse's blowing, at this steady time. The reaction to each has an id of its own.
+pub(crate) fn blow_id(event: &EventKey, fuse: &str, since: Timestamp) -> String {
+    hash_of(&["blow", &event.encode(), fuse, &since.as_nanosecond().to_string()])
 }
 
 /// Sixteen base32 characters of an action's id, for names of files and objects.
@@ -287,6 +298,13 @@ pub trait Trigger: Send + Sync + 'static {
         self.readiness().await
     }
 
+    /// Whether [`Trigger::fire`] ends by itself once the `timeout` of its rule has passed
+    /// ([`AttemptPolicy`](fuse_rules::AttemptPolicy)), because it knows better what such an attempt did. fuse ends the
+    /// attempts of other triggers, and treats them as those that a crash interrupted.
+    fn ends_in_time(&self) -> bool {
+        false
+    }
+
     /// What a block of this kind needs, as far as it is known before any event.
     fn requirements(&self, _block: &TriggerInfo) -> Vec<Requirement> {
         Vec::new()
@@ -316,7 +334,7 @@ impl Triggers {
         self
     }
 
-    /// What all rules need of their triggers, in the order of the rules.
+    /// What all rules need of their triggers, in the order of the rules, and then the reactions of fuses.
     pub fn requirements(&self, ruleset: &Ruleset) -> Vec<RuleRequirement> {
         let mut all = Vec::new();
         for rule in ruleset.rules() {
@@ -324,6 +342,14 @@ impl Triggers {
                 let Some(trigger) = self.get(&block.kind) else { continue };
                 let of_rule = |requirement| RuleRequirement { rule: rule.name.into(), requirement };
                 all.extend(trigger.requirements(block).into_iter().map(of_rule));
+            }
+        }
+        for (_, reaction) in ruleset.fuse_reactions() {
+            for block in &reaction.triggers {
+                let Some(trigger) = self.get(&block.kind) else { continue };
+                let of_fuse =
+                    |requirement| RuleRequirement { rule: reaction.name.into(), requirement };
+                all.extend(trigger.requirements(block).into_iter().map(of_fuse));
             }
         }
         all

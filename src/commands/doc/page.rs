@@ -1,8 +1,10 @@
 //! The page that `fuse doc` generates.
 
+use std::collections::BTreeMap;
+
 use fuse_rules::inventory::{
-    DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, LetInfo, RuleInfo, SensorEvent,
-    SensorInfo, SourceInfo, Written,
+    DefinitionInfo, DefinitionKind, EachInfo, EventInfo, FuseInfo, LetInfo, ReactionInfo, RuleInfo,
+    SensorEvent, SensorInfo, SourceInfo, Written,
 };
 use fuse_rules::schema::TriggerInfo;
 use fuse_rules::{PendingActions, Ruleset};
@@ -28,7 +30,9 @@ pub(super) fn page(ruleset: &Ruleset) -> String {
         sources.iter().map(|source| a_source(source, &sensors, &definitions)),
     ));
     parts.extend(section("Sensors", sensors.iter().map(a_sensor)));
-    parts.extend(section("Fuses", fuses.iter().map(|fuse| a_fuse(fuse, &sensors))));
+    let reactions: BTreeMap<_, _> = ruleset.fuse_reactions().collect();
+    let a_fuse = |fuse: &FuseInfo<'_>| a_fuse(fuse, reactions.get(fuse.name), &sensors);
+    parts.extend(section("Fuses", fuses.iter().map(a_fuse)));
     for (kind, title) in KINDS {
         parts.extend(section(title, of(kind).map(a_definition)));
     }
@@ -198,7 +202,8 @@ fn a_rule(rule: &RuleInfo<'_>) -> String {
 fn triggers(triggers: &[TriggerInfo], fields: &[Vec<Written>]) -> Vec<String> {
     let mut parts = Vec::new();
     for (trigger, fields) in triggers.iter().zip(fields) {
-        parts.push(format!("Trigger: {}\n", code(&trigger.kind)));
+        let text = format!("{} {}", trigger.kind, trigger.attempts);
+        parts.push(format!("Trigger: {}\n", code(text.trim_end())));
         let lines: Vec<String> = fields.iter().map(written).collect();
         if !lines.is_empty() {
             parts.push(block(&lines));
@@ -223,12 +228,20 @@ fn clauses(each: Option<&EachInfo<'_>>, lets: &[LetInfo<'_>], when: &[String]) -
     parts
 }
 
-fn a_fuse(fuse: &FuseInfo<'_>, sensors: &[SensorInfo<'_>]) -> String {
+fn a_fuse(
+    fuse: &FuseInfo<'_>,
+    reaction: Option<&ReactionInfo<'_>>,
+    sensors: &[SensorInfo<'_>],
+) -> String {
     let mut parts = heading(3, "fuse", fuse.name, fuse.name, fuse.doc);
     parts.push(format!("Default: {}\n", if fuse.default_on { "on" } else { "off" }));
     let blows = fuse.blow_texts();
     if !blows.is_empty() {
         parts.push(block(&blows));
+    }
+    if let Some(reaction) = reaction {
+        parts.push(format!("On {}:\n", reaction.kind));
+        parts.extend(triggers(&reaction.triggers, &reaction.written));
     }
     if fuse.pending == PendingActions::Drop {
         parts.push("While it is off, pending actions are dropped.\n".to_owned());

@@ -10,7 +10,7 @@ use asked::Asked;
 use fuse_rules::explain::{Counterfactual, Explained, Explanation};
 use fuse_rules::flow::FlowStates;
 use fuse_rules::literals::parse_switch;
-use fuse_rules::{ArrivedEvent, Event, Fuses, Ruleset};
+use fuse_rules::{ArrivedEvent, AttemptPolicy, Event, Fuses, Ruleset};
 use fuse_runtime::engine::reject_unrenderable;
 use fuse_runtime::event::EventKey;
 use fuse_runtime::triggers::{ActionRequest, Triggers};
@@ -184,13 +184,22 @@ struct Objects<'a> {
     event: EventKey,
 }
 
+/// What a trigger would do.
+struct RenderedAction {
+    kind: String,
+    attempts: AttemptPolicy,
+    /// The object, or why it is a dead letter.
+    object: Result<Value, String>,
+}
+
 impl Objects<'_> {
-    fn of(&self, explained: &Explained) -> Option<(String, Result<Value, String>)> {
+    fn of(&self, explained: &Explained) -> Option<RenderedAction> {
         let action = explained.decision.action.clone()?;
         let trigger = self.triggers.get(&action.trigger)?;
-        let kind = action.trigger.clone();
+        let (kind, attempts) = (action.trigger.clone(), action.attempts);
         let request = ActionRequest::new(action, self.event.clone());
-        Some((kind, trigger.render(&request).map_err(|error| error.to_string())))
+        let object = trigger.render(&request).map_err(|error| error.to_string());
+        Some(RenderedAction { kind, attempts, object })
     }
 }
 
@@ -204,9 +213,15 @@ fn json_text(
         .iter()
         .map(|explained| {
             let decision = &explained.decision;
-            let action = objects.of(explained).map(|(kind, object)| match object {
-                Ok(object) => json!({ "trigger": kind, "object": object }),
-                Err(why) => json!({ "trigger": kind, "object": null, "error": why }),
+            let action = objects.of(explained).map(|RenderedAction { kind, attempts, object }| {
+                let mut action = match object {
+                    Ok(object) => json!({ "trigger": kind, "object": object }),
+                    Err(why) => json!({ "trigger": kind, "object": null, "error": why }),
+                };
+                if let Some(action) = action.as_object_mut().filter(|_| !attempts.is_empty()) {
+                    action.insert("policy".to_owned(), attempts.to_string().into());
+                }
+                action
             });
             json!({
                 "rule": decision.rule,

@@ -8,9 +8,9 @@ use fuse_rules::explain::{Counterfactual, Explained, Explanation, Part};
 use fuse_rules::flow::{Cancellation, Flow, FlowRequest};
 use fuse_runtime::event::EventKey;
 
-use super::Objects;
 use super::asked::Asked;
 use super::condition::{Shown, condition, is_plain, line_at, others};
+use super::{Objects, RenderedAction};
 
 /// The note at the end of an incomplete explanation.
 const CUT: &str =
@@ -212,18 +212,19 @@ impl Text<'_> {
         }
         match self.objects.of(explained) {
             None => {}
-            Some((kind, Ok(object))) => {
+            Some(RenderedAction { kind, attempts, object: Ok(object) }) => {
                 let does = match kind.as_str() {
                     "log" => "log",
                     "http" | "slack" | "teams" | "pagerduty" => "send",
                     _ => "submit",
                 };
-                self.line(2, &format!("trigger {kind} would {does}:"));
+                let policy = format!("{kind} {attempts}");
+                self.line(2, &format!("trigger {} would {does}:", policy.trim_end()));
                 for line in format!("{object:#}").lines() {
                     self.line(4, line);
                 }
             }
-            Some((kind, Err(why))) => {
+            Some(RenderedAction { kind, object: Err(why), .. }) => {
                 self.line(2, &format!("trigger {kind} would result in a dead letter: {why}"));
             }
         }

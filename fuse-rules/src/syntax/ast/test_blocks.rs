@@ -61,8 +61,8 @@ pub(crate) struct Expect {
 #[derive(Clone, Debug)]
 pub(crate) enum Expected {
     NothingElse,
-    /// `expect fuse NAME blown`.
-    Blown(Text),
+    /// `expect fuse NAME blown`, with fields of its reaction.
+    Blown(Text, Option<Block>),
     /// The rule, and the kind of its reaction if that is meant.
     No(RuleRef, Option<Text>),
     Rule(Box<ExpectedRule>),

@@ -12,7 +12,7 @@ use crate::typed::Fuse;
 pub struct FuseCoverage {
     /// The name of the fuse.
     pub fuse: String,
-    /// The clause, as in `blow after 20 actions within 10m`.
+    /// The clause, as in `blow after 20 actions within 10m`, or `on blown`.
     pub clause: String,
     /// Its span.
     #[serde(skip)]
@@ -34,13 +34,28 @@ pub(super) fn uncovered(fuses: &[Fuse], place: impl Fn(Span) -> String) -> Vec<F
         place: place(*span),
         blew: false,
     });
-    uncovered.collect()
+    // No test covers the reaction of a fuse that counts only failures.
+    let blows = |fuse: &&Fuse| fuse.blow.iter().any(|(one, _)| one.counts == BlowCounts::Actions);
+    let reactions = fuses.iter().filter(blows).filter_map(|fuse| {
+        let reaction = fuse.reaction.as_ref()?;
+        Some(FuseCoverage {
+            fuse: fuse.name.clone(),
+            clause: "on blown".to_owned(),
+            span: reaction.span,
+            place: place(reaction.span),
+            blew: false,
+        })
+    });
+    uncovered.chain(reactions).collect()
 }
 
 /// Adds the fuses that these events blew.
 pub(super) fn cover(all: &mut [FuseCoverage], events: &[SentEvent<'_>]) {
     for own in all {
-        let is_own = |one: &BlownFuse| one.fuse == own.fuse && one.clause.to_string() == own.clause;
+        let is_own = |(_, one): &(String, BlownFuse)| {
+            one.fuse == own.fuse
+                && (own.clause == "on blown" || one.clause.to_string() == own.clause)
+        };
         own.blew = events.iter().flat_map(|sent| &sent.blows).any(is_own);
     }
 }

@@ -189,3 +189,37 @@ fn mutants_change_every_clause_of_a_fuse() {
     );
     assert_eq!(survivors(&thorough), [""; 0]);
 }
+
+const REACTION: &str = "blow after 2 actions within 10m, reset after 1h
+    on blown { trigger page { team = \"${outcome.fuse} ${outcome.rule} ${outcome.event}: ${outcome.reason}\" } }";
+
+#[test]
+fn a_test_sees_what_a_fuse_does_when_it_blows() {
+    let why = "`blow after 2 actions within 10m` is reached: 2 of 2 actions within 10m passed";
+    let blown = format!("{ACT} {ACT} {ACT}");
+    for (test, problem) in [
+        (
+            format!(
+                "{blown} expect fuse f blown {{ team = \"f s/r test-3: {why}\" }} expect r 2 times expect r on gated once expect nothing else"
+            ),
+            None,
+        ),
+        (
+            format!("{blown} expect fuse f blown {{ team = \"x\" }}"),
+            Some("the fuse `f` reacted with other fields"),
+        ),
+        (
+            format!("{ACT} {ACT} expect fuse f blown {{ team = \"x\" }}"),
+            Some("the fuse `f` is not blown"),
+        ),
+        // It reacts once.
+        (
+            format!("{blown} expect fuse f blown {ACT} expect fuse f blown {{ team = \"x\" }}"),
+            Some("the fuse `f` did not react"),
+        ),
+    ] {
+        let found = run(REACTION, &test).err();
+        let found = found.as_ref().and_then(|all| Some(all.iter().next()?.message.as_str()));
+        assert_eq!(found, problem, "{test}");
+    }
+}

@@ -41,6 +41,9 @@ pub(super) struct Line {
 struct ActionLine {
     id: String,
     trigger: String,
+    /// How it is attempted, as in rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<String>,
     #[serde(flatten)]
     state: Value,
     /// The result of its object, where it has one that is followed.
@@ -308,6 +311,7 @@ impl<'r> Builder<'r> {
         ActionLine {
             id,
             trigger: action.trigger.clone(),
+            policy: (!action.attempts.is_empty()).then(|| action.attempts.to_string()),
             state: json!({ "state": "shadow" }),
             observed: None,
             object: trigger.and_then(|trigger| trigger.render(&request).ok()),

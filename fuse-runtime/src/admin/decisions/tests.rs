@@ -81,6 +81,7 @@ fn record(body: &'static str) -> EventRecord {
         decisions: Vec::new(),
         actions: Vec::new(),
         waits: Vec::new(),
+        blown: Vec::new(),
         conflicts: 0,
         last_conflict: None,
         operations: Vec::new(),

@@ -59,7 +59,7 @@ pub enum ReplayError {
     },
     /// The dead letter is of a reaction.
     #[error(
-        "dead letter `{letter}` is a reaction of the rule `{rule}`, and reactions are not replayed; discard it"
+        "dead letter `{letter}` is a reaction of `{rule}`, and reactions are not replayed; discard it"
     )]
     Reaction {
         /// The dead letter's id.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fuse_rules::{Element, Outcome, ReactionKind};
+use fuse_rules::{Action, Element, Outcome, ReactionKind};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -64,6 +64,9 @@ struct ReplayedDecision {
 struct ReplayedAction {
     id: String,
     trigger: String,
+    /// How it is attempted, as in rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<String>,
     /// The rendered action, if the report has room for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     object: Option<Value>,
@@ -90,17 +93,15 @@ impl Engine {
         if left_out > 0 {
             warnings.push(format!("{left_out} more decisions are not shown"));
         }
-        let triggers: BTreeMap<&str, &str> = verdict
-            .actions
-            .iter()
-            .map(|(id, action)| (id.as_str(), action.trigger.as_str()))
-            .collect();
+        let actions: BTreeMap<&str, &Action> =
+            verdict.actions.iter().map(|(id, action)| (id.as_str(), action)).collect();
         let replayed = |decision: DecisionRecord| {
             let DecisionRecord { rule, element, outcome, reason, action, reacts_to: _, shadow: _ } =
                 decision;
             let action = action.and_then(|id| {
-                let trigger = (*triggers.get(id.as_str())?).to_owned();
-                Some(ReplayedAction { id, trigger, object: None })
+                let Action { trigger, attempts, .. } = *actions.get(id.as_str())?;
+                let policy = (!attempts.is_empty()).then(|| attempts.to_string());
+                Some(ReplayedAction { id, trigger: trigger.clone(), policy, object: None })
             });
             ReplayedDecision { rule, element, outcome, reason, action }
         };

@@ -12,7 +12,7 @@ use super::reactions::Say;
 use crate::backend::Backend as _;
 use crate::engine::{Policy, Step};
 use crate::fuses::ConfiguredFuses;
-use crate::ledger::{EventRecord, SwitchPosition};
+use crate::ledger::{DecisionRecord, EventRecord, SwitchPosition};
 use crate::sources::{Incoming, Sources};
 use crate::testing::MemoryBackend;
 use crate::triggers::Triggers;
@@ -178,5 +178,64 @@ async fn failures_blow_the_fuse() {
     assert_eq!(started.blown().await, 1);
     let record = started.decide("3", &["x"]).await;
     assert_eq!(fired(&record), 0);
+    assert!(started.running.stop().await);
+}
+
+const WITH_REACTION: &str = r#"
+fuse line default on {
+  blow after 1 action within 1h
+  on blown { trigger say { text = "blown: ${outcome.fuse} ${outcome.rule} ${outcome.event} ${outcome.reason}" } }
+}
+source q silent { event e }
+sensor s on q.e {
+  requires line
+  rule r {
+    each x in body.apps
+    trigger say { text = "heal ${x}" }
+  }
+}
+"#;
+
+/// The decisions of the reaction of the fuse.
+fn reactions(record: &EventRecord) -> Vec<&DecisionRecord> {
+    record.decisions.iter().filter(|one| one.rule == "fuse line on blown").collect()
+}
+
+/// A fuse reacts once each time it blows, although it is off, whatever else happens and however often the process starts.
+#[tokio::test]
+async fn a_fuse_reacts_once_each_time_it_blows() {
+    let backend = MemoryBackend::new();
+    let mut started = Started::new(WITH_REACTION, Fuses::default(), &backend, &[]).await;
+    started.accept("1", &["a", "b", "c"]).await;
+    let record = started.wait("1", |record| record.is_settled()).await;
+    assert_eq!((fired(&record), reactions(&record).len()), (1, 1), "{record:?}");
+    assert_eq!(record.blown.len(), 1);
+    let mut said = vec![started.said.recv().await.unwrap(), started.said.recv().await.unwrap()];
+    said.sort();
+    let why = "`blow after 1 action within 1h` is reached: 1 of 1 actions within 1h passed";
+    assert_eq!(said, [format!("blown: line s/r 1 {why}"), "heal a".to_owned()]);
+    started.decide("2", &["d"]).await;
+    assert!(started.running.stop().await);
+
+    let mut started = Started::new(WITH_REACTION, Fuses::default(), &backend, &[]).await;
+    let record = started.decide("3", &["e"]).await;
+    assert!(record.blown.is_empty() && reactions(&record).is_empty(), "{record:?}");
+    assert!(started.running.stop().await);
+    assert_eq!(started.said.try_recv().ok(), None);
+}
+
+/// If failures blow the fuse, its reaction is recorded with the event of the last one. It does not count, and nothing
+/// reacts if it fails.
+#[tokio::test]
+async fn a_fuse_reacts_to_failures_and_not_to_its_own() {
+    let rules = WITH_REACTION.replace("1 action", "1 failure").replace("${outcome.reason}", "");
+    let backend = MemoryBackend::new();
+    let fails = ["heal a", "blown: line s/r 1 "];
+    let mut started = Started::new(&rules, Fuses::default(), &backend, &fails).await;
+    started.accept("1", &["a"]).await;
+    let is_over = |record: &EventRecord| record.is_settled() && !reactions(record).is_empty();
+    let record = started.wait("1", is_over).await;
+    assert_eq!((started.blown().await, reactions(&record).len()), (1, 1), "{record:?}");
+    assert_eq!((record.actions.len(), record.decisions.len()), (2, 2), "{record:?}");
     assert!(started.running.stop().await);
 }

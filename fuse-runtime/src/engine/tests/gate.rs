@@ -189,6 +189,7 @@ async fn a_recorded_switch_is_in_effect_from_the_start() {
             until: None,
             by: "ops".into(),
             reason: String::new(),
+            blown_by: None,
         };
         backend.ledger().switch_fuse("line", switch).await.unwrap();
         let runtime = Runtime::new(ruleset, sources, triggers).fuses(fuses);

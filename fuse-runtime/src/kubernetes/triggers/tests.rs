@@ -12,7 +12,14 @@ use crate::triggers::{ActionFiles, ActionRequest, Failure, Probe, Readiness, Tri
 
 fn action(rule: &str, element: Option<Vec<u32>>, ordinal: u32) -> Action {
     let fields = serde_json::Map::new();
-    Action { trigger: "log".into(), rule: rule.into(), element, ordinal, fields }
+    Action {
+        trigger: "log".into(),
+        rule: rule.into(),
+        element,
+        ordinal,
+        fields,
+        attempts: Default::default(),
+    }
 }
 
 /// A request for a Namespace called `x`.

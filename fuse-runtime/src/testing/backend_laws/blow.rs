@@ -12,8 +12,8 @@ use super::support::{
 };
 use crate::event::EventKey;
 use crate::ledger::{
-    ActionState, DeadLetterKind, FuseHistory, FuseSwitch, LedgerError, Observed, ObservedResult,
-    SwitchPosition, Verdict,
+    ActionState, BlowRecord, CurrentRules, DeadLetterKind, FuseHistory, FuseSwitch, LedgerError,
+    Observed, ObservedResult, SwitchPosition, Verdict,
 };
 
 /// How many verdicts are recorded at once.
@@ -102,7 +102,7 @@ pub async fn a_switch_closes_a_blown_fuse(fixture: &dyn Fixture) -> Result<(), V
     let opened = OpenBackend::new(fixture).await?;
     let switch = |to, seconds| {
         let (at, by, reason) = (at(seconds), "ops".to_owned(), String::new());
-        FuseSwitch { to, at, since: at, until: None, by, reason }
+        FuseSwitch { to, at, since: at, until: None, by, reason, blown_by: None }
     };
     for (id, expected) in [("a", Fired), ("b", Fired), ("c", Gated)] {
         ensure_eq!(ask(&opened, id, 0).await?, expected, "the outcome of `{id}`");
@@ -273,6 +273,58 @@ pub async fn failures_blow_a_fuse(fixture: &dyn Fixture) -> Result<(), Violation
     let permit = opened.ledger.intend(&event, "e", intent).await?;
     let counted = opened.ledger.settle_and_react(&permit, dead(5), counting(&event, 5)).await?;
     ensure_eq!(counted.blown, [""; 0], "what a failure blows while the fuse is off");
+    Ok(())
+}
+
+/// The record of an event names the fuses that the event blew, and those that the failures of its actions blew. In the
+/// latter case, the event is due until the reactions are recorded, because it may have left the bus.
+///
+/// # Errors
+///
+/// The backend breaks the law.
+pub async fn an_event_names_the_fuses_that_it_blew(fixture: &dyn Fixture) -> Result<(), Violation> {
+    let mut opened = OpenBackend::new(fixture).await?;
+    for id in ["a", "b", "c", "d"] {
+        ask(&opened, id, 1).await?;
+    }
+    let blown = |reason: &str, since| {
+        let (fuse, rule, reason) = ("f".to_owned(), "s/r".to_owned(), reason.to_owned());
+        BlowRecord { fuse, rule, reason, since: at(since) }
+    };
+    opened = opened.crash(fixture).await?;
+    let why = "`blow after 2 actions within 1m` is reached: 2 of 2 actions within 1m passed";
+    for (id, expected) in [("b", vec![]), ("c", vec![blown(why, 1)]), ("d", vec![])] {
+        let event = envelope("github", id, "{}").key();
+        ensure_eq!(opened.record(&event).await?.blown, expected, "the fuses that `{id}` blew");
+    }
+    ensure_eq!(opened.due(2).await?.0, [""; 0], "what is due after decisions");
+
+    let switch = FuseSwitch {
+        to: SwitchPosition::On,
+        at: at(3),
+        since: at(3),
+        until: None,
+        by: "ops".into(),
+        reason: String::new(),
+        blown_by: None,
+    };
+    opened.ledger.switch_fuse("f", switch).await?;
+    let mut event = envelope("github", "e", "{}").key();
+    for id in ["e", "f"] {
+        event = opened.decided(id, 4).await?;
+        let permit = opened.ledger.intend(&event, id, attempt(4)).await?;
+        opened.ledger.settle_and_react(&permit, dead(5), counting(&event, 5)).await?;
+    }
+    opened = opened.crash(fixture).await?;
+    let why = "`blow after 2 failures within 1m` is reached: 2 of 2 failures within 1m";
+    ensure_eq!(opened.record(&event).await?.blown, [blown(why, 5)], "the fuses that `f` blew");
+    ensure_eq!(opened.due(5).await?.0, ["f"], "what is due after a failure");
+    let time = at(5).into();
+    let woken = opened.ledger.wake(&event, time, &CurrentRules::default()).await?;
+    ensure_eq!(woken.is_unfinished, true, "whether the reactions have to be recorded");
+    opened.ledger.finish_waking(&event).await?;
+    opened = opened.crash(fixture).await?;
+    ensure_eq!(opened.due(5).await?.0, [""; 0], "what is due once they are recorded");
     Ok(())
 }
 

@@ -12,6 +12,7 @@ fn switch(to: SwitchPosition, seconds: i64) -> FuseSwitch {
         until: None,
         by: "ops".into(),
         reason: format!("reason {seconds}"),
+        blown_by: None,
     }
 }
 

@@ -259,6 +259,7 @@ laws! {
         clauses_come_before_the_fuse,
         a_preview_blows_nothing,
         failures_blow_a_fuse,
+        an_event_names_the_fuses_that_it_blew,
         the_failures_of_reactions_do_not_count,
     ],
     retention: [

@@ -242,7 +242,14 @@ pub(crate) fn held(last_attempt: Option<Attempt>) -> ActionState {
 pub(crate) fn action(rule: &str, element: Element) -> Action {
     let mut fields = serde_json::Map::new();
     fields.insert("url".into(), "https://example.com".into());
-    Action { trigger: "http".into(), rule: rule.into(), element, ordinal: 0, fields }
+    Action {
+        trigger: "http".into(),
+        rule: rule.into(),
+        element,
+        ordinal: 0,
+        fields,
+        attempts: Default::default(),
+    }
 }
 
 pub(crate) fn fired(rule: &str, element: Element, id: &str) -> DecisionRecord {

@@ -75,7 +75,7 @@ impl OpenBackend {
     }
 
     /// The ids of the events that are due, and in how many seconds after the start the next one is.
-    async fn due(&self, seconds: i64) -> Result<(Vec<String>, Option<i64>), Violation> {
+    pub(super) async fn due(&self, seconds: i64) -> Result<(Vec<String>, Option<i64>), Violation> {
         let due = self.ledger.due(time(seconds), 100).await?;
         let next = due.next.map(|next| next.duration_since(at(0)).as_secs());
         Ok((due.events.into_iter().map(|event| event.id).collect(), next))
@@ -373,6 +373,7 @@ pub async fn what_is_released_can_blow_a_fuse(fixture: &dyn Fixture) -> Result<(
         until: None,
         by: "ana".into(),
         reason: String::new(),
+        blown_by: None,
     };
     opened.ledger.switch_fuse("f", on).await?;
     opened = opened.crash(fixture).await?;

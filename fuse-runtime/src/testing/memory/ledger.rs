@@ -30,6 +30,7 @@ impl State {
             decisions: Vec::new(),
             actions: Vec::new(),
             waits: Vec::new(),
+            blown: Vec::new(),
             conflicts: stored.acceptance.conflicts,
             last_conflict: stored.acceptance.last_conflict,
             operations: Vec::new(),
@@ -42,6 +43,7 @@ impl State {
             record.decisions = decision.decisions.clone();
             record.operations = decision.operations.clone();
             record.waits = decision.waits.clone();
+            record.blown = decision.blown.clone();
             let actions = decision.actions.iter().filter_map(|id| self.actions.get(id));
             record.actions = actions.map(|(_, action)| action.clone()).collect();
         }
@@ -58,7 +60,9 @@ impl State {
         {
             return Err(LedgerError::Invalid(transition::two_actions(id)));
         }
+        let fuses_before = self.fuses.clone();
         let decided = transition::decide(verdict, &mut self.flow, &mut self.fuses)?;
+        let blown = blow::records(&fuses_before, &self.fuses);
         let stored = self.events.get_mut(&verdict.event).ok_or_else(unknown)?;
         stored.decision = Some(StoredDecision {
             plan: verdict.plan.clone(),
@@ -70,6 +74,7 @@ impl State {
             operations: Vec::new(),
             waits: decided.waits,
             places: decided.places,
+            blown,
             is_woken: false,
             resolved: BTreeSet::new(),
         });
@@ -290,8 +295,9 @@ impl Ledger for Process {
             state.change(event, action, Some(revision), &settle)?;
             if is_new {
                 let record = state.action(event, action)?.clone();
-                let State { flow, fuses, .. } = state;
-                added.blown = blow::settled(&verdict, &record, &record.state, flow, fuses);
+                added.blown = state.count(event, |flow, fuses| {
+                    blow::settled(&verdict, &record, &record.state, flow, fuses)
+                });
             }
             Ok(added)
         })?
@@ -311,8 +317,9 @@ impl Ledger for Process {
             let mut added = state.react(&verdict)?;
             state.observe(event, action, &observed)?;
             let record = state.action(event, action)?.clone();
-            let State { flow, fuses, .. } = state;
-            added.blown = blow::observed(&verdict, &record, &observed, flow, fuses);
+            added.blown = state.count(event, |flow, fuses| {
+                blow::observed(&verdict, &record, &observed, flow, fuses)
+            });
             Ok((true, added))
         })?
     }

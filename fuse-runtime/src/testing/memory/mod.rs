@@ -20,7 +20,7 @@ use crate::event::{Envelope, EventKey};
 use crate::ledger::places::HeldPlaces;
 use crate::ledger::transition::Acceptance;
 use crate::ledger::{
-    ActionRecord, DecisionRecord, EventOperation, FuseHistories, Ledger, WaitRecord,
+    ActionRecord, BlowRecord, DecisionRecord, EventOperation, FuseHistories, Ledger, WaitRecord,
 };
 use bus::MemoryOutbox;
 
@@ -107,6 +107,7 @@ struct StoredDecision {
     operations: Vec<EventOperation>,
     waits: Vec<WaitRecord>,
     places: Vec<HeldPlaces>,
+    blown: Vec<BlowRecord>,
     /// Whether it was woken, and its reactions may not be recorded.
     is_woken: bool,
     /// The ids of the dead letters that were replayed or discarded.

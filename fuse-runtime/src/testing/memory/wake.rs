@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fuse_rules::ReactionKind;
-use fuse_rules::flow::{Approval, EndedWait, FlowTime};
+use fuse_rules::flow::{Approval, EndedWait, FlowStates, FlowTime};
 use jiff::Timestamp;
 
 use super::State;
@@ -12,7 +12,9 @@ use crate::event::EventKey;
 use crate::ledger::blow;
 use crate::ledger::places;
 use crate::ledger::waits::{self, Resumed};
-use crate::ledger::{CurrentRules, Due, LedgerError, WaitAnswer, WaitingDecision, Woken, answers};
+use crate::ledger::{
+    CurrentRules, Due, FuseHistories, LedgerError, WaitAnswer, WaitingDecision, Woken, answers,
+};
 
 impl State {
     pub(super) fn due(&self, time: FlowTime, limit: usize) -> Due {
@@ -63,6 +65,7 @@ impl State {
             waits::resume(waiting, flow, fuses, (rules, time));
         decision.places.extend(places);
         let blown = blow::changed(&before, fuses);
+        decision.blown.extend(blow::records(&before, fuses));
         decision.is_woken |= waits::may_react(&decisions, &decision.waits);
         let mut woken =
             Woken { decisions, actions: Vec::new(), blown, is_unfinished: decision.is_woken };
@@ -74,6 +77,24 @@ impl State {
         self.end_all(&ended);
         self.wake_ready();
         woken
+    }
+
+    /// Counts a failure of an action of an event. Returns the fuses that blow.
+    pub(super) fn count(
+        &mut self,
+        event: &EventKey,
+        count: impl FnOnce(&mut FlowStates, &mut FuseHistories) -> Vec<String>,
+    ) -> Vec<String> {
+        let Self { events, flow, fuses, .. } = self;
+        let before = fuses.clone();
+        let blown = count(flow, fuses);
+        let records = blow::records(&before, fuses);
+        let stored = events.get_mut(event).filter(|_| !records.is_empty());
+        if let Some(decision) = stored.and_then(|stored| stored.decision.as_mut()) {
+            decision.blown.extend(records);
+            decision.is_woken = true;
+        }
+        blown
     }
 
     pub(super) fn finish_waking(&mut self, event: &EventKey) {

@@ -172,8 +172,12 @@ impl Trigger for PagerDuty {
             _ => "triggered an alert of PagerDuty",
         };
         let call = fields.call(&request.id)?;
-        self.sender.perform(&call, &request.id, |answer| answer.outcome(&[])).await?;
+        self.sender.perform(&call, request, |answer| answer.outcome(&[])).await?;
         Ok(Done::new(done))
+    }
+
+    fn ends_in_time(&self) -> bool {
+        true
     }
 
     async fn probe(&self, _: &ActionRequest) -> Probe {

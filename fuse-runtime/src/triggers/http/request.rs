@@ -199,12 +199,16 @@ impl Trigger for Http {
         let fields: HttpFields = read_fields(request)?;
         let call = fields.call()?;
         let outcome = |answer: &HttpAnswer| answer.outcome(&fields.success);
-        let answer = self.sender.perform(&call, &request.id, outcome).await?;
+        let answer = self.sender.perform(&call, request, outcome).await?;
         let place = match &call.url {
             CallUrl::Known(url) => format!("{}{}", url.origin().ascii_serialization(), url.path()),
             CallUrl::Secret(reference) => format!("the URL in {reference}"),
         };
         Ok(Done::new(format!("{} {place}: {}", call.method, answer.status)))
+    }
+
+    fn ends_in_time(&self) -> bool {
+        true
     }
 
     async fn probe(&self, request: &ActionRequest) -> Probe {

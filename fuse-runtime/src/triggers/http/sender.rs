@@ -14,7 +14,7 @@ use super::filled_call::FilledCall;
 use super::refusals::{CallTarget, Refusals};
 use crate::error_causes::with_causes;
 use crate::secrets::{ReadSecrets, Secret, Secrets};
-use crate::triggers::{Failure, Readiness};
+use crate::triggers::{ActionRequest, Failure, Readiness};
 
 /// Sends the requests of all HTTP triggers.
 pub(super) struct HttpSender {
@@ -59,11 +59,12 @@ impl HttpSender {
     }
 
     /// Sends a request, unless its server refused the same credentials a short time ago. Each attempt of an action has
-    /// the same `Idempotency-Key`. `outcome` is what the answer means.
+    /// the same `Idempotency-Key`, which is its id. The timeout of its rule takes precedence. `outcome` is what the answer
+    /// means.
     pub(super) async fn perform(
         &self,
         call: &HttpCall,
-        action: &str,
+        action: &ActionRequest,
         outcome: impl FnOnce(&HttpAnswer) -> Result<(), Failure>,
     ) -> Result<HttpAnswer, Failure> {
         let (secrets, url) = self.target(call).await.map_err(Failure::NotReady)?;
@@ -81,7 +82,7 @@ impl HttpSender {
     async fn send(
         &self,
         call: &HttpCall,
-        action: &str,
+        action: &ActionRequest,
         secrets: &ReadSecrets,
         url: Url,
     ) -> Result<HttpAnswer, Failure> {
@@ -90,14 +91,15 @@ impl HttpSender {
         let client = self.clients.get(filled.pem());
         let client = client.map_err(|why| Failure::NotReady(why.to_string()))?;
         let body = filled.body();
-        let headers = filled.headers(action, &body, Timestamp::now())?;
+        let headers = filled.headers(&action.id, &body, Timestamp::now())?;
         let hidden = filled.hidden_texts(&url);
+        let timeout = action.timeout().unwrap_or(call.timeout);
         let mut request =
-            client.request(call.method.clone(), url).headers(headers).timeout(call.timeout);
+            client.request(call.method.clone(), url).headers(headers).timeout(timeout);
         if !matches!(call.body, CallBody::None) {
             request = request.body(body);
         }
-        let mut response = request.send().await.map_err(|error| failed(error, call.timeout))?;
+        let mut response = request.send().await.map_err(|error| failed(error, timeout))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         // The server has decided, even if its answer breaks off.

@@ -185,11 +185,15 @@ impl Trigger for Slack {
         let fields: SlackFields = read_fields(request)?;
         let (channel, is_webhook) = (fields.channel.clone(), fields.webhook.is_some());
         let outcome = if is_webhook { webhook_outcome } else { api_outcome };
-        self.sender.perform(&fields.call()?, &request.id, outcome).await?;
+        self.sender.perform(&fields.call()?, request, outcome).await?;
         Ok(Done::new(match channel {
             Some(channel) => format!("posted a message to the channel {channel} of Slack"),
             None => "posted a message to Slack".to_owned(),
         }))
+    }
+
+    fn ends_in_time(&self) -> bool {
+        true
     }
 
     async fn probe(&self, _: &ActionRequest) -> Probe {

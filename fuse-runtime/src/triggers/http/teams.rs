@@ -104,8 +104,12 @@ impl Trigger for Teams {
 
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
         let call = read_fields::<TeamsFields>(request)?.call();
-        self.sender.perform(&call, &request.id, |answer| answer.outcome(&[])).await?;
+        self.sender.perform(&call, request, |answer| answer.outcome(&[])).await?;
         Ok(Done::new("posted a card to Microsoft Teams"))
+    }
+
+    fn ends_in_time(&self) -> bool {
+        true
     }
 
     async fn probe(&self, _: &ActionRequest) -> Probe {

@@ -76,8 +76,14 @@ fn triggers(addresses: HttpAddresses) -> Triggers {
 
 fn request(kind: &str, fields: Value) -> ActionRequest {
     let Value::Object(fields) = fields else { panic!("an object") };
-    let action =
-        Action { trigger: kind.into(), rule: "s/r".into(), element: None, ordinal: 0, fields };
+    let action = Action {
+        trigger: kind.into(),
+        rule: "s/r".into(),
+        element: None,
+        ordinal: 0,
+        fields,
+        attempts: Default::default(),
+    };
     let event = EventKey { source: "q".into(), name: "e".into(), id: "1".into() };
     ActionRequest::new(action, event)
 }
@@ -188,6 +194,14 @@ async fn a_lost_answer_may_have_been_a_request() {
         panic!("it may have been performed");
     };
     assert_eq!(reason, "the server did not answer within 50 ms");
+    // The clause of the rule takes precedence over the field, which has a default.
+    let mut clause = request("http", json!({ "url": server.url, "method": "POST" }));
+    clause.action.attempts.timeout = Some(jiff::SignedDuration::from_millis(30));
+    let http = triggers(HttpAddresses::default());
+    let http = http.get("http").unwrap();
+    assert!(http.ends_in_time());
+    let Err(Failure::Retryable { reason, .. }) = http.fire(&clause).await else { panic!() };
+    assert_eq!(reason, "the server did not answer within 30 ms");
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let nobody = fire(json!({ "url": format!("http://{free}"), "method": "POST" })).await;
     assert!(matches!(nobody, Err(Failure::Retryable { maybe_applied: false, .. })), "{nobody:?}");
@@ -333,7 +347,7 @@ async fn a_secret_of_the_body_is_sent() {
     };
     let sender = HttpSender::new(secrets(), HttpAddresses::default());
     sender
-        .perform(&call, "1", |answer| answer.outcome(&[]))
+        .perform(&call, &request("pagerduty", json!({})), |answer| answer.outcome(&[]))
         .await
         .unwrap_or_else(|why| panic!("{why}"));
     assert_eq!(server.arrived()[0].1, r#"{"event_action":"resolve","routing_key":"s3cr3t"}"#);

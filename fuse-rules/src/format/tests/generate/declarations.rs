@@ -11,7 +11,8 @@ impl Generator<'_> {
     }
 
     fn fuse_block(&mut self) {
-        self.braces(|make| match make.choose(4) {
+        self.braces(|make| match make.choose(5) {
+            4 => make.all(&["on", "blown", "{", "trigger", "log", "{", "}", "}"]),
             0 => make.all(&["blow", "after", "20", "actions", "within", "10m"]),
             1 => make.all(&["blow", "after", "1", "failure", "within", "1h"]),
             2 => make.all(&["reset", "after", "1h"]),

@@ -17,10 +17,7 @@ impl Generator<'_> {
             self.all(&["rule", "r", "{"]);
             for _ in 0..self.choose(6) {
                 match self.choose(5) {
-                    0 => {
-                        self.all(&["trigger", "log"]);
-                        self.block();
-                    }
+                    0 => self.trigger(),
                     1 => self.reaction(),
                     _ => self.shared(),
                 }
@@ -39,13 +36,24 @@ impl Generator<'_> {
         for _ in 0..self.choose(4) {
             match self.choose(2) {
                 0 => self.all(&["limit", "3", "per", "1h"]),
-                _ => {
-                    self.all(&["trigger", "log"]);
-                    self.block();
-                }
+                _ => self.trigger(),
             }
         }
         self.t("}");
+    }
+
+    fn trigger(&mut self) {
+        self.all(&["trigger", "log"]);
+        if self.choose(3) == 1 {
+            self.all(&["retry", "5"]);
+            if self.choose(2) == 1 {
+                self.all(&["backoff", "1s..1m30s"]);
+            }
+        }
+        if self.choose(3) == 1 {
+            self.all(&["timeout", "10s"]);
+        }
+        self.block();
     }
 
     fn shared(&mut self) {
