@@ -18,6 +18,7 @@ pub use preset_info::{PresetEvent, PresetInfo, PresetSecret, PresetSetting};
 use crate::check::{self, CheckedFiles, ParsedFile};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::eval::Plan;
+use crate::flow::RuleLimits;
 use crate::loader::{Loader, resolved};
 use crate::schema::Registry;
 use crate::semantics::DEFAULT_MAX_WORK;
@@ -176,6 +177,18 @@ impl Ruleset {
     pub fn limits_concurrency(&self) -> bool {
         let mut rules = self.rules.sensors.iter().flat_map(|sensor| &sensor.rules);
         rules.any(|rule| rule.flow.iter().any(|clause| clause.flow.holds_places()))
+    }
+
+    /// The limits of all rules.
+    pub fn limits(&self) -> RuleLimits {
+        let mut limits = RuleLimits::default();
+        for rule in self.typed().sensors.iter().flat_map(|sensor| &sensor.rules) {
+            for clause in &rule.flow {
+                let limiter = clause.limiter.as_deref();
+                limits.add(&rule.name, &clause.identity, limiter, clause.flow);
+            }
+        }
+        limits
     }
 
     /// Compiles the rules for evaluation.

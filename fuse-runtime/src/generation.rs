@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use fuse_rules::flow::{BlowCounts, BlowingFuse};
+use fuse_rules::flow::{BlowCounts, BlowingFuse, RuleLimits};
 use fuse_rules::inventory::FuseInfo;
 use fuse_rules::{Fuses, Plan, Ruleset};
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::config::variable;
 use crate::engine::Gate;
 use crate::fuses::{self, ConfiguredFuses, FuseOrigin, FuseState};
-use crate::ledger::FuseHistories;
+use crate::ledger::{CurrentRules, FuseHistories};
 
 /// One version of the rules and fuses. It does not change.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub(crate) struct Generation {
     pub(crate) blowing: Arc<[BlowingFuse]>,
     /// Whether a rule has a `concurrency`, so that others may wait for the end of an action.
     pub(crate) limits_concurrency: bool,
+    /// The limits of the rules.
+    limits: Arc<RuleLimits>,
     /// The kinds of triggers that the rules use, sorted.
     pub(crate) used_triggers: Vec<String>,
     /// The names of the declared events, by their sources.
@@ -66,6 +68,7 @@ impl Generation {
                 .filter_map(|fuse| fuse.blowing())
                 .collect(),
             limits_concurrency: ruleset.limits_concurrency(),
+            limits: Arc::new(ruleset.limits()),
             used_triggers: kinds.into_iter().collect(),
             events,
             ruleset: Arc::new(ruleset),
@@ -96,12 +99,22 @@ impl Generation {
 
     /// The fuses that can blow when waits are over. The ledger knows those that are off because they blew or were switched.
     /// Others that are off count nothing.
-    pub(crate) fn counting_actions(&self) -> Vec<BlowingFuse> {
+    fn counting_actions(&self) -> Vec<BlowingFuse> {
         let counts = |fuse: &&BlowingFuse| {
             let state = self.states.get(&fuse.name);
             state.is_none_or(|state| state.on || matches!(state.origin, FuseOrigin::Switched(_)))
         };
         self.blowing.iter().filter(counts).cloned().collect()
+    }
+
+    /// What waits have to obey when they resume.
+    pub(crate) fn current_rules(&self) -> CurrentRules {
+        CurrentRules { blow: self.counting_actions(), limits: Arc::clone(&self.limits) }
+    }
+
+    /// The rules whose waits may not have to go on, although they had to by the former generation.
+    pub(crate) fn hastened_since(&self, former: Option<&Self>) -> BTreeSet<String> {
+        self.limits.changed_since(former.map(|former| &*former.limits))
     }
 
     /// The fuses that count the failures of the actions of a rule.

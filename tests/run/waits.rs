@@ -79,6 +79,44 @@ async fn what_waits_acts_once_across_kills_or_is_cancelled() {
     }
 }
 
+/// What is over the limit acts in the order of arrival, also across kills, and at once when the limit is raised.
+#[tokio::test]
+async fn what_is_over_a_limit_waits_for_its_turn() {
+    let rules = |count: u32| {
+        format!(
+            "source q webhook {{\n port = 12000\n path = \"/q\"\n id = body.id
+  event e : {{ id: string, app: string, ok: bool }}\n}}
+limiter api {{ limit {count} per 1h }}
+sensor s on q.e {{
+  rule page {{ limit api else wait  trigger log {{ message = \"page ${{body.app}}\" }} }}
+}}"
+        )
+    };
+    let mut fuse = Setup::rules(&rules(1)).start().await;
+    assert_eq!(outcome(&sent(&fuse, "a", "web", true).await, "page").0, "fired");
+    let expected = ["1 of 1 within 1h", "1 of 1 within 1h, 1 waits before it"];
+    for (id, expected) in ["b", "c"].into_iter().zip(expected) {
+        let report = sent(&fuse, id, id, true).await;
+        let (waiting, why) = outcome(&report, "page");
+        assert_eq!(waiting, "waiting", "{report:#}");
+        assert!(why.starts_with("`limit api else wait` waits until 20"), "{why}");
+        assert!(why.ends_with(expected), "{why}");
+    }
+    fuse.kill();
+    fuse.start_again().await;
+    assert_eq!(fuse.metric("fuse_waiting_decisions").await, Some(2.0));
+    let raised = rules(2).replace("= 12000", &format!("= {}", fuse.port(DOOR.0)));
+    std::fs::write(fuse.folder().join("rules/test.rules"), raised).unwrap();
+    fuse.hang_up();
+    let report = fuse.settled("b").await;
+    assert_eq!(outcome(&report, "page").0, "fired", "{report:#}");
+    assert_eq!(fuse.metric("fuse_waiting_decisions").await, Some(1.0));
+    let report = fuse.admin("/decisions?event=c").await.json();
+    let (waiting, why) = outcome(&report, "page");
+    assert_eq!(waiting, "waiting", "{report:#}");
+    assert!(why.ends_with("2 of 2 within 1h"), "{why}");
+}
+
 #[tokio::test]
 async fn a_fuse_that_is_off_holds_what_waited() {
     let fuse = Setup::rules(RULES).start().await;

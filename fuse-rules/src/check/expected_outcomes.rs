@@ -35,15 +35,15 @@ impl Checker<'_> {
             Outcome::Suppressed if !rule.may_be_suppressed() => self.never(
                 span,
                 format!(
-                    "rule `{}` is never suppressed: it has no `once`, `still`, `limit`, `during` without `else wait`, or `concurrency … else skip`",
+                    "rule `{}` is never suppressed: it has no `once` or `still`, no `limit` or `during` without `else wait`, and no `concurrency … else skip`",
                     rule.name
                 ),
                 "add `once per … within …` or `limit N per D` to the rule, or expect another outcome",
             ),
             Outcome::Waiting if !rule.may_wait() => self.never(
                 span,
-                format!("rule `{}` never waits: it has no `quiet`, `still`, `approval`, `concurrency` or `during … else wait`", rule.name),
-                "add `quiet D`, `still D unless …`, `approval`, `concurrency N` or `during … else wait` to the rule, or expect another outcome",
+                format!("rule `{}` never waits: it has no `quiet`, `still`, `approval`, `concurrency` or `else wait`", rule.name),
+                "add `quiet D`, `still D unless …`, `approval`, `concurrency N`, or `else wait` after `limit` or `during`, or expect another outcome",
             ),
             Outcome::Cancelled if !rule.may_be_cancelled() => self.never(
                 span,

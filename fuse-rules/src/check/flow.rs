@@ -46,8 +46,8 @@ impl Checker<'_> {
 
     /// Reports a clause of a rule that lets actions wait, if its sensor has one of the kind already.
     pub(super) fn check_repeated_waits(&mut self, of_sensor: &[FlowClause], own: &[FlowClause]) {
-        let waits = |clause: &&FlowClause| clause.flow.waits() && !clause.flow.holds_places();
-        for clause in own.iter().filter(waits) {
+        let is_queue = |flow: Flow| flow.holds_places() || matches!(flow, Flow::Limit { .. });
+        for clause in own.iter().filter(|one| one.flow.waits() && !is_queue(one.flow)) {
             let word = clause.flow.word();
             if let Some(first) = of_sensor.iter().find(|first| first.flow.word() == word) {
                 self.report(repeated_clause(word, clause.span, first.span));
@@ -309,7 +309,7 @@ impl Checker<'_> {
 /// A clause with the number of the limiter that it uses. `None` if the limiter is of another kind.
 fn with_limit(clause: Flow, limiter: Flow) -> Option<Flow> {
     Some(match (clause, limiter) {
-        (Flow::Limit { .. }, Flow::Limit { .. }) => limiter,
+        (Flow::Limit { .. }, Flow::Limit { .. }) => limiter.with_waits(clause.waits()),
         (Flow::Concurrency { otherwise, .. }, Flow::Concurrency { count, .. }) => {
             Flow::Concurrency { count, otherwise }
         }

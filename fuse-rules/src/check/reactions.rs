@@ -9,6 +9,7 @@ use super::flow::joined;
 use super::scope::Scope;
 use crate::decision::Outcome;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::flow::Flow;
 use crate::reaction::{OPTIONAL_OUTCOME_FIELDS, OUTCOME_ACTION, OUTCOME_FIELDS, ReactionKind};
 use crate::span::Span;
 use crate::syntax::ast::{self, Text};
@@ -154,7 +155,7 @@ impl Checker<'_> {
             ),
             ReactionKind::Suppressed if !rule.may_be_suppressed() => (
                 format!(
-                    "rule `{name}` is never suppressed: it has no `once`, `still`, `limit`, or `during` without `else wait`"
+                    "rule `{name}` is never suppressed: it has no `once` or `still`, and no `limit` or `during` without `else wait`"
                 ),
                 "add `once per … within …` or `limit N per D` to the rule, or remove the reaction",
             ),
@@ -174,13 +175,20 @@ impl Checker<'_> {
 }
 
 fn waiting_reaction(clause: &ast::FlowClause) -> Diagnostic {
-    let message = match clause.flow.word() {
-        "concurrency" => "a reaction cannot have `concurrency`".to_owned(),
-        word => format!("a reaction cannot wait, so it cannot have `{word}`"),
+    let word = clause.flow.word();
+    let (what, help) = match clause.flow {
+        Flow::During { .. } | Flow::Limit { .. } => {
+            ("else wait", "remove `else wait`: the reaction is then suppressed")
+        }
+        _ => (word, "remove the clause; `once` and `limit` make reactions less frequent"),
+    };
+    let message = match clause.flow.holds_places() {
+        true => format!("a reaction cannot have `{what}`"),
+        false => format!("a reaction cannot wait, so it cannot have `{what}`"),
     };
     Diagnostic::error(Code::E0512, clause.span, message)
         .label("the reaction reports what just happened")
-        .help("remove the clause; `once` and `limit` make reactions less frequent")
+        .help(help)
 }
 
 /// The type of `outcome` in a reaction of these kinds. A reaction to something that is not about an action may lack the

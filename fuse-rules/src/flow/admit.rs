@@ -218,34 +218,65 @@ impl FlowStates {
 
     /// Continues with an occurrence that is due: asks the clauses that take places, and those behind the one at which it
     /// waited. It has passed the others.
+    ///
+    /// While it waits at another clause, it keeps its position in the queues of limits, but holds up nobody there.
     pub fn resume(&mut self, wait: &Wait, time: FlowTime) -> Admission {
-        if !wait.is_for_place() {
-            self.release(wait);
-            return self.pass(&wait.occurrence, Some(wait), time);
-        }
-        // It keeps its place in the queue until another clause decides.
+        let rule = &wait.occurrence.rule;
+        self.for_waits(wait, |request, state, asker| match request.flow.delays() {
+            true => state.release(rule, asker),
+            false => state,
+        });
         let admission = self.pass(&wait.occurrence, Some(wait), time);
         match &admission {
             Admission::Passed => {}
-            Admission::Waiting { by, .. } if *by == wait.clause => {}
+            Admission::Waiting { by, .. } => self.set_aside_except(wait, Some(*by)),
             _ => self.release(wait),
         }
         admission
     }
 
-    /// The occurrence no longer waits at its clause. [`FlowStates::resume`] does this, too.
+    /// The occurrence no longer waits. [`FlowStates::resume`] does this, too.
     pub fn release(&mut self, wait: &Wait) {
-        let Wait { occurrence, clause, .. } = wait;
-        let Some(request) = occurrence.requests.get(*clause) else { return };
-        let ready = ReadyWait { key: request.state_key(&occurrence.rule), wait: wait.name() };
-        self.release_ready(&ready);
+        let rule = &wait.occurrence.rule;
+        self.for_waits(wait, |_, state, asker| state.release(rule, asker));
+    }
+
+    /// The occurrence is due, but something else holds it back, until it resumes. It keeps its position in the queues of
+    /// limits, but holds up nobody there.
+    pub fn set_aside(&mut self, wait: &Wait) {
+        self.set_aside_except(wait, None);
+    }
+
+    fn set_aside_except(&mut self, wait: &Wait, clause: Option<usize>) {
+        let (occurrence, rule) = (&wait.occurrence, &wait.occurrence.rule);
+        let waits_at = clause.and_then(|clause| occurrence.requests.get(clause));
+        self.for_waits(wait, |request, state, asker| match Some(request) == waits_at {
+            true => state,
+            false => state.set_aside(rule, asker),
+        });
+    }
+
+    /// Changes the states in which the occurrence may wait.
+    fn for_waits(
+        &mut self,
+        wait: &Wait,
+        change: impl Fn(&FlowRequest, FlowState, &Owner) -> FlowState,
+    ) {
+        let occurrence = &wait.occurrence;
+        for request in occurrence.requests.iter().filter(|request| request.flow.waits()) {
+            let key = request.state_key(&occurrence.rule);
+            if let Some(state) = self.states.remove(&key) {
+                self.put(key, change(request, state, &request.asker(occurrence)));
+            }
+        }
     }
 
     /// An occurrence does not wait, although a state says so. [`FlowStates::release`] does the same for a known wait.
     pub fn release_ready(&mut self, ready: &ReadyWait) {
         let ReadyWait { key, wait } = ready;
         if let Some(state) = self.states.remove(key) {
-            self.put(key.clone(), state.release(&wait.rule, &wait.owner));
+            let owner = Owner { id: wait.owner.clone(), name: String::new() };
+            self.put(key.clone(), state.release(&wait.rule, &owner));
         }
     }
 
@@ -322,7 +353,8 @@ impl FlowStates {
                 }
             }
             if let Flow::Approval { within } = request.flow {
-                let answer = match wait.filter(|wait| wait.clause == by) {
+                let answer = match wait.filter(|wait| wait.clause == by || wait.approval.is_some())
+                {
                     Some(wait) => approval::answered(wait.approval.as_ref()),
                     None if has_waited(by) || occurrence.is_shadow => Ok(()),
                     None => approval::ask(within, time),
@@ -332,18 +364,16 @@ impl FlowStates {
                     Err(hold) => return hold.admission(by, occurrence, request),
                 }
             }
-            let is_passed = request.flow.counts_matches() || request.flow.waits();
-            if has_waited(by) && is_passed && !request.flow.holds_places() {
+            if has_waited(by) && (request.flow.counts_matches() || request.flow.delays()) {
+                continue;
+            }
+            let is_guest = occurrence.is_shadow && request.limiter.is_some();
+            // It takes no place, and has none in the queue.
+            if is_guest && wait.is_some_and(|wait| wait.clause == by) {
                 continue;
             }
             let key = request.state_key(&occurrence.rule);
-            let owner = match &request.limiter {
-                // Rules that share a limiter may be about the same event.
-                Some(_) if !request.flow.holds_places() => {
-                    &occurrence.owner.of_rule(&occurrence.rule)
-                }
-                _ => &occurrence.owner,
-            };
+            let owner = &request.asker(occurrence);
             let (rule, received) = (&*occurrence.rule, occurrence.received);
             let question = Question { rule, owner, received };
             let (state, answer) = request.flow.step(self.states.get(&key), question, time);
@@ -354,7 +384,7 @@ impl FlowStates {
                 {
                     continue;
                 }
-                Ok(()) if occurrence.is_shadow && request.limiter.is_some() => continue,
+                Ok(()) if is_guest => continue,
                 Ok(()) if request.flow.counts_matches() => {
                     self.put(key, state);
                     continue;
@@ -365,7 +395,7 @@ impl FlowStates {
                 }
                 Err(hold) => hold,
             };
-            if !occurrence.is_shadow || request.limiter.is_none() {
+            if !is_guest {
                 self.put(key, state);
             }
             return hold.admission(by, occurrence, request);

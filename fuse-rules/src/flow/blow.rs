@@ -312,11 +312,10 @@ impl FlowStates {
             return BlowAdmission::Intact(admission);
         }
         // It does not wait any longer, either.
-        let kept = occurrence.requests.iter().filter(|request| {
-            let Some(_) = waited else { return request.flow.counts_matches() };
-            let is_passed = request.flow.counts_matches() || request.flow.waits();
-            is_passed && !request.flow.holds_places()
-        });
+        if let Some(wait) = waited {
+            self.release(wait);
+        }
+        let kept = occurrence.requests.iter().filter(|request| request.flow.counts_matches());
         let keys: BTreeSet<String> =
             kept.map(|request| request.state_key(&occurrence.rule)).collect();
         for key in keys {

@@ -67,6 +67,7 @@ mod limit;
 mod once;
 mod owner;
 mod quiet;
+mod rule_limits;
 mod state;
 mod still;
 mod wait;
@@ -79,10 +80,11 @@ pub use after::Matches;
 pub use blow::{BlowAdmission, BlowClause, BlowCount, BlowCounts, BlowingFuse, BlownFuse};
 pub use concurrency::{InProgress, Overflow};
 pub use hours::{DAY, Hours, Opening, Window};
-pub use limit::Places;
+pub use limit::{Places, Queue};
 pub use once::Claim;
 pub use owner::Owner;
 pub use quiet::Burst;
+pub use rule_limits::RuleLimits;
 pub use state::FlowState;
 pub use still::Delay;
 pub use wait::{Approval, Cancellation, EndedWait, ReadyWait, Wait, WaitEnd, WaitName};
@@ -140,6 +142,9 @@ pub enum Flow {
         count: u32,
         /// The length of the window.
         per: SignedDuration,
+        /// Whether others wait for a place, in the order in which they came, instead of being suppressed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        waits: bool,
     },
     /// `approval within D by "group"`: lets an occurrence wait until one of its [approvers](FlowRequest::approvers)
     /// approves it.
@@ -207,14 +212,36 @@ impl Flow {
 
     /// Whether it lets occurrences wait.
     pub const fn waits(self) -> bool {
-        matches!(
-            self,
-            Self::During { waits: true }
-                | Self::Quiet { .. }
-                | Self::Still { .. }
-                | Self::Approval { .. }
-                | Self::Concurrency { otherwise: Overflow::Queue, .. }
-        )
+        match self {
+            Self::During { waits } | Self::Limit { waits, .. } => waits,
+            Self::Quiet { .. } | Self::Still { .. } | Self::Approval { .. } => true,
+            Self::Concurrency { otherwise, .. } => matches!(otherwise, Overflow::Queue),
+            Self::After { .. } | Self::Once { .. } => false,
+        }
+    }
+
+    /// Whether it lets every occurrence wait, and asks for nothing else: one that waited has passed it.
+    pub const fn delays(self) -> bool {
+        matches!(self, Self::Quiet { .. } | Self::Still { .. })
+    }
+
+    /// Whether it may suppress an occurrence. `quiet` lets the newest one wait; only one that is decided too late is
+    /// suppressed. A queue suppresses one only if very many wait already. Nobody can plan for these.
+    pub const fn suppresses(self) -> bool {
+        match self {
+            Self::During { waits } | Self::Limit { waits, .. } => !waits,
+            Self::Concurrency { otherwise, .. } => matches!(otherwise, Overflow::Skip),
+            Self::After { .. } | Self::Quiet { .. } | Self::Approval { .. } => false,
+            Self::Once { .. } | Self::Still { .. } => true,
+        }
+    }
+
+    /// A limit with `else wait`, or without.
+    pub(crate) const fn with_waits(self, waits: bool) -> Self {
+        match self {
+            Self::Limit { count, per, .. } => Self::Limit { count, per, waits },
+            other => other,
+        }
     }
 
     /// Whether it is `approval`.
@@ -249,13 +276,21 @@ impl Flow {
                 format!("quiet {}{per_keys}{}", duration_text(length), max.unwrap_or_default())
             }
             Self::Still { length } => format!("still {}{per_keys}", duration_text(length)),
-            Self::Limit { count, per } => {
-                format!("limit {count} per {}{per_keys}", duration_text(per))
+            Self::Limit { count, per, .. } => {
+                format!("limit {count} per {}{per_keys}{}", duration_text(per), self.else_text())
             }
             Self::Approval { within } => format!("approval within {}", duration_text(within)),
             Self::Concurrency { count, otherwise } => {
                 format!("concurrency {count}{per_keys}{}", otherwise.text())
             }
+        }
+    }
+
+    /// The `else` part of a limit.
+    const fn else_text(self) -> &'static str {
+        match self {
+            Self::Limit { waits: true, .. } => " else wait",
+            _ => "",
         }
     }
 
@@ -268,7 +303,7 @@ impl Flow {
         };
         let otherwise = match self {
             Self::Concurrency { otherwise, .. } => otherwise.text(),
-            _ => String::new(),
+            _ => self.else_text().to_owned(),
         };
         format!("{} {name}{per_keys}{otherwise}", self.word())
     }
@@ -322,11 +357,25 @@ impl FlowRequest {
     /// The key of its state among those of all rules.
     pub fn state_key(&self, rule: &str) -> String {
         let values = serde_json::json!(self.values);
+        format!("{} {values}", state_name(rule, &self.clause, self.limiter.as_deref()))
+    }
+
+    /// Who asks it for a place.
+    pub(crate) fn asker(&self, occurrence: &Occurrence) -> Owner {
         match &self.limiter {
-            // No rule has this name, because names of rules contain a slash.
-            Some(name) => format!("limiter {name} {values}"),
-            None => format!("{rule} {} {values}", self.clause),
+            // Rules that share a limiter may be about the same event. The state of `concurrency` contains the rule.
+            Some(_) if !self.flow.holds_places() => occurrence.owner.of_rule(&occurrence.rule),
+            _ => occurrence.owner.clone(),
         }
+    }
+}
+
+/// The name of the states of a clause, which they have in common whatever the values of its keys are.
+pub(crate) fn state_name(rule: &str, clause: &str, limiter: Option<&str>) -> String {
+    match limiter {
+        // No rule has this name, because names of rules contain a slash.
+        Some(name) => format!("limiter {name}"),
+        None => format!("{rule} {clause}"),
     }
 }
 

@@ -7,7 +7,7 @@ use super::admit::{ClauseAnswer, Question};
 use super::after::{self, Matches};
 use super::blow::BlowCount;
 use super::concurrency::{self, InProgress};
-use super::limit::{self, Places};
+use super::limit::{self, Places, Queue};
 use super::once::{self, Claim};
 use super::quiet::{self, Burst};
 use super::still::{self, Delay};
@@ -27,6 +27,8 @@ pub enum FlowState {
     Still(Delay),
     /// The state of [`Flow::Limit`].
     Limit(Places),
+    /// The same while occurrences wait for a place.
+    Queue(Queue),
     /// The state of [`Flow::Concurrency`].
     Concurrency(InProgress),
     /// The state of a clause of a fuse that blows.
@@ -43,6 +45,7 @@ impl FlowState {
             Self::Quiet(burst) => burst.end(),
             Self::Still(delay) => delay.end(),
             Self::Limit(places) => places.end(),
+            Self::Queue(queue) => queue.end(),
             Self::Concurrency(state) => state.end(),
             Self::Blow(count) => count.end(),
         }
@@ -57,12 +60,23 @@ impl FlowState {
     }
 
     /// The state after the occurrence of this owner no longer waits.
-    pub(super) fn release(self, rule: &str, owner: &str) -> Self {
+    pub(super) fn release(self, rule: &str, asker: &Owner) -> Self {
         match self {
-            Self::Quiet(burst) => Self::Quiet(burst.release(owner)),
-            Self::Still(delay) => Self::Still(delay.release(owner)),
-            Self::Concurrency(state) => Self::Concurrency(state.release(rule, owner)),
+            Self::Quiet(burst) => Self::Quiet(burst.release(&asker.id)),
+            Self::Still(delay) => Self::Still(delay.release(&asker.id)),
+            Self::Queue(queue) => queue.release(asker).into(),
+            Self::Concurrency(state) => Self::Concurrency(state.release(rule, &asker.id)),
             Self::After(_) | Self::Once(_) | Self::Limit(_) | Self::Blow(_) => self,
+        }
+    }
+
+    /// The state after the occurrence of this owner waits for something else.
+    pub(super) fn set_aside(self, rule: &str, asker: &Owner) -> Self {
+        match self {
+            Self::Queue(queue) => Self::Queue(queue.set_aside(asker)),
+            // It joins the queue again when it asks.
+            Self::Concurrency(state) => Self::Concurrency(state.release(rule, &asker.id)),
+            other => other,
         }
     }
 }
@@ -114,13 +128,10 @@ impl Flow {
                 let (after, answer) = still::step(before, question, length, time);
                 (FlowState::Still(after), answer)
             }
-            Self::Limit { count, per } => {
-                let before = match state {
-                    Some(FlowState::Limit(places)) => Some(places),
-                    _ => None,
-                };
-                let (after, answer) = limit::step(before, owner, (count, per), time);
-                (FlowState::Limit(after), answer)
+            Self::Limit { count, per, waits } => {
+                let before = state.map(Queue::from).unwrap_or_default();
+                let (after, answer) = limit::step(before, owner, (count, per), waits, time);
+                (after.into(), answer)
             }
             Self::Concurrency { count, otherwise } => {
                 let before = match state {

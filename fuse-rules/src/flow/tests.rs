@@ -7,6 +7,8 @@ mod counting;
 mod hours;
 mod laws;
 mod places;
+mod queue;
+mod queue_edges;
 mod simulation;
 mod waiting;
 
@@ -28,7 +30,7 @@ fn after(count: u32, seconds: i64) -> Flow {
 }
 
 fn limit(count: u32, seconds: i64) -> Flow {
-    Flow::Limit { count, per: SignedDuration::from_secs(seconds) }
+    Flow::Limit { count, per: SignedDuration::from_secs(seconds), waits: false }
 }
 
 /// Asks for one key as this owner.

@@ -164,10 +164,12 @@ impl Lower<'_> {
         let mut limiter = None;
         let mut unless = None;
         let mut otherwise = Overflow::Queue;
+        let mut waits = false;
         let mut approvers = Vec::new();
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::kw_skip => otherwise = Overflow::Skip,
+                Rule::kw_wait => waits = true,
                 Rule::limiter_name => limiter = Some(self.text_of(&part)),
                 Rule::expr => keys.push(self.expr(part, 0)),
                 // A number that is too long becomes 0, and the checker reports which values the clause
@@ -205,7 +207,7 @@ impl Lower<'_> {
                 (Flow::After { count, within: duration }, Some(span))
             }
             (Rule::limit_clause | Rule::limiter_limit, Some((count, span))) => {
-                (Flow::Limit { count, per: duration }, Some(span))
+                (Flow::Limit { count, per: duration, waits }, Some(span))
             }
             (Rule::concurrency_clause | Rule::limiter_concurrency, Some((count, span))) => {
                 (Flow::Concurrency { count, otherwise }, Some(span))

@@ -259,6 +259,7 @@ impl Timeline<'_, '_> {
                 };
                 match gate {
                     Some((PendingActions::Hold, _)) => {
+                        self.states.set_aside(&waiting.wait);
                         held.push(Waiting { is_held: true, ..waiting });
                     }
                     Some((PendingActions::Drop, reason)) => {

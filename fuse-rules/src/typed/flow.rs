@@ -77,14 +77,9 @@ pub(crate) fn may_be_counted<P: Reference>(clauses: &[FlowClause<P>]) -> bool {
     clauses.iter().any(|clause| clause.flow.counts_matches())
 }
 
-/// Whether one of these clauses may suppress a match. `quiet` lets the newest one wait; only one that is decided too late
-/// is suppressed, which nobody can plan for. So is one that finds a full queue.
+/// Whether one of these clauses may suppress a match.
 pub(crate) fn may_be_suppressed<P: Reference>(clauses: &[FlowClause<P>]) -> bool {
-    let suppresses = |flow: Flow| {
-        let is_plain_wait = flow.waits() && !matches!(flow, Flow::Still { .. });
-        !flow.counts_matches() && !is_plain_wait
-    };
-    clauses.iter().any(|clause| suppresses(clause.flow))
+    clauses.iter().any(|clause| clause.flow.suppresses())
 }
 
 impl Rule {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use fuse_rules::flow::{Flow, FlowRequest};
+use fuse_rules::flow::FlowRequest;
 use fuse_rules::{Decided, Decision, Evaluation, Outcome};
 use jiff::Timestamp;
 
@@ -155,10 +155,8 @@ pub(super) fn verdict(
     for decision in &mut evaluation.decisions {
         if replay.is_some_and(|replay| replay.ignore_once) {
             decision.flow.retain(|FlowRequest { flow, .. }| {
-                // Nobody may do without the hours and the approval of a rule, nor without a place.
-                let is_kept = matches!(flow, Flow::During { .. } | Flow::Approval { .. })
-                    || flow.holds_places();
-                is_kept || !(flow.is_once() || flow.counts_matches() || flow.waits())
+                // Nobody may do without the hours, the approval, the limits and the places of a rule.
+                !(flow.is_once() || flow.counts_matches() || flow.delays())
             });
         }
         reject_unrenderable(decision, triggers, &key);

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::{Engine, Interrupted, Step};
 use crate::event::EventKey;
+use crate::generation::Generation;
 use crate::ledger::{LedgerError, Woken};
 use crate::shutdown::Shutdown;
 
@@ -26,9 +27,18 @@ impl Engine {
     /// process ran.
     pub(crate) async fn wake_waiting(self: Arc<Self>, stop: Shutdown) {
         let mut failures = 0;
+        let mut hastened: Option<Arc<Generation>> = None;
         while !stop.is_requested() {
             let time = self.time();
-            let due = match self.ledger.due(time, PAGE_SIZE).await {
+            let generation = self.active.get();
+            let due = match self.hasten(&generation, &hastened, time).await {
+                Ok(()) => {
+                    hastened = Some(generation);
+                    self.ledger.due(time, PAGE_SIZE).await
+                }
+                Err(error) => Err(error),
+            };
+            let due = match due {
                 Ok(due) => due,
                 Err(LedgerError::Closed) => return,
                 Err(error) => {
@@ -60,6 +70,20 @@ impl Engine {
         }
     }
 
+    /// Makes those due that may not have to wait any longer, because the rules changed.
+    async fn hasten(
+        &self,
+        generation: &Arc<Generation>,
+        former: &Option<Arc<Generation>>,
+        time: FlowTime,
+    ) -> Result<(), LedgerError> {
+        if former.as_ref().is_some_and(|former| Arc::ptr_eq(former, generation)) {
+            return Ok(());
+        }
+        let rules = generation.hastened_since(former.as_deref());
+        if rules.is_empty() { Ok(()) } else { self.ledger.hasten(&rules, time).await }
+    }
+
     pub(super) fn time(&self) -> FlowTime {
         FlowTime { steady: self.clock.steady(), wall: self.clock.now() }
     }
@@ -81,8 +105,8 @@ impl Engine {
 
     async fn resume_waits(&self, event: &EventKey) -> Result<(), Interrupted> {
         let time = self.time();
-        let blowing = self.active.get().counting_actions();
-        let woken = self.ledger.wake(event, time, &blowing).await?;
+        let rules = self.active.get().current_rules();
+        let woken = self.ledger.wake(event, time, &rules).await?;
         let Woken { decisions, actions, blown, is_unfinished } = woken;
         if !blown.is_empty() {
             self.switchboard.blown().await;

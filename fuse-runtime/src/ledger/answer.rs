@@ -5,7 +5,7 @@ use fuse_rules::flow::{Approval, FlowTime, Occurrence};
 use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
 
 use super::answers::{self, WaitAnswer, WaitingDecision};
-use super::embedded::states;
+use super::flow_table::states;
 use super::read::DecidedRow;
 use super::{LedgerError, WaitRecord, progress, wake};
 use crate::event::EventKey;

@@ -80,6 +80,7 @@ pub(super) fn resume(
     if let Some(fuse) = off.first() {
         let history = histories.get(&fuse.name);
         let until = history.and_then(|history| history.next_end(time.steady));
+        states.set_aside(wait);
         return Resumption::Held(fuse.name.clone(), until);
     }
     let answer = states.admit_unless_blown(&wait.occurrence, Some(wait), fuses(), actions, time);

@@ -2,7 +2,7 @@
 
 use redb::{ReadableTable as _, WriteTransaction};
 
-use super::embedded::asked;
+use super::flow_table::asked;
 use super::read::{ActionRow, DecidedRow, assemble};
 use super::transition::{self, DecidedEvent};
 use super::{EventRecord, LedgerError, Verdict, progress, switch_table, wake};

@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use fuse_rules::flow::{Approval, BlowingFuse, FlowState, FlowStates, FlowTime};
+use fuse_rules::flow::{Approval, FlowTime};
 use jiff::Timestamp;
-use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadTransaction, TableDefinition, WriteTransaction};
 
-use super::blow::Blowing;
+use super::flow_table::states;
 use super::pages::Bounds;
 use super::read::{self, ActionRow, Listed};
 use super::transition::{self, DeadEntry, Lists, Transition};
 use super::{
-    ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
-    Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories,
-    FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, WaitAnswer,
+    ActionRecord, ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery,
+    DecisionRecord, Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord,
+    FuseHistories, FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, WaitAnswer,
     WaitingDecision, Woken, answer, decide, flow, operate, pages, progress, prune, react,
     switch_table, wake,
 };
@@ -173,6 +173,11 @@ impl Ledger for EmbeddedLedger {
         self.store.write(work).await?
     }
 
+    async fn hasten(&self, rules: &BTreeSet<String>, time: FlowTime) -> Result<(), LedgerError> {
+        let rules = rules.clone();
+        Ok(self.store.write(move |transaction| wake::hasten(transaction, &rules, time)).await?)
+    }
+
     async fn due(&self, time: FlowTime, limit: usize) -> Result<Due, LedgerError> {
         Ok(self.store.read(move |transaction| wake::due(transaction, time, limit)).await?)
     }
@@ -181,12 +186,10 @@ impl Ledger for EmbeddedLedger {
         &self,
         event: &EventKey,
         time: FlowTime,
-        blow: &[BlowingFuse],
+        rules: &CurrentRules,
     ) -> Result<Woken, LedgerError> {
-        let (of, blow) = (event.clone(), blow.to_vec());
-        let work = move |transaction: &WriteTransaction| {
-            wake::wake(transaction, &of, Blowing { fuses: &blow, time })
-        };
+        let (of, rules) = (event.clone(), rules.clone());
+        let work = move |transaction: &WriteTransaction| wake::wake(transaction, &of, &rules, time);
         match self.store.write(work).await {
             // It must not hold up the others.
             Err(StoreError::Damaged(why)) => {
@@ -337,31 +340,6 @@ impl Ledger for EmbeddedLedger {
     fn damaged(&self) -> u64 {
         self.damaged.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
     }
-}
-
-/// The states that decide about a verdict.
-pub(super) fn asked(
-    transaction: &WriteTransaction,
-    verdict: &Verdict,
-) -> Result<FlowStates, StoreError> {
-    match verdict.flow.is_empty() && verdict.cancels.is_empty() && verdict.blow.is_empty() {
-        true => Ok(FlowStates::default()),
-        false => states(&transaction.open_table(FLOW)?, flow::keys(verdict)),
-    }
-}
-
-/// The states with these keys.
-pub(super) fn states(
-    table: &impl ReadableTable<&'static str, &'static [u8]>,
-    keys: impl Iterator<Item = String>,
-) -> Result<FlowStates, StoreError> {
-    let mut states = FlowStates::default();
-    for key in keys {
-        if let Some(state) = get_row::<FlowState>(table, &key)? {
-            states.insert(key, state);
-        }
-    }
-    Ok(states)
 }
 
 fn change(

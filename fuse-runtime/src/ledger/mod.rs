@@ -14,6 +14,7 @@ mod decide;
 mod embedded;
 mod error;
 mod flow;
+mod flow_table;
 pub(crate) mod history;
 mod operate;
 pub(crate) mod operation;
@@ -35,8 +36,10 @@ mod wake;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
-use fuse_rules::flow::{Approval, BlowingFuse, FlowTime};
+use fuse_rules::flow::{Approval, FlowTime};
 use jiff::Timestamp;
 
 use crate::event::EventKey;
@@ -56,7 +59,7 @@ pub use record::{
     DecisionRecord, EventAction, EventRecord, Observed, ObservedResult, StartedObject,
 };
 pub use switch::{FuseHistories, FuseHistory, FuseSwitch, MAX_FUSE_SWITCHES, SwitchPosition};
-pub use verdict::{Due, Reacted, Verdict, Woken};
+pub use verdict::{CurrentRules, Due, Reacted, Verdict, Woken};
 pub use waits::WaitRecord;
 
 /// The record of events, decisions and actions.
@@ -256,8 +259,8 @@ pub trait Ledger: Send + Sync + 'static {
     async fn due(&self, time: FlowTime, limit: usize) -> Result<Due, LedgerError>;
 
     /// Resumes the waits of an event that are due, in one commit. Their decisions become `fired` and their actions are
-    /// released, or a clause of flow control holds them back, or they blow one of the fuses `blow` that their rule required,
-    /// as in [`Ledger::decide`]. Calling it again changes nothing more. If the event was
+    /// released, or a clause of flow control holds them back, or they blow one of the fuses that their rule required, as in
+    /// [`Ledger::decide`]. Calling it again changes nothing more. If the event was
     /// pruned, there is nothing to do.
     ///
     /// # Errors
@@ -267,8 +270,16 @@ pub trait Ledger: Send + Sync + 'static {
         &self,
         event: &EventKey,
         time: FlowTime,
-        blow: &[BlowingFuse],
+        rules: &CurrentRules,
     ) -> Result<Woken, LedgerError>;
+
+    /// Makes the waits of these rules due now that may not have to go on: those for a place of a limit. The caller has other
+    /// rules now. The cost grows with the number of waits.
+    ///
+    /// # Errors
+    ///
+    /// Only those of a closed ledger and of storage.
+    async fn hasten(&self, rules: &BTreeSet<String>, time: FlowTime) -> Result<(), LedgerError>;
 
     /// Records that the reactions to the decisions of a woken event are on record.
     ///

@@ -4,11 +4,11 @@
 use fuse_rules::flow::{FlowStates, WaitName};
 use redb::WriteTransaction;
 
-use super::embedded::states;
+use super::flow_table::{states, write_states};
 use super::read::DecidedRow;
 use super::{ActionRecord, WaitRecord, places, wake};
 use crate::event::EventKey;
-use crate::store::{DECIDED, FLOW, FLOW_ENDS, StoreError, get_row, put_row};
+use crate::store::{DECIDED, FLOW, StoreError, get_row, put_row};
 
 /// Writes the states that changed, and makes those due for which there is a place.
 pub(super) fn write(
@@ -27,27 +27,6 @@ pub(super) fn write(
             }
         }
     }
-}
-
-/// Writes the states that changed.
-pub(super) fn write_states(
-    transaction: &WriteTransaction,
-    before: &FlowStates,
-    after: &FlowStates,
-) -> Result<(), StoreError> {
-    for (key, state) in after.iter() {
-        let old = before.get(key);
-        if old == Some(state) {
-            continue;
-        }
-        let mut ends = transaction.open_table(FLOW_ENDS)?;
-        if let Some(old) = old {
-            ends.remove((old.end().as_nanosecond(), key))?;
-        }
-        ends.insert((state.end().as_nanosecond(), key), ())?;
-        put_row(&mut transaction.open_table(FLOW)?, key, state)?;
-    }
-    Ok(())
 }
 
 /// Frees the places of an occurrence if the last of its actions ended with this change.

@@ -3,8 +3,8 @@
 use fuse_rules::flow::FlowStates;
 use redb::{ReadableTable as _, WriteTransaction};
 
-use super::embedded::{action_of, asked, write_action};
-use super::progress::write_states;
+use super::embedded::{action_of, write_action};
+use super::flow_table::{asked, write_states};
 use super::read::{ActionRow, DecidedRow};
 use super::transition::{self, DeadEntry, Transition};
 use super::{

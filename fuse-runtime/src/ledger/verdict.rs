@@ -1,9 +1,10 @@
 //! What the engine asks the ledger to record, and what it gets back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use fuse_rules::Action;
-use fuse_rules::flow::{BlowingFuse, Cancellation, FlowTime, Occurrence};
+use fuse_rules::flow::{BlowingFuse, Cancellation, FlowTime, Occurrence, RuleLimits};
 use jiff::Timestamp;
 
 use super::{DecisionRecord, EventAction};
@@ -33,6 +34,15 @@ pub struct Woken {
     /// Whether the caller has to record the reactions to the decisions of the event, and then call
     /// [`Ledger::finish_waking`](super::Ledger::finish_waking).
     pub is_unfinished: bool,
+}
+
+/// The rules and fuses that are in use when waits resume.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CurrentRules {
+    /// The fuses that may blow, as in [`Verdict::blow`].
+    pub blow: Vec<BlowingFuse>,
+    /// The limits of rules, which those that wait have to obey, even if they were edited meanwhile.
+    pub limits: Arc<RuleLimits>,
 }
 
 /// The events whose waits are due.

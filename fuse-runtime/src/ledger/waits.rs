@@ -1,7 +1,9 @@
 //! Decisions that wait: how they are recorded, resumed and ended. Like `transition.rs`, this module does no I/O.
 
+use std::collections::BTreeSet;
+
 use fuse_rules::flow::{
-    Admission, Approval, EndedWait, FlowStates, FlowTime, Occurrence, Wait, WaitName,
+    Admission, Approval, EndedWait, Flow, FlowStates, FlowTime, Occurrence, Wait, WaitName,
 };
 use fuse_rules::{Action, Outcome, ReactionKind};
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::blow::{self, Blowing, Resumption};
 use super::places::HeldPlaces;
 use super::transition::off_bus;
-use super::{ActionRecord, DecisionRecord, FuseHistories};
+use super::{ActionRecord, CurrentRules, DecisionRecord, FuseHistories};
 
 /// An occurrence that waits, with the actions that it becomes. They are recorded only here until it is released, so that
 /// nothing performs them.
@@ -98,6 +100,20 @@ fn held(record: WaitRecord, until: Option<Timestamp>, time: FlowTime) -> WaitRec
     WaitRecord { wait: Wait { until, ..record.wait }, ..record }
 }
 
+/// Makes the waits of these rules due now that may not have to go on. Returns whether there are any.
+pub(crate) fn hasten(waits: &mut [WaitRecord], rules: &BTreeSet<String>, time: FlowTime) -> bool {
+    let mut is_changed = false;
+    for WaitRecord { wait, .. } in waits {
+        let waits_at = wait.occurrence.requests.get(wait.clause).map(|request| request.flow);
+        let may_pass = matches!(waits_at, Some(Flow::Limit { .. }));
+        if may_pass && wait.until > time.steady && rules.contains(&wait.occurrence.rule) {
+            wait.until = time.steady;
+            is_changed = true;
+        }
+    }
+    is_changed
+}
+
 /// When a wait is due, in steady time.
 pub(crate) fn due_at(wait: &Wait, time: FlowTime) -> Timestamp {
     if wait.is_for_hours() { time.to_steady(wait.until) } else { wait.until }
@@ -109,13 +125,14 @@ pub(crate) fn resume(
     (decisions, waits): (&mut [DecisionRecord], &mut Vec<WaitRecord>),
     states: &mut FlowStates,
     histories: &mut FuseHistories,
-    blowing: Blowing<'_>,
+    (rules, time): (&CurrentRules, FlowTime),
 ) -> Resumed {
-    let time = blowing.time;
+    let blowing = Blowing { fuses: &rules.blow, time };
     let mut due: Vec<WaitRecord> = waits.extract_if(.., |one| one.wait.is_due(time)).collect();
     due.sort_by_key(|one| due_at(&one.wait, time));
     let mut resumed = Resumed::default();
-    for record in due {
+    for mut record in due {
+        rules.limits.update(&mut record.wait);
         let occurrence = &record.wait.occurrence;
         let wait = (&record.wait, record.requires.as_slice());
         let count = record.actions.len();
@@ -128,10 +145,6 @@ pub(crate) fn resume(
                 );
                 for decision in decisions.iter_mut().filter(|decision| record.governs(decision)) {
                     decision.reason.clone_from(&why);
-                }
-                // Others must not wait for a fuse that they do not require.
-                if record.wait.is_for_place() {
-                    states.release(&record.wait);
                 }
                 waits.push(held(record, until, time));
                 continue;

@@ -6,12 +6,11 @@ use fuse_rules::flow::{BlowingFuse, EndedWait, FlowTime, Occurrence, WaitName};
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable as _, TableHandle as _, WriteTransaction};
 
-use super::blow::Blowing;
-use super::embedded::states;
+use super::flow_table::states;
 use super::react::add_actions;
 use super::read::DecidedRow;
 use super::waits::{self, Resumed, WaitRecord};
-use super::{Due, Woken, blow, progress, switch_table};
+use super::{CurrentRules, Due, Woken, blow, progress, switch_table};
 use crate::event::EventKey;
 use crate::store::{
     DECIDED, DUE, DUE_HOURS, EventStatus, FLOW, STATUS, StoreError, WAITING, WOKEN, get_row,
@@ -66,9 +65,9 @@ pub(super) fn due(
 pub(super) fn wake(
     transaction: &WriteTransaction,
     event: &EventKey,
-    blowing: Blowing<'_>,
+    rules: &CurrentRules,
+    time: FlowTime,
 ) -> Result<Woken, StoreError> {
-    let time = blowing.time;
     let key = event.encode();
     let is_unfinished = transaction.open_table(WOKEN)?.get(key.as_str())?.is_some();
     let row: Option<DecidedRow> = get_row(&transaction.open_table(DECIDED)?, &key)?;
@@ -77,15 +76,15 @@ pub(super) fn wake(
     };
     let due = row.waits.iter().filter(|one| one.wait.is_due(time));
     let keys = due.flat_map(|one| Occurrence::keys(&one.wait.occurrence));
-    let keys = keys.chain(blowing.fuses.iter().flat_map(BlowingFuse::keys));
+    let keys = keys.chain(rules.blow.iter().flat_map(BlowingFuse::keys));
     let before = states(&transaction.open_table(FLOW)?, keys)?;
     let mut after = before.clone();
     let waited = row.waits.clone();
-    let fuses_before = switch_table::of(transaction, blowing.fuses)?;
+    let fuses_before = switch_table::of(transaction, &rules.blow)?;
     let mut fuses = fuses_before.clone();
     let waiting = (row.decisions.as_mut_slice(), &mut row.waits);
     let Resumed { decisions, actions, places, ended } =
-        waits::resume(waiting, &mut after, &mut fuses, blowing);
+        waits::resume(waiting, &mut after, &mut fuses, (rules, time));
     row.places.extend(places);
     switch_table::write(transaction, &fuses_before, &fuses)?;
     write_due(transaction, event, &waited, &row.waits)?;
@@ -103,6 +102,40 @@ pub(super) fn wake(
     Ok(Woken { decisions, actions: released, blown, is_unfinished })
 }
 
+/// Makes the waits of these rules due now that may not have to go on.
+pub(super) fn hasten(
+    transaction: &WriteTransaction,
+    rules: &BTreeSet<String>,
+    time: FlowTime,
+) -> Result<(), StoreError> {
+    let mut events = BTreeSet::new();
+    for table in [DUE, DUE_HOURS] {
+        for entry in transaction.open_table(table)?.iter()? {
+            let (place, key) = entry?;
+            // The name of a wait begins with that of its rule.
+            let name = place.value().2.split_once(' ').map_or("", |(rule, _)| rule);
+            if rules.contains(name) {
+                events.insert(key.value().to_owned());
+            }
+        }
+    }
+    for key in events {
+        let row = get_row(&transaction.open_table(DECIDED)?, &key);
+        // Damage is reported when the event is due.
+        let row: Option<DecidedRow> = row.or_else(|error| match error {
+            StoreError::Damaged(_) => Ok(None),
+            error => Err(error),
+        })?;
+        let Some((mut row, event)) = row.zip(EventKey::decode(&key)) else { continue };
+        let before = row.waits.clone();
+        if waits::hasten(&mut row.waits, rules, time) {
+            write_due(transaction, &event, &before, &row.waits)?;
+            put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
+        }
+    }
+    Ok(())
+}
+
 /// Forgets that an event has something to do, because its record cannot be read.
 pub(super) fn forget(transaction: &WriteTransaction, event: &EventKey) -> Result<(), StoreError> {
     let key = event.encode();
@@ -110,6 +143,7 @@ pub(super) fn forget(transaction: &WriteTransaction, event: &EventKey) -> Result
     for table in [DUE, DUE_HOURS] {
         transaction.open_table(table)?.retain(|_, of| of != key)?;
     }
+    transaction.open_table(WAITING)?.retain(|_, of| of != key)?;
     Ok(())
 }
 

@@ -119,6 +119,7 @@ fn a_sensor_and_its_rule_wait_for_one_duration() {
 fn a_reaction_does_not_wait() {
     for (clause, expected) in [
         ("limit 1 per 1h", ""),
+        ("limit 1 per 1h else wait", "E0512 `limit 1 per 1h else wait`"),
         ("quiet 5m", "E0512 `quiet 5m`"),
         ("concurrency 1", "E0512 `concurrency 1`"),
         ("concurrency 1 else skip", "E0512 `concurrency 1 else skip`"),
@@ -148,6 +149,8 @@ fn a_test_expects_what_can_happen_to_what_waits() {
         ("concurrency 1", "suppressed", "E0604 `suppressed`"),
         ("concurrency 1 else skip", "suppressed", ""),
         ("concurrency 1 else skip", "waiting", "E0604 `waiting`"),
+        ("limit 1 per 1h else wait", "waiting", ""),
+        ("limit 1 per 1h else wait", "suppressed", "E0604 `suppressed`"),
     ] {
         let send = "send t.on body { id = \"a\", n = 1, xs = [] }";
         check(

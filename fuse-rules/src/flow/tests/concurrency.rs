@@ -63,7 +63,9 @@ fn of(state: &FlowState) -> &InProgress {
 const CLAUSE: Machine = Machine {
     step: |flow, state, question, time| flow.step(state, question, time),
     vacate: FlowState::vacate,
-    release: |state, who| state.release(&who.rule, &who.owner),
+    release: |state, who| {
+        state.release(&who.rule, &Owner { id: who.owner.clone(), name: String::new() })
+    },
     ready: |state| of(state).ready().collect(),
 };
 

@@ -128,7 +128,7 @@ fn shorter(flow: Flow) -> Flow {
     match flow {
         Flow::After { count, within } => Flow::After { count, within: within - second },
         Flow::Once { within } => Flow::Once { within: within - second },
-        Flow::Limit { count, per } => Flow::Limit { count, per: per - second },
+        Flow::Limit { count, per, waits } => Flow::Limit { count, per: per - second, waits },
         Flow::During { .. }
         | Flow::Quiet { .. }
         | Flow::Still { .. }
@@ -145,7 +145,7 @@ fn the_laws_find_faults() {
         }),
         ("one place too many", |flow, state, owner, time| {
             let more = match flow {
-                Flow::Limit { count, per } => Flow::Limit { count: count + 1, per },
+                Flow::Limit { count, per, waits } => Flow::Limit { count: count + 1, per, waits },
                 flow => flow,
             };
             step(more, state, owner, time)

@@ -69,7 +69,9 @@ struct Machine {
 const CLAUSE: Machine = Machine {
     step: |flow, state, question, time| flow.step(state, question, time),
     cancel: |flow, state, question, time| flow.cancel(state, question, time),
-    release: |state, owner| Some(state.release("s/r", owner)),
+    release: |state, owner| {
+        Some(state.release("s/r", &Owner { id: owner.to_owned(), name: String::new() }))
+    },
 };
 
 pub(super) fn quiet(length: i64, max: Option<i64>) -> Flow {

@@ -45,7 +45,7 @@ struct Stricter<'r> {
 
 /// The first clause of a rule that keeps this limit from ever being the one that suppresses an action.
 fn stricter<'r>(rule: &'r Rule, clause: &FlowClause) -> Option<Stricter<'r>> {
-    let Flow::Limit { count, per } = clause.flow else { return None };
+    let Flow::Limit { count, per, .. } = clause.flow else { return None };
     // Other rules may reach it.
     if clause.limiter.is_some() {
         return None;
@@ -64,7 +64,7 @@ fn stricter<'r>(rule: &'r Rule, clause: &FlowClause) -> Option<Stricter<'r>> {
             | Flow::Approval { .. }
             | Flow::Concurrency { .. } => return None,
             Flow::Once { within } => (1, within),
-            Flow::Limit { count, per } => (count, per),
+            Flow::Limit { count, per, .. } => (count, per),
         };
         // Actions that share all keys of the limit also share those of the other clause.
         let is_coarser = texts(stricter).iter().all(|key| keys.contains(key));
@@ -82,7 +82,7 @@ fn texts(clause: &FlowClause) -> Vec<String> {
 }
 
 fn report(clause: &FlowClause, by: &Stricter<'_>, out: &mut Findings) {
-    let Flow::Limit { count, per } = clause.flow else { return };
+    let Flow::Limit { count, per, .. } = clause.flow else { return };
     let (stricter, per) = (by.clause.text(&texts(by.clause)), duration_text(per));
     let message = format!(
         "this limit of {count} per {per} is never reached: `{stricter}` lets at most {} through in that time",

@@ -104,6 +104,10 @@ fn variants<'c>(
         let changed = FlowClause { hours: Some(Arc::new(hours)), ..clause.clone() };
         all.push((clause, Some(changed), what, clause.span));
     }
+    if clause.flow.waits() && clause.flow.with_waits(false) != clause.flow {
+        let changed = FlowClause { flow: clause.flow.with_waits(false), ..clause.clone() };
+        all.push((clause, Some(changed), "`else wait` is removed".to_owned(), clause.span));
+    }
     // Those of a limiter are changed for all of its rules at once.
     let own = if clause.limiter.is_some() { Vec::new() } else { parameters(clause.flow) };
     let own = own.into_iter().chain(other_overflow(clause.flow));
@@ -196,16 +200,17 @@ fn parameters(flow: Flow) -> Vec<(Flow, String)> {
             });
             counts.chain(durations).collect()
         }
-        Flow::Limit { count, per } => {
+        Flow::Limit { count, per, waits } => {
             let counts = [count.checked_sub(1).filter(|fewer| *fewer > 0), count.checked_add(1)];
             let counts = counts.into_iter().flatten().map(|other| {
                 let what = format!("`limit {count}` becomes `limit {other}`");
-                (Flow::Limit { count: other, per }, what)
+                (Flow::Limit { count: other, per, waits }, what)
             });
             let durations = halved_and_doubled(per);
             let durations = durations.into_iter().map(|other| {
                 let (from, to) = (duration_text(per), duration_text(other));
-                (Flow::Limit { count, per: other }, format!("`per {from}` becomes `per {to}`"))
+                let what = format!("`per {from}` becomes `per {to}`");
+                (Flow::Limit { count, per: other, waits }, what)
             });
             counts.chain(durations).collect()
         }
@@ -237,7 +242,7 @@ fn limited(clause: Flow, limiter: Flow) -> Flow {
         (Flow::Concurrency { otherwise, .. }, Flow::Concurrency { count, .. }) => {
             Flow::Concurrency { count, otherwise }
         }
-        _ => limiter,
+        _ => limiter.with_waits(clause.waits()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Decisions that wait, across restarts and faults, beside a model that knows every event.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -42,6 +42,10 @@ sensor s on q.fire {
     limit 1 per 10m per body.k
     trigger say { text = "first ${body.k} ${body.n}" }
     on suppressed { trigger say { text = "not ${body.k} ${body.n}" } }
+  }
+  rule turn {
+    limit 2 per 2m per body.k else wait
+    trigger say { text = "turn ${body.k} ${body.n}" }
   }
 }
 "#;
@@ -107,6 +111,9 @@ struct Model {
     first: Vec<(usize, u8, i64)>,
     /// When `first` acted for a key.
     acted: BTreeMap<u8, i64>,
+    /// Those that wait for their turn, in the order in which they came, and when others had theirs.
+    queued: BTreeMap<u8, VecDeque<usize>>,
+    turns: BTreeMap<u8, Vec<i64>>,
     said: Vec<String>,
 }
 
@@ -125,6 +132,18 @@ impl Model {
             let word = if free { "first" } else { "not" };
             self.said.push(format!("{word} {key} {n}"));
         }
+        self.take_turns(now);
+    }
+
+    fn take_turns(&mut self, now: i64) {
+        for (key, queued) in &mut self.queued {
+            let turns = self.turns.entry(*key).or_default();
+            while turns.iter().filter(|at| now - **at < 120).count() < 2 {
+                let Some(n) = queued.pop_front() else { break };
+                turns.push(now);
+                self.said.push(format!("turn {key} {n}"));
+            }
+        }
     }
 
     fn send(&mut self, number: usize, (fires, key): (bool, u8), now: i64) {
@@ -136,6 +155,8 @@ impl Model {
         let last = self.build.get(&key).map_or(now + 120, |(.., last)| *last);
         self.build.insert(key, (number, (now + 60).min(last), last));
         self.first.push((number, key, now + 60));
+        self.queued.entry(key).or_default().push_back(number);
+        self.take_turns(now);
     }
 }
 
@@ -204,7 +225,8 @@ async fn run(turns: &[Turn]) -> Result<(), TestCaseError> {
     }
     // In the end, nothing is lost: what does not wait came to an end.
     let waiting = backend.restarted().ledger().counts().await.unwrap().waiting;
-    let expected = model.page.len() + model.build.len() + model.first.len();
+    let queued = model.queued.values().map(VecDeque::len).sum::<usize>();
+    let expected = model.page.len() + model.build.len() + model.first.len() + queued;
     prop_assert_eq!(waiting, expected as u64);
     Ok(())
 }

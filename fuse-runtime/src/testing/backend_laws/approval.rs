@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::Fixture;
 use super::support::{OpenBackend, Violation, at, ids, limited, once, outcomes, push, verdict};
 use crate::event::EventKey;
-use crate::ledger::{LedgerError, Verdict, WaitAnswer, Woken};
+use crate::ledger::{CurrentRules, LedgerError, Verdict, WaitAnswer, Woken};
 
 /// `approval within 60s by "sre"`.
 fn approval() -> FlowRequest {
@@ -92,13 +92,17 @@ pub async fn what_is_approved_is_due_at_once(fixture: &dyn Fixture) -> Result<()
     ensure!(!opened.answered("a", WaitAnswer::Approve, 11).await?, "an answer is new twice");
     let due = opened.ledger.due(time(10), 10).await?.events;
     ensure_eq!(due, [push("a")], "what is due");
-    let woken = opened.ledger.wake(&push("a"), time(12), &[]).await?;
+    let woken = opened.ledger.wake(&push("a"), time(12), &CurrentRules::default()).await?;
     ensure_eq!(ids(&woken.actions), ["a"], "the released actions");
     let why =
         "every condition holds, and it was approved by alice at 2026-08-01T10:00:10Z: because";
     ensure_eq!(opened.why("a").await?, [(Outcome::Fired, why.to_owned())], "the decision");
     opened = opened.crash(fixture).await?;
-    ensure_eq!(opened.ledger.wake(&push("a"), time(13), &[]).await?, Woken::default(), "the next");
+    ensure_eq!(
+        opened.ledger.wake(&push("a"), time(13), &CurrentRules::default()).await?,
+        Woken::default(),
+        "the next"
+    );
     for answer in [WaitAnswer::Approve, WaitAnswer::Decline, WaitAnswer::Discard] {
         let late = opened.answered("a", answer, 14).await;
         ensure_eq!(late, Err(LedgerError::NotWaiting("a".into())), "a late answer");
@@ -121,7 +125,7 @@ pub async fn what_is_declined_ends_at_once(fixture: &dyn Fixture) -> Result<(), 
     let why = "declined by alice at 2026-08-01T10:00:10Z: because".to_owned();
     ensure_eq!(opened.why("a").await?, [(Outcome::Declined, why)], "what is declined");
     ensure_eq!(opened.ledger.due(time(10), 10).await?.events, [push("a")], "what is woken");
-    let woken = opened.ledger.wake(&push("a"), time(10), &[]).await?;
+    let woken = opened.ledger.wake(&push("a"), time(10), &CurrentRules::default()).await?;
     ensure!(woken.is_unfinished && woken.actions.is_empty(), "its reactions are not due");
     opened.ledger.finish_waking(&push("a")).await?;
 
@@ -149,7 +153,7 @@ pub async fn what_nobody_answers_expires(fixture: &dyn Fixture) -> Result<(), Vi
     opened = opened.crash(fixture).await?;
     let late = opened.answered("a", WaitAnswer::Approve, 60).await;
     ensure_eq!(late, Err(LedgerError::NotWaiting("a".into())), "a late answer");
-    let woken = opened.ledger.wake(&push("a"), time(60), &[]).await?;
+    let woken = opened.ledger.wake(&push("a"), time(60), &CurrentRules::default()).await?;
     ensure!(woken.is_unfinished && woken.actions.is_empty(), "what expires is released");
     let why = "`approval within 1m by \"sre\"` was answered by nobody".to_owned();
     ensure_eq!(opened.why("a").await?, [(Outcome::Expired, why)], "what expired");

@@ -13,7 +13,7 @@ use super::support::{
 };
 use crate::event::EventKey;
 use crate::ledger::{
-    ActionState, EventRecord, Observed, ObservedResult, StartedObject, Verdict, Woken,
+    ActionState, CurrentRules, EventRecord, Observed, ObservedResult, StartedObject, Verdict, Woken,
 };
 
 /// `concurrency N per body.k else …`, with this key.
@@ -93,7 +93,7 @@ impl OpenBackend {
     async fn release(&self, seconds: i64) -> Result<Vec<String>, Violation> {
         let mut released = Vec::new();
         for event in self.ledger.due(time(seconds), 100).await?.events {
-            let woken = self.ledger.wake(&event, time(seconds), &[]).await?;
+            let woken = self.ledger.wake(&event, time(seconds), &CurrentRules::default()).await?;
             released.extend(woken.actions.into_iter().map(|one| one.action.id));
         }
         Ok(released)
@@ -335,7 +335,8 @@ pub async fn what_a_fuse_gates_takes_no_place(fixture: &dyn Fixture) -> Result<(
     ensure_eq!(decide("b", 1).await?, [Outcome::Waiting], "the second outcome");
     opened.settle("a", done(2)).await?;
     // It is one action too many: the fuse blows.
-    let woken: Woken = opened.ledger.wake(&push("b"), time(3), std::slice::from_ref(&fuse)).await?;
+    let rules = CurrentRules { blow: vec![fuse.clone()], ..CurrentRules::default() };
+    let woken: Woken = opened.ledger.wake(&push("b"), time(3), &rules).await?;
     let blown: Vec<_> = woken.decisions.iter().map(|one| one.outcome).collect();
     ensure_eq!(blown, [Outcome::Gated], "the outcome when the wait is over");
     ensure_eq!(opened.concurrent("c", 4, one()).await?, [Outcome::Fired], "a rule without a fuse");
@@ -383,7 +384,7 @@ pub async fn one_that_waits_for_a_place_asks_again(fixture: &dyn Fixture) -> Res
     }
     ensure_eq!(opened.ready(3_602).await?, ["b", "c"], "what asks again after an hour");
     for id in ["b", "c"] {
-        let woken = opened.ledger.wake(&push(id), time(3_602), &[]).await?;
+        let woken = opened.ledger.wake(&push(id), time(3_602), &CurrentRules::default()).await?;
         ensure_eq!(woken, Woken::default(), "what becomes of one that waits on");
         let record = opened.record(&push(id)).await?;
         ensure_eq!(outcomes(&record), [Outcome::Waiting], "the outcome");

@@ -2,8 +2,8 @@
 //!
 //! A backend that keeps all of them can run the engine. Write a [`Fixture`] that opens the backend on
 //! an empty state, and call [`check`]. Each law is a function of its own as well, in [`bus`],
-//! [`decisions`], [`flow`], [`waits`], [`approval`], [`actions`], [`reactions`], [`history`], [`fuses`], [`blow`] and
-//! [`retention`].
+//! [`decisions`], [`flow`], [`waits`], [`queues`], [`approval`], [`actions`], [`reactions`], [`history`], [`fuses`],
+//! [`blow`] and [`retention`].
 //!
 //! ```
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -41,6 +41,7 @@ pub mod decisions;
 pub mod flow;
 pub mod fuses;
 pub mod history;
+pub mod queues;
 pub mod reactions;
 pub mod retention;
 pub mod waits;
@@ -194,6 +195,7 @@ laws! {
         the_first_of_two_elements_with_one_key_is_granted_it,
         a_decision_that_did_not_fire_claims_no_key,
     ],
+    queues: [a_queue_is_served_in_order, a_queue_obeys_the_current_rules],
     waits: [
         a_wait_is_released_once_when_it_is_due,
         waits_are_due_in_order,

@@ -294,7 +294,7 @@ pub(crate) fn limited(event: &str) -> Occurrence {
     let per = SignedDuration::from_hours(4);
     let request = FlowRequest {
         clause: "limit per ".into(),
-        flow: Flow::Limit { count: 2, per },
+        flow: Flow::Limit { count: 2, per, waits: false },
         limiter: None,
         hours: None,
         approvers: Vec::new(),

@@ -13,7 +13,8 @@ use super::support::{
 };
 use crate::event::EventKey;
 use crate::ledger::{
-    ActionState, DecisionRecord, Due, EventRecord, FuseSwitch, SwitchPosition, Verdict, Woken,
+    ActionState, CurrentRules, DecisionRecord, Due, EventRecord, FuseSwitch, SwitchPosition,
+    Verdict, Woken,
 };
 
 /// `still 5m per body.k`, with this key.
@@ -27,7 +28,7 @@ fn quiet(key: &str) -> FlowRequest {
     request("quiet per body.k", Flow::Quiet { length, max: Some(max) }, key)
 }
 
-fn request(clause: &str, flow: Flow, key: &str) -> FlowRequest {
+pub(super) fn request(clause: &str, flow: Flow, key: &str) -> FlowRequest {
     let values = vec![format!("\"{key}\"")];
     FlowRequest {
         clause: clause.into(),
@@ -41,7 +42,7 @@ fn request(clause: &str, flow: Flow, key: &str) -> FlowRequest {
 }
 
 /// A verdict of the rule `s/r`, which has to pass these clauses, with one action that has the id of the event.
-fn asks(event: &EventKey, seconds: i64, requests: Vec<FlowRequest>) -> Verdict {
+pub(super) fn asks(event: &EventKey, seconds: i64, requests: Vec<FlowRequest>) -> Verdict {
     let mut verdict = verdict(event, &event.id, seconds);
     let owner = Owner::new(&event.encode(), &format!("event `{}`", event.id), None);
     let received = at(seconds);
@@ -57,7 +58,7 @@ fn cancels(event: &EventKey, seconds: i64, key: &str) -> Verdict {
     verdict
 }
 
-fn time(seconds: i64) -> FlowTime {
+pub(super) fn time(seconds: i64) -> FlowTime {
     at(seconds).into()
 }
 
@@ -81,7 +82,7 @@ impl OpenBackend {
     }
 
     async fn wake(&self, id: &str, seconds: i64) -> Result<Woken, Violation> {
-        Ok(self.ledger.wake(&push(id), time(seconds), &[]).await?)
+        Ok(self.ledger.wake(&push(id), time(seconds), &CurrentRules::default()).await?)
     }
 
     async fn waiting(&self) -> Result<u64, Violation> {
@@ -203,11 +204,11 @@ pub async fn hours_begin_by_the_time_of_day(fixture: &dyn Fixture) -> Result<(),
     let all = opened.ledger.due(now, 10).await?.events;
     let all: Vec<&str> = all.iter().map(|event| event.id.as_str()).collect();
     ensure_eq!(all, ["c", "b", "a", "d"], "what is due");
-    let woken = opened.ledger.wake(&push("b"), now, &[]).await?;
+    let woken = opened.ledger.wake(&push("b"), now, &CurrentRules::default()).await?;
     ensure_eq!(ids(&woken.actions), ["b"], "the released actions");
     // The hours are over again: it waits for the next day.
     let evening = due(4000, NOON + 3600);
-    let woken = opened.ledger.wake(&push("a"), evening, &[]).await?;
+    let woken = opened.ledger.wake(&push("a"), evening, &CurrentRules::default()).await?;
     ensure_eq!(woken.actions.len(), 0, "the number of actions after the hours");
     let record = opened.record(&push("a")).await?;
     ensure_eq!(outcomes(&record), [Outcome::Waiting], "the outcome after the hours");
@@ -348,7 +349,7 @@ pub async fn what_is_released_can_blow_a_fuse(fixture: &dyn Fixture) -> Result<(
         let record = opened.ledger.decide(verdict).await?;
         ensure_eq!(outcomes(&record), [Outcome::Waiting], "the outcome before");
     }
-    let blow = [fuse];
+    let blow = CurrentRules { blow: vec![fuse], ..CurrentRules::default() };
     for (id, outcome, blown) in [("a", Outcome::Fired, false), ("b", Outcome::Gated, true)] {
         opened = opened.crash(fixture).await?;
         let woken = opened.ledger.wake(&push(id), time(300), &blow).await?;

@@ -3,18 +3,17 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use fuse_rules::flow::{Approval, BlowingFuse, FlowTime};
+use fuse_rules::flow::{Approval, FlowTime};
 use jiff::Timestamp;
 
 use super::{Process, State, StoredDecision};
 use crate::event::EventKey;
 use crate::ledger::blow;
-use crate::ledger::blow::Blowing;
 use crate::ledger::transition::{self, Lists, Transition};
 use crate::ledger::{
-    ActionRecord, ActionState, Attempt, Counts, DeadLetterPage, DeadLetterQuery, DecisionRecord,
-    Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories,
-    FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, WaitAnswer,
+    ActionRecord, ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery,
+    DecisionRecord, Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord,
+    FuseHistories, FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, WaitAnswer,
     WaitingDecision, Woken,
 };
 
@@ -348,9 +347,13 @@ impl Ledger for Process {
         &self,
         event: &EventKey,
         time: FlowTime,
-        blow: &[BlowingFuse],
+        rules: &CurrentRules,
     ) -> Result<Woken, LedgerError> {
-        self.with(|state| state.wake(event, Blowing { fuses: blow, time }))
+        self.with(|state| state.wake(event, rules, time))
+    }
+
+    async fn hasten(&self, rules: &BTreeSet<String>, time: FlowTime) -> Result<(), LedgerError> {
+        self.with(|state| state.hasten(rules, time))
     }
 
     async fn finish_waking(&self, event: &EventKey) -> Result<(), LedgerError> {

@@ -1,6 +1,6 @@
 //! The waits in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fuse_rules::ReactionKind;
 use fuse_rules::flow::{Approval, EndedWait, FlowTime};
@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use super::State;
 use super::ledger::event_action;
 use crate::event::EventKey;
-use crate::ledger::blow::{self, Blowing};
+use crate::ledger::blow;
 use crate::ledger::places;
 use crate::ledger::waits::{self, Resumed};
-use crate::ledger::{Due, LedgerError, WaitAnswer, WaitingDecision, Woken, answers};
+use crate::ledger::{CurrentRules, Due, LedgerError, WaitAnswer, WaitingDecision, Woken, answers};
 
 impl State {
     pub(super) fn due(&self, time: FlowTime, limit: usize) -> Due {
@@ -45,14 +45,22 @@ impl State {
         due
     }
 
-    pub(super) fn wake(&mut self, event: &EventKey, blowing: Blowing<'_>) -> Woken {
+    /// Makes the waits of these rules due now that may not have to go on.
+    pub(super) fn hasten(&mut self, rules: &BTreeSet<String>, time: FlowTime) {
+        let decisions = self.events.values_mut().filter_map(|stored| stored.decision.as_mut());
+        for decision in decisions {
+            waits::hasten(&mut decision.waits, rules, time);
+        }
+    }
+
+    pub(super) fn wake(&mut self, event: &EventKey, rules: &CurrentRules, time: FlowTime) -> Woken {
         let Self { events, actions, flow, fuses, .. } = self;
         let decision = events.get_mut(event).and_then(|stored| stored.decision.as_mut());
         let Some(decision) = decision else { return Woken::default() };
         let before = fuses.clone();
         let waiting = (decision.decisions.as_mut_slice(), &mut decision.waits);
         let Resumed { decisions, actions: released, places, ended } =
-            waits::resume(waiting, flow, fuses, blowing);
+            waits::resume(waiting, flow, fuses, (rules, time));
         decision.places.extend(places);
         let blown = blow::changed(&before, fuses);
         decision.is_woken |= waits::may_react(&decisions, &decision.waits);

@@ -78,6 +78,9 @@ impl Generator<'_> {
                 ];
                 self.all(clauses[words]);
                 self.per();
+                if words == 0 && self.choose(2) == 0 {
+                    self.all(&["else", "wait"]);
+                }
                 if words == 2 && self.choose(2) == 1 {
                     let otherwise = ["queue", "skip"][self.choose(2)];
                     self.all(&["else", otherwise]);
