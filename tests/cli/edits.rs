@@ -50,7 +50,7 @@ fn each_slip_is_caught() {
         (
             slo,
             "  rule argocd-unhealthy {",
-            "  # The same once more, for payments alone.\n  rule payments {\n    when alert.labels.slo == \"argocd-application-health\" and alert.labels.name == \"payments\"\n    once per alert.fingerprint, alert.startsAt within 4h\n    trigger workflow {\n      template    = \"remediate-argocd-unhealthy\"\n      name-prefix = \"remediate-argocd-\"\n      parameters {\n        app-name  = alert.labels.name\n        namespace = alert.labels.dest_namespace\n      }\n    }\n  }\n\n  # Force-syncs.\n  rule argocd-unhealthy {",
+            "  # The same once more, for payments alone.\n  rule payments {\n    when alert.labels.slo == \"argocd-application-health\" and alert.labels.name == \"payments\"\n    once per alert.fingerprint, alert.startsAt within 4h\n    concurrency healing per alert.labels.name, alert.labels.dest_namespace\n    trigger workflow {\n      template    = \"remediate-argocd-unhealthy\"\n      name-prefix = \"remediate-argocd-\"\n      parameters {\n        app-name  = alert.labels.name\n        namespace = alert.labels.dest_namespace\n      }\n    }\n  }\n\n  # Force-syncs.\n  rule argocd-unhealthy {",
         ),
     ]
     .map(|(file, from, to)| format!("{from} -> {to}\n{}", edited(file, from, to)));

@@ -72,7 +72,7 @@ async fn the_next_workflow_begins_when_the_one_before_it_has_ended() {
     action(&fuse, &other, "done").await;
     end(&scene.objects, &scene.namespace, &one, "Running").await;
     super::scene::phase(&fuse, &first, "Running").await;
-    assert_eq!(names().await, [one.clone()]);
+    assert_eq!(names().await, std::slice::from_ref(&one));
 
     // Its end is observed although fuse was down.
     fuse.kill();

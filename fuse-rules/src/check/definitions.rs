@@ -32,7 +32,9 @@ fn in_file(tree: &ast::File) -> impl Iterator<Item = Definition> {
         definition(DefinitionKind::Condition, declared.doc.as_ref(), name, body)
     });
     let limiters = tree.limiters.iter().map(|declared| {
-        let (name, body) = (&declared.name, declared.span);
+        // Its block, without the word before its name.
+        let name = &declared.name;
+        let body = Span { start: name.span.start, ..declared.span };
         definition(DefinitionKind::Limiter, declared.doc.as_ref(), name, body)
     });
     types.chain(consts).chain(conditions).chain(limiters)

@@ -99,7 +99,7 @@ fn an_occurrence_takes_all_places_or_none() {
         match admission {
             Admission::Passed => Ok(()),
             Admission::Waiting { by, until, .. } => {
-                Err(Wait::new(occurrence, by, at(now).into(), until))
+                Err(Box::new(Wait::new(occurrence, by, at(now).into(), until)))
             }
             other => panic!("{other:?}"),
         }
@@ -108,7 +108,7 @@ fn an_occurrence_takes_all_places_or_none() {
     for (event, now) in [("a", 0), ("b", 5), ("c", 10)] {
         let first = wait(&mut states, event, now, None).unwrap_err();
         assert_eq!(first.clause, 0, "it waits for `still`");
-        resumed.push(wait(&mut states, event, now + 5, Some(first)));
+        resumed.push(wait(&mut states, event, now + 5, Some(*first)));
     }
     assert_eq!(resumed.remove(0), Ok(()));
     let (b, c) = (resumed.remove(0).unwrap_err(), resumed.remove(0).unwrap_err());
@@ -121,8 +121,8 @@ fn an_occurrence_takes_all_places_or_none() {
     let ready: Vec<WaitName> = states.take_ready().into_iter().map(|one| one.wait).collect();
     assert_eq!(ready, [b.name()]);
     // The second one keeps its place in the queue although it asks first.
-    let c = wait(&mut states, "c", 20, Some(c)).unwrap_err();
-    assert_eq!(wait(&mut states, "b", 20, Some(b)), Ok(()));
+    let c = wait(&mut states, "c", 20, Some(*c)).unwrap_err();
+    assert_eq!(wait(&mut states, "b", 20, Some(*b)), Ok(()));
     // It is dropped, and leaves the queue.
     states.release(&c);
     for key in &keys {
