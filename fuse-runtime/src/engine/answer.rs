@@ -6,6 +6,9 @@ use fuse_rules::flow::Approval;
 use super::Engine;
 use crate::ledger::{LedgerError, WaitAnswer, WaitingDecision};
 
+/// Tells whether a person is a member of one of these groups.
+type IsMember<'p> = &'p (dyn Fn(&[String]) -> bool + Sync);
+
 /// Why an answer is refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AnswerError {
@@ -22,7 +25,7 @@ impl Engine {
         &self,
         id: &str,
         answer: WaitAnswer,
-        (by, is_in): (&str, &(dyn Fn(&[String]) -> bool + Sync)),
+        (by, is_in): (&str, IsMember<'_>),
         reason: &str,
     ) -> Result<WaitingDecision, AnswerError> {
         let unknown = || LedgerError::NotWaiting(id.to_owned());

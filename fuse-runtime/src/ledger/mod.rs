@@ -75,63 +75,7 @@ pub use waits::WaitRecord;
 ///
 /// [`backend_laws`](crate::testing::backend_laws) checks an implementation.
 ///
-/// ```
-/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// use std::collections::BTreeMap;
-///
-/// use fuse_rules::{Action, Outcome};
-/// use fuse_runtime::backend::Backend;
-/// use fuse_runtime::event::Envelope;
-/// use fuse_runtime::ledger::{ActionState, Attempt, DecisionRecord, Verdict};
-/// use fuse_runtime::testing::MemoryBackend;
-/// use jiff::Timestamp;
-///
-/// let backend = MemoryBackend::new();
-/// let event = Envelope::new("github", "push", "1", Timestamp::UNIX_EPOCH, "{}");
-/// let key = event.key();
-/// backend.bus().publish(event).await?;
-///
-/// let now = Timestamp::UNIX_EPOCH;
-/// let (rule, element) = ("sensor/rule".to_owned(), None);
-/// let fields = serde_json::Map::new();
-/// let action =
-///     Action { trigger: "log".into(), rule: rule.clone(), element, ordinal: 0, fields, attempts: Default::default() };
-/// let decision = DecisionRecord {
-///     rule,
-///     element: None,
-///     outcome: Outcome::Fired,
-///     reason: "every condition holds".into(),
-///     shadow: None,
-///     action: Some("a1".into()),
-///     reacts_to: None,
-/// };
-/// let verdict = Verdict {
-///     event: key.clone(),
-///     plan: "the hash of the rules".into(),
-///     decided: now,
-///     steady: now,
-///     rejected: None,
-///     mismatch: None,
-///     decisions: vec![decision],
-///     actions: vec![("a1".into(), action)],
-///     requires: BTreeMap::new(),
-///     flow: Vec::new(),
-///     blow: Vec::new(),
-///     received: now,
-///     cancels: Vec::new(),
-/// };
-/// let ledger = backend.ledger();
-/// ledger.decide(verdict).await?;
-///
-/// // The intent is durable before the action is fired.
-/// let permit = ledger.intend(&key, "a1", Attempt { at: now, checkpoint: None }).await?;
-/// let done = ActionState::Done { at: now, detail: "logged".into(), started: None };
-/// ledger.settle(&permit, done).await?;
-/// assert!(ledger.event(&key).await?.is_some_and(|record| record.is_settled()));
-/// # Ok(())
-/// # }
-/// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
-/// ```
+#[doc = include_str!("example.md")]
 #[async_trait]
 pub trait Ledger: Send + Sync + 'static {
     /// Records what was decided about an event in one commit, and returns the record to act on. If
