@@ -364,7 +364,7 @@ impl Runtime {
             stop: stop.clone(),
             running: Mutex::default(),
         };
-        followers.follow(watches(&generation.ruleset, &self.triggers));
+        followers.follow(watches(&generation.ruleset, &self.triggers)).await;
         let (loader, files) = self.loader.unzip();
         let reload = Arc::new(Reload {
             active: active.clone(),

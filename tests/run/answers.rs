@@ -60,6 +60,7 @@ async fn with_the_method_get_the_query_becomes_the_body() {
         .replace("use \"sources.rules\"", "")
         + r#"
 fuse cicd default on
+limiter healing { concurrency 1 }
 source argocd-notifications webhook {
   port   = 12002
   path   = "/argocd/notifications"

@@ -72,7 +72,7 @@ async fn a_fuse_that_is_switched_off_holds_what_was_decided_before() {
     assert_eq!((code, printed.as_str()), (Some(0), format!("discarded {id}\n").as_str()));
     let (code, printed) = fuse.command(&["discard", id, "--server", &server]);
     assert_eq!(code, Some(2));
-    let unknown = "no held or waiting action and no dead letter has an id that starts with";
+    let unknown = "no held or waiting action, no decision that waits, and no dead letter has an id that starts with";
     assert!(printed.contains(&format!("{unknown} `{id}`")), "{printed}");
     let report = fuse.settled("test 2").await;
     let action = &report["decisions"][0]["action"];

@@ -131,10 +131,7 @@ pub(super) fn step(
         return (state, Ok(()));
     }
     let queued = state.queue.iter().position(|one| one.is(rule, &owner.id));
-    if queued.is_none() {
-        // One that waits asks with the number of the rules that decided it.
-        state.count = count;
-    }
+    state.count = count;
     let ahead = queued.unwrap_or(state.queue.len());
     if state.places.len().saturating_add(ahead) < state.count as usize {
         state.queue.retain(|one| !one.is(rule, &owner.id));

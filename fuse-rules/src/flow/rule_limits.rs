@@ -12,9 +12,9 @@ pub struct RuleLimits {
 }
 
 impl RuleLimits {
-    /// Adds a clause of a rule, if it is a limit.
+    /// Adds a clause of a rule, if it is a `limit` or `concurrency`.
     pub fn add(&mut self, rule: &str, clause: &str, limiter: Option<&str>, flow: Flow) {
-        if matches!(flow, Flow::Limit { .. }) {
+        if matches!(flow, Flow::Limit { .. } | Flow::Concurrency { .. }) {
             let limits = self.by_rule.entry(rule.to_owned()).or_default();
             limits.insert(state_name(rule, clause, limiter), flow);
         }
@@ -26,11 +26,15 @@ impl RuleLimits {
         let Some(limits) = self.by_rule.get(&occurrence.rule) else { return };
         for request in &mut occurrence.requests {
             let name = state_name(&occurrence.rule, &request.clause, request.limiter.as_deref());
-            if let Some(Flow::Limit { count, per, .. }) = limits.get(&name)
-                && let Flow::Limit { waits, .. } = request.flow
-            {
-                request.flow = Flow::Limit { count: *count, per: *per, waits };
-            }
+            request.flow = match (request.flow, limits.get(&name)) {
+                (Flow::Limit { waits, .. }, Some(Flow::Limit { count, per, .. })) => {
+                    Flow::Limit { count: *count, per: *per, waits }
+                }
+                (Flow::Concurrency { otherwise, .. }, Some(Flow::Concurrency { count, .. })) => {
+                    Flow::Concurrency { count: *count, otherwise }
+                }
+                (flow, _) => flow,
+            };
         }
     }
 
@@ -41,5 +45,53 @@ impl RuleLimits {
                 && former.and_then(|former| former.by_rule.get(*rule)) != Some(*limits)
         });
         changed.map(|(rule, _)| rule.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::super::{FlowRequest, Occurrence, Overflow, Owner};
+    use super::*;
+
+    #[test]
+    fn one_that_waits_obeys_the_numbers_of_the_rules_in_use() {
+        let limit = |count, minutes, waits| {
+            let per = SignedDuration::from_mins(minutes);
+            ("limit per ", Flow::Limit { count, per, waits })
+        };
+        let concurrency =
+            |count, otherwise| ("concurrency per ", Flow::Concurrency { count, otherwise });
+        let decided = [limit(5, 1, true), concurrency(5, Overflow::Skip)];
+        let requests = decided.map(|(clause, flow)| FlowRequest {
+            clause: clause.into(),
+            flow,
+            limiter: None,
+            hours: None,
+            approvers: Vec::new(),
+            values: Vec::new(),
+            is_sensitive: false,
+        });
+        let occurrence = Occurrence {
+            rule: "s/r".into(),
+            element: None,
+            owner: Owner::new("a", "a", None),
+            received: Timestamp::UNIX_EPOCH,
+            is_shadow: false,
+            requests: requests.to_vec(),
+        };
+        let now = Timestamp::UNIX_EPOCH;
+        let mut wait = Wait::new(occurrence, 0, now.into(), now);
+        let mut limits = RuleLimits::default();
+        for (clause, flow) in [limit(1, 2, false), concurrency(1, Overflow::Queue)] {
+            limits.add("s/r", clause, None, flow);
+        }
+        limits.update(&mut wait);
+        let flows: Vec<Flow> = wait.occurrence.requests.iter().map(|one| one.flow).collect();
+        // Only the numbers: what becomes of those that find no place was decided.
+        assert_eq!(flows, [limit(1, 2, true).1, concurrency(1, Overflow::Skip).1]);
+        assert_eq!(limits.changed_since(None), ["s/r".to_owned()].into());
+        assert!(limits.changed_since(Some(&limits)).is_empty());
     }
 }

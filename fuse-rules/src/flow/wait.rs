@@ -69,9 +69,10 @@ impl Wait {
         (request.flow.is_approval() && self.approval.is_none()).then_some(request)
     }
 
-    /// The groups of which one may answer. Empty if it does not wait for approval, or everyone may answer.
+    /// The groups of which one may answer, even if it waits for something else at present. Empty if everyone may answer, or
+    /// it needs no approval.
     pub fn approvers(&self) -> &[String] {
-        let request = self.occurrence.requests.get(self.clause);
+        let request = self.occurrence.requests.iter().find(|request| request.flow.is_approval());
         request.map_or(&[], |request| request.approvers.as_slice())
     }
 

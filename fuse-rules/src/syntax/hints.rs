@@ -92,7 +92,9 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
             Hint::help("a list is written `[\"a\", \"b\"]`")
         }
         _ if line_before(before).starts_with("during") => Hint::help(DURING),
-        _ if line_before(before).starts_with("trigger") => Hint::help(ATTEMPTS),
+        _ if line_before(before).starts_with("trigger") && !line_before(before).contains('{') => {
+            Hint::help(ATTEMPTS)
+        }
         "-" => Hint::help("put a space on both sides of `-` to subtract"),
         "/" if after.starts_with(['/', '*']) => Hint::help("comments start with `#`"),
         ":" if after.trim_start_matches([' ', '\t']).starts_with('\n') => {

@@ -342,9 +342,8 @@ impl Timeline<'_, '_> {
                 decision.reason = why;
                 // It asked before there was a place.
                 let is_same = wait.clause == by && wait.is_for_place();
-                let occurrence = wait.occurrence;
-                decision.flow = occurrence.requests.get(by).cloned().into_iter().collect();
-                let wait = Wait::new(occurrence, by, time.into(), until);
+                decision.flow = wait.occurrence.requests.get(by).cloned().into_iter().collect();
+                let wait = Wait { clause: by, since: time, until, ..wait };
                 self.waiting.push(Waiting::new(wait, event, decision.clone()));
                 if is_same {
                     return;
@@ -375,8 +374,8 @@ impl Timeline<'_, '_> {
         // A rule with several triggers reacts once.
         let reacted = sent.ended.iter().any(|ended| {
             let Ended { decision: other, .. } = ended;
-            (&other.rule, &other.element, other.outcome)
-                == (&decision.rule, &decision.element, decision.outcome)
+            (&other.rule, &other.element, other.outcome, &other.flow)
+                == (&decision.rule, &decision.element, decision.outcome, &decision.flow)
                 && decision.outcome != Outcome::Fired
         });
         let decisions = if reacted { &[] } else { decisions };

@@ -52,6 +52,12 @@ impl Engine {
             if let Some(outcome) = outcome {
                 self.metrics.decided(rule, outcome.as_str());
             }
+            if outcome.is_some()
+                && let Err(error) = self.reactions().finish(&waiting.event).await
+            {
+                // The event is marked, so this is tried again.
+                tracing::warn!(%error, rule, "cannot react to an answer yet");
+            }
             let answer = answer.as_str();
             tracing::info!(source, name, event, rule, by, answer, "a person answered");
         }

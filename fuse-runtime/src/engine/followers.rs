@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::observe::{Follower, Watch};
 use crate::kubernetes::{Need, Scope, needs};
+use crate::ledger::{ActionState, Ledger, LedgerError, StartedObject};
 use crate::shutdown::Shutdown;
 use crate::supervise::Supervisor;
 use crate::tasks::TaskSet;
@@ -25,11 +26,18 @@ pub(crate) struct Followers {
 }
 
 impl Followers {
-    /// Follows the objects of these watches, and no others.
-    pub(crate) fn follow(&self, wanted: BTreeSet<Watch>) {
+    /// Follows the objects of these watches, and those that keep places of `concurrency` although no rule creates them any
+    /// more: others wait for their end.
+    pub(crate) async fn follow(&self, mut wanted: BTreeSet<Watch>) {
         let Some(follower) = &self.follower else { return };
+        let in_progress = in_progress(&*follower.ledger).await;
+        let is_known = in_progress.is_ok();
+        match in_progress {
+            Ok(in_progress) => wanted = without_covered(&wanted | &in_progress),
+            Err(error) => tracing::warn!(%error, "all objects stay observed until the next reload"),
+        }
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.retain(|watch, _| wanted.contains(watch));
+        running.retain(|watch, _| !is_known || wanted.contains(watch));
         for watch in wanted {
             if running.contains_key(&watch) {
                 continue;
@@ -50,8 +58,30 @@ pub(crate) fn watches(ruleset: &Ruleset, triggers: &Triggers) -> BTreeSet<Watch>
         Need::Follow { api_version, kind, scope } => Some(Watch { api_version, kind, scope }),
         _ => None,
     });
-    let mut watched: BTreeSet<Watch> = watched.collect();
-    // A watch of all namespaces includes each of them.
+    without_covered(watched.collect())
+}
+
+/// How many actions are read at once.
+const PAGE_SIZE: usize = 500;
+
+/// Where the objects are that keep places of `concurrency`.
+async fn in_progress(ledger: &dyn Ledger) -> Result<BTreeSet<Watch>, LedgerError> {
+    let (mut watched, mut after) = (BTreeSet::new(), None::<String>);
+    loop {
+        let page = ledger.running(after.as_deref(), PAGE_SIZE).await?;
+        let Some(last) = page.last() else { return Ok(watched) };
+        after = Some(last.action.id.clone());
+        for action in page.iter().map(|one| &one.action).filter(|action| action.in_progress) {
+            let ActionState::Done { started: Some(object), .. } = &action.state else { continue };
+            let StartedObject { api_version, kind, namespace, .. } = (**object).clone();
+            let scope = namespace.map_or(Scope::Cluster, Scope::Namespace);
+            watched.insert(Watch { api_version, kind, scope });
+        }
+    }
+}
+
+/// Without those of single namespaces whose kind is watched in all: these are included.
+fn without_covered(mut watched: BTreeSet<Watch>) -> BTreeSet<Watch> {
     let everywhere: Vec<Watch> =
         watched.iter().filter(|watch| watch.scope == Scope::AllNamespaces).cloned().collect();
     watched.retain(|watch| {

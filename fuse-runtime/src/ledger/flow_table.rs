@@ -24,7 +24,15 @@ pub(super) fn states(
 ) -> Result<FlowStates, StoreError> {
     let mut states = FlowStates::default();
     for key in keys {
-        if let Some(state) = get_row::<FlowState>(table, &key)? {
+        let state = get_row::<FlowState>(table, &key).map_err(|error| match error {
+            // Without the values of the keys, which may be secrets.
+            StoreError::Damaged(_) => {
+                let clause = key.split(" [").next().unwrap_or_default();
+                StoreError::Damaged(format!("a state of `{clause}` is damaged"))
+            }
+            error => error,
+        })?;
+        if let Some(state) = state {
             states.insert(key, state);
         }
     }

@@ -220,7 +220,7 @@ pub trait Ledger: Send + Sync + 'static {
         rules: &CurrentRules,
     ) -> Result<Woken, LedgerError>;
 
-    /// Makes the waits of these rules due now that may not have to go on: those for a place of a limit. The caller has other
+    /// Makes the waits of these rules due now that may not have to go on: those for a place of a limit or of `concurrency`. The caller has other
     /// rules now. The cost grows with the number of waits.
     ///
     /// # Errors

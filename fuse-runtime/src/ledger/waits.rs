@@ -105,7 +105,7 @@ pub(crate) fn hasten(waits: &mut [WaitRecord], rules: &BTreeSet<String>, time: F
     let mut is_changed = false;
     for WaitRecord { wait, .. } in waits {
         let waits_at = wait.occurrence.requests.get(wait.clause).map(|request| request.flow);
-        let may_pass = matches!(waits_at, Some(Flow::Limit { .. }));
+        let may_pass = matches!(waits_at, Some(Flow::Limit { .. } | Flow::Concurrency { .. }));
         if may_pass && wait.until > time.steady && rules.contains(&wait.occurrence.rule) {
             wait.until = time.steady;
             is_changed = true;

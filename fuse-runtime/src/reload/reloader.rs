@@ -168,7 +168,7 @@ impl Reload {
         self.host.commit(&mut state.bound, sources);
         let listening: BTreeSet<String> = state.bound.listening().into_iter().collect();
         self.metrics.rules_loaded(&next, self.clock.now());
-        self.followers.follow(watches);
+        self.followers.follow(watches).await;
         let took = began.elapsed();
         tracing::debug!(?loaded, ?compiled, ?took, "the times of a reload, from its beginning");
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

@@ -79,3 +79,14 @@ fn a_rule_in_shadow_asks_nobody() {
     let admission = states.admit(&occurrence("a", true), at(0).into());
     assert_eq!(admission, Admission::Passed);
 }
+
+/// While it waits for something else, nobody but its approvers may say anything about it, either: it may ask them a moment
+/// later.
+#[test]
+fn its_approvers_are_known_at_every_clause() {
+    let mut occurrence = occurrence("a", false);
+    let still = Flow::Still { length: SignedDuration::from_secs(5) };
+    occurrence.requests.insert(0, request("still", still));
+    let wait = Wait::new(occurrence, 0, at(0).into(), at(5));
+    assert_eq!((wait.open_approval(), wait.approvers()), (None, &["sre".to_owned()][..]));
+}

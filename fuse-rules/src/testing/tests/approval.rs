@@ -30,6 +30,20 @@ sensor s on q.push {
   rule free {
     trigger page { team = "free" }
   }
+  rule slow {
+    when body.app == "queue"
+    limit 1 per 10m else wait
+    approval within 4h
+    trigger page { team = "slow" }
+  }
+  rule late {
+    when body.app == "late"
+    quiet 1m
+    still 1m unless q.push when body.app == "never"
+    approval
+    trigger page { team = "late" }
+    on waiting { trigger page { team = "ask" } }
+  }
 }
 "#;
 
@@ -128,4 +142,28 @@ fn what_cannot_be_answered_is_an_error() {
         "{}",
         problem(unsure)
     );
+}
+
+#[test]
+fn what_was_approved_is_not_asked_again() {
+    let push = "send q.push body { app = \"queue\" }\n";
+    let all = format!(
+        "{}{push}{push}expect slow waiting 2 times\napprove slow\nexpect slow once\n\
+         expect slow waiting once because \"`limit 1 per 10m else wait` waits until\"\n{}expect slow once",
+        minute(0),
+        minute(10),
+    );
+    assert_eq!(failures(&all), [""; 0]);
+}
+
+#[test]
+fn a_rule_asks_although_it_waited_before() {
+    let all = format!(
+        "{}send q.push body {{ app = \"late\" }}\nexpect late waiting once\n{}expect late waiting once\n\
+         expect no late on waiting\n{}expect late waiting once\nexpect late on waiting once",
+        minute(0),
+        minute(1),
+        minute(2),
+    );
+    assert_eq!(failures(&all), [""; 0]);
 }

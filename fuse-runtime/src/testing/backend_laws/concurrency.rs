@@ -1,8 +1,11 @@
 //! Laws of `concurrency`: a place is free once, when the actions of its occurrence ended, and goes to the first one that waits.
 
+use std::sync::Arc;
+
 use fuse_rules::Outcome;
 use fuse_rules::flow::{
     BlowClause, BlowCounts, BlowingFuse, Flow, FlowRequest, FlowTime, Occurrence, Overflow, Owner,
+    RuleLimits,
 };
 use jiff::SignedDuration;
 
@@ -32,6 +35,14 @@ fn concurrency(count: u32, otherwise: Overflow, key: &str) -> FlowRequest {
 /// One at a time.
 fn one() -> FlowRequest {
     concurrency(1, Overflow::Queue, "k")
+}
+
+/// The rules, in which the clause has this number now.
+fn edited(count: u32) -> CurrentRules {
+    let mut limits = RuleLimits::default();
+    let flow = Flow::Concurrency { count, otherwise: Overflow::Queue };
+    limits.add("s/r", "concurrency per body.k", None, flow);
+    CurrentRules { limits: Arc::new(limits), ..CurrentRules::default() }
 }
 
 /// A verdict of the rule `s/r`, which has to pass this clause, with one action that has the id of the event.
@@ -91,9 +102,18 @@ impl OpenBackend {
 
     /// Wakes all events that are due. Returns the ids of the actions that were released.
     async fn release(&self, seconds: i64) -> Result<Vec<String>, Violation> {
+        self.release_by(&CurrentRules::default(), seconds).await
+    }
+
+    /// The same with these rules.
+    async fn release_by(
+        &self,
+        rules: &CurrentRules,
+        seconds: i64,
+    ) -> Result<Vec<String>, Violation> {
         let mut released = Vec::new();
         for event in self.ledger.due(time(seconds), 100).await?.events {
-            let woken = self.ledger.wake(&event, time(seconds), &CurrentRules::default()).await?;
+            let woken = self.ledger.wake(&event, time(seconds), rules).await?;
             released.extend(woken.actions.into_iter().map(|one| one.action.id));
         }
         Ok(released)
@@ -294,7 +314,7 @@ pub async fn no_more_are_in_progress_than_the_number(
         if seconds % 3 == 0 {
             opened = opened.crash(fixture).await?;
         }
-        let next = opened.release(seconds).await?;
+        let next = opened.release_by(&edited(2), seconds).await?;
         running.extend(next.iter().cloned());
         released.extend(next);
         max = (running.len()).max(2).min(max);
@@ -303,6 +323,24 @@ pub async fn no_more_are_in_progress_than_the_number(
     let mut waited = others.to_vec();
     waited.push("last".into());
     ensure_eq!(released, waited, "the order in which those that waited are released");
+    Ok(())
+}
+
+/// If the number is raised, those that wait are told, and pass in the order of arrival.
+///
+/// # Errors
+///
+/// The backend breaks the law.
+pub async fn a_raised_number_applies_to_what_waits(fixture: &dyn Fixture) -> Result<(), Violation> {
+    let opened = OpenBackend::new(fixture).await?;
+    for (seconds, id) in (0..).zip(["d", "c", "b", "a"]) {
+        opened.concurrent(id, seconds, one()).await?;
+    }
+    ensure_eq!(opened.release_by(&edited(3), 4).await?, [""; 0], "what is released by itself");
+    opened.ledger.hasten(&["s/r".to_owned()].into(), time(5)).await?;
+    ensure_eq!(opened.release_by(&edited(3), 5).await?, ["c", "b"], "what is released");
+    opened.settle("d", done(6)).await?;
+    ensure_eq!(opened.release_by(&edited(3), 7).await?, ["a"], "what is released in the end");
     Ok(())
 }
 

@@ -212,6 +212,7 @@ laws! {
         an_end_with_reactions_frees_the_place,
         an_occurrence_keeps_its_place_until_its_last_action_ended,
         no_more_are_in_progress_than_the_number,
+        a_raised_number_applies_to_what_waits,
         what_a_fuse_gates_takes_no_place,
         what_is_in_progress_is_not_pruned,
         one_that_waits_for_a_place_asks_again,
