@@ -10,6 +10,7 @@ mod output;
 use std::process::ExitCode;
 
 use clap::Parser;
+use fuse_runtime::ledger::WaitAnswer;
 
 use cli::{Cli, Command};
 
@@ -36,8 +37,8 @@ fn main() -> ExitCode {
         Command::DeadLetters(arguments) => commands::dead_letters::list(&arguments),
         Command::Held(arguments) => commands::held::list(&arguments),
         Command::Waiting(arguments) => commands::waiting::list(&arguments),
-        Command::Approve(arguments) => commands::waiting::approve(&arguments),
-        Command::Decline(arguments) => commands::waiting::decline(&arguments),
+        Command::Approve(arguments) => commands::waiting::answer(&arguments, WaitAnswer::Approve),
+        Command::Decline(arguments) => commands::waiting::answer(&arguments, WaitAnswer::Decline),
         Command::Replay(arguments) => commands::replay::run(&arguments),
         Command::Discard(arguments) => commands::discard::run(&arguments),
         Command::Fuses(arguments) => commands::fuses::list(&arguments),

@@ -116,7 +116,7 @@ impl Generation {
     }
 
     /// The rules whose waits may not have to go on, although they had to by the former generation.
-    pub(crate) fn hastened_since(&self, former: Option<&Self>) -> BTreeSet<String> {
+    pub(crate) fn rules_with_changed_limits(&self, former: Option<&Self>) -> BTreeSet<String> {
         self.limits.changed_since(former.map(|former| &*former.limits))
     }
 

@@ -160,35 +160,6 @@ pub(crate) struct Waiting {
     pub(crate) server: ServerArgs,
 }
 
-/// Approve what waits for approval
-///
-/// The action is performed at once, unless another clause of its rule or a fuse holds it back. Who approved it, when and
-/// why is recorded. Needs a token with the right `approve`, of a group that the rule names, if it names any. `fuse waiting
-/// --approval` lists the ids.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Example: fuse approve 5f0c… --reason \"checked with the team\"
-
-Exit codes: 0 approved, 2 wrong usage, nothing that waits for approval has this id, or you may not approve it")]
-pub(crate) struct Approve {
-    #[command(flatten)]
-    pub(crate) answer: Answer,
-}
-
-/// Decline what waits for approval
-///
-/// The action is not performed. Who declined it, when and why is recorded, and the rule may react with `on declined`. Needs
-/// the same token as `fuse approve`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Example: fuse decline 5f0c… --reason \"not during the release\"
-
-Exit codes: 0 declined, 2 wrong usage, nothing that waits for approval has this id, or you may not decline it")]
-pub(crate) struct Decline {
-    #[command(flatten)]
-    pub(crate) answer: Answer,
-}
-
 /// What waits for approval, and why it is approved or declined.
 #[derive(Debug, Args)]
 pub(crate) struct Answer {

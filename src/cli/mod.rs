@@ -13,8 +13,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use admin::{
-    Answer, Approve, Credentials, DeadLetters, Decline, Discard, Events, Filter, FuseList,
-    FuseSwitch, Held, Replay, ServerArgs, Waiting,
+    Answer, Credentials, DeadLetters, Discard, Events, Filter, FuseList, FuseSwitch, Held, Replay,
+    ServerArgs, Waiting,
 };
 pub(crate) use fuzz::Fuzz;
 pub(crate) use lint::{ALL, Levels, Lint, WARNINGS};
@@ -54,8 +54,25 @@ pub(crate) enum Command {
     DeadLetters(DeadLetters),
     Held(Held),
     Waiting(Waiting),
-    Approve(Approve),
-    Decline(Decline),
+    /// Approve what waits for approval
+    ///
+    /// The action is performed at once, unless another clause of its rule or a fuse holds it back. Who approved it, when and
+    /// why is recorded. Needs a token with the rights `read` and `approve`, in one of the groups that the rule names, if it names any. `fuse waiting
+    /// --approval` lists the ids.
+    #[command(after_help = "\
+Example: fuse approve 5f0c… --reason \"checked with the team\"
+
+Exit codes: 0 approved, 2 wrong usage, nothing that waits for approval has this id, or you may not approve it")]
+    Approve(Answer),
+    /// Decline what waits for approval
+    ///
+    /// The action is not performed. Who declined it, when and why is recorded, and the rule may react with `on declined`. Needs
+    /// the same token as `fuse approve`.
+    #[command(after_help = "\
+Example: fuse decline 5f0c… --reason \"not during the release\"
+
+Exit codes: 0 declined, 2 wrong usage, nothing that waits for approval has this id, or you may not decline it")]
+    Decline(Answer),
     Replay(Replay),
     Discard(Discard),
     Fuses(FuseList),

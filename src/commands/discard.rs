@@ -6,14 +6,12 @@ use fuse_runtime::ledger::{ActionState, DeadLetterKind, DeadLetterQuery, WaitAns
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::target::{Target, field, only, pages};
+use super::target::{LOCAL, Target, field, only, pages};
 use super::{Ended, async_runtime, dead_letters, held, waiting};
 use crate::cli::{Discard, Filter};
 use crate::client::Server;
 use crate::{Exit, output};
 
-/// Who discards something without a running fuse.
-const LOCAL: &str = "local";
 /// How many dead letters are looked for: a second one shows that the id is ambiguous.
 const MAX_FOUND: usize = 2;
 

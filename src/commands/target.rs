@@ -22,6 +22,9 @@ const DEFAULT_STATES: [&str; 2] = [".fuse", ".fuse-local"];
 /// The limit of the queue of a stopped fuse, which accepts nothing.
 const MAX_BACKLOG: u64 = u64::MAX;
 
+/// Who does something without a running fuse, on record.
+pub(super) const LOCAL: &str = "local";
+
 /// The fuse that a subcommand asks.
 pub(super) enum Target {
     Running(Server),

@@ -7,16 +7,14 @@ use fuse_runtime::ledger::{WaitAnswer, WaitingDecision};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::target::{Target, field, formatted, only, seconds, text};
+use super::target::{LOCAL, Target, field, formatted, only, seconds, text};
 use super::{Ended, async_runtime, counted};
-use crate::cli::{Answer, Approve, Decline, Waiting};
+use crate::cli::{Answer, Waiting};
 use crate::client::Server;
 use crate::{Exit, output};
 
 /// The number of decisions per request.
 const PAGE: usize = 500;
-/// Who answers without a running fuse.
-const LOCAL: &str = "local";
 
 pub(crate) fn list(arguments: &Waiting) -> Ended {
     let mut waiting = async_runtime()?.block_on(async {
@@ -35,15 +33,8 @@ pub(crate) fn list(arguments: &Waiting) -> Ended {
     Ok(Exit::Clean)
 }
 
-pub(crate) fn approve(arguments: &Approve) -> Ended {
-    answer(&arguments.answer, WaitAnswer::Approve)
-}
-
-pub(crate) fn decline(arguments: &Decline) -> Ended {
-    answer(&arguments.answer, WaitAnswer::Decline)
-}
-
-fn answer(arguments: &Answer, answer: WaitAnswer) -> Ended {
+/// Approves or declines something.
+pub(crate) fn answer(arguments: &Answer, answer: WaitAnswer) -> Ended {
     let Answer { id, reason, server } = arguments;
     let id = async_runtime()?.block_on(async {
         match Target::new(server).await? {
@@ -73,7 +64,7 @@ fn answer(arguments: &Answer, answer: WaitAnswer) -> Ended {
             }
         }
     })?;
-    output::print(&format!("{}d {id}\n", verb(answer)));
+    output::print(&format!("{} {id}\n", answer.as_str()));
     Ok(Exit::Clean)
 }
 

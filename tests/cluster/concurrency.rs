@@ -114,3 +114,26 @@ async fn what_was_never_seen_and_is_gone_has_ended() {
     action(&fuse, &second, "done").await;
     assert_eq!(scene.list(WORKFLOW).await.len(), 1);
 }
+
+/// The end of what a rule started is observed although a reload changed what the rule starts.
+#[tokio::test]
+async fn a_place_is_free_although_the_rules_start_something_else_now() {
+    let Some(scene) = Scene::new("concurrency").await else { return };
+    let fuse = fuse(&scene).await;
+    let first = post(&fuse, "1", json!({ "do": "workflow", "app": "web" })).await;
+    action(&fuse, &first, "done").await;
+    let second = waits(&fuse, "2", json!({ "do": "job", "app": "web" })).await;
+
+    let file = fuse.folder().join("rules/test.rules");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (before, after) = text.split_once("trigger workflow {").unwrap();
+    let (_, after) = after.split_once("  rule job").unwrap();
+    let log = "trigger log { message = \"healed by hand\" }\n  }\n  rule job";
+    std::fs::write(&file, format!("{before}{log}{after}")).unwrap();
+    until("it is reloaded", async || fuse.log().contains("\"reloaded\"").then_some(())).await;
+    let made = scene.one(WORKFLOW).await;
+    let name = made["metadata"]["name"].as_str().unwrap();
+    end(&scene.objects, &scene.namespace, name, "Succeeded").await;
+    observed(&fuse, &first, "succeeded").await;
+    action(&fuse, &second, "done").await;
+}

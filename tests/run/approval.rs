@@ -113,6 +113,17 @@ async fn what_is_declined_is_not_done_and_its_rule_reacts() {
     let report = fuse.settled("1").await;
     assert_eq!(decision(&report, "deploy", None)["outcome"], "declined", "{report:#}");
     assert_eq!(fuse.log().matches("deploy shop\"").count(), 0, "{}", fuse.log());
+    // An operator may discard what waits, but not decline it.
+    let other = waits(&fuse, "2", "shop").await;
+    let id = other["id"].as_str().unwrap();
+    std::fs::write(fuse.folder().join("operator"), "operator").unwrap();
+    let asked = ["--server", &server, "--token-file", "operator"];
+    let (code, said) = fuse.command(&[&["decline", id][..], &asked].concat());
+    assert_eq!(code, Some(2), "{said}");
+    let (code, said) = fuse.command(&[&["discard", id][..], &asked].concat());
+    assert_eq!((code, said), (Some(0), format!("discarded {id}\n")));
+    let report = fuse.settled("2").await;
+    assert_eq!(decision(&report, "deploy", None)["outcome"], "cancelled", "{report:#}");
     let declined = fuse.admin("/events?result=declined").await.json();
     assert_eq!(declined["events"].as_array().unwrap().len(), 1, "{declined:#}");
 }

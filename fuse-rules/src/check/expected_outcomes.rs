@@ -34,10 +34,7 @@ impl Checker<'_> {
             ),
             Outcome::Suppressed if !rule.may_be_suppressed() => self.never(
                 span,
-                format!(
-                    "rule `{}` is never suppressed: it has no `once` or `still`, no `limit` or `during` without `else wait`, and no `concurrency … else skip`",
-                    rule.name
-                ),
+                never_suppressed(rule),
                 "add `once per … within …` or `limit N per D` to the rule, or expect another outcome",
             ),
             Outcome::Waiting if !rule.may_wait() => self.never(
@@ -75,7 +72,7 @@ impl Checker<'_> {
         if !rule.needs_approval() {
             self.never(
                 name.span,
-                format!("rule `{}` never waits for approval: it has no `approval`", rule.name),
+                never_asks(rule),
                 "add `approval` to the rule, or remove this step",
             );
         }
@@ -86,4 +83,19 @@ impl Checker<'_> {
         let problem = Diagnostic::error(Code::E0604, span, message);
         self.report(problem.label("this never happens").help(help));
     }
+}
+
+/// Why a rule is never suppressed.
+pub(super) fn never_suppressed(rule: &Rule) -> String {
+    format!(
+        "rule `{}` is never suppressed: it has no `once` or `still`, no `limit` or `during` without `else wait`, and no \
+         `concurrency … else skip`",
+        rule.name
+    )
+}
+
+/// Why a rule never waits for approval.
+pub(super) fn never_asks(rule: &Rule) -> String {
+    let why = if rule.is_shadow { "it is in shadow" } else { "it has no `approval`" };
+    format!("rule `{}` never waits for approval: {why}", rule.name)
 }

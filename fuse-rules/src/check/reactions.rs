@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use indexmap::IndexMap;
 
 use super::Checker;
+use super::expected_outcomes::{never_asks, never_suppressed};
 use super::flow::joined;
 use super::scope::Scope;
 use crate::decision::Outcome;
@@ -155,18 +156,13 @@ impl Checker<'_> {
                 "add `requires FUSE` to the rule, or remove the reaction",
             ),
             ReactionKind::Suppressed if !rule.may_be_suppressed() => (
-                format!(
-                    "rule `{name}` is never suppressed: it has no `once` or `still`, and no `limit` or `during` without `else wait`"
-                ),
+                never_suppressed(rule),
                 "add `once per … within …` or `limit N per D` to the rule, or remove the reaction",
             ),
             ReactionKind::Waiting | ReactionKind::Declined | ReactionKind::Expired
                 if !rule.needs_approval() =>
             {
-                (
-                    format!("rule `{name}` never waits for approval: it has no `approval`"),
-                    "add `approval` to the rule, or remove the reaction",
-                )
+                (never_asks(rule), "add `approval` to the rule, or remove the reaction")
             }
             _ => return,
         };

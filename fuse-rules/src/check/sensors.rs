@@ -269,6 +269,8 @@ pub(super) fn repeated_clause(
             "each" => "put the second `each` in a rule; it is nested in the sensor's",
             "during" => "write all windows in one clause, as in `during mon..fri 09:00..17:00, sat 10:00..12:00`",
             "quiet" | "still" => "keep one of them; a rule waits for one duration",
+            "approval" => "name all groups in one clause, as in `approval by \"sre\", \"leads\"`",
+            "shadow" => "keep one of them",
             _ => "list all keys in one `once per a, b within D`",
         })
 }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::time::shown;
 use super::wait::{Cancellation, EndedWait, ReadyWait, Wait, WaitEnd, WaitName};
-use super::{Flow, FlowRequest, FlowState, Hours, Opening, Owner, approval};
+use super::{Flow, FlowRequest, FlowState, FlowTime, Hours, Opening, Owner, approval};
 
 /// A rule whose conditions are true, for one element of one event, and the clauses that it has to pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,11 @@ pub struct Occurrence {
 }
 
 impl Occurrence {
+    /// Its name among all occurrences: the rule and the owner.
+    pub fn name(&self) -> WaitName {
+        WaitName { rule: self.rule.clone(), owner: self.owner.id.clone() }
+    }
+
     /// The keys of the states that decide about it, as in [`FlowStates`].
     pub fn keys(&self) -> impl Iterator<Item = String> {
         let requests = self.requests.iter().filter(|request| request.has_state());
@@ -38,48 +44,6 @@ impl Occurrence {
         let requests = self.requests.iter().filter(holding);
         requests.map(|request| request.state_key(&self.rule)).collect()
     }
-}
-
-/// The time of a decision. Windows use the steady time, so setting the clock does not change their length. Reasons show
-/// the time of day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FlowTime {
-    /// The steady time.
-    pub steady: Timestamp,
-    /// The time of day.
-    pub wall: Timestamp,
-}
-
-impl From<Timestamp> for FlowTime {
-    fn from(now: Timestamp) -> Self {
-        Self { steady: now, wall: now }
-    }
-}
-
-impl FlowTime {
-    /// Converts an instant from the time of day to the steady time.
-    pub fn to_steady(self, at: Timestamp) -> Timestamp {
-        at.checked_add(self.steady.duration_since(self.wall)).unwrap_or(at)
-    }
-
-    /// Converts an instant from the steady time to the time of day.
-    pub(super) fn to_wall(self, at: Timestamp) -> Timestamp {
-        at.checked_add(self.wall.duration_since(self.steady)).unwrap_or(at)
-    }
-}
-
-/// The end of a window. One that would end after the last representable timestamp ends there.
-pub(super) fn window_end(start: Timestamp, window: SignedDuration) -> Timestamp {
-    start.checked_add(window).unwrap_or(Timestamp::MAX)
-}
-
-/// The window of something that is stored. If the clock was set back and the window begins in the future, it is moved to
-/// begin now, so that it is over after its length.
-pub(super) fn corrected_window(
-    (since, until): (Timestamp, Timestamp),
-    now: Timestamp,
-) -> (Timestamp, Timestamp) {
-    if since <= now { (since, until) } else { (now, window_end(now, until.duration_since(since))) }
 }
 
 /// Who asks a clause.
@@ -142,11 +106,17 @@ fn during(hours: &Hours, request: &FlowRequest, at: Timestamp) -> ClauseAnswer {
     match hours.opening(at) {
         Opening::Open => Ok(()),
         Opening::Opens(opens) if request.flow.waits() => {
-            let why = format!("waits until {opens}");
+            let why = format!("waits until {}", shown(opens, true));
             Err(Hold::Waits { until: opens, why, replaces: None })
         }
-        Opening::Opens(opens) => Err(Hold::Back(format!("is closed at {at}; it opens at {opens}"))),
-        Opening::Never => Err(Hold::Back(format!("is closed at {at}, and for more than a year"))),
+        Opening::Opens(opens) => {
+            let (at, opens) = (shown(at, false), shown(opens, true));
+            Err(Hold::Back(format!("is closed at {at}; it opens at {opens}")))
+        }
+        Opening::Never => {
+            let at = shown(at, false);
+            Err(Hold::Back(format!("is closed at {at}, and for more than a year")))
+        }
     }
 }
 
@@ -222,7 +192,7 @@ impl FlowStates {
     /// While it waits at another clause, it keeps its position in the queues of limits, but holds up nobody there.
     pub fn resume(&mut self, wait: &Wait, time: FlowTime) -> Admission {
         let rule = &wait.occurrence.rule;
-        self.for_waits(wait, |request, state, asker| match request.flow.delays() {
+        self.for_waits(wait, |request, state, asker| match request.flow.always_waits() {
             true => state.release(rule, asker),
             false => state,
         });
@@ -235,7 +205,7 @@ impl FlowStates {
         admission
     }
 
-    /// The occurrence no longer waits. [`FlowStates::resume`] does this, too.
+    /// The occurrence no longer waits. [`FlowStates::resume`] does this, too, unless it waits on.
     pub fn release(&mut self, wait: &Wait) {
         let rule = &wait.occurrence.rule;
         self.for_waits(wait, |_, state, asker| state.release(rule, asker));
@@ -266,7 +236,7 @@ impl FlowStates {
         for request in occurrence.requests.iter().filter(|request| request.flow.waits()) {
             let key = request.state_key(&occurrence.rule);
             if let Some(state) = self.states.remove(&key) {
-                self.put(key, change(request, state, &request.asker(occurrence)));
+                self.put(key, change(request, state, &request.owner_in_state(occurrence)));
             }
         }
     }
@@ -364,16 +334,16 @@ impl FlowStates {
                     Err(hold) => return hold.admission(by, occurrence, request),
                 }
             }
-            if has_waited(by) && (request.flow.counts_matches() || request.flow.delays()) {
+            if has_waited(by) && (request.flow.counts_matches() || request.flow.always_waits()) {
                 continue;
             }
-            let is_guest = occurrence.is_shadow && request.limiter.is_some();
+            let only_reads_limiter = occurrence.is_shadow && request.limiter.is_some();
             // It takes no place, and has none in the queue.
-            if is_guest && wait.is_some_and(|wait| wait.clause == by) {
+            if only_reads_limiter && wait.is_some_and(|wait| wait.clause == by) {
                 continue;
             }
             let key = request.state_key(&occurrence.rule);
-            let owner = &request.asker(occurrence);
+            let owner = &request.owner_in_state(occurrence);
             let (rule, received) = (&*occurrence.rule, occurrence.received);
             let question = Question { rule, owner, received };
             let (state, answer) = request.flow.step(self.states.get(&key), question, time);
@@ -384,7 +354,7 @@ impl FlowStates {
                 {
                     continue;
                 }
-                Ok(()) if is_guest => continue,
+                Ok(()) if only_reads_limiter => continue,
                 Ok(()) if request.flow.counts_matches() => {
                     self.put(key, state);
                     continue;
@@ -395,7 +365,7 @@ impl FlowStates {
                 }
                 Err(hold) => hold,
             };
-            if !is_guest {
+            if !only_reads_limiter {
                 self.put(key, state);
             }
             return hold.admission(by, occurrence, request);

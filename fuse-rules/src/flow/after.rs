@@ -8,7 +8,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::admit::{ClauseAnswer, Hold, corrected_window, window_end};
+use super::admit::{ClauseAnswer, Hold};
+use super::time::corrected_window;
+use super::time::window_end;
 use super::{FlowTime, Owner};
 use crate::literals::duration_text;
 

@@ -5,7 +5,8 @@
 
 use jiff::SignedDuration;
 
-use super::admit::{ClauseAnswer, Hold, window_end};
+use super::admit::{ClauseAnswer, Hold};
+use super::time::window_end;
 use super::{Approval, Flow, FlowTime};
 
 /// How long an occurrence waits for approval unless the rule says it.
@@ -23,7 +24,7 @@ pub(crate) fn text(flow: Flow, approvers: &[String]) -> String {
 /// The answer to an occurrence that asks for the first time.
 pub(super) fn ask(within: SignedDuration, time: FlowTime) -> ClauseAnswer {
     let until = window_end(time.steady, within);
-    let why = format!("waits for approval until {}", time.to_wall(until));
+    let why = format!("waits for approval until {}", time.shown(until));
     Err(Hold::Waits { until, why, replaces: None })
 }
 

@@ -11,7 +11,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::admit::{corrected_window, window_end};
+use super::time::{corrected_window, window_end};
 use super::{Admission, FlowState, FlowStates, FlowTime, Occurrence, Owner, Wait};
 use crate::literals::duration_text;
 

@@ -8,11 +8,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::admit::{ClauseAnswer, Hold, Question, window_end};
-use super::{FlowTime, Owner, WaitName};
-
-/// How many occurrences of a key can wait. A state is read as a whole for each decision.
-const MAX_QUEUE: usize = 1_000;
+use super::admit::{ClauseAnswer, Hold, Question};
+use super::time::window_end;
+use super::{FlowTime, MAX_QUEUED, Owner, WaitName};
 
 /// When one that waits asks again. It is told when a place is free, so this is only in case that was missed.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_hours(1);
@@ -113,7 +111,7 @@ impl InProgress {
         let number = self.places.len();
         let oldest = self.places.iter().min_by_key(|one| one.since);
         let oldest = oldest.map(|one| {
-            format!(", the oldest for {} since {}", one.owner.name, time.to_wall(one.since))
+            format!(", the oldest for {} since {}", one.owner.name, time.shown(one.since))
         });
         format!("{number} of {} in progress{}", self.count, oldest.unwrap_or_default())
     }
@@ -153,8 +151,8 @@ pub(super) fn step(
     }
     let why = format!("waits for a place: {full}{before}");
     if queued.is_none() {
-        if ahead >= MAX_QUEUE {
-            let why = format!("is reached: {full}; {MAX_QUEUE} wait already, which is the limit");
+        if ahead >= MAX_QUEUED {
+            let why = format!("is reached: {full}; {MAX_QUEUED} wait already, which is the limit");
             return (state, Err(Hold::Back(why)));
         }
         state.queue.push(Member {

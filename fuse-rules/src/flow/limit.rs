@@ -11,12 +11,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::admit::{ClauseAnswer, Hold, corrected_window, window_end};
-use super::{FlowState, FlowTime, Owner};
+use super::admit::{ClauseAnswer, Hold};
+use super::time::corrected_window;
+use super::time::window_end;
+use super::{FlowState, FlowTime, MAX_QUEUED, Owner};
 use crate::literals::duration_text;
-
-/// How many occurrences of a key may wait.
-pub(super) const MAX_QUEUED: usize = 1_000;
 
 /// How long after it was due one that waits keeps its turn from those behind it that asked later.
 const ABANDONED_AFTER: SignedDuration = SignedDuration::from_mins(5);
@@ -197,11 +196,11 @@ pub(super) fn step(
         1 => ", 1 waits before it".to_owned(),
         more => format!(", {more} wait before it"),
     };
-    let free = time.to_wall(turn);
+    let free = time.shown(turn);
     if !waits && queued.is_none() || is_full {
         let why = match is_full && waits {
             true => {
-                format!("is reached: {taken}, and {MAX_QUEUED} wait already, which is the most")
+                format!("is reached: {taken}, and {MAX_QUEUED} wait already, which is the limit")
             }
             false => format!("is reached: {taken}{ahead}; free again at {free}"),
         };

@@ -6,7 +6,8 @@
 //! same decisions and give the same reasons.
 //!
 //! A clause may let an occurrence wait. The caller keeps the [`Wait`] and calls [`FlowStates::resume`] when it is due. The
-//! wait may end before: a newer occurrence takes its place, or an event cancels it ([`FlowStates::cancel`]).
+//! wait may end before: a newer occurrence takes its place, an event cancels it ([`FlowStates::cancel`]), a person answers
+//! it, or a place becomes free ([`FlowStates::take_ready`]).
 //!
 //! ```
 //! use fuse_rules::flow::{Admission, Flow, FlowRequest, FlowStates, Occurrence, Owner};
@@ -18,15 +19,11 @@
 //!     owner: Owner::new(event, &format!("event `{event}`"), None),
 //!     received: Timestamp::UNIX_EPOCH,
 //!     is_shadow: false,
-//!     requests: vec![FlowRequest {
-//!         clause: "once per body.app".into(),
-//!         flow: Flow::Once { within: SignedDuration::from_hours(4) },
-//!         limiter: None,
-//!         hours: None,
-//!         approvers: Vec::new(),
-//!         values: vec!["\"web\"".into()],
-//!         is_sensitive: false,
-//!     }],
+//!     requests: vec![FlowRequest::new(
+//!         "once per body.app",
+//!         Flow::Once { within: SignedDuration::from_hours(4) },
+//!         vec!["\"web\"".into()],
+//!     )],
 //! };
 //! let mut states = FlowStates::default();
 //! let now = Timestamp::UNIX_EPOCH.into();
@@ -55,7 +52,8 @@
 //! 5. A mutation of its parameters (`testing/mutants/flow.rs`), its arms in the lints `constant-key` and
 //!    `limit-never-reached`, and its section in `docs/language.md`.
 //!
-//! The plan, the evaluators, the ledgers and the commands need no change.
+//! The plan and the evaluators need no change. If a wait of the clause ends for another reason than time, the ledgers do
+//! (`ledger/waits.rs` and its neighbours), and so does `fuse explain`.
 
 mod admit;
 mod after;
@@ -70,12 +68,13 @@ mod quiet;
 mod rule_limits;
 mod state;
 mod still;
+mod time;
 mod wait;
 
 #[cfg(test)]
 mod tests;
 
-pub use admit::{Admission, FlowStates, FlowTime, Occurrence};
+pub use admit::{Admission, FlowStates, Occurrence};
 pub use after::Matches;
 pub use blow::{BlowAdmission, BlowClause, BlowCount, BlowCounts, BlowingFuse, BlownFuse};
 pub use concurrency::{InProgress, Overflow};
@@ -87,6 +86,7 @@ pub use quiet::Burst;
 pub use rule_limits::RuleLimits;
 pub use state::FlowState;
 pub use still::Delay;
+pub use time::FlowTime;
 pub use wait::{Approval, Cancellation, EndedWait, ReadyWait, Wait, WaitEnd, WaitName};
 
 use std::fmt;
@@ -96,6 +96,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::literals::duration_text;
 
+/// How many occurrences of a key may wait in the queue of a clause. A state is read as a whole for each decision.
+const MAX_QUEUED: usize = 1_000;
 /// How many characters of each value of a key are shown.
 const MAX_SHOWN_CHARS: usize = 64;
 
@@ -221,7 +223,7 @@ impl Flow {
     }
 
     /// Whether it lets every occurrence wait, and asks for nothing else: one that waited has passed it.
-    pub const fn delays(self) -> bool {
+    pub const fn always_waits(self) -> bool {
         matches!(self, Self::Quiet { .. } | Self::Still { .. })
     }
 
@@ -349,6 +351,19 @@ pub struct FlowRequest {
 }
 
 impl FlowRequest {
+    /// A clause with these values of its keys, of no limiter, without hours or approvers, and not sensitive.
+    pub fn new(clause: impl Into<String>, flow: Flow, values: Vec<String>) -> Self {
+        Self {
+            clause: clause.into(),
+            flow,
+            limiter: None,
+            hours: None,
+            approvers: Vec::new(),
+            values,
+            is_sensitive: false,
+        }
+    }
+
     /// Whether the clause has a state. The others decide by the time of day, or a person decides.
     pub(crate) fn has_state(&self) -> bool {
         self.hours.is_none() && !self.flow.is_approval()
@@ -361,7 +376,7 @@ impl FlowRequest {
     }
 
     /// Who asks it for a place.
-    pub(crate) fn asker(&self, occurrence: &Occurrence) -> Owner {
+    pub(crate) fn owner_in_state(&self, occurrence: &Occurrence) -> Owner {
         match &self.limiter {
             // Rules that share a limiter may be about the same event. The state of `concurrency` contains the rule.
             Some(_) if !self.flow.holds_places() => occurrence.owner.of_rule(&occurrence.rule),

@@ -7,7 +7,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::admit::{ClauseAnswer, Hold, corrected_window, window_end};
+use super::admit::{ClauseAnswer, Hold};
+use super::time::corrected_window;
+use super::time::window_end;
 use super::{FlowTime, Owner};
 
 /// Who holds a key, and for how long.
@@ -41,7 +43,7 @@ pub(super) fn step(
     match held {
         Some(claim) if claim.owner.id == owner.id => (claim, Ok(())),
         Some(claim) => {
-            let (since, until) = (time.to_wall(claim.since), time.to_wall(claim.until));
+            let (since, until) = (time.shown(claim.since), time.shown(claim.until));
             let why =
                 format!("already fired at {since} for {}; free again at {until}", claim.owner.name);
             (claim, Err(Hold::Back(why)))

@@ -5,7 +5,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::admit::{ClauseAnswer, Hold, Question, corrected_window, window_end};
+use super::admit::{ClauseAnswer, Hold, Question};
+use super::time::corrected_window;
+use super::time::window_end;
 use super::{FlowTime, Owner};
 
 /// The occurrences of a key that follow each other closely. The last one waits.
@@ -48,7 +50,7 @@ pub(super) fn step(
         Some((waiter, Burst { first, until, ..burst.clone() }))
     });
     let answer = |burst: &Burst, replaces: Option<&Owner>| {
-        let why = format!("waits until {}", time.to_wall(burst.until));
+        let why = format!("waits until {}", time.shown(burst.until));
         Err(Hold::Waits { until: burst.until, why, replaces: replaces.cloned() })
     };
     match before {

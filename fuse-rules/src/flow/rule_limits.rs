@@ -64,15 +64,7 @@ mod tests {
         let concurrency =
             |count, otherwise| ("concurrency per ", Flow::Concurrency { count, otherwise });
         let decided = [limit(5, 1, true), concurrency(5, Overflow::Skip)];
-        let requests = decided.map(|(clause, flow)| FlowRequest {
-            clause: clause.into(),
-            flow,
-            limiter: None,
-            hours: None,
-            approvers: Vec::new(),
-            values: Vec::new(),
-            is_sensitive: false,
-        });
+        let requests = decided.map(|(clause, flow)| FlowRequest::new(clause, flow, Vec::new()));
         let occurrence = Occurrence {
             rule: "s/r".into(),
             element: None,

@@ -7,7 +7,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::admit::{ClauseAnswer, Hold, Question, corrected_window, window_end};
+use super::admit::{ClauseAnswer, Hold, Question};
+use super::time::corrected_window;
+use super::time::window_end;
 use super::{FlowTime, Owner};
 
 /// The occurrence of a key that waits, and the last event that cancelled one.
@@ -81,7 +83,7 @@ pub(super) fn step(
     let now = time.steady;
     let mut delay = before.map(|delay| delay.current(now)).unwrap_or_default();
     let waits = |until: Timestamp| {
-        let why = format!("waits until {}", time.to_wall(until));
+        let why = format!("waits until {}", time.shown(until));
         Err(Hold::Waits { until, why, replaces: None })
     };
     // One that is due acts, even if it is not released yet.
@@ -89,7 +91,7 @@ pub(super) fn step(
         let answer = if waiter.owner.id == owner.id {
             waits(waiter.until)
         } else {
-            let until = time.to_wall(waiter.until);
+            let until = time.shown(waiter.until);
             Err(Hold::Back(format!("waits already, for {} until {until}", waiter.owner.name)))
         };
         return (delay, answer);

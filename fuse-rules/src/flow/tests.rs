@@ -40,15 +40,8 @@ fn ask(
     owner: &str,
     now: Timestamp,
 ) -> Admission {
-    let requests = requests.iter().map(|(clause, flow)| FlowRequest {
-        clause: (*clause).into(),
-        flow: *flow,
-        hours: None,
-        approvers: Vec::new(),
-        limiter: None,
-        values: vec!["1".into()],
-        is_sensitive: false,
-    });
+    let requests =
+        requests.iter().map(|(clause, flow)| FlowRequest::new(*clause, *flow, vec!["1".into()]));
     let occurrence = Occurrence {
         rule: "s/r".into(),
         element: None,
@@ -84,15 +77,8 @@ fn a_window_that_never_ends_does_not_panic() {
 #[test]
 fn reasons_show_the_time_of_day() {
     let mut states = FlowStates::default();
-    let request = FlowRequest {
-        clause: "once".into(),
-        flow: once(10),
-        hours: None,
-        approvers: Vec::new(),
-        limiter: None,
-        values: vec!["1".into()],
-        is_sensitive: true,
-    };
+    let request =
+        FlowRequest { is_sensitive: true, ..FlowRequest::new("once", once(10), vec!["1".into()]) };
     let occurrence = |event: &str| Occurrence {
         rule: "s/r".into(),
         element: Some(vec![3]),
@@ -191,13 +177,8 @@ fn rules_share_the_places_of_a_limiter() {
     let mut states = FlowStates::default();
     let mut ask = |rule: &str, event: &str, second, is_shadow| {
         let request = FlowRequest {
-            clause: format!("limit per of {rule}"),
-            flow: limit(2, 60),
-            hours: None,
-            approvers: Vec::new(),
             limiter: Some("api".into()),
-            values: vec!["1".into()],
-            is_sensitive: false,
+            ..FlowRequest::new(format!("limit per of {rule}"), limit(2, 60), vec!["1".into()])
         };
         let occurrence = Occurrence {
             rule: rule.into(),
@@ -246,15 +227,7 @@ fn states_can_be_stored() {
 /// places only then.
 #[test]
 fn an_occurrence_takes_its_places_when_it_resumes() {
-    let request = |clause: &str, flow| FlowRequest {
-        clause: clause.into(),
-        flow,
-        hours: None,
-        approvers: Vec::new(),
-        limiter: None,
-        values: Vec::new(),
-        is_sensitive: false,
-    };
+    let request = |clause: &str, flow| FlowRequest::new(clause, flow, Vec::new());
     let occurrence = |event: &str| Occurrence {
         rule: "s/r".into(),
         element: None,

@@ -51,7 +51,7 @@ impl Approval {
 /// Formats the answer after a verb: `by alice: looks good`.
 impl fmt::Display for Approval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "by {} at {}", self.by, self.at)?;
+        write!(f, "by {} at {:.0}", self.by, self.at)?;
         self.reason.iter().try_for_each(|reason| write!(f, ": {reason}"))
     }
 }
@@ -95,8 +95,7 @@ impl Wait {
 
     /// Its name among all waits: the rule and the owner.
     pub fn name(&self) -> WaitName {
-        let Occurrence { rule, owner, .. } = &self.occurrence;
-        WaitName { rule: rule.clone(), owner: owner.id.clone() }
+        self.occurrence.name()
     }
 }
 

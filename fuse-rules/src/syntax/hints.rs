@@ -124,7 +124,7 @@ pub(super) fn hint(stop: Stop<'_>) -> Hint {
             Hint::help("write how many actions per which time, as in `limit 3 per 1h per body.app`")
         }
         "else" if line_before(before).starts_with("limit") => {
-            Hint::help("what exceeds a limit is suppressed; write the limit without `else`")
+            Hint::help("`else wait` comes last, as in `limit 3 per 1h per body.app else wait`")
         }
         _ if line_before(before).starts_with("concurrency") && before.ends_with("else") => {
             Hint::help(

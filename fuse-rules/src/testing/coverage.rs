@@ -40,8 +40,8 @@ pub struct Coverage {
 
 /// The outcomes of a rule that tests covered. Every rule can fire, or, with `shadow`, be in shadow. The other
 /// outcomes count only if they are possible: not matched if the rule has a condition, gated if it requires a fuse,
-/// counted if it has an `after`, suppressed if it has a `once`, `still` or `limit`, waiting if it has a `quiet` or `still`,
-/// cancelled if it has a `still`, superseded if it has a `quiet`, and rejected if a required value may be missing.
+/// counted if it has an `after`, declined and expired if it has an `approval`, suppressed, waiting, cancelled and superseded
+/// if it has a clause of flow control with this outcome, and rejected if a required value may be missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleCoverage {
     /// The full name of the rule.

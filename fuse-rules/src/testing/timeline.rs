@@ -340,8 +340,8 @@ impl Timeline<'_, '_> {
                     self.end(step, &ended, events);
                 }
                 decision.reason = why;
-                // It asked before there was a place.
-                let is_same = wait.clause == by && wait.is_for_place();
+                // It asked before it was its turn.
+                let is_same = wait.clause == by;
                 decision.flow = wait.occurrence.requests.get(by).cloned().into_iter().collect();
                 let wait = Wait { clause: by, since: time, until, ..wait };
                 self.waiting.push(Waiting::new(wait, event, decision.clone()));

@@ -10,6 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::{Admin, access, alive, dead_letters, decisions, events, failed, fuses, held, metrics};
 use super::{payload, ready, reload, replay, rule_files, rules, waiting};
+use crate::ledger::WaitAnswer;
 
 /// A path with its method and handler.
 pub(super) struct AdminRoute {
@@ -40,9 +41,9 @@ pub(super) fn routes() -> Vec<AdminRoute> {
         change("/dead-letters/{id}/discard", post(dead_letters::discard)),
         change("/held/{id}/discard", post(held::discard)),
         read("/waiting", get(waiting::list)),
-        change("/waiting/{id}/approve", post(waiting::approve)),
-        change("/waiting/{id}/decline", post(waiting::decline)),
-        change("/waiting/{id}/discard", post(waiting::discard)),
+        change("/waiting/{id}/approve", waiting::answering(WaitAnswer::Approve)),
+        change("/waiting/{id}/decline", waiting::answering(WaitAnswer::Decline)),
+        change("/waiting/{id}/discard", waiting::answering(WaitAnswer::Discard)),
     ]
 }
 

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, post};
 use fuse_rules::flow::FlowTime;
 use serde_json::json;
 
@@ -39,34 +40,12 @@ pub(super) async fn list(State(admin): State<Arc<Admin>>, RawQuery(query): RawQu
     }
 }
 
-pub(super) async fn approve(
-    admin: State<Arc<Admin>>,
-    caller: Extension<Requester>,
-    id: Path<String>,
-    reason: Reason,
-) -> Response {
-    answer(admin, caller, id, reason, WaitAnswer::Approve).await
+/// Takes this answer about a decision that waits.
+pub(super) fn answering(answer: WaitAnswer) -> MethodRouter<Arc<Admin>> {
+    post(move |admin, caller, id, reason| take(admin, caller, id, reason, answer))
 }
 
-pub(super) async fn decline(
-    admin: State<Arc<Admin>>,
-    caller: Extension<Requester>,
-    id: Path<String>,
-    reason: Reason,
-) -> Response {
-    answer(admin, caller, id, reason, WaitAnswer::Decline).await
-}
-
-pub(super) async fn discard(
-    admin: State<Arc<Admin>>,
-    caller: Extension<Requester>,
-    id: Path<String>,
-    reason: Reason,
-) -> Response {
-    answer(admin, caller, id, reason, WaitAnswer::Discard).await
-}
-
-async fn answer(
+async fn take(
     State(admin): State<Arc<Admin>>,
     Extension(caller): Extension<Requester>,
     Path(id): Path<String>,

@@ -49,9 +49,12 @@ impl Engine {
                 WaitAnswer::Decline => Some(Outcome::Declined),
                 WaitAnswer::Discard => Some(Outcome::Cancelled),
             };
-            if let Some(outcome) = outcome {
+            // A rule with several triggers has several decisions.
+            for outcome in outcome.iter().cycle().take(waiting.record.actions.len()) {
                 self.metrics.decided(rule, outcome.as_str());
             }
+            // The event is woken for that, too. But if it is being woken for another decision, this one may come too late for
+            // that, and then nothing would wake it again.
             if outcome.is_some()
                 && let Err(error) = self.reactions().finish(&waiting.event).await
             {
@@ -59,7 +62,8 @@ impl Engine {
                 tracing::warn!(%error, rule, "cannot react to an answer yet");
             }
             let answer = answer.as_str();
-            tracing::info!(source, name, event, rule, by, answer, "a person answered");
+            let reason = approval.reason.as_deref();
+            tracing::info!(source, name, event, rule, by, answer, reason, "a person answered");
         }
         Ok(waiting)
     }

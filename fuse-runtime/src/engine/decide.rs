@@ -156,7 +156,7 @@ pub(super) fn verdict(
         if replay.is_some_and(|replay| replay.ignore_once) {
             decision.flow.retain(|FlowRequest { flow, .. }| {
                 // Nobody may do without the hours, the approval, the limits and the places of a rule.
-                !(flow.is_once() || flow.counts_matches() || flow.delays())
+                !(flow.is_once() || flow.counts_matches() || flow.always_waits())
             });
         }
         reject_unrenderable(decision, triggers, &key);

@@ -30,14 +30,16 @@ impl Followers {
     /// more: others wait for their end.
     pub(crate) async fn follow(&self, mut wanted: BTreeSet<Watch>) {
         let Some(follower) = &self.follower else { return };
-        let in_progress = in_progress(&*follower.ledger).await;
-        let is_known = in_progress.is_ok();
-        match in_progress {
-            Ok(in_progress) => wanted = without_covered(&wanted | &in_progress),
+        let mut may_end = false;
+        match in_progress(&*follower.ledger).await {
+            Ok(in_progress) => {
+                wanted = without_covered(&wanted | &in_progress.watches);
+                may_end = !in_progress.may_grow;
+            }
             Err(error) => tracing::warn!(%error, "all objects stay observed until the next reload"),
         }
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.retain(|watch, _| !is_known || wanted.contains(watch));
+        running.retain(|watch, _| !may_end || wanted.contains(watch));
         for watch in wanted {
             if running.contains_key(&watch) {
                 continue;
@@ -64,18 +66,27 @@ pub(crate) fn watches(ruleset: &Ruleset, triggers: &Triggers) -> BTreeSet<Watch>
 /// How many actions are read at once.
 const PAGE_SIZE: usize = 500;
 
-/// Where the objects are that keep places of `concurrency`.
-async fn in_progress(ledger: &dyn Ledger) -> Result<BTreeSet<Watch>, LedgerError> {
-    let (mut watched, mut after) = (BTreeSet::new(), None::<String>);
+/// The objects that keep places of `concurrency`.
+struct InProgress {
+    /// Where they are.
+    watches: BTreeSet<Watch>,
+    /// Whether actions of the former rules may still create some: they are not performed yet, or wait.
+    may_grow: bool,
+}
+
+async fn in_progress(ledger: &dyn Ledger) -> Result<InProgress, LedgerError> {
+    let counts = ledger.counts().await?;
+    let may_grow = counts.unsettled > 0 || counts.waiting > 0;
+    let (mut watches, mut after) = (BTreeSet::new(), None::<String>);
     loop {
         let page = ledger.running(after.as_deref(), PAGE_SIZE).await?;
-        let Some(last) = page.last() else { return Ok(watched) };
+        let Some(last) = page.last() else { return Ok(InProgress { watches, may_grow }) };
         after = Some(last.action.id.clone());
         for action in page.iter().map(|one| &one.action).filter(|action| action.in_progress) {
             let ActionState::Done { started: Some(object), .. } = &action.state else { continue };
             let StartedObject { api_version, kind, namespace, .. } = (**object).clone();
             let scope = namespace.map_or(Scope::Cluster, Scope::Namespace);
-            watched.insert(Watch { api_version, kind, scope });
+            watches.insert(Watch { api_version, kind, scope });
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Observing the objects that actions created: whether an action helped is in the ledger and the
 //! metrics.
 //!
-//! There is one watch for each kind and namespace in which the rules create objects. Objects of other
+//! There is one watch for each kind and namespace in which the rules create objects, or an action in progress did. Objects of other
 //! ledgers are ignored.
 
 use std::collections::{BTreeMap, HashSet};

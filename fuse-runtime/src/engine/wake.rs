@@ -27,13 +27,13 @@ impl Engine {
     /// process ran.
     pub(crate) async fn wake_waiting(self: Arc<Self>, stop: Shutdown) {
         let mut failures = 0;
-        let mut hastened: Option<Arc<Generation>> = None;
+        let mut rechecked: Option<Arc<Generation>> = None;
         while !stop.is_requested() {
             let time = self.time();
             let generation = self.active.get();
-            let due = match self.hasten(&generation, &hastened, time).await {
+            let due = match self.recheck_limits(&generation, &rechecked, time).await {
                 Ok(()) => {
-                    hastened = Some(generation);
+                    rechecked = Some(generation);
                     self.ledger.due(time, PAGE_SIZE).await
                 }
                 Err(error) => Err(error),
@@ -71,7 +71,7 @@ impl Engine {
     }
 
     /// Makes those due that may not have to wait any longer, because the rules changed.
-    async fn hasten(
+    async fn recheck_limits(
         &self,
         generation: &Arc<Generation>,
         former: &Option<Arc<Generation>>,
@@ -80,8 +80,8 @@ impl Engine {
         if former.as_ref().is_some_and(|former| Arc::ptr_eq(former, generation)) {
             return Ok(());
         }
-        let rules = generation.hastened_since(former.as_deref());
-        if rules.is_empty() { Ok(()) } else { self.ledger.hasten(&rules, time).await }
+        let rules = generation.rules_with_changed_limits(former.as_deref());
+        if rules.is_empty() { Ok(()) } else { self.ledger.recheck_limits(&rules, time).await }
     }
 
     pub(super) fn time(&self) -> FlowTime {

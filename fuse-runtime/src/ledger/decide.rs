@@ -5,7 +5,7 @@ use redb::{ReadableTable as _, WriteTransaction};
 use super::flow_table::asked;
 use super::read::{ActionRow, DecidedRow, assemble};
 use super::transition::{self, DecidedEvent};
-use super::{EventRecord, LedgerError, Verdict, blow, progress, switch_table, wake};
+use super::{EventRecord, LedgerError, Verdict, blow, place_table, switch_table, wake};
 use crate::store::{
     ACTIONS, DEAD, DECIDED, EVENTS, STATUS, StoreError, UNSETTLED, decode_envelope, put_row,
 };
@@ -69,7 +69,7 @@ pub(super) fn decide(
         blown: blow::records(&fuses_before, &fuses),
     };
     put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
-    progress::write(transaction, &before, states)?;
+    place_table::write(transaction, &before, states)?;
     let mut dead = transaction.open_table(DEAD)?;
     for entry in transition::dead_on_decision(row.rejected.as_deref(), &row.decisions) {
         dead.insert((row.decided.as_nanosecond(), key.as_str(), &*entry.encode()), ())?;

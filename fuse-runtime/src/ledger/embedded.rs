@@ -16,7 +16,7 @@ use super::{
     ActionRecord, ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery,
     DecisionRecord, Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord,
     FuseHistories, FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, WaitAnswer,
-    WaitingDecision, Woken, answer, decide, flow, operate, pages, progress, prune, react,
+    WaitingDecision, Woken, answer_table, decide, flow, operate, pages, place_table, prune, react,
     switch_table, wake,
 };
 use crate::event::EventKey;
@@ -173,9 +173,16 @@ impl Ledger for EmbeddedLedger {
         self.store.write(work).await?
     }
 
-    async fn hasten(&self, rules: &BTreeSet<String>, time: FlowTime) -> Result<(), LedgerError> {
+    async fn recheck_limits(
+        &self,
+        rules: &BTreeSet<String>,
+        time: FlowTime,
+    ) -> Result<(), LedgerError> {
         let rules = rules.clone();
-        Ok(self.store.write(move |transaction| wake::hasten(transaction, &rules, time)).await?)
+        Ok(self
+            .store
+            .write(move |transaction| wake::recheck_limits(transaction, &rules, time))
+            .await?)
     }
 
     async fn due(&self, time: FlowTime, limit: usize) -> Result<Due, LedgerError> {
@@ -213,8 +220,9 @@ impl Ledger for EmbeddedLedger {
         limit: usize,
     ) -> Result<Vec<WaitingDecision>, LedgerError> {
         let after = after.map(str::to_owned);
-        let read =
-            move |transaction: &ReadTransaction| answer::list(transaction, after.as_deref(), limit);
+        let read = move |transaction: &ReadTransaction| {
+            answer_table::list(transaction, after.as_deref(), limit)
+        };
         let (found, damaged) = self.store.read(read).await?;
         self.report_damage(damaged);
         Ok(found)
@@ -222,7 +230,7 @@ impl Ledger for EmbeddedLedger {
 
     async fn find_waiting(&self, id: &str) -> Result<Option<WaitingDecision>, LedgerError> {
         let id = id.to_owned();
-        Ok(self.store.read(move |transaction| answer::find(transaction, &id)).await?)
+        Ok(self.store.read(move |transaction| answer_table::find(transaction, &id)).await?)
     }
 
     async fn answer(
@@ -234,7 +242,7 @@ impl Ledger for EmbeddedLedger {
     ) -> Result<bool, LedgerError> {
         let (id, by) = (id.to_owned(), by.clone());
         let work = move |transaction: &WriteTransaction| {
-            answer::answer(transaction, &id, (answer, &by), time)
+            answer_table::answer(transaction, &id, (answer, &by), time)
         };
         self.store.write(work).await?
     }
@@ -411,5 +419,5 @@ pub(super) fn write_action(
         }
     }
     put_row(&mut transaction.open_table(ACTIONS)?, id, &ActionRow::new(event, after))?;
-    progress::ended(transaction, event, before, after)
+    place_table::ended(transaction, event, before, after)
 }

@@ -4,7 +4,7 @@
 use fuse_rules::flow::{Admission, BlowingFuse, EndedWait, FlowStates, Occurrence, Owner, Wait};
 use fuse_rules::{Action, Outcome};
 
-use super::places::HeldPlaces;
+use super::places::PlacesInUse;
 use super::waits::{self, WaitRecord};
 use super::{DecisionRecord, FuseHistories, Verdict, blow};
 
@@ -15,7 +15,7 @@ pub(super) struct Applied {
     /// The occurrences that wait.
     pub(super) waits: Vec<WaitRecord>,
     /// The occurrences that are in progress.
-    pub(super) places: Vec<HeldPlaces>,
+    pub(super) places: Vec<PlacesInUse>,
     /// The waits of other events that end.
     pub(super) ended: Vec<EndedWait>,
 }
@@ -58,7 +58,7 @@ pub(super) fn apply(
         let count = actions.iter().filter(|(_, action)| is_its(action)).count();
         let (outcome, reason) = match blow::admit(verdict, occurrence, count, states, fuses) {
             Ok(Admission::Passed) => {
-                places.extend(HeldPlaces::new(occurrence, count, states));
+                places.extend(PlacesInUse::new(occurrence, count, states));
                 continue;
             }
             Ok(Admission::Counted { why, .. }) => (Outcome::Counted, why),

@@ -5,8 +5,8 @@
 //! before any action is fired. When the event is handled again, after a crash or a reload of the
 //! rules, the engine gets that record and continues from it.
 
-mod answer;
-pub(crate) mod answers;
+pub(crate) mod answer;
+mod answer_table;
 pub(crate) mod blow;
 mod content;
 pub(crate) mod dead;
@@ -20,8 +20,8 @@ mod operate;
 pub(crate) mod operation;
 mod pages;
 mod permit;
+mod place_table;
 pub(crate) mod places;
-mod progress;
 mod prune;
 mod react;
 mod read;
@@ -44,7 +44,7 @@ use jiff::Timestamp;
 
 use crate::event::EventKey;
 
-pub use answers::{WaitAnswer, WaitSummary, WaitingDecision};
+pub use answer::{WaitAnswer, WaitSummary, WaitingDecision};
 pub use content::EventContent;
 pub(crate) use embedded::EmbeddedLedger;
 pub use error::LedgerError;
@@ -226,7 +226,11 @@ pub trait Ledger: Send + Sync + 'static {
     /// # Errors
     ///
     /// Only those of a closed ledger and of storage.
-    async fn hasten(&self, rules: &BTreeSet<String>, time: FlowTime) -> Result<(), LedgerError>;
+    async fn recheck_limits(
+        &self,
+        rules: &BTreeSet<String>,
+        time: FlowTime,
+    ) -> Result<(), LedgerError>;
 
     /// Records that the reactions to the decisions of a woken event are on record.
     ///
@@ -254,8 +258,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// Only those of a closed ledger and of storage.
     async fn find_waiting(&self, id: &str) -> Result<Option<WaitingDecision>, LedgerError>;
 
-    /// Records what a person says about a decision that waits. If it is approved, it is due at once; otherwise its wait ends,
-    /// and the event is woken, so that the rule can react. Returns whether that is new: approving it again changes nothing.
+    /// Records what a person says about a decision that waits. If it is approved, it is due at once; otherwise its wait ends.
+    /// After a decline, the event is woken, so that the rule can react. Returns whether that is new: approving it again changes nothing.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ use super::{ActionRecord, ActionState, ObservedResult};
 
 /// An occurrence in progress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct HeldPlaces {
+pub(crate) struct PlacesInUse {
     #[serde(flatten)]
     name: WaitName,
     element: Element,
@@ -21,7 +21,7 @@ pub(crate) struct HeldPlaces {
     actions: u32,
 }
 
-impl HeldPlaces {
+impl PlacesInUse {
     /// The places of an occurrence that passed, and has this number of actions. `None` if it takes none.
     pub(crate) fn new(
         occurrence: &Occurrence,
@@ -29,7 +29,7 @@ impl HeldPlaces {
         states: &mut FlowStates,
     ) -> Option<Self> {
         let keys = occurrence.place_keys();
-        let name = WaitName { rule: occurrence.rule.clone(), owner: occurrence.owner.id.clone() };
+        let name = occurrence.name();
         let actions = u32::try_from(actions).unwrap_or(u32::MAX);
         let element = occurrence.element.clone();
         let held = Self { name, element, keys, actions };
@@ -58,7 +58,7 @@ impl HeldPlaces {
 }
 
 /// An action of an event ended. Returns the places that are free now.
-pub(crate) fn end(places: &mut Vec<HeldPlaces>, action: &Action) -> Option<HeldPlaces> {
+pub(crate) fn end(places: &mut Vec<PlacesInUse>, action: &Action) -> Option<PlacesInUse> {
     let index = places.iter().position(|held| held.has(action))?;
     let held = places.get_mut(index)?;
     held.actions = held.actions.saturating_sub(1);

@@ -9,7 +9,7 @@ use super::read::{ActionRow, DecidedRow};
 use super::transition::{self, DeadEntry, Transition};
 use super::{
     ActionRecord, EventAction, FuseHistories, LedgerError, Observed, Reacted, Verdict, blow,
-    progress, switch_table, wake,
+    place_table, switch_table, wake,
 };
 use crate::event::EventKey;
 use crate::store::{
@@ -56,7 +56,7 @@ pub(super) fn react(
         }
     }
     put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
-    progress::write(transaction, &before, states)?;
+    place_table::write(transaction, &before, states)?;
     Ok(Ok(Reacted { decisions: reactions.decisions, actions: added, blown: Vec::new() }))
 }
 

@@ -4,11 +4,13 @@ use std::ops::Bound;
 
 use fuse_rules::Action;
 use jiff::Timestamp;
-use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition};
+use redb::{
+    ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction,
+};
 use serde::{Deserialize, Serialize};
 
 use super::dead::letter_id;
-use super::places::HeldPlaces;
+use super::places::PlacesInUse;
 use super::transition::DeadEntry;
 use super::{
     ActionRecord, ActionState, BlowRecord, Counts, DeadLetter, DeadLetterKind, DecisionRecord,
@@ -36,10 +38,22 @@ pub(super) struct DecidedRow {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) waits: Vec<WaitRecord>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) places: Vec<HeldPlaces>,
+    pub(super) places: Vec<PlacesInUse>,
     /// The fuses that it blew.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) blown: Vec<BlowRecord>,
+}
+
+/// What was decided about an event that another one affects. `None` if nothing was, or if it cannot be read: the damage is
+/// reported when the event itself is due.
+pub(super) fn readable_row(
+    transaction: &WriteTransaction,
+    key: &str,
+) -> Result<Option<DecidedRow>, StoreError> {
+    match get_row(&transaction.open_table(DECIDED)?, key) {
+        Err(StoreError::Damaged(_)) => Ok(None),
+        row => row,
+    }
 }
 
 /// An action. Separate from the row of its event, because it changes more often.

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::bus::{Bus, EmbeddedBus};
 use crate::event::EventKey;
-use crate::store::{FUSES, Store};
-use crate::testing::backend_laws::support::{at, dead, envelope, verdict};
+use crate::store::{FLOW, FUSES, Store};
+use crate::testing::backend_laws::support::{at, dead, envelope, once, verdict};
 
 /// A bus and a ledger over one store.
 struct OpenStore {
@@ -126,4 +126,23 @@ fn records_with_the_former_field_names_are_read() {
     let checkpoint = Some("uid".to_owned());
     assert_eq!(state.last_attempt(), Some(Attempt { at: at(0), checkpoint: checkpoint.clone() }));
     assert_eq!(state.checkpoint(), checkpoint);
+}
+
+/// The keys of flow control may contain secrets, which no message shows.
+#[tokio::test]
+async fn a_damaged_state_is_named_without_the_values_of_its_key() {
+    let opened = OpenStore::in_memory().await;
+    let event = opened.accept("a", 0).await;
+    let asked = once("\"s3cr3t\"", "a", None);
+    let key = asked.keys().next().unwrap();
+    let damage = move |transaction: &redb::WriteTransaction| {
+        transaction.open_table(FLOW)?.insert(key.as_str(), &b"{"[..])?;
+        Ok(())
+    };
+    opened.store.write(damage).await.unwrap();
+    let mut verdict = verdict(&event, "a", 0);
+    verdict.flow = vec![asked];
+    let error = opened.ledger.decide(verdict).await.unwrap_err().to_string();
+    assert!(error.contains("a state of `s/r once per body.k` is damaged"), "{error}");
+    assert!(!error.contains("s3cr3t"), "{error}");
 }

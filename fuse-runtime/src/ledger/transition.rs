@@ -8,7 +8,7 @@ use fuse_rules::flow::{EndedWait, FlowStates};
 use jiff::Timestamp;
 
 use super::flow::{self, Applied};
-use super::places::{self, HeldPlaces};
+use super::places::{self, PlacesInUse};
 use super::waits::WaitRecord;
 use super::{
     ActionRecord, ActionState, Attempt, DecisionRecord, EventRecord, FuseHistories, LedgerError,
@@ -61,7 +61,7 @@ pub(crate) struct DecidedEvent {
     /// The occurrences that wait.
     pub(crate) waits: Vec<WaitRecord>,
     /// The occurrences that are in progress.
-    pub(crate) places: Vec<HeldPlaces>,
+    pub(crate) places: Vec<PlacesInUse>,
     /// The waits of other events that end with the decision.
     pub(crate) ended: Vec<EndedWait>,
 }

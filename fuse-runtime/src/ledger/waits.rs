@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::blow::{self, Blowing, Resumption};
-use super::places::HeldPlaces;
+use super::places::PlacesInUse;
 use super::transition::off_bus;
 use super::{ActionRecord, CurrentRules, DecisionRecord, FuseHistories};
 
@@ -49,13 +49,13 @@ fn is_waiting(decision: &DecisionRecord, occurrence: &Occurrence) -> bool {
 
 /// Why an action that waited is performed now.
 const RELEASED: &str = "every condition holds, and the wait is over";
+/// The same for a rule in shadow.
+const RELEASED_IN_SHADOW: &str = "every condition holds and the wait is over, but the rule is in shadow: its action is not performed";
+
 /// The reason of an action whose wait is over.
 fn released(wait: &Wait) -> String {
     wait.approval.as_ref().map_or_else(|| RELEASED.to_owned(), Approval::granted)
 }
-
-/// The same for a rule in shadow.
-const RELEASED_IN_SHADOW: &str = "every condition holds and the wait is over, but the rule is in shadow: its action is not performed";
 
 /// What changed because waits are over.
 #[derive(Debug, Default)]
@@ -65,7 +65,7 @@ pub(crate) struct Resumed {
     /// The actions that were released, off the bus.
     pub(crate) actions: Vec<ActionRecord>,
     /// The occurrences that are in progress now.
-    pub(crate) places: Vec<HeldPlaces>,
+    pub(crate) places: Vec<PlacesInUse>,
     /// The waits of other events that end.
     pub(crate) ended: Vec<EndedWait>,
 }
@@ -101,7 +101,11 @@ fn held(record: WaitRecord, until: Option<Timestamp>, time: FlowTime) -> WaitRec
 }
 
 /// Makes the waits of these rules due now that may not have to go on. Returns whether there are any.
-pub(crate) fn hasten(waits: &mut [WaitRecord], rules: &BTreeSet<String>, time: FlowTime) -> bool {
+pub(crate) fn recheck_limits(
+    waits: &mut [WaitRecord],
+    rules: &BTreeSet<String>,
+    time: FlowTime,
+) -> bool {
     let mut is_changed = false;
     for WaitRecord { wait, .. } in waits {
         let waits_at = wait.occurrence.requests.get(wait.clause).map(|request| request.flow);
@@ -150,9 +154,9 @@ pub(crate) fn resume(
                 continue;
             }
         };
-        // It asked for a place before one was free.
+        // It asked before it was its turn.
         let waits_on = matches!(&admission, Ok(Admission::Waiting { by, .. })
-            if *by == record.wait.clause && record.wait.is_for_place());
+            if *by == record.wait.clause);
         let mut actions = record.actions.iter();
         for decision in decisions.iter_mut().filter(|decision| record.governs(decision)) {
             (decision.outcome, decision.reason) = match &admission {
@@ -178,7 +182,7 @@ pub(crate) fn resume(
         }
         match admission {
             Ok(Admission::Passed) => {
-                let held = HeldPlaces::new(occurrence, count, states);
+                let held = PlacesInUse::new(occurrence, count, states);
                 let in_progress = held.is_some();
                 resumed.places.extend(held);
                 let released = record.actions.into_iter().map(|(id, action)| {

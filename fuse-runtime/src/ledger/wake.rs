@@ -8,9 +8,9 @@ use redb::{ReadTransaction, ReadableTable as _, TableHandle as _, WriteTransacti
 
 use super::flow_table::states;
 use super::react::add_actions;
-use super::read::DecidedRow;
+use super::read::{DecidedRow, readable_row};
 use super::waits::{self, Resumed, WaitRecord};
-use super::{CurrentRules, Due, Woken, blow, progress, switch_table};
+use super::{CurrentRules, Due, Woken, blow, place_table, switch_table};
 use crate::event::EventKey;
 use crate::store::{
     DECIDED, DUE, DUE_HOURS, EventStatus, FLOW, STATUS, StoreError, WAITING, WOKEN, get_row,
@@ -92,8 +92,8 @@ pub(super) fn wake(
     let released = add_actions(transaction, event, &mut row, actions)?;
     put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
     end_all(transaction, &ended)?;
-    progress::correct(transaction, &row.waits, &mut after)?;
-    progress::write(transaction, &before, after)?;
+    place_table::correct(transaction, &row.waits, &mut after)?;
+    place_table::write(transaction, &before, after)?;
     let may_react = waits::may_react(&decisions, &row.waits);
     if may_react {
         transaction.open_table(WOKEN)?.insert(key.as_str(), ())?;
@@ -104,7 +104,7 @@ pub(super) fn wake(
 }
 
 /// Makes the waits of these rules due now that may not have to go on.
-pub(super) fn hasten(
+pub(super) fn recheck_limits(
     transaction: &WriteTransaction,
     rules: &BTreeSet<String>,
     time: FlowTime,
@@ -121,15 +121,10 @@ pub(super) fn hasten(
         }
     }
     for key in events {
-        let row = get_row(&transaction.open_table(DECIDED)?, &key);
-        // Damage is reported when the event is due.
-        let row: Option<DecidedRow> = row.or_else(|error| match error {
-            StoreError::Damaged(_) => Ok(None),
-            error => Err(error),
-        })?;
+        let row = readable_row(transaction, &key)?;
         let Some((mut row, event)) = row.zip(EventKey::decode(&key)) else { continue };
         let before = row.waits.clone();
-        if waits::hasten(&mut row.waits, rules, time) {
+        if waits::recheck_limits(&mut row.waits, rules, time) {
             write_due(transaction, &event, &before, &row.waits)?;
             put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
         }
@@ -164,11 +159,7 @@ pub(super) fn end_all(
         by_event.entry(one.wait.event()).or_default().push(one);
     }
     for (key, ended) in by_event {
-        let row: Option<DecidedRow> = match get_row(&transaction.open_table(DECIDED)?, key) {
-            // The damage is that of another event, which is reported when it is due.
-            Err(StoreError::Damaged(_)) => None,
-            row => row?,
-        };
+        let row = readable_row(transaction, key)?;
         let Some((mut row, event)) = row.zip(EventKey::decode(key)) else { continue };
         let waited = row.waits.clone();
         for one in ended {
@@ -188,10 +179,7 @@ pub(super) fn make_due(
     name: &WaitName,
 ) -> Result<bool, StoreError> {
     let key = name.event();
-    let row: Option<DecidedRow> = match get_row(&transaction.open_table(DECIDED)?, key) {
-        Err(StoreError::Damaged(_)) => None,
-        row => row?,
-    };
+    let row = readable_row(transaction, key)?;
     let Some((mut row, event)) = row.zip(EventKey::decode(key)) else { return Ok(false) };
     let waited = row.waits.clone();
     if !waits::make_due(&mut row.waits, name) {

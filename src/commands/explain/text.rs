@@ -256,7 +256,8 @@ fn outcome(outcome: Outcome) -> String {
 fn ends(request: &FlowRequest) -> &'static str {
     match request.flow {
         Flow::Quiet { .. } => "a newer event with this key takes its place",
-        Flow::During { .. } | Flow::Limit { .. } => "nothing ends this wait earlier",
+        Flow::During { .. } | Flow::Limit { .. } => "no event ends this wait earlier",
+        Flow::Concurrency { .. } => "it goes on when a place is free",
         Flow::Approval { .. } => "`fuse approve` and `fuse decline` answer it earlier",
         _ => "an event with this key that meets its `unless` cancels it",
     }

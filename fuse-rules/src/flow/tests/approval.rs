@@ -6,13 +6,8 @@ use jiff::SignedDuration;
 
 fn request(clause: &str, flow: Flow) -> FlowRequest {
     FlowRequest {
-        clause: clause.into(),
-        flow,
-        limiter: None,
-        hours: None,
         approvers: if flow.is_approval() { vec!["sre".into()] } else { Vec::new() },
-        values: Vec::new(),
-        is_sensitive: false,
+        ..FlowRequest::new(clause, flow, Vec::new())
     }
 }
 

@@ -16,15 +16,8 @@ fn fuse(clauses: &[(BlowCounts, u32, i64)]) -> BlowingFuse {
 }
 
 fn occurrence(event: &str, requests: &[(&str, Flow)]) -> Occurrence {
-    let requests = requests.iter().map(|(clause, flow)| FlowRequest {
-        clause: (*clause).into(),
-        flow: *flow,
-        limiter: None,
-        hours: None,
-        approvers: Vec::new(),
-        values: vec!["1".into()],
-        is_sensitive: false,
-    });
+    let requests =
+        requests.iter().map(|(clause, flow)| FlowRequest::new(*clause, *flow, vec!["1".into()]));
     Occurrence {
         rule: "s/r".into(),
         element: None,

@@ -4,15 +4,7 @@ use super::super::*;
 use super::at;
 
 fn request(clause: &str, flow: Flow) -> FlowRequest {
-    FlowRequest {
-        clause: clause.into(),
-        flow,
-        limiter: None,
-        hours: None,
-        approvers: Vec::new(),
-        values: vec!["\"web\"".into()],
-        is_sensitive: false,
-    }
+    FlowRequest::new(clause, flow, vec!["\"web\"".into()])
 }
 
 fn occurrence(event: &str, requests: Vec<FlowRequest>) -> Occurrence {

@@ -3,7 +3,6 @@
 use jiff::SignedDuration;
 
 use super::super::admit::{Hold, Question};
-use super::super::limit::MAX_QUEUED;
 use super::super::*;
 use super::at;
 use super::queue::{limit, owner};
@@ -55,7 +54,7 @@ fn not_more_than_the_most_wait() {
         answer(&mut state, 1, true, number, 0);
     }
     let why = answer(&mut state, 1, true, MAX_QUEUED + 1, 0);
-    assert_eq!(why, "is reached: 1 of 1 within 1m, and 1000 wait already, which is the most");
+    assert_eq!(why, "is reached: 1 of 1 within 1m, and 1000 wait already, which is the limit");
     // Those that wait may ask again.
     let why = answer(&mut state, 1, true, MAX_QUEUED, 0);
     assert!(
@@ -97,15 +96,8 @@ fn states_of_limits_can_be_read_by_and_from_older_versions() {
 #[test]
 fn a_clause_that_suppresses_gives_the_position_back() {
     let mut states = FlowStates::default();
-    let request = |clause: &str, flow, value: &str| FlowRequest {
-        clause: clause.into(),
-        flow,
-        limiter: None,
-        hours: None,
-        approvers: Vec::new(),
-        values: vec![value.into()],
-        is_sensitive: false,
-    };
+    let request =
+        |clause: &str, flow, value: &str| FlowRequest::new(clause, flow, vec![value.into()]);
     let occurrence = |event: &str, app: &str| Occurrence {
         rule: "s/r".into(),
         element: None,
@@ -151,13 +143,8 @@ fn a_clause_that_suppresses_gives_the_position_back() {
 /// An occurrence of a rule that has to pass these limits, each with its limiter.
 fn limited(rule: &str, event: &str, limits: &[(&str, u32)], is_shadow: bool) -> Occurrence {
     let request = |(name, count): &(&str, u32)| FlowRequest {
-        clause: format!("limit {name}"),
-        flow: limit(*count),
         limiter: Some((*name).into()),
-        hours: None,
-        approvers: Vec::new(),
-        values: Vec::new(),
-        is_sensitive: false,
+        ..FlowRequest::new(format!("limit {name}"), limit(*count), Vec::new())
     };
     Occurrence {
         rule: rule.into(),

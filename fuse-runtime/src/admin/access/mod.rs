@@ -103,7 +103,8 @@ impl AdminAccess {
         self
     }
 
-    /// Sets the groups that the holder of the token with this name is a member of, as in `approval by "sre"`.
+    /// Sets the groups that the holder of the token with this name is a member of, as in `approval by "sre"`. Add the
+    /// token before: of another one, nothing is known.
     #[must_use]
     pub fn groups(mut self, token: &str, groups: impl IntoIterator<Item = String>) -> Self {
         if let Some(token) = self.tokens.get_mut(token) {

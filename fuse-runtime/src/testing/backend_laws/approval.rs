@@ -1,38 +1,24 @@
 //! Laws of approval: the answer of a person is recorded once, and what it is about goes on, ends or expires.
 
 use fuse_rules::Outcome;
-use fuse_rules::flow::{Approval, Flow, FlowRequest, FlowTime, Occurrence, Owner};
+use fuse_rules::flow::{Approval, Flow, FlowRequest};
 use jiff::SignedDuration;
 
 use super::Fixture;
-use super::support::{OpenBackend, Violation, at, ids, limited, once, outcomes, push, verdict};
-use crate::event::EventKey;
-use crate::ledger::{CurrentRules, LedgerError, Verdict, WaitAnswer, Woken};
+use super::support::{OpenBackend, Violation, at, ids, limited, outcomes, push};
+use super::waits::{asks, time};
+use crate::ledger::{CurrentRules, LedgerError, WaitAnswer, Woken};
 
 /// `approval within 60s by "sre"`.
 fn approval() -> FlowRequest {
     FlowRequest {
-        clause: "approval".into(),
-        flow: Flow::Approval { within: SignedDuration::from_secs(60) },
-        limiter: None,
-        hours: None,
         approvers: vec!["sre".into()],
-        values: Vec::new(),
-        is_sensitive: false,
+        ..FlowRequest::new(
+            "approval",
+            Flow::Approval { within: SignedDuration::from_secs(60) },
+            Vec::new(),
+        )
     }
-}
-
-/// A verdict of the rule `s/r`, which has to pass these clauses, with one action that has the id of the event.
-fn asks(event: &EventKey, seconds: i64, requests: Vec<FlowRequest>) -> Verdict {
-    let mut verdict = verdict(event, &event.id, seconds);
-    let owner = Owner::new(&event.encode(), &format!("event `{}`", event.id), None);
-    verdict.flow =
-        vec![Occurrence { requests, owner, received: at(seconds), ..once("", &event.id, None) }];
-    verdict
-}
-
-fn time(seconds: i64) -> FlowTime {
-    at(seconds).into()
 }
 
 impl OpenBackend {

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use fuse_rules::Outcome;
 use fuse_rules::flow::{
-    BlowClause, BlowCounts, BlowingFuse, Flow, FlowRequest, FlowTime, Occurrence, Overflow, Owner,
-    RuleLimits,
+    BlowClause, BlowCounts, BlowingFuse, Flow, FlowRequest, Occurrence, Overflow, Owner, RuleLimits,
 };
 use jiff::SignedDuration;
 
 use super::Fixture;
 use super::support::{
-    OpenBackend, Violation, action, at, attempt, dead, done, fired, held, ids, once, outcomes,
-    push, verdict,
+    OpenBackend, Violation, action, at, attempt, dead, done, fired, held, ids, outcomes, push,
+    verdict,
 };
+use super::waits::{asks, request, time};
 use crate::event::EventKey;
 use crate::ledger::{
     ActionState, CurrentRules, EventRecord, Observed, ObservedResult, StartedObject, Verdict, Woken,
@@ -21,15 +21,7 @@ use crate::ledger::{
 
 /// `concurrency N per body.k else …`, with this key.
 fn concurrency(count: u32, otherwise: Overflow, key: &str) -> FlowRequest {
-    FlowRequest {
-        clause: "concurrency per body.k".into(),
-        flow: Flow::Concurrency { count, otherwise },
-        limiter: None,
-        hours: None,
-        approvers: Vec::new(),
-        values: vec![format!("\"{key}\"")],
-        is_sensitive: false,
-    }
+    request("concurrency per body.k", Flow::Concurrency { count, otherwise }, key)
 }
 
 /// One at a time.
@@ -43,18 +35,6 @@ fn edited(count: u32) -> CurrentRules {
     let flow = Flow::Concurrency { count, otherwise: Overflow::Queue };
     limits.add("s/r", "concurrency per body.k", None, flow);
     CurrentRules { limits: Arc::new(limits), ..CurrentRules::default() }
-}
-
-/// A verdict of the rule `s/r`, which has to pass this clause, with one action that has the id of the event.
-fn asks(event: &EventKey, seconds: i64, request: FlowRequest) -> Verdict {
-    let mut verdict = verdict(event, &event.id, seconds);
-    let owner = Owner::new(&event.encode(), &format!("event `{}`", event.id), None);
-    verdict.flow = vec![Occurrence { requests: vec![request], owner, ..once("", &event.id, None) }];
-    verdict
-}
-
-fn time(seconds: i64) -> FlowTime {
-    at(seconds).into()
 }
 
 /// The state of an action that created a workflow.
@@ -91,7 +71,7 @@ impl OpenBackend {
         request: FlowRequest,
     ) -> Result<Vec<Outcome>, Violation> {
         let event = self.accept(id, seconds).await?;
-        Ok(outcomes(&self.ledger.decide(asks(&event, seconds, request)).await?))
+        Ok(outcomes(&self.ledger.decide(asks(&event, seconds, vec![request])).await?))
     }
 
     /// The ids of the events that are due.
@@ -252,7 +232,7 @@ pub async fn an_occurrence_keeps_its_place_until_its_last_action_ended(
 ) -> Result<(), Violation> {
     let opened = OpenBackend::new(fixture).await?;
     let event = opened.accept("a", 0).await?;
-    let mut both = asks(&event, 0, one());
+    let mut both = asks(&event, 0, vec![one()]);
     both.decisions.push(fired("s/r", None, "a2"));
     let second = fuse_rules::Action { ordinal: 1, ..action("s/r", None) };
     both.actions.push(("a2".into(), second));
@@ -337,7 +317,7 @@ pub async fn a_raised_number_applies_to_what_waits(fixture: &dyn Fixture) -> Res
         opened.concurrent(id, seconds, one()).await?;
     }
     ensure_eq!(opened.release_by(&edited(3), 4).await?, [""; 0], "what is released by itself");
-    opened.ledger.hasten(&["s/r".to_owned()].into(), time(5)).await?;
+    opened.ledger.recheck_limits(&["s/r".to_owned()].into(), time(5)).await?;
     ensure_eq!(opened.release_by(&edited(3), 5).await?, ["c", "b"], "what is released");
     opened.settle("d", done(6)).await?;
     ensure_eq!(opened.release_by(&edited(3), 7).await?, ["a"], "what is released in the end");
@@ -359,7 +339,7 @@ pub async fn what_a_fuse_gates_takes_no_place(fixture: &dyn Fixture) -> Result<(
         drops: false,
     };
     let guarded = |event: &EventKey, seconds| {
-        let mut verdict = asks(event, seconds, one());
+        let mut verdict = asks(event, seconds, vec![one()]);
         verdict.requires.insert("s/r".into(), vec!["healing".into()]);
         verdict.blow = vec![fuse.clone()];
         verdict

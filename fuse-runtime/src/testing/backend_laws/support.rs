@@ -284,44 +284,29 @@ pub(crate) fn once(key: &str, event: &str, element: Element) -> Occurrence {
         element,
         received: at(0),
         is_shadow: false,
-        requests: vec![FlowRequest {
-            clause: "once per body.k".into(),
-            flow: Flow::Once { within: SignedDuration::from_hours(4) },
-            limiter: None,
-            hours: None,
-            approvers: Vec::new(),
-            values: vec![key.into()],
-            is_sensitive: false,
-        }],
+        requests: vec![FlowRequest::new(
+            "once per body.k",
+            Flow::Once { within: SignedDuration::from_hours(4) },
+            vec![key.into()],
+        )],
     }
 }
 
 /// The same with `limit 2 per 4h`, without a key.
 pub(crate) fn limited(event: &str) -> Occurrence {
     let per = SignedDuration::from_hours(4);
-    let request = FlowRequest {
-        clause: "limit per ".into(),
-        flow: Flow::Limit { count: 2, per, waits: false },
-        limiter: None,
-        hours: None,
-        approvers: Vec::new(),
-        values: Vec::new(),
-        is_sensitive: false,
-    };
+    let request =
+        FlowRequest::new("limit per ", Flow::Limit { count: 2, per, waits: false }, Vec::new());
     Occurrence { requests: vec![request], ..once("", event, None) }
 }
 
 /// The same with `after 3 within 4h`, without a key.
 pub(crate) fn third(event: &str) -> Occurrence {
-    let request = FlowRequest {
-        clause: "after per ".into(),
-        flow: Flow::After { count: 3, within: SignedDuration::from_hours(4) },
-        limiter: None,
-        hours: None,
-        approvers: Vec::new(),
-        values: Vec::new(),
-        is_sensitive: false,
-    };
+    let request = FlowRequest::new(
+        "after per ",
+        Flow::After { count: 3, within: SignedDuration::from_hours(4) },
+        Vec::new(),
+    );
     Occurrence { requests: vec![request], ..once("", event, None) }
 }
 

@@ -29,16 +29,7 @@ fn quiet(key: &str) -> FlowRequest {
 }
 
 pub(super) fn request(clause: &str, flow: Flow, key: &str) -> FlowRequest {
-    let values = vec![format!("\"{key}\"")];
-    FlowRequest {
-        clause: clause.into(),
-        flow,
-        limiter: None,
-        hours: None,
-        approvers: Vec::new(),
-        values,
-        is_sensitive: false,
-    }
+    FlowRequest::new(clause, flow, vec![format!("\"{key}\"")])
 }
 
 /// A verdict of the rule `s/r`, which has to pass these clauses, with one action that has the id of the event.

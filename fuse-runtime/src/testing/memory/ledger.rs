@@ -359,8 +359,12 @@ impl Ledger for Process {
         self.with(|state| state.wake(event, rules, time))
     }
 
-    async fn hasten(&self, rules: &BTreeSet<String>, time: FlowTime) -> Result<(), LedgerError> {
-        self.with(|state| state.hasten(rules, time))
+    async fn recheck_limits(
+        &self,
+        rules: &BTreeSet<String>,
+        time: FlowTime,
+    ) -> Result<(), LedgerError> {
+        self.with(|state| state.recheck_limits(rules, time))
     }
 
     async fn finish_waking(&self, event: &EventKey) -> Result<(), LedgerError> {

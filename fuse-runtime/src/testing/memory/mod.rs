@@ -17,7 +17,7 @@ use crate::backend::{Backend, BackendError, Embedded};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::event::{Envelope, EventKey};
-use crate::ledger::places::HeldPlaces;
+use crate::ledger::places::PlacesInUse;
 use crate::ledger::transition::Acceptance;
 use crate::ledger::{
     ActionRecord, BlowRecord, DecisionRecord, EventOperation, FuseHistories, Ledger, WaitRecord,
@@ -106,7 +106,7 @@ struct StoredDecision {
     actions: Vec<String>,
     operations: Vec<EventOperation>,
     waits: Vec<WaitRecord>,
-    places: Vec<HeldPlaces>,
+    places: Vec<PlacesInUse>,
     blown: Vec<BlowRecord>,
     /// Whether it was woken, and its reactions may not be recorded.
     is_woken: bool,

@@ -13,7 +13,7 @@ use crate::ledger::blow;
 use crate::ledger::places;
 use crate::ledger::waits::{self, Resumed};
 use crate::ledger::{
-    CurrentRules, Due, FuseHistories, LedgerError, WaitAnswer, WaitingDecision, Woken, answers,
+    CurrentRules, Due, FuseHistories, LedgerError, WaitAnswer, WaitingDecision, Woken, answer,
 };
 
 impl State {
@@ -48,10 +48,10 @@ impl State {
     }
 
     /// Makes the waits of these rules due now that may not have to go on.
-    pub(super) fn hasten(&mut self, rules: &BTreeSet<String>, time: FlowTime) {
+    pub(super) fn recheck_limits(&mut self, rules: &BTreeSet<String>, time: FlowTime) {
         let decisions = self.events.values_mut().filter_map(|stored| stored.decision.as_mut());
         for decision in decisions {
-            waits::hasten(&mut decision.waits, rules, time);
+            waits::recheck_limits(&mut decision.waits, rules, time);
         }
     }
 
@@ -187,7 +187,7 @@ impl State {
             return Err(LedgerError::NotWaiting(id.to_owned()));
         };
         let waiting = (decision.decisions.as_mut_slice(), &mut decision.waits);
-        let is_new = answers::answer(waiting, flow, id, said, time)?;
+        let is_new = answer::answer(waiting, flow, id, said, time)?;
         decision.is_woken |=
             decision.decisions.iter().any(|one| ReactionKind::of(one.outcome).is_some());
         self.wake_ready();

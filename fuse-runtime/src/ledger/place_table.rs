@@ -5,10 +5,10 @@ use fuse_rules::flow::{FlowStates, WaitName};
 use redb::WriteTransaction;
 
 use super::flow_table::{states, write_states};
-use super::read::DecidedRow;
+use super::read::readable_row;
 use super::{ActionRecord, WaitRecord, places, wake};
 use crate::event::EventKey;
-use crate::store::{DECIDED, FLOW, StoreError, get_row, put_row};
+use crate::store::{DECIDED, FLOW, StoreError, put_row};
 
 /// Writes the states that changed, and makes those due for which there is a place.
 pub(super) fn write(
@@ -40,7 +40,7 @@ pub(super) fn ended(
         return Ok(());
     }
     let key = event.encode();
-    let Some(mut row) = row_of(transaction, &key)? else { return Ok(()) };
+    let Some(mut row) = readable_row(transaction, &key)? else { return Ok(()) };
     let free = places::end(&mut row.places, &after.action);
     put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
     let Some(held) = free else { return Ok(()) };
@@ -74,14 +74,6 @@ fn is_in_progress(
     name: &WaitName,
     key: &str,
 ) -> Result<bool, StoreError> {
-    let row = row_of(transaction, name.event())?;
+    let row = readable_row(transaction, name.event())?;
     Ok(row.is_some_and(|row| row.places.iter().any(|held| held.is(name, key))))
-}
-
-/// The decisions about an event. `None` if there are none, or if they cannot be read.
-fn row_of(transaction: &WriteTransaction, key: &str) -> Result<Option<DecidedRow>, StoreError> {
-    match get_row(&transaction.open_table(DECIDED)?, key) {
-        Err(StoreError::Damaged(_)) => Ok(None),
-        row => row,
-    }
 }
