@@ -173,12 +173,15 @@ fn fire(
         Ok(false) => out.push(decision(&rule.name, path, Verdict::NotMatched(String::new()))),
         Err(fault) => out.push(decision(&rule.name, path, Verdict::Unknown(fault))),
         Ok(true) => {
-            if let Some(gated) = semantics::gated(rules.fuses.as_slice(), &rule.requires, fuses) {
+            if let Some(gated) = semantics::gated(rules.fuses.as_slice(), &rule.gates, fuses) {
                 out.push(decision(&rule.name, path, Verdict::Gated(gated)));
                 return out;
             }
-            let flow =
+            let mut flow =
                 mapping::flow_requests(&rule.flow, |expr| env.value(expr).map(Cow::into_owned));
+            if let Ok(flow) = &mut flow {
+                semantics::hold(rules.fuses.as_slice(), flow, fuses);
+            }
             for (ordinal, trigger) in rule.triggers.iter().enumerate() {
                 let verdict = match &flow {
                     Err(why) => Verdict::Rejected(why.clone()),

@@ -9,6 +9,7 @@ use fuse_rules::inventory::FuseInfo;
 use fuse_rules::{Fuses, Plan, Ruleset};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
 
 use crate::config::variable;
 use crate::engine::Gate;
@@ -35,6 +36,8 @@ pub(crate) struct Generation {
     pub(crate) limits_concurrency: bool,
     /// The limits of the rules.
     limits: Arc<RuleLimits>,
+    /// The fuses for which matches of rules wait, by the rules' full names.
+    holds: Arc<BTreeMap<String, Vec<String>>>,
     /// The kinds of triggers that the rules use, sorted.
     pub(crate) used_triggers: Vec<String>,
     /// The names of the declared events, by their sources.
@@ -72,6 +75,16 @@ impl Generation {
                 .collect(),
             limits_concurrency: ruleset.limits_concurrency(),
             limits: Arc::new(ruleset.limits()),
+            holds: Arc::new(
+                ruleset
+                    .rules()
+                    .filter(|rule| !rule.holds.is_empty())
+                    .map(|rule| {
+                        let fuses = rule.holds.into_iter().map(str::to_owned);
+                        (rule.name.to_owned(), fuses.collect())
+                    })
+                    .collect(),
+            ),
             used_triggers: kinds.into_iter().collect(),
             events,
             ruleset: Arc::new(ruleset),
@@ -112,12 +125,24 @@ impl Generation {
 
     /// What waits have to obey when they resume.
     pub(crate) fn current_rules(&self) -> CurrentRules {
-        CurrentRules { blow: self.counting_actions(), limits: Arc::clone(&self.limits) }
+        let off = self.states.iter().filter(|(_, state)| !state.on);
+        CurrentRules {
+            blow: self.counting_actions(),
+            limits: Arc::clone(&self.limits),
+            off: off.map(|(name, _)| name.clone()).collect(),
+        }
     }
 
-    /// The rules whose waits may not have to go on, although they had to by the former generation.
-    pub(crate) fn rules_with_changed_limits(&self, former: Option<&Self>) -> BTreeSet<String> {
-        self.limits.changed_since(former.map(|former| &*former.limits))
+    /// The rules whose waits may not have to go on, although they had to by the former generation: a limit was edited, or
+    /// a fuse is on.
+    pub(crate) fn rules_to_recheck(&self, former: Option<&Self>) -> BTreeSet<String> {
+        let is_on = |fuse: &str| self.states.get(fuse).is_none_or(|state| state.on);
+        let holds = self.holds.iter();
+        // The former generation does not tell: between the two, the fuse may have been off.
+        let released = holds.filter(|(_, fuses)| fuses.iter().any(|fuse| is_on(fuse)));
+        let mut rules = self.limits.changed_since(former.map(|former| &*former.limits));
+        rules.extend(released.map(|(rule, _)| rule.clone()));
+        rules
     }
 
     /// The fuses that count the failures of the actions of a rule.
@@ -154,6 +179,8 @@ fn values(states: &BTreeMap<String, FuseState>) -> Fuses {
 #[derive(Clone, Debug)]
 pub(crate) struct ActiveGeneration {
     in_use: Arc<RwLock<InUse>>,
+    /// How often waits had to be asked again: with each replacement, and if a decision missed one.
+    rechecks: Arc<watch::Sender<u64>>,
 }
 
 #[derive(Debug)]
@@ -169,7 +196,18 @@ pub(crate) type Replaced = (Arc<Generation>, Arc<Generation>);
 impl ActiveGeneration {
     pub(crate) fn new(generation: Generation) -> Self {
         let in_use = InUse { generation: Arc::new(generation), switches: FuseHistories::new() };
-        Self { in_use: Arc::new(RwLock::new(in_use)) }
+        let rechecks = Arc::new(watch::Sender::new(0));
+        Self { in_use: Arc::new(RwLock::new(in_use)), rechecks }
+    }
+
+    /// Changes whenever waits may not have to go on, because another generation is in use.
+    pub(crate) fn rechecks(&self) -> watch::Receiver<u64> {
+        self.rechecks.subscribe()
+    }
+
+    /// What waits by an older generation has to be asked again.
+    pub(crate) fn recheck(&self) {
+        self.rechecks.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// The generation in use now. Read it once per piece of work, so that the work sees one version.
@@ -187,6 +225,8 @@ impl ActiveGeneration {
         let mut in_use = self.in_use.write().unwrap_or_else(PoisonError::into_inner);
         let next = Arc::new(next(&in_use.generation).switched(&in_use.switches, now));
         let former = std::mem::replace(&mut in_use.generation, Arc::clone(&next));
+        drop(in_use);
+        self.recheck();
         (former, next)
     }
 
@@ -202,6 +242,8 @@ impl ActiveGeneration {
         }
         let next = Arc::new(next);
         let former = std::mem::replace(&mut in_use.generation, Arc::clone(&next));
+        drop(in_use);
+        self.recheck();
         Some((former, next))
     }
 }

@@ -15,7 +15,7 @@ use crate::backend::{Backend, BackendError};
 use crate::clock::Clock;
 use crate::decision_waiters::DecisionWaiters;
 use crate::engine::{
-    Engine, Follower, Followers, MAX_DECIDING_KIB, Parked, Policy, Slots, Watcher, watches,
+    self, Engine, Follower, Followers, MAX_DECIDING_KIB, Parked, Policy, Slots, Watcher, watches,
 };
 use crate::files::FileStamps;
 use crate::fuses::ConfiguredFuses;
@@ -331,6 +331,7 @@ impl Runtime {
             parked: Arc::<Parked>::default(),
             in_doubt: AtomicBool::new(false),
             waits_changed: Arc::default(),
+            stops_changed: Arc::default(),
             working: TaskSet::default(),
         });
         let unfollowed = Arc::default();
@@ -415,18 +416,11 @@ impl Runtime {
         let until = stop.clone();
         let switching = move || Arc::clone(&switchboard).keep(until.clone());
         tasks.spawn(Arc::clone(&supervisor).keep("switched fuses", switching));
-        let task = |run: fn(Arc<Engine>, Shutdown) -> Task| {
+        for (name, run) in engine::LOOPS {
             let (engine, stop) = (Arc::clone(&engine), stop.clone());
-            move || run(Arc::clone(&engine), stop.clone())
-        };
-        let held = task(|engine, stop| Box::pin(engine.recheck_held(stop)));
-        tasks.spawn(Arc::clone(&supervisor).keep("held actions", held));
-        let due = task(|engine, stop| Box::pin(engine.run_due(stop)));
-        tasks.spawn(Arc::clone(&supervisor).keep("waiting actions", due));
-        let wake = task(|engine, stop| Box::pin(engine.wake_waiting(stop)));
-        tasks.spawn(Arc::clone(&supervisor).keep("waiting decisions", wake));
-        let decide = task(|engine, stop| Box::pin(engine.run(stop)));
-        tasks.spawn(Arc::clone(&supervisor).keep("deciding events", decide));
+            let run = move || run(Arc::clone(&engine), stop.clone());
+            tasks.spawn(Arc::clone(&supervisor).keep(name, run));
+        }
         let (pruned, keep) = (Arc::clone(&ledger), self.keep);
         let prune = move || prune(Arc::clone(&pruned), clock.clone(), keep, stop.clone());
         tasks.spawn(supervisor.keep("pruning", prune));
@@ -445,6 +439,3 @@ impl Runtime {
         })
     }
 }
-
-/// A part of the engine that runs until the shutdown is requested.
-type Task = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -25,6 +25,7 @@ mod proxy;
 mod rbac;
 /// What can be answered to a request, or not.
 mod refusals;
+mod replaced;
 /// What the following share.
 mod scene;
 /// Secrets that are read from the cluster.

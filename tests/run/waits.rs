@@ -133,3 +133,59 @@ async fn a_fuse_that_is_off_holds_what_waited() {
     let report = fuse.settled("a").await;
     assert_eq!(decision(&report, "page", None)["action"]["state"], "done", "{report:#}");
 }
+
+const HOLDS: &str = "\
+fuse deploys default off
+source q webhook {\n port = 12000\n path = \"/q\"\n id = body.id
+  event e : { id: string, app: string }\n}
+sensor s on q.e {
+  rule deploy {
+    requires deploys else hold 2h
+    trigger log { message = \"deploy ${body.app}\" }
+  }
+  rule brief {
+    requires deploys else hold 1s
+    trigger log { message = \"brief ${body.app}\" }
+    on expired { trigger log { message = \"too late for ${body.app}\" } }
+  }
+}";
+
+#[tokio::test]
+async fn what_waits_for_a_fuse_acts_when_it_is_switched_on_also_after_a_kill() {
+    let mut fuse = Setup::rules(HOLDS).start().await;
+    for (id, app) in [("a", "web"), ("b", "pay")] {
+        fuse.post(DOOR, json!({ "id": id, "app": app }).to_string()).await.event(202);
+    }
+    until("the brief wait is over", async || {
+        let report = fuse.admin("/decisions?event=a").await.json();
+        (outcome(&report, "brief").0 == "expired").then_some(())
+    })
+    .await;
+    let report = fuse.admin("/decisions?event=a").await.json();
+    let (waiting, why) = outcome(&report, "deploy");
+    assert_eq!(waiting, "waiting", "{report:#}");
+    let begin =
+        "`requires deploys else hold 2h` waits for the fuse `deploys`, which is off, at most until";
+    assert!(why.starts_with(begin), "{why}");
+    let (code, listed) = fuse.command(&["waiting", "--server", &fuse.server()]);
+    assert!(code == Some(0) && listed.contains(begin), "{listed}");
+
+    fuse.kill();
+    fuse.start_again().await;
+    let on = ["switch", "deploys", "on", "--server"];
+    let (code, said) = fuse.command(&[&on[..], &[fuse.server().as_str()]].concat());
+    assert_eq!(code, Some(0), "{said}");
+    for id in ["a", "b"] {
+        let report = fuse.settled(id).await;
+        assert_eq!(outcome(&report, "deploy").0, "fired", "{report:#}");
+    }
+    // Nothing waits while it is on.
+    fuse.post(DOOR, json!({ "id": "c", "app": "new" }).to_string()).await.event(202);
+    assert_eq!(outcome(&fuse.settled("c").await, "deploy").0, "fired");
+    fuse.kill();
+    fuse.start_again().await;
+    let log = fuse.log();
+    for text in ["deploy web", "deploy pay", "deploy new", "too late for web", "brief new"] {
+        assert_eq!(log.matches(text).count(), 1, "{text} in {log}");
+    }
+}

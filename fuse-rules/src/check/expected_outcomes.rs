@@ -12,9 +12,9 @@ impl Checker<'_> {
     /// Reports an outcome that the rule can never have.
     pub(super) fn check_outcome(&mut self, outcome: Outcome, span: Span, rule: &Rule) {
         match outcome {
-            Outcome::Gated if rule.requires.is_empty() => self.never(
+            Outcome::Gated if rule.gates.is_empty() => self.never(
                 span,
-                format!("rule `{}` is never gated: it requires no fuse", rule.name),
+                never_gated(rule),
                 "add `requires FUSE` to the rule, or expect another outcome",
             ),
             Outcome::Fired if rule.is_shadow => self.never(
@@ -39,7 +39,7 @@ impl Checker<'_> {
             ),
             Outcome::Waiting if !rule.may_wait() => self.never(
                 span,
-                format!("rule `{}` never waits: it has no `quiet`, `still`, `approval`, `concurrency` or `else wait`", rule.name),
+                format!("rule `{}` never waits: it has no `quiet`, `still`, `approval`, `concurrency`, `else wait` or `else hold`", rule.name),
                 "add `quiet D`, `still D unless …`, `approval`, `concurrency N`, or `else wait` after `limit` or `during`, or expect another outcome",
             ),
             Outcome::Cancelled if !rule.may_be_cancelled() => self.never(
@@ -52,6 +52,7 @@ impl Checker<'_> {
                 format!("rule `{}` is never superseded: it has no `quiet`", rule.name),
                 "add `quiet D` to the rule, or expect another outcome",
             ),
+            Outcome::Expired if rule.may_expire() => {}
             Outcome::Declined | Outcome::Expired if !rule.needs_approval() => self.never(
                 span,
                 format!("rule `{}` is never {outcome}: it has no `approval`", rule.name),
@@ -83,6 +84,16 @@ impl Checker<'_> {
         let problem = Diagnostic::error(Code::E0604, span, message);
         self.report(problem.label("this never happens").help(help));
     }
+}
+
+/// Why a rule is never gated.
+pub(super) fn never_gated(rule: &Rule) -> String {
+    let why = if rule.requires.is_empty() {
+        "it requires no fuse"
+    } else {
+        "it waits for its fuses with `else hold`"
+    };
+    format!("rule `{}` is never gated: {why}", rule.name)
 }
 
 /// Why a rule is never suppressed.

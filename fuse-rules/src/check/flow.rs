@@ -6,11 +6,13 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::Checker;
+use super::fuse_settings::pending;
 use super::operands::absence_of;
 use super::scope::Scope;
 use super::sensors::repeated_clause;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::flow::Flow;
+use crate::fuses::PendingActions;
 use crate::literals::duration_text;
 use crate::span::Span;
 use crate::syntax::ast;
@@ -46,8 +48,10 @@ impl Checker<'_> {
 
     /// Reports a clause of a rule that lets actions wait, if its sensor has one of the kind already.
     pub(super) fn check_repeated_waits(&mut self, of_sensor: &[FlowClause], own: &[FlowClause]) {
-        let is_queue = |flow: Flow| flow.holds_places() || matches!(flow, Flow::Limit { .. });
-        for clause in own.iter().filter(|one| one.flow.waits() && !is_queue(one.flow)) {
+        let may_repeat = |flow: Flow| {
+            flow.holds_places() || flow.is_hold() || matches!(flow, Flow::Limit { .. })
+        };
+        for clause in own.iter().filter(|one| one.flow.waits() && !may_repeat(one.flow)) {
             let word = clause.flow.word();
             if let Some(first) = of_sensor.iter().find(|first| first.flow.word() == word) {
                 self.report(repeated_clause(word, clause.span, first.span));
@@ -92,6 +96,11 @@ impl Checker<'_> {
         if let Some(hours) = &hours {
             identity = during_text(hours, flow.waits());
         }
+        let fuses = self.held_fuses(&clause.fuses);
+        if flow.is_hold() {
+            let names: Vec<&str> = fuses.iter().map(|(_, name)| name.as_str()).collect();
+            identity = format!("{identity} {}", names.join(", "));
+        }
         let unless = unless.map(Arc::new);
         FlowClause {
             flow,
@@ -104,6 +113,7 @@ impl Checker<'_> {
             identity,
             hours,
             unless,
+            fuses,
             approvers: self.approvers(&clause.approvers),
             span: clause.span,
         }
@@ -113,7 +123,7 @@ impl Checker<'_> {
         let word = flow.word();
         let help = match flow {
             // They have no keys.
-            Flow::During { .. } | Flow::Approval { .. } => "",
+            Flow::Hold { .. } | Flow::During { .. } | Flow::Approval { .. } => "",
             Flow::After { .. } => {
                 "name what is counted together, as in `after 3 within 1m per body.app`"
             }
@@ -222,6 +232,9 @@ impl Checker<'_> {
                          all of them for each decision",
                     ),
                 ),
+            Flow::Hold { within } => {
+                self.wait(clause, within, "the action waits for the fuse, as in `else hold 2h`");
+            }
             Flow::Quiet { length, max } => {
                 self.wait(clause, length, "no other event may come, as in `quiet 2m`");
                 let Some((max, span)) = max.zip(clause.max_span) else { return };
@@ -252,6 +265,33 @@ impl Checker<'_> {
         }
     }
 
+    /// The fuses of `requires … else hold`.
+    fn held_fuses(&mut self, names: &[ast::Text]) -> Vec<(usize, String)> {
+        let mut fuses = Vec::new();
+        for name in names {
+            let found = self.names.fuse(name);
+            let found = found.and_then(|fuse| Ok((fuse, self.names.fuse_declaration(name)?)));
+            let (fuse, declared) = match found {
+                Ok(found) => found,
+                Err(problem) => {
+                    self.report(*problem);
+                    continue;
+                }
+            };
+            if pending(declared, &mut Vec::new()) == PendingActions::Drop {
+                let message = format!("the fuse `{}` drops what `else hold` holds", name.text);
+                self.report(
+                    Diagnostic::error(Code::E0511, name.span, message)
+                        .label("nothing can wait for this fuse")
+                        .related(declared.name.span, "has `pending = drop`")
+                        .help("remove `pending = drop` from the fuse, or `else hold` here"),
+                );
+            }
+            fuses.push((fuse, name.text.clone()));
+        }
+        fuses
+    }
+
     /// The groups of approvers, each named once.
     fn approvers(&mut self, groups: &[ast::Text]) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
@@ -276,7 +316,7 @@ impl Checker<'_> {
         names
     }
 
-    /// Checks the duration of `quiet`, `still` or `approval`.
+    /// Checks the duration of a clause that lets actions wait.
     fn wait(&mut self, clause: &ast::FlowClause, length: SignedDuration, what: &str) {
         let word = clause.flow.word();
         if length.is_zero() {

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use indexmap::IndexMap;
 
 use super::Checker;
-use super::expected_outcomes::{never_asks, never_suppressed};
+use super::expected_outcomes::{never_asks, never_gated, never_suppressed};
 use super::flow::joined;
 use super::scope::Scope;
 use crate::decision::Outcome;
@@ -149,16 +149,15 @@ impl Checker<'_> {
 
     /// Reports a reaction to something that never happens to its rule.
     fn check_can_happen(&mut self, kind: ReactionKind, span: Span, rule: &Rule) {
-        let name = &rule.name;
         let (message, help) = match kind {
-            ReactionKind::Gated if rule.requires.is_empty() => (
-                format!("rule `{name}` is never gated: it requires no fuse"),
-                "add `requires FUSE` to the rule, or remove the reaction",
-            ),
+            ReactionKind::Gated if rule.gates.is_empty() => {
+                (never_gated(rule), "add `requires FUSE` to the rule, or remove the reaction")
+            }
             ReactionKind::Suppressed if !rule.may_be_suppressed() => (
                 never_suppressed(rule),
                 "add `once per … within …` or `limit N per D` to the rule, or remove the reaction",
             ),
+            ReactionKind::Expired if rule.may_expire() => return,
             ReactionKind::Waiting | ReactionKind::Declined | ReactionKind::Expired
                 if !rule.needs_approval() =>
             {

@@ -8,6 +8,7 @@ use super::flow::joined;
 use super::scope::Scope;
 use super::{Checker, names};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::schema::Schema;
 use crate::syntax::ast::{self, Text};
 use crate::typed::{self, Expr};
 use crate::types::Ty;
@@ -20,7 +21,8 @@ const MAX_ELEMENTS: u32 = 100_000;
 
 /// The clauses of a sensor or rule, checked.
 struct Shared {
-    requires: Vec<usize>,
+    /// The fuses without `else hold`.
+    gates: Vec<usize>,
     each: Option<typed::Each>,
     lets: Vec<typed::Let>,
     when: Vec<Expr>,
@@ -123,10 +125,15 @@ impl Checker<'_> {
     ) -> typed::Rule {
         let shared = self.shared(&rule.shared, scope);
         self.check_repeated_waits(&outer.flow, &shared.flow);
-        let mut all_requires = outer.requires.clone();
-        all_requires.extend(shared.requires);
-        all_requires.sort_unstable();
-        all_requires.dedup();
+        let mut gates = outer.gates.clone();
+        gates.extend(shared.gates);
+        gates.sort_unstable();
+        gates.dedup();
+        let held = outer.flow.iter().chain(&shared.flow).flat_map(|clause| &clause.fuses);
+        let mut requires = gates.clone();
+        requires.extend(held.map(|(fuse, _)| fuse));
+        requires.sort_unstable();
+        requires.dedup();
         let is_shadow = outer.is_shadow || shared.is_shadow;
         if rule.triggers.is_empty() && !rule.incomplete && !rule.broken {
             self.report(
@@ -146,7 +153,8 @@ impl Checker<'_> {
             name,
             span: rule.name.span,
             doc: rule.doc.clone(),
-            requires: all_requires,
+            requires,
+            gates,
             each: shared.each,
             lets: shared.lets,
             when: shared.when,
@@ -156,15 +164,41 @@ impl Checker<'_> {
             reactions: Vec::new(),
             cancels: false,
         };
+        self.check_replaceable(&mut checked);
         checked.reactions = self.reactions(&rule.reactions, &checked, scope);
         checked
     }
 
+    /// Marks the triggers of a rule with `concurrency … else replace`. Reports one that has nothing to stop.
+    fn check_replaceable(&mut self, rule: &mut typed::Rule) {
+        let Some(clause) = rule.flow.iter().find(|clause| clause.flow.replaces()) else { return };
+        rule.triggers.iter_mut().for_each(|trigger| trigger.is_replaceable = true);
+        let is_stoppable = |trigger: &typed::Trigger| {
+            self.registry.find_trigger(&trigger.kind).is_none_or(Schema::is_stoppable)
+        };
+        if rule.is_shadow || rule.triggers.is_empty() || rule.triggers.iter().any(is_stoppable) {
+            return;
+        }
+        let message = format!("nothing that rule `{}` does can be stopped", rule.name);
+        let trigger = rule.triggers.first().map(|trigger| trigger.span);
+        let problem = Diagnostic::error(Code::E0516, clause.span, message)
+            .label("`else replace` stops the oldest match in progress");
+        let problem = match trigger {
+            Some(span) => problem.related(span, "this ends with the call"),
+            None => problem,
+        };
+        self.report(
+            problem.help(
+                "write `else queue` or `else skip`, or let the rule start a workflow or a job",
+            ),
+        );
+    }
+
     fn shared(&mut self, shared: &ast::Shared, scope: &mut Scope) -> Shared {
-        let mut requires = Vec::new();
+        let mut gates = Vec::new();
         for name in &shared.requires {
             match self.names.fuse(name) {
-                Ok(fuse) => requires.push(fuse),
+                Ok(fuse) => gates.push(fuse),
                 Err(problem) => self.report(*problem),
             }
         }
@@ -197,7 +231,7 @@ impl Checker<'_> {
             self.report(repeated_clause("shadow", *second, *first));
         }
         let is_shadow = !shared.shadow.is_empty();
-        Shared { requires, each, lets, when, flow, is_shadow }
+        Shared { gates, each, lets, when, flow, is_shadow }
     }
 
     pub(super) fn each(&mut self, each: &ast::Each, scope: &mut Scope) -> typed::Each {
@@ -249,7 +283,8 @@ impl Checker<'_> {
         self.complete_block(schema, &block, kind, &mut fields);
         self.verify_block(schema, kind, &block, &fields, before);
         let attempts = self.attempts(trigger, schema);
-        Some(typed::Trigger { kind: kind.text.clone(), span: kind.span, attempts, fields })
+        let (kind, span) = (kind.text.clone(), kind.span);
+        Some(typed::Trigger { kind, span, attempts, is_replaceable: false, fields })
     }
 }
 

@@ -42,6 +42,7 @@ fn registry() -> Registry {
         .source(SourceSchema::new(source, event).address(&["port", "path", "method"]))
         .trigger(
             Schema::new("flow", "Runs something.")
+                .stoppable()
                 .field(Field::optional("template", FieldType::DnsSubdomain, "What."))
                 .field(Field::optional(
                     "spec",
@@ -123,6 +124,11 @@ const CASES: &[(&str, &str)] = &[
     ("when lower(body.x) == \"a\"", ""),
     ("requires g", "E0206 `g`"),
     ("requires f", ""),
+    ("requires g else hold 1h", "E0206 `g`"),
+    ("requires f else hold 0s", "E0506 `0s`"),
+    ("requires f else hold 31d", "E0506 `31d`"),
+    ("requires f else hold 30d", ""),
+    ("requires f\nrequires f else hold 1h", ""),
     ("each body in body.xs", "E0207 `body`"),
     ("each a in body.xs\n when any(a in body.ys: a == 1)", "E0207 `a`"),
     ("each a in body.xs\n when any(b in a.ys: b == 1)", ""),

@@ -125,6 +125,7 @@ codes! {
     E0513 = "a key that an event of `unless` cannot have",
     E0514 = "hours that cannot be read",
     E0515 = "a limiter of another kind",
+    E0516 = "a rule that replaces what cannot be stopped",
     E0524 = "attempts that cannot work as written",
     E0525 = "a reaction that a fuse cannot have",
     E0601 = "a rule that the test cannot reach",

@@ -7,16 +7,16 @@ use super::stack::Stack;
 use crate::decision::Evaluation;
 use crate::eval::Pooled;
 use crate::event::Event;
-use crate::flow::Cancellation;
+use crate::flow::{Cancellation, FlowRequest};
 use crate::fuses::Fuses;
 use crate::plan::{EachPlan, EventPlan, RulePlan, SensorPlan, Slot};
 use crate::semantics::Verdict;
 use crate::semantics::Work;
 use crate::semantics::decision;
 use crate::semantics::distinct;
-use crate::semantics::gated;
 use crate::semantics::mapping;
 use crate::semantics::ops::{self, Truth, name};
+use crate::semantics::{gated, hold};
 use crate::typed::{self, Expr};
 use crate::value::Value;
 
@@ -292,21 +292,33 @@ pub(super) fn fire(
         let requests = mapping::flow_requests(&rule.flow, &mut value).unwrap_or_default();
         return requests.into_iter().map(Verdict::Cancels).for_each(report);
     }
-    if let Some(why) = gated(declared, &rule.requires, fuses) {
+    if let Some(why) = gated(declared, &rule.gates, fuses) {
         return report(Verdict::Gated(why));
     }
-    rendered((&rule.flow, rule.is_shadow), &rule.triggers, stack, report);
+    let mut flow = requests(&rule.flow, stack);
+    if let Ok(flow) = &mut flow {
+        hold(declared, flow, fuses);
+    }
+    rendered((flow, rule.is_shadow), &rule.triggers, stack, report);
+}
+
+/// The clauses of flow control with the values of their keys, or why the actions are rejected.
+pub(super) fn requests(
+    flow: &[typed::FlowClause<Slot>],
+    stack: &Stack<'_, '_>,
+) -> Result<Vec<FlowRequest>, String> {
+    mapping::flow_requests(flow, |expr: &Expr<Slot>| stack.rendered(expr))
 }
 
 /// The result of triggers that may be performed: a verdict per trigger.
 pub(super) fn rendered(
-    (flow, is_shadow): (&[typed::FlowClause<Slot>], bool),
+    (flow, is_shadow): (Result<Vec<FlowRequest>, String>, bool),
     triggers: &[typed::Trigger<Slot>],
     stack: &Stack<'_, '_>,
     report: &mut dyn FnMut(Verdict),
 ) {
     let mut value = |expr: &Expr<Slot>| stack.rendered(expr);
-    let flow = match mapping::flow_requests(flow, &mut value) {
+    let flow = match flow {
         Ok(flow) => flow,
         Err(why) => {
             for _ in triggers {

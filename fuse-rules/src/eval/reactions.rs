@@ -1,7 +1,7 @@
 //! Evaluates the reactions of rules: like rules that match, but only after an outcome to which they react.
 
 use super::Pooled;
-use super::exhaustive::{read, rendered, walk_rule};
+use super::exhaustive::{read, rendered, requests, walk_rule};
 use crate::decision::Decision;
 use crate::event::Event;
 use crate::fuses::Fuses;
@@ -41,7 +41,7 @@ pub(crate) fn react(plan: &Pooled, event: &Event<'_>, cause: &ReactionCause) -> 
                 is_over = true;
                 let reaction = rule.reactions.iter().find(|reaction| reaction.kind == cause.kind);
                 let Some(reaction) = reaction else { return };
-                let flow = (reaction.flow.as_slice(), false);
+                let flow = (requests(&reaction.flow, site.stack), false);
                 rendered(flow, &reaction.triggers, site.stack, &mut |verdict| {
                     decisions.push(decision(&reaction.name, site.element, verdict));
                 });

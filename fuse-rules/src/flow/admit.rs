@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::time::shown;
-use super::wait::{Cancellation, EndedWait, ReadyWait, Wait, WaitEnd, WaitName};
-use super::{Flow, FlowRequest, FlowState, FlowTime, Hours, Opening, Owner, approval};
+use super::wait::{
+    Cancellation, EndedWait, ReadyWait, ReplacedOccurrence, Wait, WaitEnd, WaitName,
+};
+use super::{Flow, FlowRequest, FlowState, FlowTime, Hours, Opening, Owner, approval, hold};
 
 /// A rule whose conditions are true, for one element of one event, and the clauses that it has to pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +29,20 @@ pub struct Occurrence {
 }
 
 impl Occurrence {
+    /// Sets the values of the fuses for which it may wait.
+    pub fn set_fuses(&mut self, is_on: impl Fn(&str) -> bool) {
+        self.requests.iter_mut().for_each(|request| request.set_fuses(&is_on));
+    }
+
+    /// This fuse is off. Returns whether the occurrence waits for it.
+    pub fn hold_for(&mut self, fuse: &str) -> bool {
+        let values = self.requests.iter_mut().filter_map(|request| request.fuses.get_mut(fuse));
+        values.fold(false, |_, is_on| {
+            *is_on = false;
+            true
+        })
+    }
+
     /// Its name among all occurrences: the rule and the owner.
     pub fn name(&self) -> WaitName {
         WaitName { rule: self.rule.clone(), owner: self.owner.id.clone() }
@@ -172,6 +188,8 @@ pub struct FlowStates {
     states: BTreeMap<String, FlowState>,
     /// What [`FlowStates::take_ready`] returns.
     ready: BTreeSet<ReadyWait>,
+    /// What [`FlowStates::take_stops`] returns.
+    stops: BTreeSet<ReplacedOccurrence>,
 }
 
 impl FlowStates {
@@ -271,9 +289,20 @@ impl FlowStates {
         std::mem::take(&mut self.ready)
     }
 
+    /// The occurrences in progress that have to stop, since this was called last. One that stops already may be listed
+    /// again.
+    pub fn take_stops(&mut self) -> BTreeSet<ReplacedOccurrence> {
+        std::mem::take(&mut self.stops)
+    }
+
     /// Sets a state that changed.
     fn put(&mut self, key: String, state: FlowState) {
         if let FlowState::Concurrency(state) = &state {
+            self.stops.extend(state.stopping().map(|(occurrence, by)| ReplacedOccurrence {
+                key: key.clone(),
+                occurrence,
+                by: by.to_owned(),
+            }));
             self.ready.extend(state.ready().map(|wait| ReadyWait { key: key.clone(), wait }));
         }
         self.states.insert(key, state);
@@ -283,6 +312,7 @@ impl FlowStates {
     pub(super) fn extend(&mut self, decided: Self) {
         self.states.extend(decided.states);
         self.ready.extend(decided.ready);
+        self.stops.extend(decided.stops);
     }
 
     /// An event meets the `unless` condition of a `still` clause. `by` has the event as its owner. Returns the wait that
@@ -308,16 +338,26 @@ impl FlowStates {
         let waited = wait.map(|wait| wait.clause);
         let mut passed = Vec::with_capacity(occurrence.requests.len());
         let waited_at = waited.and_then(|clause| occurrence.requests.get(clause));
-        let waited_for_hours = waited_at.is_some_and(|request| request.hours.is_some());
+        let waited_for_time =
+            waited_at.is_some_and(|request| request.hours.is_some() || request.flow.is_hold());
         for (by, request) in occurrence.requests.iter().enumerate() {
             let has_waited = |at_least: usize| waited.is_some_and(|clause| at_least <= clause);
             if let Some(hours) = &request.hours {
                 if has_waited(by.saturating_add(1)) {
                     continue;
                 }
-                // After it waited for hours, these may be over again, and others may not have begun.
-                let at = if waited_for_hours { time.wall } else { occurrence.received };
+                // After it waited for hours or fuses, these may be over again, and others may not have begun.
+                let at = if waited_for_time { time.wall } else { occurrence.received };
                 match during(hours, request, at) {
+                    Ok(()) => continue,
+                    Err(hold) => return hold.admission(by, occurrence, request),
+                }
+            }
+            if let Flow::Hold { within } = request.flow {
+                if has_waited(by.saturating_add(1)) {
+                    continue;
+                }
+                match hold::step(request, within, wait.filter(|wait| wait.clause == by), time) {
                     Ok(()) => continue,
                     Err(hold) => return hold.admission(by, occurrence, request),
                 }

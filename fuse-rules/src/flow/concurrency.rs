@@ -4,6 +4,9 @@
 //! An occurrence is in progress from the moment it passes until the caller reports that its actions ended. One in the queue
 //! passes if there is a place for it and for all before it, so the queue does not depend on who asks first. If the number
 //! of a rule is edited, the new one applies at once.
+//!
+//! With `else replace`, one in the queue makes the oldest one in progress stop, and passes when that has ended. The caller
+//! learns from [`FlowStates::take_stops`](super::FlowStates::take_stops) which have to stop.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -23,6 +26,8 @@ pub enum Overflow {
     Queue,
     /// It is suppressed.
     Skip,
+    /// The oldest one in progress stops, and it waits for that place.
+    Replace,
 }
 
 impl Overflow {
@@ -31,6 +36,7 @@ impl Overflow {
         match self {
             Self::Queue => "queue",
             Self::Skip => "skip",
+            Self::Replace => "replace",
         }
     }
 
@@ -61,9 +67,25 @@ struct Member {
     owner: Owner,
     /// Since when.
     since: Timestamp,
+    /// Whether it waits for one that stops.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    replaces: bool,
+    /// The name of the one for which it has to stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stops_for: Option<String>,
 }
 
 impl Member {
+    fn new(rule: &str, owner: &Owner, time: FlowTime) -> Self {
+        Self {
+            rule: rule.to_owned(),
+            owner: owner.clone(),
+            since: time.steady,
+            replaces: false,
+            stops_for: None,
+        }
+    }
+
     fn name(&self) -> WaitName {
         WaitName { rule: self.rule.clone(), owner: self.owner.id.clone() }
     }
@@ -106,6 +128,30 @@ impl InProgress {
         ready.map(Member::name)
     }
 
+    /// Those in progress that have to stop, each with the name of the one that replaces it.
+    pub(super) fn stopping(&self) -> impl Iterator<Item = (WaitName, &str)> {
+        self.places.iter().filter_map(|one| Some((one.name(), one.stops_for.as_deref()?)))
+    }
+
+    /// One that replaces another joins the queue. Of a rule, no more wait than can be in progress: returns the one that
+    /// waits no longer.
+    fn replace(&mut self, by: Member) -> Option<Owner> {
+        let (rule, name) = (by.rule.clone(), by.owner.name.clone());
+        self.queue.push(Member { replaces: true, ..by });
+        let is_its = |one: &Member| one.replaces && one.rule == rule;
+        let number = self.queue.iter().filter(|one| is_its(one)).count();
+        let oldest = self.queue.iter().position(is_its);
+        let is_too_many = number > self.count as usize;
+        let superseded = oldest.filter(|_| is_too_many).map(|oldest| self.queue.remove(oldest));
+        // Each of them needs the place of one that stops.
+        let replacing = self.queue.iter().filter(|one| one.replaces).count();
+        let stopping = self.places.iter().filter(|one| one.stops_for.is_some()).count();
+        let more = replacing.saturating_sub(stopping);
+        let others = self.places.iter_mut().filter(|one| one.stops_for.is_none());
+        others.take(more).for_each(|one| one.stops_for = Some(name.clone()));
+        superseded.map(|one| one.owner)
+    }
+
     /// Why there is no place: how many are in progress, and the oldest of them.
     fn why_full(&self, time: FlowTime) -> String {
         let number = self.places.len();
@@ -133,11 +179,7 @@ pub(super) fn step(
     let ahead = queued.unwrap_or(state.queue.len());
     if state.places.len().saturating_add(ahead) < state.count as usize {
         state.queue.retain(|one| !one.is(rule, &owner.id));
-        state.places.push(Member {
-            rule: rule.to_owned(),
-            owner: owner.clone(),
-            since: time.steady,
-        });
+        state.places.push(Member::new(rule, owner, time));
         return (state, Ok(()));
     }
     let full = state.why_full(time);
@@ -149,18 +191,22 @@ pub(super) fn step(
     if otherwise == Overflow::Skip {
         return (state, Err(Hold::Back(format!("is reached: {full}{before}"))));
     }
-    let why = format!("waits for a place: {full}{before}");
+    let why = match otherwise {
+        Overflow::Replace => format!("waits until the oldest one has stopped: {full}{before}"),
+        _ => format!("waits for a place: {full}{before}"),
+    };
+    let mut replaces = None;
     if queued.is_none() {
         if ahead >= MAX_QUEUED {
             let why = format!("is reached: {full}; {MAX_QUEUED} wait already, which is the limit");
             return (state, Err(Hold::Back(why)));
         }
-        state.queue.push(Member {
-            rule: rule.to_owned(),
-            owner: owner.clone(),
-            since: time.steady,
-        });
+        let member = Member::new(rule, owner, time);
+        match otherwise {
+            Overflow::Replace => replaces = state.replace(member),
+            _ => state.queue.push(member),
+        }
     }
     let until = window_end(time.steady, ASK_AGAIN);
-    (state, Err(Hold::Waits { until, why, replaces: None }))
+    (state, Err(Hold::Waits { until, why, replaces }))
 }

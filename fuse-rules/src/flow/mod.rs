@@ -60,6 +60,7 @@ mod after;
 pub(crate) mod approval;
 mod blow;
 mod concurrency;
+pub(crate) mod hold;
 mod hours;
 mod limit;
 mod once;
@@ -87,8 +88,11 @@ pub use rule_limits::RuleLimits;
 pub use state::FlowState;
 pub use still::Delay;
 pub use time::FlowTime;
-pub use wait::{Approval, Cancellation, EndedWait, ReadyWait, Wait, WaitEnd, WaitName};
+pub use wait::{
+    Approval, Cancellation, EndedWait, ReadyWait, ReplacedOccurrence, Wait, WaitEnd, WaitName,
+};
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::SignedDuration;
@@ -105,6 +109,12 @@ const MAX_SHOWN_CHARS: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Flow {
+    /// `requires FUSE, … else hold D`: lets an occurrence through if its [fuses](FlowRequest::fuses) are on. Others wait
+    /// until they are, at most for `within`.
+    Hold {
+        /// How long they wait.
+        within: SignedDuration,
+    },
     /// `during mon..fri 09:00..17:00 …`: lets an occurrence through if its event was received within the
     /// [hours](FlowRequest::hours).
     During {
@@ -167,20 +177,22 @@ impl Flow {
     /// The position among the clauses of a rule: an occurrence passes those with the lowest rank first.
     pub(crate) const fn rank(self) -> u8 {
         match self {
-            Self::During { .. } => 0,
-            Self::After { .. } => 1,
-            Self::Once { .. } => 2,
-            Self::Quiet { .. } => 3,
-            Self::Still { .. } => 4,
-            Self::Limit { .. } => 5,
-            Self::Approval { .. } => 6,
-            Self::Concurrency { .. } => 7,
+            Self::Hold { .. } => 0,
+            Self::During { .. } => 1,
+            Self::After { .. } => 2,
+            Self::Once { .. } => 3,
+            Self::Quiet { .. } => 4,
+            Self::Still { .. } => 5,
+            Self::Limit { .. } => 6,
+            Self::Approval { .. } => 7,
+            Self::Concurrency { .. } => 8,
         }
     }
 
     /// Its first word, in messages.
     pub(crate) const fn word(self) -> &'static str {
         match self {
+            Self::Hold { .. } => "requires",
             Self::During { .. } => "during",
             Self::After { .. } => "after",
             Self::Once { .. } => "once",
@@ -195,6 +207,7 @@ impl Flow {
     /// The words of the clause before its keys, in messages.
     pub(crate) const fn words(self) -> &'static str {
         match self {
+            Self::Hold { .. } => "requires",
             Self::During { .. } => "during",
             Self::After { .. } => "after",
             Self::Once { .. } => "once per",
@@ -216,8 +229,9 @@ impl Flow {
     pub const fn waits(self) -> bool {
         match self {
             Self::During { waits } | Self::Limit { waits, .. } => waits,
-            Self::Quiet { .. } | Self::Still { .. } | Self::Approval { .. } => true,
-            Self::Concurrency { otherwise, .. } => matches!(otherwise, Overflow::Queue),
+            Self::Hold { .. } | Self::Approval { .. } => true,
+            Self::Quiet { .. } | Self::Still { .. } => true,
+            Self::Concurrency { otherwise, .. } => !matches!(otherwise, Overflow::Skip),
             Self::After { .. } | Self::Once { .. } => false,
         }
     }
@@ -233,7 +247,8 @@ impl Flow {
         match self {
             Self::During { waits } | Self::Limit { waits, .. } => !waits,
             Self::Concurrency { otherwise, .. } => matches!(otherwise, Overflow::Skip),
-            Self::After { .. } | Self::Quiet { .. } | Self::Approval { .. } => false,
+            Self::Hold { .. } | Self::Approval { .. } => false,
+            Self::After { .. } | Self::Quiet { .. } => false,
             Self::Once { .. } | Self::Still { .. } => true,
         }
     }
@@ -246,6 +261,16 @@ impl Flow {
         }
     }
 
+    /// Whether what it lets wait may expire.
+    pub const fn expires(self) -> bool {
+        matches!(self, Self::Hold { .. } | Self::Approval { .. })
+    }
+
+    /// Whether it waits for fuses.
+    pub const fn is_hold(self) -> bool {
+        matches!(self, Self::Hold { .. })
+    }
+
     /// Whether it is `approval`.
     pub const fn is_approval(self) -> bool {
         matches!(self, Self::Approval { .. })
@@ -256,6 +281,11 @@ impl Flow {
         matches!(self, Self::Concurrency { .. })
     }
 
+    /// Whether it stops what is in progress.
+    pub const fn replaces(self) -> bool {
+        matches!(self, Self::Concurrency { otherwise: Overflow::Replace, .. })
+    }
+
     /// Whether it is `once`.
     pub const fn is_once(self) -> bool {
         matches!(self, Self::Once { .. })
@@ -263,11 +293,9 @@ impl Flow {
 
     /// The clause as in rules, with these keys.
     pub fn text(self, keys: &[String]) -> String {
-        let per_keys = match keys.is_empty() {
-            true => String::new(),
-            false => format!(" per {}", keys.join(", ")),
-        };
+        let per_keys = per(keys);
         match self {
+            Self::Hold { within } => format!("requires else hold {}", duration_text(within)),
             Self::During { .. } => "during".to_owned(),
             Self::After { count, within } => {
                 format!("after {count} within {}{per_keys}", duration_text(within))
@@ -299,10 +327,7 @@ impl Flow {
     /// The clause as in rules, with these keys: `limit NAME per KEY, …` if a limiter of this name has its parameters.
     pub fn text_with(self, limiter: Option<&str>, keys: &[String]) -> String {
         let Some(name) = limiter else { return self.text(keys) };
-        let per_keys = match keys.is_empty() {
-            true => String::new(),
-            false => format!(" per {}", keys.join(", ")),
-        };
+        let per_keys = per(keys);
         let otherwise = match self {
             Self::Concurrency { otherwise, .. } => otherwise.text(),
             _ => self.else_text().to_owned(),
@@ -315,6 +340,7 @@ impl Flow {
     pub(crate) fn identity(self, keys: &[String]) -> String {
         let keys = keys.join(", ");
         match self {
+            Self::Hold { .. } => "requires".to_owned(),
             Self::During { .. } => "during".to_owned(),
             Self::After { .. } => format!("after per {keys}"),
             Self::Once { .. } => format!("once per {keys}"),
@@ -325,6 +351,11 @@ impl Flow {
             Self::Concurrency { .. } => format!("concurrency per {keys}"),
         }
     }
+}
+
+/// The keys of a clause as in rules.
+fn per(keys: &[String]) -> String {
+    if keys.is_empty() { String::new() } else { format!(" per {}", keys.join(", ")) }
 }
 
 /// A clause that an occurrence has to pass, with the values of its keys.
@@ -340,6 +371,9 @@ pub struct FlowRequest {
     /// The hours of `during`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<Box<Hours>>,
+    /// The fuses of `requires … else hold`, and whether each is on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fuses: BTreeMap<String, bool>,
     /// The groups of which an approver is a member of one, for `approval`. Empty if anyone may approve.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvers: Vec<String>,
@@ -351,22 +385,23 @@ pub struct FlowRequest {
 }
 
 impl FlowRequest {
-    /// A clause with these values of its keys, of no limiter, without hours or approvers, and not sensitive.
+    /// A clause with these values of its keys, of no limiter, without hours, fuses or approvers, and not sensitive.
     pub fn new(clause: impl Into<String>, flow: Flow, values: Vec<String>) -> Self {
         Self {
             clause: clause.into(),
             flow,
             limiter: None,
             hours: None,
+            fuses: BTreeMap::new(),
             approvers: Vec::new(),
             values,
             is_sensitive: false,
         }
     }
 
-    /// Whether the clause has a state. The others decide by the time of day, or a person decides.
+    /// Whether the clause has a state. The others decide by the time of day or by fuses, or a person decides.
     pub(crate) fn has_state(&self) -> bool {
-        self.hours.is_none() && !self.flow.is_approval()
+        self.hours.is_none() && !self.flow.is_approval() && !self.flow.is_hold()
     }
 
     /// The key of its state among those of all rules.
@@ -408,6 +443,7 @@ impl fmt::Display for FlowRequest {
             None if self.flow.is_approval() => {
                 f.write_str(&approval::text(self.flow, &self.approvers))
             }
+            None if self.flow.is_hold() => f.write_str(&hold::text(self.flow, self.fuses.keys())),
             None => f.write_str(&self.flow.text_with(self.limiter.as_deref(), &values)),
         }
     }

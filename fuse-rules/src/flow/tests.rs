@@ -4,6 +4,7 @@ mod approval;
 mod blow;
 mod concurrency;
 mod counting;
+mod hold;
 mod hours;
 mod laws;
 mod places;

@@ -82,6 +82,24 @@ impl Wait {
         request.is_some_and(|request| request.hours.is_some())
     }
 
+    /// Whether it waits for this fuse, so that it is resumed once the fuse is on.
+    pub fn is_for_fuse(&self, fuse: &str) -> bool {
+        let request = self.occurrence.requests.get(self.clause);
+        request.is_some_and(|request| request.fuses.contains_key(fuse))
+    }
+
+    /// Whether it waits for fuses.
+    pub fn is_for_fuses(&self) -> bool {
+        let request = self.occurrence.requests.get(self.clause);
+        request.is_some_and(|request| request.flow.is_hold())
+    }
+
+    /// Whether it waits for fuses that were on when its event was evaluated.
+    pub fn is_for_fuses_now_off(&self) -> bool {
+        let request = self.occurrence.requests.get(self.clause);
+        request.is_some_and(|request| request.flow.is_hold() && request.off().next().is_none())
+    }
+
     /// Whether it waits for a place of `concurrency`, so that it is resumed as soon as one is free.
     pub fn is_for_place(&self) -> bool {
         let request = self.occurrence.requests.get(self.clause);
@@ -122,6 +140,17 @@ pub struct ReadyWait {
     pub key: String,
     /// The wait.
     pub wait: WaitName,
+}
+
+/// An occurrence in progress that has to stop, because a newer one takes its place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReplacedOccurrence {
+    /// The key of the state in which it has its place.
+    pub key: String,
+    /// The occurrence.
+    pub occurrence: WaitName,
+    /// The name of the one that takes its place, for people.
+    pub by: String,
 }
 
 /// A wait that ended before it was due.

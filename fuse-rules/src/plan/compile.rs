@@ -128,7 +128,7 @@ impl<'r> Compiler<'r> {
         self.close(each.as_ref());
         RulePlan {
             name: rule.name.clone(),
-            requires: rule.requires.clone(),
+            gates: rule.gates.clone(),
             each: each.map(Box::new),
             condition,
             clauses,
@@ -149,6 +149,7 @@ impl<'r> Compiler<'r> {
             identity: clause.identity.clone(),
             hours: clause.hours.clone(),
             unless: clause.unless.clone(),
+            fuses: clause.fuses.clone(),
             approvers: clause.approvers.clone(),
             span: clause.span,
         };
@@ -160,6 +161,7 @@ impl<'r> Compiler<'r> {
             kind: trigger.kind.clone(),
             span: trigger.span,
             attempts: trigger.attempts,
+            is_replaceable: trigger.is_replaceable,
             fields: self.mapped(&trigger.fields),
         };
         triggers.iter().map(trigger).collect()

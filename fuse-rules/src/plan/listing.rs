@@ -42,7 +42,7 @@ pub(crate) fn listing(plan: &Compiled) -> String {
                 let _ok = writeln!(out, "    rule {}", rule.name);
                 let by = found.by(RuleAt { sensor: number, rule: index });
                 let _ok = writeln!(out, "      found by {by}");
-                let fuses = rule.requires.iter().filter_map(|index| plan.fuses.get(*index));
+                let fuses = rule.gates.iter().filter_map(|index| plan.fuses.get(*index));
                 for fuse in fuses {
                     let _ok = writeln!(out, "      requires {}", fuse.name);
                 }

@@ -126,7 +126,7 @@ pub(crate) struct SensorPlan {
 
 pub(crate) struct RulePlan {
     pub(crate) name: String,
-    pub(crate) requires: Vec<usize>,
+    pub(crate) gates: Vec<usize>,
     pub(crate) each: Option<Box<EachPlan>>,
     pub(crate) condition: PartRef,
     pub(crate) clauses: Vec<Expr<Slot>>,

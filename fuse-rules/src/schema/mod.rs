@@ -100,6 +100,7 @@ pub struct Schema {
     verify: Option<Verify>,
     is_notification: bool,
     is_observed: Option<Observes>,
+    is_stoppable: bool,
     is_whole: bool,
     pub(crate) templates: Vec<TemplateField>,
 }
@@ -130,6 +131,7 @@ impl Schema {
             verify: None,
             is_notification: false,
             is_observed: None,
+            is_stoppable: false,
             is_whole: false,
             templates: Vec::new(),
         }
@@ -179,6 +181,17 @@ impl Schema {
     /// Whether the end of the work that a block starts is observed.
     pub fn is_observed(&self, block: &TriggerInfo) -> bool {
         self.is_observed.is_some_and(|is_observed| is_observed(block))
+    }
+
+    /// Declares that the work that a block starts can be stopped, as `concurrency … else replace` does.
+    #[must_use]
+    pub fn stoppable(self) -> Self {
+        Self { is_stoppable: true, ..self }
+    }
+
+    /// Whether the work that a block starts can be stopped.
+    pub fn is_stoppable(&self) -> bool {
+        self.is_stoppable
     }
 
     /// Declares that a nested block replaces the same block of `defaults`. Otherwise, the two are merged.

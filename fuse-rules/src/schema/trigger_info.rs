@@ -32,6 +32,8 @@ pub struct TriggerInfo {
     pub kind: String,
     /// How its action is attempted, if the rule says so.
     pub attempts: AttemptPolicy,
+    /// Whether its work may be stopped for a newer match: its rule has `concurrency … else replace`.
+    pub is_replaceable: bool,
     /// The fields of the block, including those of `defaults` and those with a default value.
     pub fields: Vec<OutlineField>,
 }

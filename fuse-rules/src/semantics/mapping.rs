@@ -195,6 +195,8 @@ fn flow_request<'e, P: Reference>(
         flow: clause.flow,
         limiter: clause.limiter.clone(),
         hours: clause.hours.as_deref().cloned().map(Box::new),
+        // The caller knows which are on.
+        fuses: clause.fuses.iter().map(|(_, name)| (name.clone(), true)).collect(),
         approvers: clause.approvers.clone(),
         values,
         is_sensitive,

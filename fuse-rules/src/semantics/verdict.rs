@@ -102,6 +102,16 @@ pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) ->
     decision
 }
 
+/// Sets the values of the fuses for which the clauses of a rule wait.
+pub(crate) fn hold(all: &[typed::Fuse], flow: &mut [FlowRequest], fuses: &Fuses) {
+    for request in flow.iter_mut().filter(|request| request.flow.is_hold()) {
+        request.set_fuses(|name| {
+            let default = || all.iter().find(|fuse| fuse.name == name).map(|fuse| fuse.default_on);
+            fuses.get(name).or_else(default).unwrap_or(true)
+        });
+    }
+}
+
 /// Why a rule that matches is gated: required fuses that are off.
 pub(crate) fn gated(all: &[typed::Fuse], requires: &[usize], fuses: &Fuses) -> Option<String> {
     let off: Vec<String> = requires

@@ -13,15 +13,7 @@ impl Lower<'_> {
     pub(super) fn shared_clause(&mut self, pair: Pair<'_, Rule>, shared: &mut Shared) {
         let span = self.span(&pair);
         match pair.as_rule() {
-            Rule::requires_clause => {
-                for part in pair.into_inner() {
-                    match part.as_rule() {
-                        Rule::alien_colon => self.alien_colon(&part),
-                        Rule::fuse_name => shared.requires.push(self.text_of(&part)),
-                        _ => {}
-                    }
-                }
-            }
+            Rule::requires_clause => self.requires(pair, span, shared),
             Rule::each_clause => shared.each.extend(self.each(pair, span)),
             Rule::let_clause => shared.lets.extend(self.let_clause(pair, span)),
             Rule::when_clause => shared.when.extend(self.when_clause(pair)),
@@ -36,6 +28,25 @@ impl Lower<'_> {
             Rule::shadow_clause => shared.shadow.push(span),
             _ => {}
         }
+    }
+
+    fn requires(&mut self, pair: Pair<'_, Rule>, mut span: Span, shared: &mut Shared) {
+        // Without the comments that may follow it.
+        if let Some(last) = pair.clone().into_inner().last() {
+            span.end = self.span(&last).end;
+        }
+        let (mut fuses, mut hold) = (Vec::new(), None);
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::alien_colon => self.alien_colon(&part),
+                Rule::fuse_name => fuses.push(self.text_of(&part)),
+                Rule::duration | Rule::alien_duration => hold = self.duration_of(&part),
+                _ => {}
+            }
+        }
+        let Some((within, duration_span)) = hold else { return shared.requires.extend(fuses) };
+        let clause = FlowClause::new(Flow::Hold { within }, duration_span, span);
+        shared.flow.push(FlowClause { fuses, ..clause });
     }
 
     pub(super) fn when_clause(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
@@ -131,18 +142,8 @@ impl Lower<'_> {
                 _ => {}
             }
         }
-        FlowClause {
-            flow: Flow::During { waits },
-            limiter: None,
-            keys: Vec::new(),
-            hours: Some(Box::new(hours)),
-            unless: None,
-            approvers: Vec::new(),
-            count_span: None,
-            duration_span: span,
-            max_span: None,
-            span,
-        }
+        let clause = FlowClause::new(Flow::During { waits }, span, span);
+        FlowClause { hours: Some(Box::new(hours)), ..clause }
     }
 
     fn flow_clause(&mut self, pair: Pair<'_, Rule>, mut span: Span) -> Option<FlowClause> {
@@ -167,6 +168,7 @@ impl Lower<'_> {
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::kw_skip => otherwise = Overflow::Skip,
+                Rule::kw_replace => otherwise = Overflow::Replace,
                 Rule::kw_wait => waits = true,
                 Rule::limiter_name => limiter = Some(self.text_of(&part)),
                 Rule::expr => keys.push(self.expr(part, 0)),
@@ -217,20 +219,14 @@ impl Lower<'_> {
             (Rule::approval_clause, _) => (Flow::Approval { within: duration }, None),
             _ => (Flow::Once { within: duration }, None),
         };
-        let unless = unless.map(Box::new);
-        let max_span = max.map(|(_, span)| span);
-        let hours = None;
         Some(FlowClause {
-            flow,
             limiter,
             keys,
-            hours,
-            unless,
+            unless: unless.map(Box::new),
             approvers,
             count_span,
-            duration_span,
-            max_span,
-            span,
+            max_span: max.map(|(_, span)| span),
+            ..FlowClause::new(flow, duration_span, span)
         })
     }
 

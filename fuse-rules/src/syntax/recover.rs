@@ -270,6 +270,8 @@ fn describe(rule: Rule) -> Option<&'static str> {
         Rule::kw_concurrency | Rule::concurrency_clause => "`concurrency`",
         Rule::kw_queue => "`queue`",
         Rule::kw_skip => "`skip`",
+        Rule::kw_replace => "`replace`",
+        Rule::kw_hold => "`hold`",
         Rule::kw_shadow | Rule::shadow_clause => "`shadow`",
         Rule::kw_per => "`per`",
         Rule::kw_within => "`within`",

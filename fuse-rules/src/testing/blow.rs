@@ -7,7 +7,9 @@ use rustc_hash::FxHashMap;
 
 use super::Tests;
 use crate::decision::{Decision, Outcome};
-use crate::flow::{Admission, BlowAdmission, BlowingFuse, BlownFuse, EndedWait, FlowStates, Wait};
+use crate::flow::{
+    Admission, BlowAdmission, BlowingFuse, BlownFuse, EndedWait, FlowStates, Occurrence, Wait,
+};
 use crate::fuses::Fuses;
 use crate::typed::Sensor;
 
@@ -91,23 +93,32 @@ impl TestFuses {
             };
             // A rule with several triggers has several decisions, which pass together.
             let is_same = is_same_as(decision);
-            let Some(occurrence) = decision.any_occurrence(name, name, now) else { continue };
+            let Some(mut occurrence) = decision.any_occurrence(name, name, now) else { continue };
             if before.iter().any(|one| is_same(one) && one.outcome.is_rendered()) {
                 continue;
             }
-            let rule: Vec<&BlowingFuse> =
-                required.iter().filter_map(|index| self.fuses.get(*index)).collect();
+            let rule: Vec<BlowingFuse> =
+                required.iter().filter_map(|index| self.fuses.get(*index)).cloned().collect();
             // What is in shadow performs nothing.
-            let is_blown = |fuse: &&&BlowingFuse| self.blown.contains_key(&fuse.name);
-            let off = rule.iter().filter(|_| !occurrence.is_shadow).find(is_blown);
+            let off = match occurrence.is_shadow {
+                true => None,
+                false => self.gating(&rule, &mut occurrence),
+            };
             let answer = match off {
-                Some(fuse) => Err(fuse_is_off(&fuse.name)),
+                Some(fuse) => Err(fuse_is_off(&fuse)),
                 None => {
                     let fired = |one: &&Decision| is_same(one) && one.outcome == Outcome::Fired;
                     let actions = decisions.iter().filter(fired).count();
+                    let fuses = rule.iter();
                     let answer =
-                        states.admit_unless_blown(&occurrence, None, rule, actions, now.into());
-                    self.answer(answer, (&decision.rule, now), &mut passed.blown)
+                        states.admit_unless_blown(&occurrence, None, fuses, actions, now.into());
+                    let answer = self.answer(answer, (&decision.rule, now), &mut passed.blown);
+                    match answer {
+                        Err(_) if self.gating(&rule, &mut occurrence).is_none() => {
+                            Ok(states.admit(&occurrence, now.into()))
+                        }
+                        answer => answer,
+                    }
                 }
             };
             let (rule, element) = (decision.rule.clone(), decision.element.clone());
@@ -126,6 +137,25 @@ impl TestFuses {
             }
         }
         passed
+    }
+
+    /// The first of these fuses that is blown, and for which the occurrence does not wait.
+    fn gating(&self, fuses: &[BlowingFuse], occurrence: &mut Occurrence) -> Option<String> {
+        let mut blown = fuses.iter().filter(|fuse| self.blown.contains_key(&fuse.name));
+        blown.find(|fuse| !occurrence.hold_for(&fuse.name)).map(|fuse| fuse.name.clone())
+    }
+
+    /// The same for the fuses of its rule.
+    pub(super) fn gating_rule(&self, occurrence: &mut Occurrence) -> Option<String> {
+        let required = self.requires.get(&occurrence.rule).into_iter().flatten();
+        let fuses: Vec<BlowingFuse> =
+            required.filter_map(|index| self.fuses.get(*index)).cloned().collect();
+        self.gating(&fuses, occurrence)
+    }
+
+    /// When the first blown fuse closes by itself.
+    pub(super) fn first_reset(&self) -> Option<Timestamp> {
+        self.blown.values().flatten().min().copied()
     }
 
     /// Continues with an occurrence that is due, which has this number of actions. Its fuses are on.

@@ -352,14 +352,14 @@ fn possible_outcomes<'r>(
         (Outcome::Fired, !rule.is_shadow),
         (Outcome::Shadow, rule.is_shadow),
         (Outcome::NotMatched, conditional),
-        (Outcome::Gated, !rule.requires.is_empty()),
+        (Outcome::Gated, !rule.gates.is_empty()),
         (Outcome::Counted, rule.may_be_counted()),
         (Outcome::Suppressed, rule.may_be_suppressed()),
         (Outcome::Waiting, rule.may_wait()),
         (Outcome::Cancelled, rule.may_be_cancelled()),
         (Outcome::Superseded, rule.may_be_superseded()),
         (Outcome::Declined, rule.needs_approval()),
-        (Outcome::Expired, rule.needs_approval()),
+        (Outcome::Expired, rule.may_expire()),
         (Outcome::Rejected, rejects),
     ]
     .into_iter()

@@ -10,6 +10,7 @@ mod blow;
 mod concurrency;
 mod conditions;
 mod events;
+mod hold;
 mod reactions;
 mod scope;
 mod waits;

@@ -15,7 +15,7 @@ use crate::flow::{
 };
 use crate::fuses::{Fuses, PendingActions};
 use crate::semantics;
-use crate::typed::{Rule, Sensor, Test, TestStep};
+use crate::typed::{Rule, Rules, Sensor, Test, TestStep};
 
 /// Who answers in a test.
 const PERSON: &str = "a person";
@@ -95,6 +95,7 @@ impl Tests<'_> {
                 TestStep::With { fuse, on } => {
                     timeline.given = std::mem::take(&mut timeline.given).set(fuse, *on);
                     timeline.close(std::slice::from_ref(fuse));
+                    timeline.wake_held(timeline.now);
                     timeline.fire(step, events);
                 }
                 TestStep::At(time) => {
@@ -198,6 +199,28 @@ impl Timeline<'_, '_> {
         }
     }
 
+    /// Those whose fuses are on since this time are due.
+    fn wake_held(&mut self, since: Timestamp) {
+        for one in self.waiting.iter_mut().filter(|one| one.wait.is_for_fuses()) {
+            if !set_fuses(&mut one.wait, self.tests.ruleset.typed(), &self.fuses) {
+                one.wait.until = one.wait.until.min(since);
+            }
+        }
+    }
+
+    /// Closes a blown fuse whose time is over before anything else is due. Returns whether there is one.
+    fn reset(&mut self) -> bool {
+        if !self.waiting.iter().any(|one| one.wait.is_for_fuses()) {
+            return false;
+        }
+        let due = self.waiting.iter().map(|one| one.wait.until).min().unwrap_or(self.now);
+        let reset = self.blowing.first_reset().filter(|reset| *reset <= due.min(self.now));
+        let Some(reset) = reset else { return false };
+        self.close_by(reset, &[]);
+        self.wake_held(reset);
+        true
+    }
+
     /// Ends a wait before it is due. A rule with several triggers has several decisions that wait together.
     fn end(&mut self, step: usize, ended: &EndedWait, events: &mut [SentEvent<'_>]) {
         let is_it = |waiting: &mut Waiting| waiting.wait.name() == ended.wait;
@@ -244,6 +267,9 @@ impl Timeline<'_, '_> {
             let mut held = Vec::new();
             loop {
                 self.wake_ready();
+                if self.reset() {
+                    continue;
+                }
                 let due = self
                     .waiting
                     .iter()
@@ -287,8 +313,14 @@ impl Timeline<'_, '_> {
         let mutated = self.mutated.iter().flat_map(|sensor| &sensor.rules).find(named);
         let original = || typed.sensors.iter().flat_map(|sensor| &sensor.rules).find(named);
         let rule = mutated.or_else(original)?;
-        let why = semantics::gated(&typed.fuses, &rule.requires, &self.fuses)?;
-        let off = rule.requires.iter().filter_map(|fuse| typed.fuses.get(*fuse));
+        let is_waited_for = |fuse: &usize| {
+            let fuse = typed.fuses.get(*fuse);
+            fuse.is_some_and(|fuse| waiting.wait.is_for_fuse(&fuse.name))
+        };
+        let requires: Vec<usize> =
+            rule.requires.iter().copied().filter(|fuse| !is_waited_for(fuse)).collect();
+        let why = semantics::gated(&typed.fuses, &requires, &self.fuses)?;
+        let off = requires.iter().filter_map(|fuse| typed.fuses.get(*fuse));
         let off = off.filter(|fuse| !self.fuses.get(&fuse.name).unwrap_or(fuse.default_on));
         let drops = off.into_iter().any(|fuse| fuse.pending == PendingActions::Drop);
         Some((if drops { PendingActions::Drop } else { PendingActions::Hold }, why))
@@ -296,7 +328,8 @@ impl Timeline<'_, '_> {
 
     /// Asks the clauses behind the one at which a decision waited.
     fn resume(&mut self, step: usize, waiting: Waiting, events: &mut [SentEvent<'_>]) {
-        let Waiting { wait, event, is_held, mut decision } = waiting;
+        let Waiting { mut wait, event, is_held, mut decision } = waiting;
+        set_fuses(&mut wait, self.tests.ruleset.typed(), &self.fuses);
         let time = if is_held { self.now } else { wait.until };
         // A rule with several triggers passes once for all of them.
         let name = wait.name();
@@ -311,6 +344,11 @@ impl Timeline<'_, '_> {
         }
         let admission = match answer {
             Ok(admission) => admission,
+            // It waits for the fuse that it blew.
+            Err(_) if self.blowing.gating_rule(&mut wait.occurrence).is_none() => {
+                self.waiting.push(Waiting { is_held: true, ..Waiting::new(wait, event, decision) });
+                return;
+            }
             Err(why) => {
                 decision.gate(why.clone());
                 let siblings: Vec<Waiting> =
@@ -343,7 +381,8 @@ impl Timeline<'_, '_> {
                 // It asked before it was its turn.
                 let is_same = wait.clause == by;
                 decision.flow = wait.occurrence.requests.get(by).cloned().into_iter().collect();
-                let wait = Wait { clause: by, since: time, until, ..wait };
+                let since = if is_same { wait.since } else { time };
+                let wait = Wait { clause: by, since, until, ..wait };
                 self.waiting.push(Waiting::new(wait, event, decision.clone()));
                 if is_same {
                     return;
@@ -385,6 +424,13 @@ impl Timeline<'_, '_> {
         sent.ended.extend(reactions.decisions.into_iter().map(of(false)));
         sent.ended.extend(reactions.failures.into_iter().map(of(true)));
     }
+}
+
+/// Sets the values of the fuses for which an occurrence waits. Returns whether it waits for one that is off.
+fn set_fuses(wait: &mut Wait, rules: &Rules, fuses: &Fuses) -> bool {
+    semantics::hold(&rules.fuses, &mut wait.occurrence.requests, fuses);
+    let request = wait.occurrence.requests.get(wait.clause);
+    request.is_some_and(|request| request.off().next().is_some())
 }
 
 fn add(events: &mut [SentEvent<'_>], event: usize, ended: Ended) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Each, EventName, Expr, Let, Path, Reference, Rule, Rules, Sensor};
-use crate::flow::{Flow, Hours, approval};
+use crate::flow::{Flow, Hours, approval, hold};
 use crate::span::Span;
 
 /// A clause of flow control.
@@ -21,6 +21,8 @@ pub(crate) struct FlowClause<P: Reference = Path> {
     pub(crate) hours: Option<Arc<Hours>>,
     /// The events that end the wait of `still`.
     pub(crate) unless: Option<Arc<Unless>>,
+    /// The fuses of `requires … else hold`: indices into `Rules::fuses`, and names.
+    pub(crate) fuses: Vec<(usize, String)>,
     /// The groups after `by` in `approval`.
     pub(crate) approvers: Vec<String>,
     pub(crate) span: Span,
@@ -62,6 +64,9 @@ impl<P: Reference> FlowClause<P> {
         match &self.hours {
             Some(hours) => during_text(hours, self.flow.waits()),
             None if self.flow.is_approval() => approval::text(self.flow, &self.approvers),
+            None if self.flow.is_hold() => {
+                hold::text(self.flow, self.fuses.iter().map(|(_, name)| name))
+            }
             None => self.flow.text_with(self.limiter.as_deref(), keys),
         }
     }
@@ -88,6 +93,11 @@ impl Rule {
         self.flow.iter().flat_map(|clause| &clause.keys)
     }
 
+    /// The fuses for which its matches wait.
+    pub(crate) fn held_fuses(&self) -> impl Iterator<Item = &str> {
+        self.flow.iter().flat_map(|clause| &clause.fuses).map(|(_, name)| name.as_str())
+    }
+
     /// Its clauses with an `unless`.
     pub(crate) fn cancellable(&self) -> impl Iterator<Item = (&FlowClause, &Unless)> {
         self.flow.iter().filter_map(|clause| Some((clause, clause.unless.as_deref()?)))
@@ -101,6 +111,7 @@ impl Rule {
             span: unless.span,
             doc: None,
             requires: Vec::new(),
+            gates: Vec::new(),
             each: unless.each.get(1).cloned(),
             lets: Vec::new(),
             when: vec![unless.when.clone()],
@@ -144,6 +155,14 @@ impl Rule {
         clause.filter(|_| !self.is_shadow).map(|clause| clause.approvers.as_slice())
     }
 
+    /// Whether what waits may expire.
+    pub(crate) fn may_expire(&self) -> bool {
+        self.flow.iter().any(|clause| match clause.flow.is_approval() {
+            true => !self.is_shadow,
+            false => clause.flow.expires(),
+        })
+    }
+
     /// Whether an event may cancel what waits.
     pub(crate) fn may_be_cancelled(&self) -> bool {
         self.cancellable().next().is_some()
@@ -151,7 +170,8 @@ impl Rule {
 
     /// Whether a newer match may take the place of one that waits.
     pub(crate) fn may_be_superseded(&self) -> bool {
-        self.flow.iter().any(|clause| matches!(clause.flow, Flow::Quiet { .. }))
+        let is_one = |flow: Flow| matches!(flow, Flow::Quiet { .. }) || flow.replaces();
+        self.flow.iter().any(|clause| is_one(clause.flow))
     }
 
     /// Whether a clause may count a match without acting.

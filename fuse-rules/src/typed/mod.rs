@@ -182,6 +182,8 @@ pub(crate) struct Rule {
     pub(crate) doc: Option<String>,
     /// The fuses of the sensor and of the rule, as indices into `Rules::fuses`.
     pub(crate) requires: Vec<usize>,
+    /// Those of them without `else hold`: while one is off, the rule is gated.
+    pub(crate) gates: Vec<usize>,
     pub(crate) each: Option<Each>,
     pub(crate) lets: Vec<Let>,
     pub(crate) when: Vec<Expr>,
@@ -201,6 +203,8 @@ pub(crate) struct Trigger<P: Reference = Path> {
     /// The span of its kind.
     pub(crate) span: Span,
     pub(crate) attempts: AttemptPolicy,
+    /// Whether its rule has `concurrency … else replace`.
+    pub(crate) is_replaceable: bool,
     pub(crate) fields: Vec<Mapped<P>>,
 }
 

@@ -8,12 +8,17 @@ use crate::schema::{FieldType, Outline, OutlineField, TriggerInfo};
 
 impl TriggerInfo {
     pub(crate) fn from_trigger(trigger: &Trigger) -> Self {
-        Self { attempts: trigger.attempts, ..Self::from_fields(&trigger.kind, &trigger.fields) }
+        Self {
+            attempts: trigger.attempts,
+            is_replaceable: trigger.is_replaceable,
+            ..Self::from_fields(&trigger.kind, &trigger.fields)
+        }
     }
 
     pub(crate) fn from_fields(kind: &str, fields: &[Mapped]) -> Self {
         let fields = fields.iter().map(field).collect();
-        Self { kind: kind.to_owned(), attempts: AttemptPolicy::default(), fields }
+        let (kind, attempts) = (kind.to_owned(), AttemptPolicy::default());
+        Self { kind, attempts, is_replaceable: false, fields }
     }
 }
 

@@ -62,9 +62,15 @@ impl Engine {
             .map_err(|error| LedgerError::Invalid(format!("deciding was interrupted: {error}")))?;
         let (may_blow, gated) = (!verdict.blow.is_empty(), gated(&verdict.decisions));
         let record = self.ledger.decide(verdict).await?;
-        // More than were evaluated as gated: a fuse blew, now or a short time ago.
-        if may_blow && self::gated(&record.decisions) > gated {
+        let now_off = record.waits.iter().any(|one| one.wait.is_for_fuses_now_off());
+        // More than were evaluated as gated or held: a fuse blew, now or a short time ago.
+        if may_blow && (now_off || self::gated(&record.decisions) > gated) {
             self.switchboard.blown().await;
+        }
+        let holds = record.waits.iter().any(|one| one.wait.is_for_fuses());
+        // The fuse may be on since it was evaluated.
+        if holds && !Arc::ptr_eq(&generation, &self.active.get()) {
+            self.active.recheck();
         }
         self.waiters.notify(&record);
         self.metrics.deciding(start.elapsed());
@@ -72,6 +78,9 @@ impl Engine {
         (self.watcher)(Step::Decided);
         if !record.waits.is_empty() {
             self.waits_changed.notify_one();
+        }
+        if record.waits.iter().any(|one| one.wait.is_for_place()) {
+            self.stops_changed.notify_one();
         }
         self.react_to_decisions(delivery.event(), &record).await?;
         Ok(record)

@@ -79,7 +79,14 @@ impl Engine {
             slot = self.slots.acquire(&kind, &rule, max_wait) => slot,
         };
         let end = match slot {
-            Ok(_slot) => self.attempt(&trigger, &mut progress).await?,
+            Ok(_slot) => match self.attempt(&trigger, &mut progress).await {
+                // It was discarded, or replaced by a newer one, while it waited for this.
+                Err(Interrupted::Ledger(LedgerError::Settled(id))) => {
+                    self.parked.forget(&id);
+                    return Ok(());
+                }
+                attempted => attempted?,
+            },
             Err(Congested) => {
                 let why = "it waits for its turn, because other actions of its rule are slow";
                 self.waiting(&progress, progress.attempts, self.policy.backoff, why)

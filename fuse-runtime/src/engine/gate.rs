@@ -35,8 +35,12 @@ impl Gate {
         for rule in ruleset.rules().filter(|rule| !rule.requires.is_empty()) {
             let names = rule.requires.iter().map(|name| (*name).to_owned());
             // A reaction to a fuse that is off happens while it is off.
-            let reactions = rule.reactions.iter().filter(|one| one.kind != ReactionKind::Gated);
-            for reaction in reactions {
+            let is_about_fuses = |kind| match kind {
+                ReactionKind::Gated => true,
+                ReactionKind::Expired => !rule.holds.is_empty(),
+                _ => false,
+            };
+            for reaction in rule.reactions.iter().filter(|one| !is_about_fuses(one.kind)) {
                 requires.entry(reaction.name.to_owned()).or_default().extend(names.clone());
             }
             requires.entry(rule.name.to_owned()).or_default().extend(names);
@@ -114,7 +118,9 @@ mod tests {
     fn a_fuse_counts_if_it_is_required_now_or_was_when_the_action_was_decided() {
         let text = "fuse a default on\nfuse b default off\nfuse c default on\n\
             source q queue { event e }\n\
-            sensor s on q.e { requires a  rule r { requires c  trigger page {} } rule free { trigger page {} } }";
+            sensor s on q.e { requires a  rule r { requires c  trigger page {} } rule free { trigger page {} }
+              rule hold { requires c else hold 1h  trigger page {}
+                on failure { trigger page {} } on expired { trigger page {} } } }";
         let kinds = Registry::new()
             .source(SourceSchema::new(Schema::new("queue", ""), Schema::new("event", "")))
             .trigger(Schema::new("page", ""));
@@ -122,6 +128,10 @@ mod tests {
         let gate = Gate::new(&ruleset, &Fuses::default().set("c", false));
         assert_eq!(gate.off("s/r", &[]), ["c"]);
         assert_eq!(gate.off("s/free", &[]), [""; 0]);
+        // What reacts to a fuse that is off is not held by it.
+        assert_eq!(gate.off("s/hold", &[]), ["c"]);
+        assert_eq!(gate.off("s/hold on failure", &[]), ["c"]);
+        assert_eq!(gate.off("s/hold on expired", &[]), [""; 0]);
         // The fuses that a rule required when it decided count, even if the rule is gone.
         assert_eq!(gate.off("s/gone", &["b".into()]), ["b"]);
         assert_eq!(gate.off("s/r", &["b".into(), "gone".into()]), ["b", "c"]);

@@ -21,6 +21,7 @@ mod gate;
 mod observe;
 mod parked;
 mod reactions;
+mod replaced;
 mod replay;
 mod retry;
 mod slots;
@@ -29,6 +30,7 @@ mod tests;
 mod wake;
 
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -173,9 +175,25 @@ pub(crate) struct Engine {
     pub(crate) in_doubt: AtomicBool,
     /// Notified when a decision waits, which may be due before all others.
     pub(crate) waits_changed: Arc<Notify>,
+    /// Notified when actions may have to be stopped, because newer ones replace them.
+    pub(crate) stops_changed: Arc<Notify>,
     /// The tasks in progress. They survive a panic of the task that started them.
     pub(crate) working: TaskSet,
 }
+
+/// A part of the engine that runs until the shutdown is requested.
+type EngineTask = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Starts a part of the engine.
+type EngineLoop = fn(Arc<Engine>, Shutdown) -> EngineTask;
+
+/// The parts of the engine, with their names for people. Each is restarted if it ends.
+pub(crate) const LOOPS: [(&str, EngineLoop); 5] = [
+    ("held actions", |engine, stop| Box::pin(engine.recheck_held(stop))),
+    ("waiting actions", |engine, stop| Box::pin(engine.run_due(stop))),
+    ("waiting decisions", |engine, stop| Box::pin(engine.wake_waiting(stop))),
+    ("replaced actions", |engine, stop| Box::pin(engine.stop_replaced(stop))),
+    ("deciding events", |engine, stop| Box::pin(engine.run(stop))),
+];
 
 /// Why work on an event was interrupted. A redelivery resumes it.
 #[derive(Debug, thiserror::Error)]

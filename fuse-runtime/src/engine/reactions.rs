@@ -47,6 +47,8 @@ pub(crate) struct Reactions {
     pub(crate) max_held: usize,
     /// Notified when waits may be due.
     pub(crate) waits_changed: Arc<Notify>,
+    /// Notified when actions may have to be stopped.
+    pub(crate) stops_changed: Arc<Notify>,
 }
 
 impl Reactions {
@@ -55,6 +57,7 @@ impl Reactions {
     pub(super) fn places_changed(&self) {
         if self.active.get().limits_concurrency {
             self.waits_changed.notify_one();
+            self.stops_changed.notify_one();
         }
     }
 
@@ -173,7 +176,10 @@ impl Reactions {
             return Ok(None);
         }
         let Some(action) = self.ledger.action(event, id).await? else { return Ok(None) };
-        if transition::observe(&action.action, observed).is_none() {
+        // One that was told to stop did not fail.
+        if action.action.replaced.is_some()
+            || transition::observe(&action.action, observed).is_none()
+        {
             return Ok(None);
         }
         let Observed { kind, namespace, name, phase, message, result, .. } = observed;
@@ -346,6 +352,7 @@ impl Engine {
             parked: Arc::clone(&self.parked),
             max_held: self.policy.max_held,
             waits_changed: Arc::clone(&self.waits_changed),
+            stops_changed: Arc::clone(&self.stops_changed),
         }
     }
 
@@ -380,7 +387,7 @@ impl Engine {
         let verdict = match state {
             // A person wanted that.
             ActionState::DeadLettered {
-                kind: DeadLetterKind::Discarded | DeadLetterKind::Dropped,
+                kind: DeadLetterKind::Discarded | DeadLetterKind::Dropped | DeadLetterKind::Replaced,
                 ..
             } => None,
             ActionState::DeadLettered { kind, reason, .. } => {

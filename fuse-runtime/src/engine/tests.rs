@@ -208,6 +208,7 @@ impl super::Engine {
             parked: Arc::default(),
             in_doubt: false.into(),
             waits_changed: Arc::default(),
+            stops_changed: Arc::default(),
             working: TaskSet::default(),
         })
     }

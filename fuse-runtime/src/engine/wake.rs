@@ -9,6 +9,7 @@ use fuse_rules::flow::FlowTime;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::{Engine, Interrupted, Step};
 use crate::event::EventKey;
@@ -27,15 +28,13 @@ impl Engine {
     /// process ran.
     pub(crate) async fn wake_waiting(self: Arc<Self>, stop: Shutdown) {
         let mut failures = 0;
-        let mut rechecked: Option<Arc<Generation>> = None;
+        let mut rechecks = self.active.rechecks();
+        rechecks.mark_changed();
+        let mut former: Option<Arc<Generation>> = None;
         while !stop.is_requested() {
             let time = self.time();
-            let generation = self.active.get();
-            let due = match self.recheck_limits(&generation, &rechecked, time).await {
-                Ok(()) => {
-                    rechecked = Some(generation);
-                    self.ledger.due(time, PAGE_SIZE).await
-                }
+            let due = match self.recheck(&mut rechecks, &mut former, time).await {
+                Ok(()) => self.ledger.due(time, PAGE_SIZE).await,
                 Err(error) => Err(error),
             };
             let due = match due {
@@ -55,6 +54,8 @@ impl Engine {
                 tokio::select! {
                     () = stop.requested() => return,
                     () = self.waits_changed.notified() => {}
+                    // The sender lives as long as the engine.
+                    _ = rechecks.changed() => rechecks.mark_changed(),
                     () = tokio::time::sleep(sleep) => {}
                 }
                 continue;
@@ -70,18 +71,27 @@ impl Engine {
         }
     }
 
-    /// Makes those due that may not have to wait any longer, because the rules changed.
-    async fn recheck_limits(
+    /// Makes those due that may not have to wait any longer, because the rules or fuses changed.
+    async fn recheck(
         &self,
-        generation: &Arc<Generation>,
-        former: &Option<Arc<Generation>>,
+        rechecks: &mut watch::Receiver<u64>,
+        former: &mut Option<Arc<Generation>>,
         time: FlowTime,
     ) -> Result<(), LedgerError> {
-        if former.as_ref().is_some_and(|former| Arc::ptr_eq(former, generation)) {
+        if !rechecks.has_changed().unwrap_or(false) {
             return Ok(());
         }
-        let rules = generation.rules_with_changed_limits(former.as_deref());
-        if rules.is_empty() { Ok(()) } else { self.ledger.recheck_limits(&rules, time).await }
+        rechecks.mark_unchanged();
+        let generation = self.active.get();
+        let rules = generation.rules_to_recheck(former.as_deref());
+        if !rules.is_empty()
+            && let Err(error) = self.ledger.recheck(&rules, time).await
+        {
+            rechecks.mark_changed();
+            return Err(error);
+        }
+        *former = Some(generation);
+        Ok(())
     }
 
     pub(super) fn time(&self) -> FlowTime {
@@ -110,6 +120,9 @@ impl Engine {
         let Woken { decisions, actions, blown, is_unfinished } = woken;
         if !blown.is_empty() {
             self.switchboard.blown().await;
+        }
+        if self.active.get().limits_concurrency {
+            self.stops_changed.notify_one();
         }
         (self.watcher)(Step::Woken);
         for decision in &decisions {

@@ -27,6 +27,7 @@ mod needs;
 pub mod rbac;
 mod refusal;
 mod secrets;
+pub(crate) mod stop;
 mod submit;
 mod tokens;
 mod triggers;

@@ -166,7 +166,7 @@ impl Cluster {
         self.call(request).await.map(drop)
     }
 
-    async fn kind_of(&self, target: &Target) -> Result<Kind, Failure> {
+    pub(super) async fn kind_of(&self, target: &Target) -> Result<Kind, Failure> {
         let kind = self.kind(&target.api_version, &target.kind).await?;
         match (kind.is_namespaced(), &target.namespace) {
             (true, None) => Err(Failure::Permanent(format!(
@@ -202,7 +202,7 @@ impl Cluster {
 
     /// The failure that a refusal means. In a missing namespace, fuse's role is missing too, and the API server
     /// answers that fuse is not permitted; the real reason is the namespace.
-    async fn failure(&self, refusal: Refusal, target: &Target) -> Failure {
+    pub(super) async fn failure(&self, refusal: Refusal, target: &Target) -> Failure {
         if refusal.is_denied()
             && let Some(namespace) = &target.namespace
             && self.is_namespace_missing(namespace).await
@@ -374,7 +374,7 @@ pub(super) fn owner(object: &Value) -> Option<&str> {
     annotation(object, ACTION_ID)
 }
 
-fn uid(object: &Value) -> Option<String> {
+pub(super) fn uid(object: &Value) -> Option<String> {
     Some(object.pointer("/metadata/uid")?.as_str()?.to_owned())
 }
 

@@ -34,13 +34,31 @@ pub(super) fn admit(
     let required = verdict.requires.get(&occurrence.rule).map_or(&[][..], Vec::as_slice);
     let fuses: Vec<&BlowingFuse> =
         verdict.blow.iter().filter(|fuse| required.contains(&fuse.name)).collect();
+    let mut occurrence = occurrence.clone();
     // It may have blown, or been switched off, after the event was evaluated.
-    if let Some(off) = fuses.iter().find(|fuse| is_off(histories, &fuse.name, time.steady)) {
-        return Err(format!("fuse `{}` is off", off.name));
+    if let Some(off) = gating(&fuses, &mut occurrence, histories, time) {
+        return Err(format!("fuse `{off}` is off"));
     }
     let all = fuses.iter().copied();
-    let answer = states.admit_unless_blown(occurrence, None, all, actions, time);
-    blowing.answer(answer, occurrence, histories)
+    let answer = states.admit_unless_blown(&occurrence, None, all, actions, time);
+    match blowing.answer(answer, &occurrence, histories) {
+        // It waits for the fuse that it blew.
+        Err(_) if gating(&fuses, &mut occurrence, histories, time).is_none() => {
+            Ok(states.admit(&occurrence, time))
+        }
+        answer => answer,
+    }
+}
+
+/// The first of these fuses that is off, and for which the occurrence does not wait.
+fn gating<'f>(
+    fuses: &[&'f BlowingFuse],
+    occurrence: &mut Occurrence,
+    histories: &FuseHistories,
+    time: FlowTime,
+) -> Option<&'f str> {
+    let mut off = fuses.iter().filter(|fuse| is_off(histories, &fuse.name, time.steady));
+    off.find(|fuse| !occurrence.hold_for(&fuse.name)).map(|fuse| fuse.name.as_str())
 }
 
 /// What becomes of an occurrence that is due.
@@ -68,8 +86,11 @@ pub(super) fn resume(
         return Resumption::Decided(states.resume(wait, time));
     }
     let fuses = || fuses.iter().filter(|fuse| requires.contains(&fuse.name));
-    let is_off = |fuse: &&BlowingFuse| is_off(histories, &fuse.name, time.steady);
-    let off: Vec<&BlowingFuse> = fuses().filter(is_off).collect();
+    // One that waits for the fuse expects it to be off.
+    let holds = |fuse: &&BlowingFuse| {
+        is_off(histories, &fuse.name, time.steady) && !wait.is_for_fuse(&fuse.name)
+    };
+    let off: Vec<&BlowingFuse> = fuses().filter(holds).collect();
     if let Some(fuse) = off.iter().find(|fuse| fuse.drops) {
         states.release(wait);
         return Resumption::Gated(format!(
@@ -77,17 +98,29 @@ pub(super) fn resume(
             fuse.name
         ));
     }
-    if let Some(fuse) = off.first() {
-        let history = histories.get(&fuse.name);
-        let until = history.and_then(|history| history.next_end(time.steady));
+    if !off.is_empty() {
         states.set_aside(wait);
-        return Resumption::Held(fuse.name.clone(), until);
+        return held(&off, histories, time);
     }
     let answer = states.admit_unless_blown(&wait.occurrence, Some(wait), fuses(), actions, time);
     match blowing.answer(answer, &wait.occurrence, histories) {
         Ok(admission) => Resumption::Decided(admission),
-        Err(why) => Resumption::Gated(why),
+        Err(why) => {
+            let fuses: Vec<&BlowingFuse> = fuses().collect();
+            match gating(&fuses, &mut wait.occurrence.clone(), histories, time) {
+                Some(_) => Resumption::Gated(why),
+                None => held(&fuses, histories, time),
+            }
+        }
     }
+}
+
+/// It waits for the first of these fuses that is off.
+fn held(fuses: &[&BlowingFuse], histories: &FuseHistories, time: FlowTime) -> Resumption {
+    let off = fuses.iter().find(|fuse| is_off(histories, &fuse.name, time.steady));
+    let name = off.map(|fuse| fuse.name.clone()).unwrap_or_default();
+    let until = histories.get(&name).and_then(|history| history.next_end(time.steady));
+    Resumption::Held(name, until)
 }
 
 /// The fuses that can blow, and the time.
@@ -147,7 +180,7 @@ pub(crate) fn settled(
     match state {
         // A person or a fuse wanted that.
         ActionState::DeadLettered {
-            kind: DeadLetterKind::Discarded | DeadLetterKind::Dropped,
+            kind: DeadLetterKind::Discarded | DeadLetterKind::Dropped | DeadLetterKind::Replaced,
             ..
         } => Vec::new(),
         ActionState::DeadLettered { .. } => failed(verdict, action, states, histories),
@@ -164,7 +197,10 @@ pub(crate) fn observed(
     histories: &mut FuseHistories,
 ) -> Vec<String> {
     match observed.result {
-        ObservedResult::Failed => failed(verdict, action, states, histories),
+        // One that was told to stop did not fail.
+        ObservedResult::Failed if action.replaced.is_none() => {
+            failed(verdict, action, states, histories)
+        }
         _ => Vec::new(),
     }
 }
@@ -212,7 +248,7 @@ pub(crate) fn records(before: &FuseHistories, after: &FuseHistories) -> Vec<Blow
     blown.collect()
 }
 
-fn is_off(histories: &FuseHistories, fuse: &str, now: Timestamp) -> bool {
+pub(super) fn is_off(histories: &FuseHistories, fuse: &str, now: Timestamp) -> bool {
     let history = histories.get(fuse);
     history.and_then(|history| history.in_effect(now)).is_some_and(|(on, _)| !on)
 }

@@ -69,7 +69,7 @@ pub(super) fn decide(
         blown: blow::records(&fuses_before, &fuses),
     };
     put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
-    place_table::write(transaction, &before, states)?;
+    place_table::write_and_replace(transaction, &before, states, verdict.decided)?;
     let mut dead = transaction.open_table(DEAD)?;
     for entry in transition::dead_on_decision(row.rejected.as_deref(), &row.decisions) {
         dead.insert((row.decided.as_nanosecond(), key.as_str(), &*entry.encode()), ())?;

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::event::EventKey;
 use crate::store::{
-    ACTIONS, DEAD, FLOW, HELD, RUNNING, Store, StoreError, UNSETTLED, get_row, put_row,
+    ACTIONS, DEAD, FLOW, HELD, RUNNING, STOPPING, Store, StoreError, UNSETTLED, get_row, put_row,
 };
 
 /// How many damaged records are remembered and logged.
@@ -173,16 +173,9 @@ impl Ledger for EmbeddedLedger {
         self.store.write(work).await?
     }
 
-    async fn recheck_limits(
-        &self,
-        rules: &BTreeSet<String>,
-        time: FlowTime,
-    ) -> Result<(), LedgerError> {
+    async fn recheck(&self, rules: &BTreeSet<String>, time: FlowTime) -> Result<(), LedgerError> {
         let rules = rules.clone();
-        Ok(self
-            .store
-            .write(move |transaction| wake::recheck_limits(transaction, &rules, time))
-            .await?)
+        Ok(self.store.write(move |transaction| wake::recheck(transaction, &rules, time)).await?)
     }
 
     async fn due(&self, time: FlowTime, limit: usize) -> Result<Due, LedgerError> {
@@ -285,6 +278,18 @@ impl Ledger for EmbeddedLedger {
         limit: usize,
     ) -> Result<Vec<EventAction>, LedgerError> {
         self.listed(RUNNING, after, limit).await
+    }
+
+    async fn stopping(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<EventAction>, LedgerError> {
+        self.listed(STOPPING, after, limit).await
+    }
+
+    async fn stopped(&self, event: &EventKey, action: &str) -> Result<(), LedgerError> {
+        self.change(event, action, Transition::Stop).await.map(drop)
     }
 
     async fn dead_letters(&self, query: &DeadLetterQuery) -> Result<DeadLetterPage, LedgerError> {
@@ -399,8 +404,8 @@ pub(super) fn write_action(
     let id = after.id.as_str();
     let (old, new) = (transition::lists(before), transition::lists(after));
     if old != new {
-        let list = |Lists { unsettled, held, running, .. }: Lists| {
-            [(UNSETTLED, unsettled), (HELD, held), (RUNNING, running)]
+        let list = |Lists { unsettled, held, running, stopping, .. }: Lists| {
+            [(UNSETTLED, unsettled), (HELD, held), (RUNNING, running), (STOPPING, stopping)]
         };
         for ((table, was_listed), (_, is_listed)) in list(old).into_iter().zip(list(new)) {
             if is_listed && !was_listed {

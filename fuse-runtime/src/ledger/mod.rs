@@ -57,7 +57,7 @@ pub use permit::Permit;
 pub use record::{
     ActionRecord, ActionState, ActionSummary, Attempt, BlowRecord, Counts, DeadLetter,
     DeadLetterKind, DecisionRecord, EventAction, EventRecord, Observed, ObservedResult,
-    StartedObject,
+    Replacement, StartedObject,
 };
 pub use switch::{
     BlownBy, FuseHistories, FuseHistory, FuseSwitch, MAX_FUSE_SWITCHES, SwitchPosition,
@@ -226,11 +226,7 @@ pub trait Ledger: Send + Sync + 'static {
     /// # Errors
     ///
     /// Only those of a closed ledger and of storage.
-    async fn recheck_limits(
-        &self,
-        rules: &BTreeSet<String>,
-        time: FlowTime,
-    ) -> Result<(), LedgerError>;
+    async fn recheck(&self, rules: &BTreeSet<String>, time: FlowTime) -> Result<(), LedgerError>;
 
     /// Records that the reactions to the decisions of a woken event are on record.
     ///
@@ -294,6 +290,24 @@ pub trait Ledger: Send + Sync + 'static {
         action: &str,
         observed: Observed,
     ) -> Result<bool, LedgerError>;
+
+    /// Up to `limit` actions that are replaced and whose work was not told to stop, with ids after `after`, sorted by id.
+    ///
+    /// # Errors
+    ///
+    /// Only those of a closed ledger and of storage.
+    async fn stopping(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<EventAction>, LedgerError>;
+
+    /// Records that the work of an action was told to stop.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::UnknownAction`].
+    async fn stopped(&self, event: &EventKey, action: &str) -> Result<(), LedgerError>;
 
     /// Up to `limit` actions that are not settled and whose ids come after `after`, sorted by id.
     ///

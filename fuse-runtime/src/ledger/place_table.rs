@@ -1,12 +1,14 @@
 //! The places of `concurrency` in the state folder: they are free once all actions of their occurrence ended, and then
 //! those that wait for them are due.
 
-use fuse_rules::flow::{FlowStates, WaitName};
+use fuse_rules::flow::{FlowStates, ReplacedOccurrence, WaitName};
+use jiff::Timestamp;
 use redb::WriteTransaction;
 
+use super::embedded::{action_of, write_action};
 use super::flow_table::{states, write_states};
 use super::read::readable_row;
-use super::{ActionRecord, WaitRecord, places, wake};
+use super::{ActionRecord, WaitRecord, places, transition, wake};
 use crate::event::EventKey;
 use crate::store::{DECIDED, FLOW, StoreError, put_row};
 
@@ -27,6 +29,45 @@ pub(super) fn write(
             }
         }
     }
+}
+
+/// Does the same, and replaces the occurrences whose places newer ones take.
+pub(super) fn write_and_replace(
+    transaction: &WriteTransaction,
+    before: &FlowStates,
+    mut after: FlowStates,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let stops = after.take_stops();
+    write(transaction, before, after)?;
+    for one in &stops {
+        replace(transaction, one, at)?;
+    }
+    Ok(())
+}
+
+/// Replaces an occurrence in progress. The place is free once its actions have ended.
+fn replace(
+    transaction: &WriteTransaction,
+    replaced: &ReplacedOccurrence,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let ReplacedOccurrence { key, occurrence, by } = replaced;
+    let event = EventKey::decode(occurrence.event());
+    let row = readable_row(transaction, occurrence.event())?;
+    let Some((row, event)) = row.zip(event) else { return Ok(()) };
+    let Some(held) = row.places.iter().find(|held| held.is(occurrence, key)) else {
+        return Ok(());
+    };
+    for id in &row.actions {
+        let Some(record) = action_of(transaction, &event, id)? else { continue };
+        if held.has(&record.action)
+            && let Some(changed) = transition::replace(&record, by, at)
+        {
+            write_action(transaction, &event, &record, &changed)?;
+        }
+    }
+    Ok(())
 }
 
 /// Frees the places of an occurrence if the last of its actions ended with this change.

@@ -10,7 +10,7 @@ use super::transition::{self, DeadEntry};
 use crate::event::EventKey;
 use crate::store::{
     ACTIONS, DEAD, DECIDED, EVENT_BYTES, EVENTS, EventStatus, FLOW, FLOW_ENDS, IDS, META, RUNNING,
-    STATUS, Store, StoreError, TIMES, UNSETTLED, WOKEN, get_row, id_place,
+    STATUS, STOPPING, Store, StoreError, TIMES, UNSETTLED, WOKEN, get_row, id_place,
 };
 
 /// How many rows one transaction reads.
@@ -102,6 +102,7 @@ fn remove(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError>
             }
             actions.remove(id.as_str())?;
             transaction.open_table(RUNNING)?.remove(id.as_str())?;
+            transaction.open_table(STOPPING)?.remove(id.as_str())?;
         }
         for letter in transition::dead_on_decision(decided.rejected.as_deref(), &decided.decisions)
         {

@@ -14,7 +14,7 @@ use super::places::PlacesInUse;
 use super::transition::DeadEntry;
 use super::{
     ActionRecord, ActionState, BlowRecord, Counts, DeadLetter, DeadLetterKind, DecisionRecord,
-    EventAction, EventOperation, EventRecord, Observed, WaitRecord,
+    EventAction, EventOperation, EventRecord, Observed, Replacement, WaitRecord,
 };
 use crate::event::{Envelope, EventKey};
 use crate::store::{
@@ -68,6 +68,8 @@ pub(super) struct ActionRow {
     pub(super) off_bus: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) in_progress: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) replaced: Option<Replacement>,
     #[serde(default)]
     pub(super) observed: Option<Observed>,
 }
@@ -81,17 +83,28 @@ impl ActionRow {
             requires,
             off_bus,
             in_progress,
+            replaced,
             observed,
             revision: _,
         } = record.clone();
-        Self { event: event.clone(), action, state, requires, off_bus, in_progress, observed }
+        let event = event.clone();
+        Self { event, action, state, requires, off_bus, in_progress, replaced, observed }
     }
 
     pub(super) fn with_id(self, id: String) -> EventAction {
-        let Self { event, action, state, requires, off_bus, in_progress, observed } = self;
-        let revision = 0;
-        let action =
-            ActionRecord { id, action, state, requires, off_bus, in_progress, observed, revision };
+        let Self { event, action, state, requires, off_bus, in_progress, replaced, observed } =
+            self;
+        let action = ActionRecord {
+            id,
+            action,
+            state,
+            requires,
+            off_bus,
+            in_progress,
+            replaced,
+            observed,
+            revision: 0,
+        };
         EventAction { event, action }
     }
 }

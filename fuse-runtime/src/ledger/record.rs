@@ -103,6 +103,9 @@ pub struct ActionRecord {
     /// Whether its occurrence keeps places of `concurrency` until it ends.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_progress: bool,
+    /// Why it has to stop, if a newer match takes the place of its occurrence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Replacement>,
     /// The state of the object that it created, if it created one that is observed.
     #[serde(default)]
     pub observed: Option<Observed>,
@@ -116,9 +119,28 @@ impl ActionRecord {
     /// A new action, of a rule that required these fuses.
     pub(crate) fn new(id: String, action: Action, requires: Vec<String>) -> Self {
         let state = ActionState::Pending;
-        let (off_bus, in_progress) = (false, false);
-        Self { id, action, state, requires, off_bus, in_progress, observed: None, revision: 0 }
+        Self {
+            id,
+            action,
+            state,
+            requires,
+            off_bus: false,
+            in_progress: false,
+            replaced: None,
+            observed: None,
+            revision: 0,
+        }
     }
+}
+
+/// Why an action has to stop: `concurrency … else replace` gave its place to a newer match.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replacement {
+    /// The newer match, for people: ``event `b` ``.
+    pub by: String,
+    /// Whether its work was told to stop. It ends a little later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_stopped: bool,
 }
 
 /// The state of an action.
@@ -318,6 +340,8 @@ pub enum DeadLetterKind {
     Discarded,
     /// A fuse that drops pending actions was off.
     Dropped,
+    /// A newer match took its place before it was performed. It is not listed as a dead letter.
+    Replaced,
 }
 
 impl DeadLetterKind {
@@ -331,6 +355,7 @@ impl DeadLetterKind {
             Self::NotReady => "not-ready",
             Self::Discarded => "discarded",
             Self::Dropped => "dropped",
+            Self::Replaced => "replaced",
         }
     }
 }

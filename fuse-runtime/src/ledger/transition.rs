@@ -11,8 +11,8 @@ use super::flow::{self, Applied};
 use super::places::{self, PlacesInUse};
 use super::waits::WaitRecord;
 use super::{
-    ActionRecord, ActionState, Attempt, DecisionRecord, EventRecord, FuseHistories, LedgerError,
-    Observed, ObservedResult, Verdict,
+    ActionRecord, ActionState, Attempt, DeadLetterKind, DecisionRecord, EventRecord, FuseHistories,
+    LedgerError, Observed, ObservedResult, Replacement, Verdict,
 };
 use crate::event::EventKey;
 
@@ -168,6 +168,8 @@ pub(crate) enum Transition {
     Settle(ActionState),
     /// The action is pending again.
     Reopen,
+    /// The work of an action that is replaced was told to stop.
+    Stop,
 }
 
 /// The record of the action after the transition. `None` if it is the same as before.
@@ -175,6 +177,13 @@ pub(crate) fn change(
     record: &ActionRecord,
     transition: &Transition,
 ) -> Result<Option<ActionRecord>, LedgerError> {
+    if *transition == Transition::Stop {
+        let replaced = record.replaced.clone().filter(|replaced| !replaced.is_stopped);
+        return Ok(replaced.map(|replaced| {
+            let replaced = Some(Replacement { is_stopped: true, ..replaced });
+            ActionRecord { replaced, ..record.clone() }
+        }));
+    }
     let settled = || Err(LedgerError::Settled(record.id.clone()));
     let state = match transition {
         Transition::Hold(state) if !state.is_parked() => {
@@ -194,10 +203,34 @@ pub(crate) fn change(
             ActionState::Intended { at: *at, checkpoint: checkpoint.clone() }
         }
         Transition::Hold(state) | Transition::Settle(state) => state.clone(),
-        Transition::Reopen => ActionState::Pending,
+        Transition::Reopen | Transition::Stop => ActionState::Pending,
     };
     let off_bus = record.off_bus || state.is_parked();
     Ok(Some(places::ended(ActionRecord { state, off_bus, ..record.clone() })))
+}
+
+/// The record of an action in progress whose place a newer match takes. If no attempt was made yet, it is not performed any
+/// more. Otherwise its work has to be stopped. `None` if nothing changes.
+pub(crate) fn replace(record: &ActionRecord, by: &str, at: Timestamp) -> Option<ActionRecord> {
+    if !record.in_progress || record.replaced.is_some() {
+        return None;
+    }
+    let is_unattempted = match &record.state {
+        ActionState::Pending => true,
+        ActionState::Held { last_attempt, .. } | ActionState::Waiting { last_attempt, .. } => {
+            last_attempt.is_none()
+        }
+        _ => false,
+    };
+    let state = match is_unattempted {
+        true => {
+            let reason = format!("{by} took its place before it was performed");
+            ActionState::DeadLettered { at, kind: DeadLetterKind::Replaced, reason }
+        }
+        false => record.state.clone(),
+    };
+    let replaced = Some(Replacement { by: by.to_owned(), is_stopped: false });
+    Some(places::ended(ActionRecord { state, replaced, ..record.clone() }))
 }
 
 fn invalid<T>(record: &ActionRecord, why: &str) -> Result<T, LedgerError> {
@@ -226,6 +259,8 @@ pub(crate) struct Lists {
     pub(crate) held: bool,
     /// Its object was seen and is not in a terminal state, or the action is in progress until the object is seen.
     pub(crate) running: bool,
+    /// It is replaced, and its work was not told to stop.
+    pub(crate) stopping: bool,
     /// Since when it is a dead letter.
     pub(crate) dead_since: Option<Timestamp>,
 }
@@ -239,7 +274,11 @@ pub(crate) fn lists(record: &ActionRecord) -> Lists {
         unsettled,
         held: unsettled && record.off_bus,
         running: observed == Some(ObservedResult::Running) || is_started && record.in_progress,
+        stopping: is_started
+            && record.in_progress
+            && record.replaced.as_ref().is_some_and(|replaced| !replaced.is_stopped),
         dead_since: match &record.state {
+            ActionState::DeadLettered { kind: DeadLetterKind::Replaced, .. } => None,
             ActionState::DeadLettered { at, .. } => Some(*at),
             _ => None,
         },

@@ -1,6 +1,6 @@
 //! What the engine asks the ledger to record, and what it gets back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fuse_rules::Action;
@@ -43,6 +43,8 @@ pub struct CurrentRules {
     pub blow: Vec<BlowingFuse>,
     /// The limits of rules, which those that wait have to obey, even if they were edited meanwhile.
     pub limits: Arc<RuleLimits>,
+    /// The fuses that are off. Those that can blow may have been switched since; the ledger knows that.
+    pub off: BTreeSet<String>,
 }
 
 /// The events whose waits are due.

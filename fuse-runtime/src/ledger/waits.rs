@@ -101,15 +101,14 @@ fn held(record: WaitRecord, until: Option<Timestamp>, time: FlowTime) -> WaitRec
 }
 
 /// Makes the waits of these rules due now that may not have to go on. Returns whether there are any.
-pub(crate) fn recheck_limits(
-    waits: &mut [WaitRecord],
-    rules: &BTreeSet<String>,
-    time: FlowTime,
-) -> bool {
+pub(crate) fn recheck(waits: &mut [WaitRecord], rules: &BTreeSet<String>, time: FlowTime) -> bool {
     let mut is_changed = false;
     for WaitRecord { wait, .. } in waits {
         let waits_at = wait.occurrence.requests.get(wait.clause).map(|request| request.flow);
-        let may_pass = matches!(waits_at, Some(Flow::Limit { .. } | Flow::Concurrency { .. }));
+        let may_pass = matches!(
+            waits_at,
+            Some(Flow::Hold { .. } | Flow::Limit { .. } | Flow::Concurrency { .. })
+        );
         if may_pass && wait.until > time.steady && rules.contains(&wait.occurrence.rule) {
             wait.until = time.steady;
             is_changed = true;
@@ -137,6 +136,9 @@ pub(crate) fn resume(
     let mut resumed = Resumed::default();
     for mut record in due {
         rules.limits.update(&mut record.wait);
+        record.wait.occurrence.set_fuses(|fuse| {
+            !rules.off.contains(fuse) && !blow::is_off(histories, fuse, time.steady)
+        });
         let occurrence = &record.wait.occurrence;
         let wait = (&record.wait, record.requires.as_slice());
         let count = record.actions.len();

@@ -93,7 +93,7 @@ pub(super) fn wake(
     put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
     end_all(transaction, &ended)?;
     place_table::correct(transaction, &row.waits, &mut after)?;
-    place_table::write(transaction, &before, after)?;
+    place_table::write_and_replace(transaction, &before, after, time.wall)?;
     let may_react = waits::may_react(&decisions, &row.waits);
     if may_react {
         transaction.open_table(WOKEN)?.insert(key.as_str(), ())?;
@@ -104,7 +104,7 @@ pub(super) fn wake(
 }
 
 /// Makes the waits of these rules due now that may not have to go on.
-pub(super) fn recheck_limits(
+pub(super) fn recheck(
     transaction: &WriteTransaction,
     rules: &BTreeSet<String>,
     time: FlowTime,
@@ -124,7 +124,7 @@ pub(super) fn recheck_limits(
         let row = readable_row(transaction, &key)?;
         let Some((mut row, event)) = row.zip(EventKey::decode(&key)) else { continue };
         let before = row.waits.clone();
-        if waits::recheck_limits(&mut row.waits, rules, time) {
+        if waits::recheck(&mut row.waits, rules, time) {
             write_due(transaction, &event, &before, &row.waits)?;
             put_row(&mut transaction.open_table(DECIDED)?, &key, &row)?;
         }

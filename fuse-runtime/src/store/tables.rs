@@ -44,6 +44,8 @@ pub(crate) const UNSETTLED: Table<'static, &str, ()> = Table::new("unsettled");
 pub(crate) const HELD: Table<'static, &str, ()> = Table::new("held");
 /// The ids of the actions whose objects are running.
 pub(crate) const RUNNING: Table<'static, &str, ()> = Table::new("running");
+/// The ids of the actions that are replaced, and whose work was not told to stop.
+pub(crate) const STOPPING: Table<'static, &str, ()> = Table::new("stopping");
 /// (Since, event key, `DeadEntry` as text). Its length is the count of dead letters.
 pub(crate) const DEAD: Table<'static, (i128, &str, &str), ()> = Table::new("dead_letters");
 
@@ -82,6 +84,7 @@ pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreE
     transaction.open_table(UNSETTLED)?;
     transaction.open_table(HELD)?;
     transaction.open_table(RUNNING)?;
+    transaction.open_table(STOPPING)?;
     transaction.open_table(DEAD)?;
     transaction.open_table(FLOW)?;
     transaction.open_table(FLOW_ENDS)?;

@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt as _;
 
 use super::{ActionRequest, Done, Failure, Probe, Readiness, Trigger};
+use crate::ledger::StartedObject;
 use crate::metrics::Metrics;
 
 /// Calls a trigger and catches its panics.
@@ -55,6 +56,16 @@ impl Guarded<'_> {
     pub(crate) async fn readiness(&self) -> Readiness {
         let call = self.trigger.readiness();
         self.call("checked whether it is ready", call).await.unwrap_or_else(Readiness::NotReady)
+    }
+
+    pub(crate) async fn stop(
+        &self,
+        request: &ActionRequest,
+        object: &StartedObject,
+    ) -> Result<(), Failure> {
+        let call = self.trigger.stop(request, object);
+        let called = self.call("stopped what an action started", call).await;
+        called.unwrap_or_else(|reason| Err(interrupted(reason)))
     }
 
     /// A trigger whose check panics counts as ready: the attempts that follow are limited.

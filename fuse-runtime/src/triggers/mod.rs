@@ -287,6 +287,18 @@ pub trait Trigger: Send + Sync + 'static {
     /// Finds out whether an interrupted attempt performed the action.
     async fn probe(&self, request: &ActionRequest) -> Probe;
 
+    /// Tells the work that an action started to stop, because `concurrency … else replace` gave its place to a newer
+    /// match. It may end later; the object shows that. Stopping twice must do no harm. A kind that can do this has a
+    /// [stoppable](Schema::stoppable) schema.
+    ///
+    /// # Errors
+    /// Why it was not stopped. After [`Failure::Permanent`], fuse waits until the work ends by itself.
+    async fn stop(&self, request: &ActionRequest, object: &StartedObject) -> Result<(), Failure> {
+        let kind = &request.action.trigger;
+        let StartedObject { name, .. } = object;
+        Err(Failure::Permanent(format!("the trigger `{kind}` cannot stop `{name}`")))
+    }
+
     /// Whether the backend can do its work now.
     async fn readiness(&self) -> Readiness {
         Readiness::Ready

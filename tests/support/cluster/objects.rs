@@ -110,6 +110,18 @@ impl Objects {
         Ok(json(&patched))
     }
 
+    /// Merges a patch into an object.
+    pub(crate) async fn patch(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<Value> {
+        let api = self.api(kind, namespace).await?;
+        Ok(json(&api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?))
+    }
+
     /// Merges into the object's annotations.
     pub(crate) async fn annotate(
         &self,

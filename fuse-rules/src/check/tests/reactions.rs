@@ -68,6 +68,10 @@ fn a_rule_reacts_once_to_what_can_happen_to_it() {
     for (clauses, reactions, expected) in [
         ("requires f", "on gated { trigger note {} }", ""),
         ("", "on gated { trigger note {} }", "E0510 `gated`"),
+        ("requires f else hold 1h", "on gated { trigger note {} }", "E0510 `gated`"),
+        ("requires f else hold 1h", "on expired { trigger note {} }", ""),
+        ("requires f", "on expired { trigger note {} }", "E0510 `expired`"),
+        ("approval\nshadow", "on expired { trigger note {} }", "E0510 `expired`"),
         ("limit 1 per 1h", "on suppressed { trigger note {} }", ""),
         ("after 2 within 1h", "on suppressed { trigger note {} }", "E0510 `suppressed`"),
         ("", "on failure or rejected { trigger note {} }", ""),

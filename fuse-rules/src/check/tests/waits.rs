@@ -181,3 +181,21 @@ fn a_test_finishes_what_can_be_in_progress() {
         );
     }
 }
+
+#[test]
+fn only_what_can_be_stopped_is_replaced() {
+    let flow = "trigger flow { template = \"a\", namespace = \"b\" }";
+    for (clauses, triggers, expected) in [
+        ("concurrency 1 else replace", flow, ""),
+        (
+            "concurrency shared per body.id else replace",
+            &format!("trigger note {} {flow}", "{}"),
+            "",
+        ),
+        ("concurrency 1 else replace", "trigger note {}", "E0516 `concurrency 1 else replace`"),
+        ("concurrency 1 else replace\nshadow", "trigger note {}", ""),
+        ("limit 1 per 1h else replace", flow, "E0101 `replace`"),
+    ] {
+        check(&format!("sensor w on t.on {{ rule r {{ {clauses}\n{triggers} }} }}"), expected);
+    }
+}

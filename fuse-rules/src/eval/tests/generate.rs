@@ -283,7 +283,11 @@ fn rule(roots: Vec<String>) -> impl Strategy<Value = String> {
         let own = (named(roots.clone(), "own"), used(roots.clone()))
             .prop_map(|(own, used)| format!("{own}{used}"));
         roots.push("own".into());
-        let requires = prop::bool::weighted(0.2);
+        let requires = prop_oneof![
+            7 => Just(""),
+            2 => Just("requires gate\n"),
+            1 => Just("requires gate else hold 1h\n"),
+        ];
         let once = prop::option::weighted(0.2, path(roots.clone()));
         let waits = (prop::bool::weighted(0.15), path(roots.clone()).prop_flat_map(still));
         let waits = prop::option::weighted(0.2, waits);
@@ -300,7 +304,6 @@ fn rule(roots: Vec<String>) -> impl Strategy<Value = String> {
                     let quiet = if quiet { "quiet 1m per body.b max 1h\n" } else { "" };
                     format!("{still}{quiet}")
                 });
-                let requires = if requires { "requires gate\n" } else { "" };
                 let once = once.map_or_else(String::new, |key| {
                     format!(
                         "after 2 within 1m per {key}\nonce per {key} within 1h\n\

@@ -39,6 +39,7 @@ impl Obvious<'_> {
             span: rule.span,
             doc: None,
             requires: Vec::new(),
+            gates: Vec::new(),
             each: inner,
             lets: Vec::new(),
             when: vec![expr.clone()],

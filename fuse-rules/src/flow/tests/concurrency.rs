@@ -81,6 +81,10 @@ enum Answer {
 struct Model {
     in_progress: Vec<usize>,
     queue: Vec<usize>,
+    /// Those in progress that have to stop.
+    stopping: Vec<usize>,
+    /// The one whose wait the last answer ended.
+    superseded: Option<usize>,
     /// Those that passed, in their order.
     passed: Vec<usize>,
 }
@@ -103,8 +107,32 @@ impl Model {
         }
         if queued.is_none() {
             self.queue.push(who);
+            if otherwise == Overflow::Replace {
+                self.replace(who, count as usize);
+            }
         }
         Answer::Waits
+    }
+}
+
+impl Model {
+    fn replace(&mut self, who: usize, count: usize) {
+        let own: Vec<usize> = self.queue.iter().copied().filter(|one| one % 2 == who % 2).collect();
+        if own.len() > count {
+            self.superseded = own.first().copied();
+            self.queue.retain(|one| Some(*one) != self.superseded);
+        }
+        let needed = self.queue.len().min(self.in_progress.len());
+        for one in &self.in_progress {
+            if self.stopping.len() < needed && !self.stopping.contains(one) {
+                self.stopping.push(*one);
+            }
+        }
+    }
+
+    fn end(&mut self, who: usize) {
+        self.in_progress.retain(|one| *one != who);
+        self.stopping.retain(|one| *one != who);
     }
 }
 
@@ -136,13 +164,21 @@ impl Run {
             return Err(format!("{who} has another answer if it asks again"));
         }
         self.state = Some(state);
+        self.model.superseded = None;
+        let mut superseded = None;
         let found = match answer {
             Ok(()) => Answer::Passes,
             Err(Hold::Back(_)) => Answer::Suppressed,
-            Err(Hold::Waits { until, .. }) if until > time.steady => Answer::Waits,
+            Err(Hold::Waits { until, replaces, .. }) if until > time.steady => {
+                superseded = replaces.map(|owner| owner.id);
+                Answer::Waits
+            }
             Err(other) => return Err(format!("{who}: {other:?}")),
         };
         let expected = self.model.ask(who, self.count, self.otherwise);
+        if superseded != self.model.superseded.map(|one| name(one).owner) {
+            return Err(format!("{who} supersedes {superseded:?}"));
+        }
         match found == expected {
             true => Ok(found),
             false => Err(format!("{who}: {found:?} instead of {expected:?}")),
@@ -158,6 +194,12 @@ impl Run {
         let found = (self.machine.ready)(state);
         if found != expected {
             return Err(format!("{found:?} are told of a place instead of {expected:?}"));
+        }
+        let stopping: BTreeSet<WaitName> = of(state).stopping().map(|(one, _)| one).collect();
+        let expected: BTreeSet<WaitName> =
+            self.model.stopping.iter().map(|one| name(*one)).collect();
+        if stopping != expected {
+            return Err(format!("{stopping:?} have to stop instead of {expected:?}"));
         }
         let is_empty = self.model.in_progress.is_empty() && self.model.queue.is_empty();
         if is_empty != (state.end() == Timestamp::MIN) {
@@ -189,7 +231,7 @@ fn run(otherwise: Overflow, log: &[Step], machine: Machine) -> Result<(), String
             Step::End(index) => {
                 let who = index.index(known);
                 run.state = run.state.map(|state| (machine.vacate)(state, &name(who)));
-                run.model.in_progress.retain(|one| *one != who);
+                run.model.end(who);
             }
             Step::Leave(index) => {
                 let who = index.index(known);
@@ -219,7 +261,7 @@ fn run(otherwise: Overflow, log: &[Step], machine: Machine) -> Result<(), String
         }
         let Some(who) = run.model.in_progress.first().copied() else { break };
         run.state = run.state.map(|state| (machine.vacate)(state, &name(who)));
-        run.model.in_progress.remove(0);
+        run.model.end(who);
     }
     match run.model.queue.is_empty() {
         true => Ok(()),
@@ -230,7 +272,7 @@ fn run(otherwise: Overflow, log: &[Step], machine: Machine) -> Result<(), String
 proptest! {
     #[test]
     fn the_answers_are_those_of_the_model(log in log()) {
-        for otherwise in [Overflow::Queue, Overflow::Skip] {
+        for otherwise in [Overflow::Queue, Overflow::Skip, Overflow::Replace] {
             let found = run(otherwise, &log, CLAUSE);
             prop_assert!(found.is_ok(), "{otherwise:?}: {}", found.unwrap_err());
         }
@@ -242,7 +284,8 @@ fn finds(fault: Machine) -> bool {
     let (mut runner, logs) = (TestRunner::deterministic(), log());
     (0..LOGS_PER_FAULT).any(|_| {
         let log = logs.new_tree(&mut runner).unwrap().current();
-        [Overflow::Queue, Overflow::Skip].into_iter().any(|one| run(one, &log, fault).is_err())
+        let all = [Overflow::Queue, Overflow::Skip, Overflow::Replace];
+        all.into_iter().any(|one| run(one, &log, fault).is_err())
     })
 }
 

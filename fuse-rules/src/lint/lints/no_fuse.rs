@@ -3,7 +3,7 @@
 use crate::lint::context::{Findings, LintContext};
 use crate::lint::{Level, Lint, Pass};
 use crate::reaction::ReactionKind;
-use crate::typed::Trigger;
+use crate::typed::{Reaction, Rule, Trigger};
 
 pub(super) static PASS: Pass = Pass {
     lint: Lint {
@@ -23,14 +23,14 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
             schema.is_some_and(|schema| !schema.is_notification())
         };
         let name = context.text(rule.span);
-        if let Some(gated) = rule.reaction(ReactionKind::Gated)
-            && let Some(trigger) = gated.triggers.iter().find(changes)
+        for (reaction, trigger) in
+            runs_while_off(rule).filter_map(|one| Some((one, one.triggers.iter().find(&changes)?)))
         {
             let message = format!("rule `{name}` changes something while its fuse is off");
             out.add(trigger.span, message, |problem| {
                 problem
                     .label("no fuse can stop it")
-                    .related(gated.span, "this reacts to a fuse that is off")
+                    .related(reaction.span, "this reacts to a fuse that is off")
                     .help("only send a message here, or put the trigger into a rule of its own")
             });
         }
@@ -48,4 +48,11 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
                 )
         });
     }
+}
+
+/// The reactions to fuses that are off. They run while these are off.
+fn runs_while_off(rule: &Rule) -> impl Iterator<Item = &Reaction> {
+    let holds = rule.held_fuses().next().is_some();
+    let expired = rule.reaction(ReactionKind::Expired).filter(|_| holds);
+    rule.reaction(ReactionKind::Gated).into_iter().chain(expired)
 }

@@ -26,6 +26,8 @@ pub(crate) struct FlowClause {
     pub(crate) hours: Option<Box<HoursText>>,
     /// The events that end the wait of `still`.
     pub(crate) unless: Option<Box<Unless>>,
+    /// The fuses of `requires … else hold`.
+    pub(crate) fuses: Vec<Text>,
     /// The groups after `by` in `approval`.
     pub(crate) approvers: Vec<Text>,
     /// The span of its number, if it has one.
@@ -35,6 +37,25 @@ pub(crate) struct FlowClause {
     /// The span of the duration after `max`, if it has one.
     pub(crate) max_span: Option<Span>,
     pub(crate) span: Span,
+}
+
+impl FlowClause {
+    /// A clause without anything that only some clauses have.
+    pub(crate) fn new(flow: Flow, duration_span: Span, span: Span) -> Self {
+        Self {
+            flow,
+            limiter: None,
+            keys: Vec::new(),
+            hours: None,
+            unless: None,
+            fuses: Vec::new(),
+            approvers: Vec::new(),
+            count_span: None,
+            duration_span,
+            max_span: None,
+            span,
+        }
+    }
 }
 
 /// `mon..fri 09:00..17:00 "Europe/Madrid" except "2026-12-25"`.

@@ -85,8 +85,12 @@ fn variants<'c>(
     clause: &'c FlowClause,
     mutator: ConditionMutator<'_>,
 ) -> Vec<(&'c FlowClause, Option<FlowClause>, String, Span)> {
-    let removed = format!("`{}` is removed", clause.flow.word());
-    let mut all = vec![(clause, None, removed, clause.span)];
+    let mut all = Vec::new();
+    // The rule still requires its fuses.
+    if !clause.flow.is_hold() {
+        let removed = format!("`{}` is removed", clause.flow.word());
+        all.push((clause, None, removed, clause.span));
+    }
     for (i, key) in clause.keys.iter().enumerate() {
         // `once` needs a key.
         if clause.keys.len() == 1 && clause.flow.is_once() {
@@ -151,6 +155,13 @@ fn other_hours(hours: &Hours) -> Vec<(Hours, String)> {
 fn parameters(flow: Flow) -> Vec<(Flow, String)> {
     match flow {
         Flow::During { .. } | Flow::Once { .. } => Vec::new(),
+        Flow::Hold { within } => {
+            let changed = halved_and_doubled(within).map(|other| {
+                let (from, to) = (duration_text(within), duration_text(other));
+                (Flow::Hold { within: other }, format!("`hold {from}` becomes `hold {to}`"))
+            });
+            changed.to_vec()
+        }
         Flow::Quiet { length, max } => {
             let lengths = halved_and_doubled(length).map(|other| {
                 let (from, to) = (duration_text(length), duration_text(other));
@@ -230,7 +241,7 @@ fn other_overflow(flow: Flow) -> Option<(Flow, String)> {
     let Flow::Concurrency { count, otherwise } = flow else { return None };
     let other = match otherwise {
         Overflow::Queue => Overflow::Skip,
-        Overflow::Skip => Overflow::Queue,
+        Overflow::Skip | Overflow::Replace => Overflow::Queue,
     };
     let what = format!("`else {}` becomes `else {}`", otherwise.as_str(), other.as_str());
     Some((Flow::Concurrency { count, otherwise: other }, what))

@@ -186,7 +186,19 @@ impl Planner<'_> {
             let fuses = &self.mutator.ruleset.typed().fuses;
             let name = fuses.get(*fuse).map_or("", |fuse| &fuse.name);
             let what = format!("`requires {name}` is removed");
-            mutated.push((Rule { requires, ..rule.clone() }, what, rule.span));
+            let mut free = Rule { requires, ..rule.clone() };
+            free.gates.retain(|one| one != fuse);
+            for clause in &mut free.flow {
+                clause.fuses.retain(|(one, _)| one != fuse);
+            }
+            free.flow.retain(|clause| !clause.flow.is_hold() || !clause.fuses.is_empty());
+            mutated.push((free, what, rule.span));
+            if !rule.gates.contains(fuse) {
+                let what = format!("`else hold` of `{name}` is removed");
+                let mut gated = rule.clone();
+                gated.gates.push(*fuse);
+                mutated.push((gated, what, rule.span));
+            }
         }
         if rule.is_shadow {
             let what = "`shadow` is removed".to_owned();

@@ -15,6 +15,7 @@ pub(super) fn schema() -> Schema {
     let strings = || FieldType::List(Box::new(text()));
     Schema::new("job", "Runs a Kubernetes Job.")
         .observed_if(|_| true)
+        .stoppable()
         .field(Field::optional(
             "namespace",
             FieldType::DnsLabel,

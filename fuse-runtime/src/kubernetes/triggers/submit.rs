@@ -6,7 +6,8 @@ use fuse_rules::schema::{Schema, TriggerInfo};
 use serde_json::Value;
 
 use super::{job, object, workflow};
-use crate::kubernetes::{Change, Cluster, Need, Operation};
+use crate::kubernetes::{Change, Cluster, Need, Operation, stop};
+use crate::ledger::StartedObject;
 use crate::requirements::Requirement;
 use crate::triggers::{
     ActionFile, ActionRequest, Done, Failure, Probe, Readiness, RenderError, Trigger, short_id,
@@ -105,6 +106,10 @@ impl Trigger for Submit {
         }
     }
 
+    async fn stop(&self, request: &ActionRequest, object: &StartedObject) -> Result<(), Failure> {
+        self.cluster()?.stop(&request.id, object).await
+    }
+
     async fn readiness(&self) -> Readiness {
         match &self.cluster {
             Some(cluster) => cluster.readiness().await,
@@ -122,6 +127,10 @@ impl Trigger for Submit {
     }
 
     fn requirements(&self, block: &TriggerInfo) -> Vec<Requirement> {
-        (self.kind.needs)(block).into_iter().map(Requirement::Kubernetes).collect()
+        let mut needs = (self.kind.needs)(block);
+        if block.is_replaceable {
+            needs.extend(stop::needs(&needs));
+        }
+        needs.into_iter().map(Requirement::Kubernetes).collect()
     }
 }

@@ -13,6 +13,7 @@ pub(super) fn schema() -> Schema {
     let text = || FieldType::Text(Templates::Refused);
     Schema::new("workflow", "Submits an Argo Workflow, from a template or from a whole spec.")
         .observed_if(|_| true)
+        .stoppable()
         .field(Field::optional(
             "template",
             FieldType::DnsSubdomain,

@@ -20,7 +20,7 @@ use crate::ledger::{
 };
 
 /// `concurrency N per body.k else …`, with this key.
-fn concurrency(count: u32, otherwise: Overflow, key: &str) -> FlowRequest {
+pub(super) fn concurrency(count: u32, otherwise: Overflow, key: &str) -> FlowRequest {
     request("concurrency per body.k", Flow::Concurrency { count, otherwise }, key)
 }
 
@@ -38,7 +38,7 @@ fn edited(count: u32) -> CurrentRules {
 }
 
 /// The state of an action that created a workflow.
-fn started(seconds: i64) -> ActionState {
+pub(super) fn started(seconds: i64) -> ActionState {
     let object = StartedObject {
         api_version: "argoproj.io/v1alpha1".into(),
         kind: "Workflow".into(),
@@ -64,7 +64,7 @@ fn observed(result: ObservedResult, phase: &str) -> Observed {
 
 impl OpenBackend {
     /// Accepts an event and decides it by `s/r`, so many seconds after the start. Returns the outcomes.
-    async fn concurrent(
+    pub(super) async fn concurrent(
         &self,
         id: &str,
         seconds: i64,
@@ -75,13 +75,13 @@ impl OpenBackend {
     }
 
     /// The ids of the events that are due.
-    async fn ready(&self, seconds: i64) -> Result<Vec<String>, Violation> {
+    pub(super) async fn ready(&self, seconds: i64) -> Result<Vec<String>, Violation> {
         let due = self.ledger.due(time(seconds), 100).await?;
         Ok(due.events.into_iter().map(|event| event.id).collect())
     }
 
     /// Wakes all events that are due. Returns the ids of the actions that were released.
-    async fn release(&self, seconds: i64) -> Result<Vec<String>, Violation> {
+    pub(super) async fn release(&self, seconds: i64) -> Result<Vec<String>, Violation> {
         self.release_by(&CurrentRules::default(), seconds).await
     }
 
@@ -99,7 +99,7 @@ impl OpenBackend {
         Ok(released)
     }
 
-    async fn observed_as(
+    pub(super) async fn observed_as(
         &self,
         id: &str,
         result: ObservedResult,
@@ -317,7 +317,7 @@ pub async fn a_raised_number_applies_to_what_waits(fixture: &dyn Fixture) -> Res
         opened.concurrent(id, seconds, one()).await?;
     }
     ensure_eq!(opened.release_by(&edited(3), 4).await?, [""; 0], "what is released by itself");
-    opened.ledger.recheck_limits(&["s/r".to_owned()].into(), time(5)).await?;
+    opened.ledger.recheck(&["s/r".to_owned()].into(), time(5)).await?;
     ensure_eq!(opened.release_by(&edited(3), 5).await?, ["c", "b"], "what is released");
     opened.settle("d", done(6)).await?;
     ensure_eq!(opened.release_by(&edited(3), 7).await?, ["a"], "what is released in the end");

@@ -41,8 +41,10 @@ pub mod decisions;
 pub mod flow;
 pub mod fuses;
 pub mod history;
+pub mod holds;
 pub mod queues;
 pub mod reactions;
+pub mod replaced;
 pub mod retention;
 pub mod waits;
 
@@ -206,6 +208,8 @@ laws! {
         what_is_released_can_blow_a_fuse,
         what_waits_is_not_pruned,
     ],
+    replaced: [the_newest_match_replaces_the_oldest],
+    holds: [what_waits_for_a_fuse_goes_on_when_it_is_on],
     concurrency: [
         the_first_one_that_waits_gets_a_free_place,
         an_action_with_an_object_ends_with_it,

@@ -94,8 +94,8 @@ pub async fn a_queue_obeys_the_current_rules(fixture: &dyn Fixture) -> Result<()
     for id in ["b", "c", "d"] {
         opened.queued(id, 1, "waits until").await?;
     }
-    opened.ledger.recheck_limits(&["s/r".to_owned()].into(), time(10)).await?;
-    opened.ledger.recheck_limits(&["t/r".to_owned()].into(), time(9)).await?;
+    opened.ledger.recheck(&["s/r".to_owned()].into(), time(10)).await?;
+    opened.ledger.recheck(&["t/r".to_owned()].into(), time(9)).await?;
     opened = opened.crash(fixture).await?;
     let due = opened.ledger.due(time(10), 10).await?.events;
     ensure_eq!(due, [push("b"), push("c"), push("d")], "what is due");

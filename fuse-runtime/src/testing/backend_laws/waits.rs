@@ -393,7 +393,7 @@ pub async fn what_waits_is_not_pruned(fixture: &dyn Fixture) -> Result<(), Viola
     Ok(())
 }
 
-fn described(record: &EventRecord) -> Vec<(Outcome, &str)> {
+pub(super) fn described(record: &EventRecord) -> Vec<(Outcome, &str)> {
     let of = |one: &'_ DecisionRecord| one.outcome;
     record.decisions.iter().map(|one| (of(one), one.reason.as_str())).collect()
 }

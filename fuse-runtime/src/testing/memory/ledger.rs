@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{Process, State, StoredDecision};
 use crate::event::EventKey;
 use crate::ledger::blow;
-use crate::ledger::transition::{self, Lists, Transition};
+use crate::ledger::transition::{self, Transition};
 use crate::ledger::{
     ActionRecord, ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery,
     DecisionRecord, Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord,
@@ -82,7 +82,7 @@ impl State {
             self.actions.insert(action.id.clone(), (verdict.event.clone(), action));
         }
         self.end_all(&decided.ended);
-        self.wake_ready();
+        self.wake_and_replace(verdict.decided);
         self.record(&verdict.event).ok_or_else(unknown)
     }
 
@@ -163,23 +163,6 @@ impl State {
             return Ok(Permit::new(event.clone(), id.to_owned(), revision));
         }
         Ok(Permit::new(event.clone(), id.to_owned(), record.revision))
-    }
-
-    fn page(
-        &self,
-        after: Option<&str>,
-        limit: usize,
-        is_listed: impl Fn(Lists) -> bool,
-    ) -> Vec<EventAction> {
-        let actions = self.actions.iter();
-        actions
-            .filter(|(id, (_, action))| {
-                after.is_none_or(|after| id.as_str() > after)
-                    && is_listed(transition::lists(action))
-            })
-            .take(limit)
-            .map(|(_, (event, action))| event_action(event, action))
-            .collect()
     }
 
     fn prune(&mut self, older_than: Timestamp) -> u64 {
@@ -359,12 +342,8 @@ impl Ledger for Process {
         self.with(|state| state.wake(event, rules, time))
     }
 
-    async fn recheck_limits(
-        &self,
-        rules: &BTreeSet<String>,
-        time: FlowTime,
-    ) -> Result<(), LedgerError> {
-        self.with(|state| state.recheck_limits(rules, time))
+    async fn recheck(&self, rules: &BTreeSet<String>, time: FlowTime) -> Result<(), LedgerError> {
+        self.with(|state| state.recheck(rules, time))
     }
 
     async fn finish_waking(&self, event: &EventKey) -> Result<(), LedgerError> {
@@ -398,6 +377,18 @@ impl Ledger for Process {
         limit: usize,
     ) -> Result<Vec<EventAction>, LedgerError> {
         self.with(|state| state.page(after, limit, |lists| lists.held))
+    }
+
+    async fn stopping(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<EventAction>, LedgerError> {
+        self.with(|state| state.page(after, limit, |lists| lists.stopping))
+    }
+
+    async fn stopped(&self, event: &EventKey, action: &str) -> Result<(), LedgerError> {
+        self.with(|state| state.change(event, action, None, &Transition::Stop))?.map(drop)
     }
 
     async fn running(

@@ -3,6 +3,7 @@
 mod bus;
 mod history;
 mod ledger;
+mod lists;
 mod wake;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fuse_rules::ReactionKind;
-use fuse_rules::flow::{Approval, EndedWait, FlowStates, FlowTime};
+use fuse_rules::flow::{Approval, EndedWait, FlowStates, FlowTime, ReplacedOccurrence};
 use jiff::Timestamp;
 
 use super::State;
@@ -13,7 +13,8 @@ use crate::ledger::blow;
 use crate::ledger::places;
 use crate::ledger::waits::{self, Resumed};
 use crate::ledger::{
-    CurrentRules, Due, FuseHistories, LedgerError, WaitAnswer, WaitingDecision, Woken, answer,
+    ActionRecord, CurrentRules, Due, FuseHistories, LedgerError, WaitAnswer, WaitingDecision,
+    Woken, answer, transition,
 };
 
 impl State {
@@ -48,10 +49,10 @@ impl State {
     }
 
     /// Makes the waits of these rules due now that may not have to go on.
-    pub(super) fn recheck_limits(&mut self, rules: &BTreeSet<String>, time: FlowTime) {
+    pub(super) fn recheck(&mut self, rules: &BTreeSet<String>, time: FlowTime) {
         let decisions = self.events.values_mut().filter_map(|stored| stored.decision.as_mut());
         for decision in decisions {
-            waits::recheck_limits(&mut decision.waits, rules, time);
+            waits::recheck(&mut decision.waits, rules, time);
         }
     }
 
@@ -75,7 +76,7 @@ impl State {
             actions.insert(action.id.clone(), (event.clone(), action));
         }
         self.end_all(&ended);
-        self.wake_ready();
+        self.wake_and_replace(time.wall);
         woken
     }
 
@@ -124,6 +125,39 @@ impl State {
             held.vacate(flow);
         }
         self.wake_ready();
+    }
+
+    /// The same, and replaces the occurrences whose places newer ones take.
+    pub(super) fn wake_and_replace(&mut self, at: Timestamp) {
+        let stops = self.flow.take_stops();
+        self.wake_ready();
+        for ReplacedOccurrence { key, occurrence, by } in stops {
+            let Some(event) = EventKey::decode(occurrence.event()) else { continue };
+            let stored = self.events.get(&event).and_then(|stored| stored.decision.as_ref());
+            let Some(decision) = stored else { continue };
+            let Some(held) =
+                decision.places.iter().find(|held| held.is(&occurrence, &key)).cloned()
+            else {
+                continue;
+            };
+            for id in decision.actions.clone() {
+                let Some((_, record)) = self.actions.get_mut(&id) else { continue };
+                if !held.has(&record.action) {
+                    continue;
+                }
+                let Some(changed) = transition::replace(record, &by, at) else { continue };
+                let has_ended = !changed.in_progress;
+                // An attempt in progress may end as it does without this.
+                let revision = match changed.state == record.state {
+                    true => record.revision,
+                    false => record.revision.saturating_add(1),
+                };
+                *record = ActionRecord { revision, ..changed };
+                if has_ended {
+                    self.ended(&event, &id);
+                }
+            }
+        }
     }
 
     /// Makes those due for which there is a place.

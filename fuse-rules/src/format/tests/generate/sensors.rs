@@ -70,6 +70,9 @@ impl Generator<'_> {
             1 => {
                 self.t("requires");
                 self.several(Self::name);
+                if self.choose(3) == 1 {
+                    self.all(&["else", "hold", "2h"]);
+                }
             }
             3 => self.let_clause(),
             4 => {
@@ -90,7 +93,7 @@ impl Generator<'_> {
                     self.all(&["else", "wait"]);
                 }
                 if words == 2 && self.choose(2) == 1 {
-                    let otherwise = ["queue", "skip"][self.choose(2)];
+                    let otherwise = ["queue", "skip", "replace"][self.choose(3)];
                     self.all(&["else", otherwise]);
                 }
             }
