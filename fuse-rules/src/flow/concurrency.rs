@@ -183,18 +183,10 @@ pub(super) fn step(
         return (state, Ok(()));
     }
     let full = state.why_full(time);
-    let before = match ahead {
-        0 => String::new(),
-        1 => "; 1 waits before it".to_owned(),
-        _ => format!("; {ahead} wait before it"),
-    };
     if otherwise == Overflow::Skip {
+        let before = before_it(ahead);
         return (state, Err(Hold::Back(format!("is reached: {full}{before}"))));
     }
-    let why = match otherwise {
-        Overflow::Replace => format!("waits until the oldest one has stopped: {full}{before}"),
-        _ => format!("waits for a place: {full}{before}"),
-    };
     let mut replaces = None;
     if queued.is_none() {
         if ahead >= MAX_QUEUED {
@@ -207,6 +199,21 @@ pub(super) fn step(
             _ => state.queue.push(member),
         }
     }
+    let queued = state.queue.iter().position(|one| one.is(rule, &owner.id));
+    let before = before_it(queued.unwrap_or(ahead));
+    let why = match otherwise {
+        Overflow::Replace => format!("waits until the oldest one has stopped: {full}{before}"),
+        _ => format!("waits for a place: {full}{before}"),
+    };
     let until = window_end(time.steady, ASK_AGAIN);
     (state, Err(Hold::Waits { until, why, replaces }))
+}
+
+/// How many wait before it.
+fn before_it(number: usize) -> String {
+    match number {
+        0 => String::new(),
+        1 => "; 1 waits before it".to_owned(),
+        _ => format!("; {number} wait before it"),
+    }
 }

@@ -141,6 +141,14 @@ fn name(who: usize) -> WaitName {
     WaitName { rule: format!("s/{}", who % 2), owner: format!("e{}", who / 2) }
 }
 
+/// The answer without the one whose wait it ends.
+fn without_ended(answer: ClauseAnswer) -> ClauseAnswer {
+    match answer {
+        Err(Hold::Waits { until, why, .. }) => Err(Hold::Waits { until, why, replaces: None }),
+        answer => answer,
+    }
+}
+
 /// The state of a run.
 struct Run {
     machine: Machine,
@@ -160,7 +168,8 @@ impl Run {
         let flow = Flow::Concurrency { count: self.count, otherwise: self.otherwise };
         let (state, answer) = (self.machine.step)(flow, self.state.as_ref(), question, time);
         let (again, same) = (self.machine.step)(flow, Some(&state), question, time);
-        if (&again, &same) != (&state, &answer) {
+        // It ends the wait of another one only once.
+        if (&again, &without_ended(same)) != (&state, &without_ended(answer.clone())) {
             return Err(format!("{who} has another answer if it asks again"));
         }
         self.state = Some(state);
