@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::describe::StateSubject;
 use super::time::shown;
 use super::wait::{Cancellation, EndedWait, ReadyWait, Wait, WaitEnd, WaitName};
 use super::{Flow, FlowRequest, FlowState, FlowTime, Hours, Opening, Owner, approval};
@@ -172,6 +173,8 @@ pub struct FlowStates {
     states: BTreeMap<String, FlowState>,
     /// What [`FlowStates::take_ready`] returns.
     ready: BTreeSet<ReadyWait>,
+    /// What those that changed belong to, by key.
+    pub(super) subjects: BTreeMap<String, StateSubject>,
 }
 
 impl FlowStates {
@@ -183,7 +186,9 @@ impl FlowStates {
     /// If a clause lets it wait, the clauses before it are asked again when it resumes, because only then is it known whether
     /// it takes its places.
     pub fn admit(&mut self, occurrence: &Occurrence, time: FlowTime) -> Admission {
-        self.pass(occurrence, None, time)
+        let admission = self.pass(occurrence, None, time);
+        self.name_states(occurrence);
+        admission
     }
 
     /// Continues with an occurrence that is due: asks the clauses that take places, and those behind the one at which it
@@ -197,6 +202,7 @@ impl FlowStates {
             false => state,
         });
         let admission = self.pass(&wait.occurrence, Some(wait), time);
+        self.name_states(&wait.occurrence);
         match &admission {
             Admission::Passed => {}
             Admission::Waiting { by, .. } => self.set_aside_except(wait, Some(*by)),
@@ -283,6 +289,7 @@ impl FlowStates {
     pub(super) fn extend(&mut self, decided: Self) {
         self.states.extend(decided.states);
         self.ready.extend(decided.ready);
+        self.subjects.extend(decided.subjects);
     }
 
     /// An event meets the `unless` condition of a `still` clause. `by` has the event as its owner. Returns the wait that
@@ -298,6 +305,7 @@ impl FlowStates {
         let question = Question { rule, owner: by, received };
         let (state, ended) = request.flow.cancel(self.states.get(&key), question, time)?;
         self.states.insert(key, state);
+        self.name_cancelled(cancellation);
         let why = format!("`{request}` is cancelled by {}", by.name);
         let wait = WaitName { rule: rule.clone(), owner: ended?.id };
         Some(EndedWait { wait, end: WaitEnd::Cancelled, why })
@@ -394,5 +402,6 @@ impl FlowStates {
     /// Forgets the states that ended by this instant.
     pub fn prune(&mut self, now: Timestamp) {
         self.states.retain(|_, state| state.end() > now);
+        self.subjects.retain(|key, _| self.states.contains_key(key));
     }
 }

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::admit::{ClauseAnswer, Hold, Question};
+use super::describe::{StateText, waiting};
 use super::time::window_end;
 use super::{FlowTime, MAX_QUEUED, Owner, WaitName};
 
@@ -115,6 +116,21 @@ impl InProgress {
         });
         format!("{number} of {} in progress{}", self.count, oldest.unwrap_or_default())
     }
+
+    /// The state in words. `None` if none is in progress or waits.
+    pub(super) fn describe(&self, time: FlowTime) -> Option<StateText> {
+        if self.places.is_empty() && self.queue.is_empty() {
+            return None;
+        }
+        let holds = format!("{}{}", self.why_full(time), waiting("; ", self.queue.len(), ""));
+        let free = (self.count as usize).saturating_sub(self.places.len());
+        let frees = match (free, self.places.as_slice()) {
+            (0, [one]) => format!("free again when the actions of {} end", one.owner.name),
+            (0, _) => "free again when the actions of one of them end".to_owned(),
+            _ => format!("{free} more may pass"),
+        };
+        Some(StateText { holds, frees, until: None })
+    }
 }
 
 pub(super) fn step(
@@ -141,11 +157,7 @@ pub(super) fn step(
         return (state, Ok(()));
     }
     let full = state.why_full(time);
-    let before = match ahead {
-        0 => String::new(),
-        1 => "; 1 waits before it".to_owned(),
-        _ => format!("; {ahead} wait before it"),
-    };
+    let before = waiting("; ", ahead, " before it");
     if otherwise == Overflow::Skip {
         return (state, Err(Hold::Back(format!("is reached: {full}{before}"))));
     }

@@ -31,7 +31,7 @@ impl FlowTime {
     }
 
     /// Converts an instant from the steady time to the time of day.
-    fn to_wall(self, at: Timestamp) -> Timestamp {
+    pub(super) fn to_wall(self, at: Timestamp) -> Timestamp {
         at.checked_add(self.wall.duration_since(self.steady)).unwrap_or(at)
     }
 }
