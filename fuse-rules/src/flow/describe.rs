@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::limit::Queue;
 use super::{
     BlowClause, Cancellation, Flow, FlowRequest, FlowState, FlowStates, FlowTime, Occurrence,
-    Overflow, shown_value,
+    Overflow, WaitName, shown_value,
 };
 
 /// What a state of flow control belongs to: a clause and the values of its keys. It can be stored as JSON. It contains no
@@ -208,6 +208,14 @@ impl FlowState {
                 state.describe(time)
             }
             _ => None,
+        }
+    }
+
+    /// The occurrences that are in progress, for the state of [`Flow::Concurrency`].
+    pub fn in_progress(&self) -> Vec<WaitName> {
+        match self {
+            Self::Concurrency(state) => state.members().collect(),
+            _ => Vec::new(),
         }
     }
 }

@@ -44,8 +44,8 @@
 //! # How to add a clause
 //!
 //! 1. Here: a variant of [`Flow`] with the parameters, their text, and the rank of the clause.
-//! 2. A file of its own with the state and `step`, like `limit.rs`; a variant of `FlowState`, and its arms in
-//!    `state.rs`.
+//! 2. A file of its own with the state, `step` and `describe`, like `limit.rs`; a variant of `FlowState`, and its arms in
+//!    `state.rs` and `describe.rs`.
 //! 3. The grammar, the tree (`syntax/clauses.rs`) and the checks of the parameters (`check/flow.rs`); `grammar/README.md`
 //!    lists the rest of the steps for syntax.
 //! 4. Its row in the table of `tests/laws.rs`, which compares it with a list of everything it admitted.

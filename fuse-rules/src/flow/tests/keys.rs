@@ -39,7 +39,10 @@ fn named() -> impl Strategy<Value = Named> {
     // Keys have values in canonical JSON.
     let value = value.prop_map(|text| serde_json::json!(text).to_string());
     let limiter = prop::option::weighted(0.2, "[ab]");
-    ("[ab]/[ab]", part(), limiter, prop::collection::vec(value, 0..3))
+    let word = prop::sample::select(&["after", "once", "limit"][..]);
+    let clause = (word, part()).prop_map(|(word, keys)| format!("{word} per {keys}"));
+    // Reactions are rules, too.
+    ("[ab]/[ab]( on gated)?", clause, limiter, prop::collection::vec(value, 0..3))
 }
 
 fn key((rule, clause, limiter, values): &Named) -> String {

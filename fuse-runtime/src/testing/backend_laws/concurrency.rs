@@ -38,7 +38,7 @@ fn edited(count: u32) -> CurrentRules {
 }
 
 /// The state of an action that created a workflow.
-fn started(seconds: i64) -> ActionState {
+pub(super) fn started(seconds: i64) -> ActionState {
     let object = StartedObject {
         api_version: "argoproj.io/v1alpha1".into(),
         kind: "Workflow".into(),

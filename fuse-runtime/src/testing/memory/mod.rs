@@ -3,6 +3,7 @@
 mod bus;
 mod history;
 mod ledger;
+mod states;
 mod wake;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use crate::backend::{Backend, BackendError, Embedded};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::event::{Envelope, EventKey};
+use crate::ledger::conceal::KeySecret;
 use crate::ledger::places::PlacesInUse;
 use crate::ledger::transition::Acceptance;
 use crate::ledger::{
@@ -81,6 +83,7 @@ struct State {
     actions: BTreeMap<String, (EventKey, ActionRecord)>,
     flow: FlowStates,
     fuses: FuseHistories,
+    key_secret: KeySecret,
 }
 
 #[derive(Debug)]
