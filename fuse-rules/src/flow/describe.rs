@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::limit::Queue;
+use super::time::to_second;
 use super::{
     BlowClause, Cancellation, Flow, FlowRequest, FlowState, FlowStates, FlowTime, Occurrence,
     Overflow, WaitName, shown_value,
@@ -133,13 +134,14 @@ pub struct StateText {
     pub holds: String,
     /// What frees it, such as `free again at 2026-08-01T14:00:00Z`.
     pub frees: String,
-    /// When that is, in the time of day, if only time frees it.
+    /// When that is, in the time of day and to the second, if only time frees it.
     pub until: Option<Timestamp>,
 }
 
 impl StateText {
     pub(super) fn until(holds: String, frees: String, until: Timestamp, time: FlowTime) -> Self {
-        Self { holds, frees, until: Some(time.to_wall(until)) }
+        let until = to_second(time.to_wall(until), until > time.steady);
+        Self { holds, frees, until: Some(until) }
     }
 }
 
