@@ -124,7 +124,7 @@ async fn the_states_of_all_clauses_are_listed() {
     assert_eq!(fuse.admin("/state?after=x!").await.status, 400);
 
     fuse.kill();
-    let (code, stopped) = fuse.command(&["state", "--state", ".fuse-local"]);
+    let (code, stopped) = fuse.command(&["state", "--state", ".fuse"]);
     assert_eq!((code, timeless(&stopped)), (Some(0), timeless(&all)));
     drop(listener);
 }

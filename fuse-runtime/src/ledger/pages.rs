@@ -43,7 +43,7 @@ impl Bounds {
     }
 
     /// Subtracts the bytes of a row that is read.
-    fn spend(
+    pub(super) fn spend(
         &mut self,
         table: &impl ReadableTable<&'static str, &'static [u8]>,
         key: &str,

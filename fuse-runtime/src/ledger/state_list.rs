@@ -1,7 +1,9 @@
 //! Pages of the states of flow control, in words. Like `transition.rs`, this module does no I/O.
 
 use data_encoding::BASE64URL_NOPAD;
-use fuse_rules::flow::{FlowState, FlowTime, StateHolder, StateSubject, StateText, WaitName};
+use fuse_rules::flow::{
+    FlowState, FlowTime, Owner, StateHolder, StateSubject, StateText, WaitName,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -91,7 +93,7 @@ pub struct StateEntry {
     /// What is in it.
     pub text: StateText,
     /// The actions of the first occurrences that are in progress.
-    pub in_progress: Vec<EventAction>,
+    pub in_progress: Vec<StateAction>,
 }
 
 impl StateEntry {
@@ -105,11 +107,6 @@ impl StateEntry {
         let mut in_progress = state.in_progress();
         in_progress.truncate(MAX_IN_PROGRESS);
         Some((Self { subject: subject.clone(), text, in_progress: Vec::new() }, in_progress))
-    }
-
-    /// Whether an action of the event of an occurrence keeps its place.
-    pub(crate) fn keeps_place(name: &WaitName, action: &EventAction) -> bool {
-        action.action.in_progress && action.action.action.rule == name.rule
     }
 
     /// The state, for people and programs.
@@ -130,7 +127,7 @@ impl StateEntry {
             state: holds,
             frees,
             until,
-            in_progress: self.in_progress.iter().map(StateAction::new).collect(),
+            in_progress: self.in_progress.clone(),
         }
     }
 }
@@ -176,8 +173,15 @@ pub struct StateAction {
 }
 
 impl StateAction {
-    fn new(action: &EventAction) -> Self {
-        let EventKey { source, name, id } = action.event.clone();
+    /// An action of the event of an occurrence, if it keeps the place of the occurrence.
+    pub(crate) fn new(name: &WaitName, action: &EventAction) -> Option<Self> {
+        let performed = &action.action.action;
+        let owner = Owner::new(&action.event.encode(), "", performed.element.as_deref());
+        let is_its = performed.rule == name.rule && owner.id == name.owner;
+        if !action.action.in_progress || !is_its {
+            return None;
+        }
+        let EventKey { source, name: event_name, id } = action.event.clone();
         let object = match &action.action.state {
             ActionState::Done { started: Some(started), .. } => {
                 let namespace = started.namespace.as_ref().map(|namespace| format!("{namespace}/"));
@@ -185,13 +189,7 @@ impl StateAction {
             }
             _ => None,
         };
-        Self {
-            id: action.action.id.clone(),
-            rule: action.action.action.rule.clone(),
-            source,
-            name,
-            event: id,
-            object,
-        }
+        let (id, rule, event) = (action.action.id.clone(), name.rule.clone(), id);
+        Some(Self { id, rule, source, name: event_name, event, object })
     }
 }

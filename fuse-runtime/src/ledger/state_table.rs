@@ -5,7 +5,7 @@ use std::ops::Bound;
 use fuse_rules::flow::{FlowState, FlowTime, StateSubject, WaitName};
 use redb::ReadTransaction;
 
-use super::EventAction;
+use super::StateAction;
 use super::pages::Bounds;
 use super::read::{DecidedRow, action_of};
 use super::state_list::{StateEntry, StatePage, StateQuery};
@@ -54,7 +54,7 @@ pub(super) fn list(
             Ok(Some((subject, Some(state)))) => {
                 if let Some((mut entry, names)) = StateEntry::new(&subject, &state, time) {
                     for name in &names {
-                        entry.in_progress.extend(in_progress(transaction, name)?);
+                        entry.in_progress.extend(in_progress(transaction, name, &mut bounds)?);
                     }
                     page.states.push(entry);
                 }
@@ -71,17 +71,21 @@ pub(super) fn list(
 fn in_progress(
     transaction: &ReadTransaction,
     name: &WaitName,
-) -> Result<Vec<EventAction>, StoreError> {
-    let row = match get_row::<DecidedRow>(&transaction.open_table(DECIDED)?, name.event()) {
+    bounds: &mut Bounds,
+) -> Result<Vec<StateAction>, StoreError> {
+    let decided = transaction.open_table(DECIDED)?;
+    bounds.spend(&decided, name.event())?;
+    let row = match get_row::<DecidedRow>(&decided, name.event()) {
         Err(StoreError::Damaged(_)) => None,
         row => row?,
     };
     let actions = transaction.open_table(ACTIONS)?;
     let mut found = Vec::new();
     for id in row.into_iter().flat_map(|row| row.actions) {
+        bounds.spend(&actions, &id)?;
         match action_of(&actions, id) {
-            Ok(action) if StateEntry::keeps_place(name, &action) => found.push(action),
-            Ok(_) | Err(StoreError::Damaged(_)) => {}
+            Ok(action) => found.extend(StateAction::new(name, &action)),
+            Err(StoreError::Damaged(_)) => {}
             Err(error) => return Err(error),
         }
     }

@@ -195,7 +195,7 @@ pub async fn what_is_in_progress_is_listed_with_its_object(
         ensure_eq!(opened.states(StateQuery::default(), 2).await?, [line], "the state");
         let query = StateQuery { limit: 1, ..StateQuery::default() };
         let page = opened.ledger.states(&query, time(2)).await?;
-        let in_progress = page.states.iter().flat_map(|one| one.summary().in_progress);
+        let in_progress = page.states.into_iter().flat_map(|one| one.in_progress);
         let found: Vec<_> = in_progress.map(|one| (one.id, one.event, one.object)).collect();
         ensure_eq!(
             found,

@@ -3,6 +3,7 @@
 mod bus;
 mod history;
 mod ledger;
+mod prune;
 mod states;
 mod wake;
 

@@ -5,7 +5,7 @@ use fuse_rules::flow::{FlowTime, WaitName};
 use super::State;
 use super::ledger::event_action;
 use crate::event::EventKey;
-use crate::ledger::{EventAction, LedgerError, StateEntry, StatePage, StateQuery};
+use crate::ledger::{LedgerError, StateAction, StateEntry, StatePage, StateQuery};
 
 impl State {
     pub(super) fn states(
@@ -39,11 +39,11 @@ impl State {
     }
 
     /// The actions of an occurrence that keep its place.
-    fn in_progress(&self, name: &WaitName) -> Vec<EventAction> {
+    fn in_progress(&self, name: &WaitName) -> Vec<StateAction> {
         let key = EventKey::decode(name.event());
         let Some(record) = key.as_ref().and_then(|key| self.record(key)) else { return Vec::new() };
         let actions = record.actions.iter();
         let actions = actions.map(|action| event_action(&record.event.key(), action));
-        actions.filter(|action| StateEntry::keeps_place(name, action)).collect()
+        actions.filter_map(|action| StateAction::new(name, &action)).collect()
     }
 }
