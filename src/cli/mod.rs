@@ -14,7 +14,7 @@ use clap_complete::Shell;
 
 pub(crate) use admin::{
     Answer, Credentials, DeadLetters, Discard, Events, Filter, FuseList, FuseSwitch, Held, Replay,
-    ServerArgs, Waiting,
+    ServerArgs, State, Waiting,
 };
 pub(crate) use fuzz::Fuzz;
 pub(crate) use lint::{ALL, Levels, Lint, WARNINGS};
@@ -54,6 +54,7 @@ pub(crate) enum Command {
     DeadLetters(DeadLetters),
     Held(Held),
     Waiting(Waiting),
+    State(State),
     /// Approve what waits for approval
     ///
     /// The action is performed at once, unless another clause of its rule or a fuse holds it back. Who approved it, when and

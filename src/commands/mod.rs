@@ -25,6 +25,7 @@ mod replace;
 pub(crate) mod replay;
 mod request;
 pub(crate) mod run;
+pub(crate) mod state;
 mod target;
 pub(crate) mod test;
 mod test_file;

@@ -91,7 +91,7 @@ pub(super) async fn record(
 }
 
 /// The time of a stopped fuse.
-async fn time(backend: &Embedded) -> Result<FlowTime, String> {
+pub(super) async fn time(backend: &Embedded) -> Result<FlowTime, String> {
     let clock = backend.resume_clock(&Clock::system()).await.map_err(|error| error.to_string())?;
     Ok(FlowTime { steady: clock.steady(), wall: clock.now() })
 }

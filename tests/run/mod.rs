@@ -51,6 +51,8 @@ mod reload;
 mod replies;
 /// Compression, paths, methods, proxies and rates.
 mod requests;
+/// The states of flow control.
+mod state;
 /// How it ends, and when it does not start.
 mod stop;
 /// Fuses that people switch at run time.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::describe::StateSubject;
 use super::time::shown;
 use super::wait::{
     Cancellation, EndedWait, ReadyWait, ReplacedOccurrence, Wait, WaitEnd, WaitName,
@@ -190,6 +191,8 @@ pub struct FlowStates {
     ready: BTreeSet<ReadyWait>,
     /// What [`FlowStates::take_stops`] returns.
     stops: BTreeSet<ReplacedOccurrence>,
+    /// What those that changed belong to, by key.
+    pub(super) subjects: BTreeMap<String, StateSubject>,
 }
 
 impl FlowStates {
@@ -201,7 +204,9 @@ impl FlowStates {
     /// If a clause lets it wait, the clauses before it are asked again when it resumes, because only then is it known whether
     /// it takes its places.
     pub fn admit(&mut self, occurrence: &Occurrence, time: FlowTime) -> Admission {
-        self.pass(occurrence, None, time)
+        let admission = self.pass(occurrence, None, time);
+        self.name_states(occurrence);
+        admission
     }
 
     /// Continues with an occurrence that is due: asks the clauses that take places, and those behind the one at which it
@@ -215,6 +220,7 @@ impl FlowStates {
             false => state,
         });
         let admission = self.pass(&wait.occurrence, Some(wait), time);
+        self.name_states(&wait.occurrence);
         match &admission {
             Admission::Passed => {}
             Admission::Waiting { by, .. } => self.set_aside_except(wait, Some(*by)),
@@ -313,6 +319,7 @@ impl FlowStates {
         self.states.extend(decided.states);
         self.ready.extend(decided.ready);
         self.stops.extend(decided.stops);
+        self.subjects.extend(decided.subjects);
     }
 
     /// An event meets the `unless` condition of a `still` clause. `by` has the event as its owner. Returns the wait that
@@ -328,6 +335,7 @@ impl FlowStates {
         let question = Question { rule, owner: by, received };
         let (state, ended) = request.flow.cancel(self.states.get(&key), question, time)?;
         self.states.insert(key, state);
+        self.name_cancelled(cancellation);
         let why = format!("`{request}` is cancelled by {}", by.name);
         let wait = WaitName { rule: rule.clone(), owner: ended?.id };
         Some(EndedWait { wait, end: WaitEnd::Cancelled, why })
@@ -434,5 +442,6 @@ impl FlowStates {
     /// Forgets the states that ended by this instant.
     pub fn prune(&mut self, now: Timestamp) {
         self.states.retain(|_, state| state.end() > now);
+        self.subjects.retain(|key, _| self.states.contains_key(key));
     }
 }

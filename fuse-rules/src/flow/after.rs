@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::admit::{ClauseAnswer, Hold};
+use super::describe::{StateText, zero_at};
 use super::time::corrected_window;
 use super::time::window_end;
 use super::{FlowTime, Owner};
@@ -63,6 +64,23 @@ impl Matches {
         };
         Self { counted: current(&self.counted), completed: current(&self.completed) }
     }
+
+    /// The state in words. `None` if no match counts.
+    pub(super) fn describe(
+        &self,
+        (count, within): (u32, SignedDuration),
+        time: FlowTime,
+    ) -> Option<StateText> {
+        let Self { counted, .. } = self.current(time.steady);
+        let end = counted.iter().map(|one| one.2).max()?;
+        let frees = zero_at(end, "there is another match", time);
+        Some(StateText::until(reached(counted.len(), count, within), frees, end, time))
+    }
+}
+
+/// How many matches count.
+fn reached(number: usize, count: u32, within: SignedDuration) -> String {
+    format!("{number} of {count} within {}", duration_text(within))
 }
 
 pub(super) fn step(
@@ -76,8 +94,8 @@ pub(super) fn step(
     let answer = |number: Option<u32>| match number {
         None => Ok(()),
         Some(number) => {
-            let within = duration_text(within);
-            Err(Hold::Back(format!("is not reached: {number} of {count} within {within}")))
+            let reached = reached(number as usize, count, within);
+            Err(Hold::Back(format!("is not reached: {reached}")))
         }
     };
     let owner = owner.hash();

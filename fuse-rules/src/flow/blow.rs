@@ -11,6 +11,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::describe::{StateSubject, StateText, zero_at};
 use super::time::{corrected_window, window_end};
 use super::{Admission, FlowState, FlowStates, FlowTime, Occurrence, Owner, Wait};
 use crate::literals::duration_text;
@@ -131,6 +132,14 @@ impl BlowCount {
         let new = all.len().saturating_sub(known);
         (Self(all), new)
     }
+
+    /// The state in words. `None` if nothing counts.
+    pub(super) fn describe(&self, clause: BlowClause, time: FlowTime) -> Option<StateText> {
+        let (current, _) = Self::with(Some(self), &[], clause.within, time.steady);
+        let end = current.0.iter().map(|one| one.2).max()?;
+        let frees = zero_at(end, "more are counted", time);
+        Some(StateText::until(clause.reached(current.0.len()), frees, end, time))
+    }
 }
 
 impl BlowClause {
@@ -149,17 +158,20 @@ impl BlowClause {
             BlowCounts::Actions => number > count,
             BlowCounts::Failures => number >= count,
         };
-        let within = duration_text(self.within);
         let why = is_reached.then(|| match self.counts {
             BlowCounts::Actions => {
-                let passed = number.saturating_sub(new);
-                format!("`{self}` is reached: {passed} of {count} actions within {within} passed")
+                let passed = self.reached(number.saturating_sub(new));
+                format!("`{self}` is reached: {passed} passed")
             }
-            BlowCounts::Failures => {
-                format!("`{self}` is reached: {number} of {count} failures within {within}")
-            }
+            BlowCounts::Failures => format!("`{self}` is reached: {}", self.reached(number)),
         });
         (next, why)
+    }
+
+    /// How many count.
+    fn reached(self, number: usize) -> String {
+        let (what, within) = (self.counts.as_str(), duration_text(self.within));
+        format!("{number} of {} {what} within {within}", self.count)
     }
 }
 
@@ -193,8 +205,7 @@ impl BlowingFuse {
         let counted = self.next(states, BlowCounts::Failures, &[action.hash()], time);
         match counted {
             Ok(next) => {
-                next.into_iter()
-                    .for_each(|(key, count)| states.insert(key, FlowState::Blow(count)));
+                self.put(states, next);
                 None
             }
             Err(blown) => {
@@ -209,6 +220,18 @@ impl BlowingFuse {
         for key in self.keys() {
             if states.get(&key).is_some() {
                 states.insert(key, FlowState::Blow(BlowCount::default()));
+            }
+        }
+    }
+
+    /// Sets the states that changed.
+    fn put(&self, states: &mut FlowStates, next: Vec<(String, BlowCount)>) {
+        for (key, count) in next {
+            states.insert(key, FlowState::Blow(count));
+        }
+        for (key, clause) in self.keyed() {
+            if states.get(&key).is_some() {
+                states.subjects.insert(key, StateSubject::of_fuse(&self.name, clause));
             }
         }
     }
@@ -299,7 +322,7 @@ impl FlowStates {
         let (mut counted, mut blown) = (Vec::new(), Vec::new());
         for fuse in fuses {
             match fuse.next(self, BlowCounts::Actions, &owners, time) {
-                Ok(next) => counted.extend(next),
+                Ok(next) => counted.push((fuse, next)),
                 Err(one) => {
                     fuse.forget(self);
                     blown.push(one);
@@ -308,7 +331,7 @@ impl FlowStates {
         }
         if blown.is_empty() {
             self.extend(after);
-            counted.into_iter().for_each(|(key, count)| self.insert(key, FlowState::Blow(count)));
+            counted.into_iter().for_each(|(fuse, next)| fuse.put(self, next));
             return BlowAdmission::Intact(admission);
         }
         // It does not wait any longer, either.
@@ -320,7 +343,8 @@ impl FlowStates {
             kept.map(|request| request.state_key(&occurrence.rule)).collect();
         for key in keys {
             if let Some(state) = after.get(&key) {
-                self.insert(key, state.clone());
+                self.insert(key.clone(), state.clone());
+                self.subjects.extend(after.subject(&key).map(|subject| (key, subject.clone())));
             }
         }
         if let Some(wait) = waited.filter(|wait| wait.is_for_place()) {

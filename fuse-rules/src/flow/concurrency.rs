@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::admit::{ClauseAnswer, Hold, Question};
+use super::describe::{StateText, waiting};
 use super::time::window_end;
 use super::{FlowTime, MAX_QUEUED, Owner, WaitName};
 
@@ -161,6 +162,21 @@ impl InProgress {
         });
         format!("{number} of {} in progress{}", self.count, oldest.unwrap_or_default())
     }
+
+    /// The state in words. `None` if none is in progress or waits.
+    pub(super) fn describe(&self, time: FlowTime) -> Option<StateText> {
+        if self.places.is_empty() && self.queue.is_empty() {
+            return None;
+        }
+        let holds = format!("{}{}", self.why_full(time), waiting("; ", self.queue.len(), ""));
+        let free = (self.count as usize).saturating_sub(self.places.len());
+        let frees = match (free, self.places.as_slice()) {
+            (0, [one]) => format!("free again when the actions of {} end", one.owner.name),
+            (0, _) => "free again when the actions of one of them end".to_owned(),
+            _ => format!("{free} more may pass"),
+        };
+        Some(StateText { holds, frees, until: None })
+    }
 }
 
 pub(super) fn step(
@@ -184,7 +200,7 @@ pub(super) fn step(
     }
     let full = state.why_full(time);
     if otherwise == Overflow::Skip {
-        let before = before_it(ahead);
+        let before = waiting("; ", ahead, " before it");
         return (state, Err(Hold::Back(format!("is reached: {full}{before}"))));
     }
     let mut replaces = None;
@@ -200,20 +216,11 @@ pub(super) fn step(
         }
     }
     let queued = state.queue.iter().position(|one| one.is(rule, &owner.id));
-    let before = before_it(queued.unwrap_or(ahead));
+    let before = waiting("; ", queued.unwrap_or(ahead), " before it");
     let why = match otherwise {
         Overflow::Replace => format!("waits until the oldest one has stopped: {full}{before}"),
         _ => format!("waits for a place: {full}{before}"),
     };
     let until = window_end(time.steady, ASK_AGAIN);
     (state, Err(Hold::Waits { until, why, replaces }))
-}
-
-/// How many wait before it.
-fn before_it(number: usize) -> String {
-    match number {
-        0 => String::new(),
-        1 => "; 1 waits before it".to_owned(),
-        _ => format!("; {number} wait before it"),
-    }
 }

@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::admit::{ClauseAnswer, Hold};
+use super::describe::{StateText, free_again, waiting};
 use super::time::corrected_window;
 use super::time::window_end;
 use super::{FlowState, FlowTime, MAX_QUEUED, Owner};
@@ -164,6 +165,34 @@ impl Queue {
         }
         free(&ends, turn)
     }
+
+    /// How many places are taken.
+    fn taken(&self, count: u32, per: SignedDuration) -> String {
+        format!("{} of {count} within {}", self.places.0.len(), duration_text(per))
+    }
+
+    /// The state in words. `None` if all places are free, and none waits.
+    pub(super) fn describe(
+        self,
+        (count, per): (u32, SignedDuration),
+        time: FlowTime,
+    ) -> Option<StateText> {
+        let now = time.steady;
+        let queue = self.current(now);
+        let queued = queue.waiting.len();
+        if queued == 0 && queue.places.0.is_empty() {
+            return None;
+        }
+        let holds = format!("{}{}", queue.taken(count, per), waiting(", ", queued, ""));
+        let turn = queue.turn(queued, (count as usize, per), now);
+        if turn > now {
+            return Some(StateText::until(holds, free_again(turn, time), turn, time));
+        }
+        let free = (count as usize).saturating_sub(queue.places.0.len());
+        let end = queue.places.end().max(now);
+        let frees = format!("{free} more may pass; all places are free at {}", time.shown(end));
+        Some(StateText::until(holds, frees, end, time))
+    }
 }
 
 pub(super) fn step(
@@ -189,20 +218,14 @@ pub(super) fn step(
         return (queue, Ok(()));
     }
     let is_full = queued.is_none() && queue.waiting.len() >= MAX_QUEUED;
-    let (taken, within) = (queue.places.0.len(), duration_text(per));
-    let taken = format!("{taken} of {count} within {within}");
-    let ahead = match queue.ahead(position, now).count() {
-        0 => String::new(),
-        1 => ", 1 waits before it".to_owned(),
-        more => format!(", {more} wait before it"),
-    };
-    let free = time.shown(turn);
+    let taken = queue.taken(count, per);
+    let ahead = waiting(", ", queue.ahead(position, now).count(), " before it");
     if !waits && queued.is_none() || is_full {
         let why = match is_full && waits {
             true => {
                 format!("is reached: {taken}, and {MAX_QUEUED} wait already, which is the limit")
             }
-            false => format!("is reached: {taken}{ahead}; free again at {free}"),
+            false => format!("is reached: {taken}{ahead}; {}", free_again(turn, time)),
         };
         return (queue, Err(Hold::Back(why)));
     }
@@ -211,6 +234,6 @@ pub(super) fn step(
         Some(place) => *place = one,
         None => queue.waiting.push(one),
     }
-    let why = format!("waits until {free}: {taken}{ahead}");
+    let why = format!("waits until {}: {taken}{ahead}", time.shown(turn));
     (queue, Err(Hold::Waits { until: turn, why, replaces: None }))
 }

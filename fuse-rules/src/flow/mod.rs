@@ -44,8 +44,8 @@
 //! # How to add a clause
 //!
 //! 1. Here: a variant of [`Flow`] with the parameters, their text, and the rank of the clause.
-//! 2. A file of its own with the state and `step`, like `limit.rs`; a variant of `FlowState`, and its arms in
-//!    `state.rs`.
+//! 2. A file of its own with the state, `step` and `describe`, like `limit.rs`; a variant of `FlowState`, and its arms in
+//!    `state.rs` and `describe.rs`.
 //! 3. The grammar, the tree (`syntax/clauses.rs`) and the checks of the parameters (`check/flow.rs`); `grammar/README.md`
 //!    lists the rest of the steps for syntax.
 //! 4. Its row in the table of `tests/laws.rs`, which compares it with a list of everything it admitted.
@@ -60,8 +60,10 @@ mod after;
 pub(crate) mod approval;
 mod blow;
 mod concurrency;
+mod describe;
 pub(crate) mod hold;
 mod hours;
+mod key;
 mod limit;
 mod once;
 mod owner;
@@ -79,6 +81,7 @@ pub use admit::{Admission, FlowStates, Occurrence};
 pub use after::Matches;
 pub use blow::{BlowAdmission, BlowClause, BlowCount, BlowCounts, BlowingFuse, BlownFuse};
 pub use concurrency::{InProgress, Overflow};
+pub use describe::{StateHolder, StateSubject, StateText};
 pub use hours::{DAY, Hours, Opening, Window};
 pub use limit::{Places, Queue};
 pub use once::Claim;
@@ -99,6 +102,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::literals::duration_text;
+use crate::sensitive::HIDDEN;
 
 /// How many occurrences of a key may wait in the queue of a clause. A state is read as a whole for each decision.
 const MAX_QUEUED: usize = 1_000;
@@ -404,12 +408,6 @@ impl FlowRequest {
         self.hours.is_none() && !self.flow.is_approval() && !self.flow.is_hold()
     }
 
-    /// The key of its state among those of all rules.
-    pub fn state_key(&self, rule: &str) -> String {
-        let values = serde_json::json!(self.values);
-        format!("{} {values}", state_name(rule, &self.clause, self.limiter.as_deref()))
-    }
-
     /// Who asks it for a place.
     pub(crate) fn owner_in_state(&self, occurrence: &Occurrence) -> Owner {
         match &self.limiter {
@@ -420,22 +418,20 @@ impl FlowRequest {
     }
 }
 
-/// The name of the states of a clause, which they have in common whatever the values of its keys are.
-pub(crate) fn state_name(rule: &str, clause: &str, limiter: Option<&str>) -> String {
-    match limiter {
-        // No rule has this name, because names of rules contain a slash.
-        Some(name) => format!("limiter {name}"),
-        None => format!("{rule} {clause}"),
+/// A value of a key for people, cut if it is long.
+fn shown_value(value: &str) -> String {
+    match value.char_indices().nth(MAX_SHOWN_CHARS) {
+        Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
+        None => value.to_owned(),
     }
 }
 
 /// Formats the clause with the values of its keys: `once per "web" within 4h`.
 impl fmt::Display for FlowRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |value: &String| match value.char_indices().nth(MAX_SHOWN_CHARS) {
-            _ if self.is_sensitive => "[hidden]".to_owned(),
-            Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
-            None => value.clone(),
+        let shown = |value: &String| match self.is_sensitive {
+            true => HIDDEN.to_owned(),
+            false => shown_value(value),
         };
         let values: Vec<_> = self.values.iter().map(shown).collect();
         match &self.hours {

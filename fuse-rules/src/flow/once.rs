@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::admit::{ClauseAnswer, Hold};
+use super::describe::{StateText, free_again};
 use super::time::corrected_window;
 use super::time::window_end;
 use super::{FlowTime, Owner};
@@ -30,6 +31,19 @@ impl Claim {
         let (since, until) = corrected_window((self.since, self.until), now);
         Self { since, until, ..self }
     }
+
+    /// Who holds the key.
+    fn fired(&self, time: FlowTime) -> String {
+        format!("fired at {} for {}", time.shown(self.since), self.owner.name)
+    }
+
+    /// The state in words. `None` if the key is free.
+    pub(super) fn describe(&self, time: FlowTime) -> Option<StateText> {
+        let claim = self.clone().corrected(time.steady);
+        let is_held = time.steady < claim.until;
+        let frees = free_again(claim.until, time);
+        is_held.then(|| StateText::until(claim.fired(time), frees, claim.until, time))
+    }
 }
 
 pub(super) fn step(
@@ -43,9 +57,7 @@ pub(super) fn step(
     match held {
         Some(claim) if claim.owner.id == owner.id => (claim, Ok(())),
         Some(claim) => {
-            let (since, until) = (time.shown(claim.since), time.shown(claim.until));
-            let why =
-                format!("already fired at {since} for {}; free again at {until}", claim.owner.name);
+            let why = format!("already {}; {}", claim.fired(time), free_again(claim.until, time));
             (claim, Err(Hold::Back(why)))
         }
         None => {

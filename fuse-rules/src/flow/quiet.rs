@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::admit::{ClauseAnswer, Hold, Question};
+use super::describe::StateText;
 use super::time::corrected_window;
 use super::time::window_end;
 use super::{FlowTime, Owner};
@@ -33,6 +34,24 @@ impl Burst {
     pub(super) fn release(mut self, owner: &str) -> Self {
         self.waiter.take_if(|waiter| waiter.id == owner);
         self
+    }
+
+    /// The state in words. `None` if none waits.
+    pub(super) fn describe(
+        &self,
+        max: Option<SignedDuration>,
+        time: FlowTime,
+    ) -> Option<StateText> {
+        let (first, until) = corrected_window((self.first, self.until), time.steady);
+        let holds = format!("{} waits", self.waiter.as_ref()?.name);
+        let last = max.map(|max| window_end(first, max)).filter(|last| until < *last);
+        let last = last.map(|last| format!(", and at the latest at {}", time.shown(last)));
+        let frees = format!(
+            "acts at {} if there is no other match until then{}",
+            time.shown(until),
+            last.unwrap_or_default()
+        );
+        Some(StateText::until(holds, frees, until, time))
     }
 }
 

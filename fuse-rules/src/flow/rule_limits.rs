@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Flow, Wait, state_name};
+use super::key::state_name;
+use super::{Flow, Wait};
 
 /// The limits of all rules. The rules may be edited while an occurrence waits; it then has to obey the new numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

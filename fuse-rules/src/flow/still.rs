@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::admit::{ClauseAnswer, Hold, Question};
+use super::describe::StateText;
 use super::time::corrected_window;
 use super::time::window_end;
 use super::{FlowTime, Owner};
@@ -70,6 +71,23 @@ impl Delay {
     pub(super) fn release(mut self, owner: &str) -> Self {
         self.waiter.take_if(|waiter| waiter.owner.id == owner);
         self
+    }
+
+    /// The state in words. `None` if none waits, and none would be cancelled.
+    pub(super) fn describe(&self, time: FlowTime) -> Option<StateText> {
+        match self.current(time.steady) {
+            Self { waiter: Some(Waiter { owner, until, .. }), .. } => {
+                let holds = format!("{} waits", owner.name);
+                let frees = format!("acts at {} unless an event cancels it", time.shown(until));
+                Some(StateText::until(holds, frees, until, time))
+            }
+            Self { cancelled: Some(Cancelled { by, until, .. }), .. } => {
+                let holds = format!("{by} cancels what was received before it");
+                let frees = format!("forgotten at {}", time.shown(until));
+                Some(StateText::until(holds, frees, until, time))
+            }
+            Self { waiter: None, cancelled: None } => None,
+        }
     }
 }
 

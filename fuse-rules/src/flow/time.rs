@@ -31,16 +31,21 @@ impl FlowTime {
     }
 
     /// Converts an instant from the steady time to the time of day.
-    fn to_wall(self, at: Timestamp) -> Timestamp {
+    pub(super) fn to_wall(self, at: Timestamp) -> Timestamp {
         at.checked_add(self.wall.duration_since(self.steady)).unwrap_or(at)
     }
 }
 
 /// A time of day to the second, rounded up if it is yet to come.
 pub(super) fn shown(at: Timestamp, is_to_come: bool) -> String {
+    to_second(at, is_to_come).to_string()
+}
+
+/// A time to the second, rounded up if it is yet to come.
+pub(super) fn to_second(at: Timestamp, is_to_come: bool) -> Timestamp {
     let mode = if is_to_come { RoundMode::Ceil } else { RoundMode::Floor };
     let second = TimestampRound::new().smallest(Unit::Second).mode(mode);
-    at.round(second).unwrap_or(at).to_string()
+    at.round(second).unwrap_or(at)
 }
 
 /// The end of a window. One that would end after the last representable timestamp ends there.

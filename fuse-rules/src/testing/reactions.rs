@@ -10,6 +10,7 @@ use crate::decision::{Action, Decision, Outcome};
 use crate::event::Event;
 use crate::flow::FlowStates;
 use crate::reaction::{ReactionCause, ReactionKind};
+use crate::typed::Sensor;
 
 /// How an action fails in a test.
 const FAILED: (&str, &str) = ("permanent", "the action failed");
@@ -24,10 +25,10 @@ pub(super) struct Reactions {
 
 impl Tests<'_> {
     /// Evaluates the reactions to decisions about an event, which is given with its name for people. They happen at this
-    /// time.
+    /// time. If a rule of the `mutated` sensors lacks a reaction, it does not happen.
     pub(super) fn reactions(
         &self,
-        states: &mut FlowStates,
+        (states, mutated): (&mut FlowStates, &[Sensor]),
         name: &str,
         event: &Event<'_>,
         decided: &[Decision],
@@ -45,7 +46,7 @@ impl Tests<'_> {
             // A rule with several triggers has several decisions, but one reaction.
             let is_new = cause.kind == ReactionKind::Failure
                 || seen.insert((cause.kind, cause.rule.clone(), cause.element.clone()));
-            if is_new && self.plan.reacts(key, &cause.rule, cause.kind) {
+            if is_new && self.plan.reacts(key, &cause.rule, cause.kind) && !lacks(mutated, &cause) {
                 causes.push(cause);
             }
         }
@@ -81,6 +82,13 @@ impl Tests<'_> {
             outcomes => format!("the outcome of rule `{rule}` was {}", outcomes.join(", ")),
         }
     }
+}
+
+/// Whether a mutated rule has no reaction to this.
+fn lacks(mutated: &[Sensor], cause: &ReactionCause) -> bool {
+    let rules = mutated.iter().flat_map(|sensor| &sensor.rules);
+    let mut own = rules.filter(|rule| rule.name == cause.rule);
+    own.any(|rule| rule.reaction(cause.kind).is_none())
 }
 
 fn failure(action: &Action) -> ReactionCause {

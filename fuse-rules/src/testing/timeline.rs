@@ -160,8 +160,13 @@ impl Timeline<'_, '_> {
         self.close(&[]);
         let Some(sent) = events.get_mut(number) else { return };
         let time = self.now;
-        let reactions =
-            self.tests.reactions(&mut self.states, &name, &sent.event, &evaluation.decisions, time);
+        let reactions = self.tests.reactions(
+            (&mut self.states, self.mutated),
+            &name,
+            &sent.event,
+            &evaluation.decisions,
+            time,
+        );
         evaluation.decisions.extend(reactions.decisions);
         let of_fuses = self.tests.reactions_of_fuses(&passed.blown, &sent.event, time);
         evaluation.decisions.extend(of_fuses);
@@ -418,7 +423,13 @@ impl Timeline<'_, '_> {
                 && decision.outcome != Outcome::Fired
         });
         let decisions = if reacted { &[] } else { decisions };
-        let reactions = self.tests.reactions(&mut self.states, &name, &sent.event, decisions, time);
+        let reactions = self.tests.reactions(
+            (&mut self.states, self.mutated),
+            &name,
+            &sent.event,
+            decisions,
+            time,
+        );
         sent.ended.push(Ended { step, decision, is_failure: false });
         let of = |is_failure| move |decision| Ended { step, decision, is_failure };
         sent.ended.extend(reactions.decisions.into_iter().map(of(false)));

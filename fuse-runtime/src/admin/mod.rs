@@ -15,6 +15,7 @@ mod replay;
 mod routes;
 mod rule_files;
 mod rules;
+mod state;
 mod waiting;
 
 use std::collections::BTreeMap;

@@ -59,6 +59,17 @@ impl Params {
         self.0.get(name).map(|text| text.parse().map_err(|_| wrong(text))).transpose()
     }
 
+    /// A text that is one of these.
+    pub(super) fn one_of(&self, name: &str, known: &[&str]) -> Result<Option<String>, QueryError> {
+        match self.text(name) {
+            Some(text) if !known.contains(&&*text) => {
+                let (known, text) = (known.join(", "), crate::http::shorten(&text));
+                Err(QueryError(format!("`{name}` is one of {known}, not `{text}`")))
+            }
+            text => Ok(text),
+        }
+    }
+
     pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, QueryError> {
         self.value(name, "a time as in 2026-08-01T10:00:00Z")
     }

@@ -9,7 +9,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 
 use super::{Admin, access, alive, dead_letters, decisions, events, failed, fuses, held, metrics};
-use super::{payload, ready, reload, replay, rule_files, rules, waiting};
+use super::{payload, ready, reload, replay, rule_files, rules, state, waiting};
 use crate::ledger::WaitAnswer;
 
 /// A path with its method and handler.
@@ -32,6 +32,7 @@ pub(super) fn routes() -> Vec<AdminRoute> {
         read("/payload", get(payload::show)),
         read("/dead-letters", get(dead_letters::list)),
         read("/held", get(held::list)),
+        read("/state", get(state::list)),
         read("/rules", get(rules::list)),
         read("/rules/files", get(rule_files::list)),
         read("/fuses", get(fuses::list)),

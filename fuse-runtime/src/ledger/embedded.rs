@@ -8,16 +8,16 @@ use fuse_rules::flow::{Approval, FlowTime};
 use jiff::Timestamp;
 use redb::{ReadTransaction, TableDefinition, WriteTransaction};
 
-use super::flow_table::states;
+use super::flow_table::{concealed_to_read, states};
 use super::pages::Bounds;
 use super::read::{self, ActionRow, Listed};
 use super::transition::{self, DeadEntry, Lists, Transition};
 use super::{
     ActionRecord, ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery,
     DecisionRecord, Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord,
-    FuseHistories, FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, WaitAnswer,
-    WaitingDecision, Woken, answer_table, decide, flow, operate, pages, place_table, prune, react,
-    switch_table, wake,
+    FuseHistories, FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, StatePage,
+    StateQuery, Verdict, WaitAnswer, WaitingDecision, Woken, answer_table, decide, flow, operate,
+    pages, place_table, prune, react, state_table, switch_table, wake,
 };
 use crate::event::EventKey;
 use crate::store::{
@@ -313,11 +313,13 @@ impl Ledger for EmbeddedLedger {
     async fn preview(&self, verdict: &Verdict) -> Result<Vec<DecisionRecord>, LedgerError> {
         let asking = verdict.clone();
         let read = move |transaction: &ReadTransaction| {
-            states(&transaction.open_table(FLOW)?, flow::keys(&asking))
+            let asking = concealed_to_read(transaction, asking)?;
+            let states = states(&transaction.open_table(FLOW)?, flow::keys(&asking))?;
+            Ok((asking, states))
         };
-        let mut states = self.store.read(read).await?;
+        let (verdict, mut states) = self.store.read(read).await?;
         let mut fuses = self.store.read(switch_table::read).await?;
-        Ok(transition::decide(verdict, &mut states, &mut fuses)?.decisions)
+        Ok(transition::decide(&verdict, &mut states, &mut fuses)?.decisions)
     }
 
     async fn operate(
@@ -340,6 +342,15 @@ impl Ledger for EmbeddedLedger {
 
     async fn fuse_switches(&self) -> Result<FuseHistories, LedgerError> {
         Ok(self.store.read(switch_table::read).await?)
+    }
+
+    async fn states(&self, query: &StateQuery, time: FlowTime) -> Result<StatePage, LedgerError> {
+        let (query, after) = (query.clone(), query.after.as_deref().map(StateQuery::cursor));
+        let after = after.transpose()?;
+        let read = move |transaction: &ReadTransaction| {
+            state_table::list(transaction, &query, after.as_deref(), time, Bounds::new())
+        };
+        Ok(self.store.read(read).await?)
     }
 
     async fn counts(&self) -> Result<Counts, LedgerError> {

@@ -1,10 +1,13 @@
 //! The states of flow control, in the state folder.
 
-use fuse_rules::flow::{FlowState, FlowStates};
-use redb::{ReadableTable, WriteTransaction};
+use std::borrow::Cow;
 
+use fuse_rules::flow::{FlowState, FlowStates, StateSubject};
+use redb::{ReadTransaction, ReadableTable, WriteTransaction};
+
+use super::conceal::KeySecret;
 use super::{Verdict, flow};
-use crate::store::{FLOW, FLOW_ENDS, StoreError, get_row, put_row};
+use crate::store::{FLOW, FLOW_ENDS, FLOW_SUBJECTS, SECRETS, StoreError, get_row, put_row};
 
 /// The states that decide about a verdict.
 pub(super) fn asked(
@@ -56,6 +59,67 @@ pub(super) fn write_states(
         }
         ends.insert((state.end().as_nanosecond(), key), ())?;
         put_row(&mut transaction.open_table(FLOW)?, key, state)?;
+        if let Some(subject) = after.subject(key) {
+            write_subject(transaction, key, subject)?;
+        }
     }
     Ok(())
+}
+
+/// Writes what a state belongs to, unless that is on record: it changes only with the rules.
+fn write_subject(
+    transaction: &WriteTransaction,
+    key: &str,
+    subject: &StateSubject,
+) -> Result<(), StoreError> {
+    let mut subjects = transaction.open_table(FLOW_SUBJECTS)?;
+    let on_record = match get_row::<StateSubject>(&subjects, key) {
+        Err(StoreError::Damaged(_)) => None,
+        row => row?,
+    };
+    match on_record.as_ref() == Some(subject) {
+        true => Ok(()),
+        false => put_row(&mut subjects, key, subject),
+    }
+}
+
+/// The name of the secret of [`KeySecret`].
+const KEY_SECRET: &str = "flow-keys";
+
+/// A verdict without sensitive values, to be recorded.
+pub(super) fn concealed<'v>(
+    transaction: &WriteTransaction,
+    verdict: &'v Verdict,
+) -> Result<Cow<'v, Verdict>, StoreError> {
+    if !KeySecret::is_needed(verdict) {
+        return Ok(Cow::Borrowed(verdict));
+    }
+    let mut secrets = transaction.open_table(SECRETS)?;
+    let secret = match get_row::<KeySecret>(&secrets, KEY_SECRET) {
+        // It only has to be the same as before. With another one, the states of sensitive keys start from the beginning.
+        Ok(None) | Err(StoreError::Damaged(_)) => {
+            let secret = KeySecret::random().map_err(StoreError::Storage)?;
+            put_row(&mut secrets, KEY_SECRET, &secret)?;
+            secret
+        }
+        Ok(Some(secret)) => secret,
+        Err(error) => return Err(error),
+    };
+    Ok(Cow::Owned(secret.conceal(verdict)))
+}
+
+/// The same, for a verdict that is not recorded.
+pub(super) fn concealed_to_read(
+    transaction: &ReadTransaction,
+    verdict: Verdict,
+) -> Result<Verdict, StoreError> {
+    if !KeySecret::is_needed(&verdict) {
+        return Ok(verdict);
+    }
+    let secret = match get_row::<KeySecret>(&transaction.open_table(SECRETS)?, KEY_SECRET) {
+        Err(StoreError::Damaged(_)) => None,
+        row => row?,
+    };
+    // Without one, there are no states of sensitive keys.
+    Ok(secret.unwrap_or_default().conceal(&verdict))
 }

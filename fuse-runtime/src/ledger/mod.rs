@@ -8,6 +8,7 @@
 pub(crate) mod answer;
 mod answer_table;
 pub(crate) mod blow;
+pub(crate) mod conceal;
 mod content;
 pub(crate) mod dead;
 mod decide;
@@ -26,6 +27,8 @@ mod prune;
 mod react;
 mod read;
 mod record;
+pub(crate) mod state_list;
+mod state_table;
 mod switch;
 mod switch_table;
 pub(crate) mod transition;
@@ -59,6 +62,7 @@ pub use record::{
     DeadLetterKind, DecisionRecord, EventAction, EventRecord, Observed, ObservedResult,
     Replacement, StartedObject,
 };
+pub use state_list::{StateAction, StateEntry, StatePage, StateQuery, StateSummary};
 pub use switch::{
     BlownBy, FuseHistories, FuseHistory, FuseSwitch, MAX_FUSE_SWITCHES, SwitchPosition,
 };
@@ -393,6 +397,14 @@ pub trait Ledger: Send + Sync + 'static {
     ///
     /// Only those of a closed ledger and of storage.
     async fn fuse_switches(&self) -> Result<FuseHistories, LedgerError>;
+
+    /// A page of the states of flow control that have not ended, in words, sorted by rule, limiter or fuse. Those that belong
+    /// to a verdict must not contain a value that is [sensitive](fuse_rules::flow::FlowRequest::is_sensitive).
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Invalid`] for an `after` that is not from an earlier page.
+    async fn states(&self, query: &StateQuery, time: FlowTime) -> Result<StatePage, LedgerError>;
 
     /// How many actions are not settled, and how many dead letters there are. The cost does not
     /// grow with their number.

@@ -36,14 +36,14 @@ impl Bounds {
     }
 
     /// Whether a further row may be examined.
-    fn pass(&mut self) -> bool {
+    pub(super) fn pass(&mut self) -> bool {
         let has_room = self.rows > 0 && self.bytes > 0;
         self.rows = self.rows.saturating_sub(1);
         has_room
     }
 
     /// Subtracts the bytes of a row that is read.
-    fn spend(
+    pub(super) fn spend(
         &mut self,
         table: &impl ReadableTable<&'static str, &'static [u8]>,
         key: &str,

@@ -9,8 +9,8 @@ use super::read::{ActionRow, DecidedRow};
 use super::transition::{self, DeadEntry};
 use crate::event::EventKey;
 use crate::store::{
-    ACTIONS, DEAD, DECIDED, EVENT_BYTES, EVENTS, EventStatus, FLOW, FLOW_ENDS, IDS, META, RUNNING,
-    STATUS, STOPPING, Store, StoreError, TIMES, UNSETTLED, WOKEN, get_row, id_place,
+    ACTIONS, DEAD, DECIDED, EVENT_BYTES, EVENTS, EventStatus, FLOW, FLOW_ENDS, FLOW_SUBJECTS, IDS,
+    META, RUNNING, STATUS, STOPPING, Store, StoreError, TIMES, UNSETTLED, WOKEN, get_row, id_place,
 };
 
 /// How many rows one transaction reads.
@@ -127,6 +127,7 @@ fn remove(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError>
 fn prune_states(transaction: &WriteTransaction, before: i128) -> Result<bool, StoreError> {
     let mut ends = transaction.open_table(FLOW_ENDS)?;
     let mut states = transaction.open_table(FLOW)?;
+    let mut subjects = transaction.open_table(FLOW_SUBJECTS)?;
     let mut over = Vec::new();
     // A state that ends at this instant is over.
     let after = (before.saturating_add(1), "");
@@ -141,6 +142,7 @@ fn prune_states(transaction: &WriteTransaction, before: i128) -> Result<bool, St
     for (until, key) in &over {
         ends.remove((*until, key.as_str()))?;
         states.remove(key.as_str())?;
+        subjects.remove(key.as_str())?;
     }
     Ok(over.len() == BATCH)
 }

@@ -4,7 +4,7 @@ use fuse_rules::flow::FlowStates;
 use redb::{ReadableTable as _, WriteTransaction};
 
 use super::embedded::{action_of, write_action};
-use super::flow_table::{asked, write_states};
+use super::flow_table::{asked, concealed, write_states};
 use super::read::{ActionRow, DecidedRow};
 use super::transition::{self, DeadEntry, Transition};
 use super::{
@@ -27,6 +27,7 @@ pub(super) fn react(
     }
     let row: Option<DecidedRow> = get_row(&transaction.open_table(DECIDED)?, &key)?;
     let Some(mut row) = row else { return Ok(Err(transition::undecided(&verdict.event))) };
+    let verdict = &*concealed(transaction, verdict)?;
     let before = asked(transaction, verdict)?;
     let mut states = before.clone();
     let reactions = match transition::react(&row.decisions, verdict, &mut states) {

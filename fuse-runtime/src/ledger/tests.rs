@@ -3,6 +3,7 @@
 mod crash;
 mod pages;
 mod prune;
+mod states;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -54,6 +54,11 @@ pub(crate) const FLOW: Table<'static, &str, &[u8]> = Table::new("flow");
 /// (End, key), for pruning.
 pub(crate) const FLOW_ENDS: Table<'static, (i128, &str), ()> = Table::new("flow_ends");
 
+/// Key of a clause of flow control -> what its state belongs to.
+pub(crate) const FLOW_SUBJECTS: Table<'static, &str, &[u8]> = Table::new("flow_subjects");
+/// Name -> random bytes that the store made. Version 2 of the layout has none.
+pub(crate) const SECRETS: Table<'static, &str, &[u8]> = Table::new("secrets");
+
 /// (Due in steady time, sequence number of the event, name of the wait) -> event key.
 pub(crate) const DUE: Table<'static, (i128, u64, &str), &str> = Table::new("due");
 /// The same for what waits for hours of the day: due in the time of day.
@@ -88,6 +93,8 @@ pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreE
     transaction.open_table(DEAD)?;
     transaction.open_table(FLOW)?;
     transaction.open_table(FLOW_ENDS)?;
+    transaction.open_table(FLOW_SUBJECTS)?;
+    transaction.open_table(SECRETS)?;
     transaction.open_table(DUE)?;
     transaction.open_table(DUE_HOURS)?;
     transaction.open_table(WAITING)?;

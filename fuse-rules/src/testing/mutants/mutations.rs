@@ -205,6 +205,11 @@ impl Planner<'_> {
             mutated.push((Rule { is_shadow: false, ..rule.clone() }, what, rule.span));
         }
         mutated.extend(flow::of_rule(sensor, rule, self.mutator));
+        for (i, reaction) in rule.reactions.iter().enumerate() {
+            let mut without = rule.clone();
+            without.reactions.remove(i);
+            mutated.push((without, format!("`on {}` is removed", reaction.kind), reaction.span));
+        }
         for (i, trigger) in rule.triggers.iter().enumerate() {
             let Some(block) = self.blocks.get(&trigger.span).copied() else { continue };
             for (fields, what, span) in without_one(&trigger.fields, block) {

@@ -75,3 +75,26 @@ fn each_reaction_of_a_rule_that_acts_has_to_be_covered() {
     // A rule in shadow does not react.
     assert_eq!(missing("shadow", "send q.e body {} expect r gated expect nothing else"), []);
 }
+
+/// A reaction that no test expects can be removed, and no test notices.
+#[test]
+fn mutants_remove_each_reaction() {
+    let survivors = |test: &str| -> Vec<String> {
+        let text = with("", test);
+        let files = BTreeMap::from([("a.rules", text.as_str())]);
+        let ruleset = Ruleset::load_in_detail(&["a.rules"], &files, &registry()).unwrap();
+        let mutants = Tests::new(&ruleset, &files).mutants([0], &mut |_, _| ());
+        let mutants = mutants.into_iter().filter(|one| one.what.starts_with("`on "));
+        let survivors = mutants.filter(|one| one.killed_by.is_none());
+        survivors.map(|one| format!("{} {}", one.place, one.what)).collect()
+    };
+    let gated = "a.rules:9:8 `on gated` is removed";
+    let failure = "a.rules:10:8 `on failure` is removed";
+    let suppressed = "a.rules:10:19 `on suppressed` is removed";
+    assert_eq!(survivors("send q.e body {} expect r gated"), [gated, failure, suppressed]);
+    assert_eq!(survivors("send q.e body {} expect r on gated"), [failure, suppressed]);
+    let on = "with fuse f on send q.e body {}";
+    assert_eq!(survivors(&format!("{on} expect r on failure")), [gated, suppressed]);
+    let twice = format!("{on} send q.e body {{}} expect r on suppressed");
+    assert_eq!(survivors(&twice), [gated, failure]);
+}

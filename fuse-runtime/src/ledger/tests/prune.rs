@@ -7,8 +7,8 @@ use super::super::Ledger;
 use super::OpenStore;
 use crate::bus::Bus;
 use crate::store::{
-    ACTIONS, DEAD, DECIDED, EVENTS, FILE_NAME, FLOW, FLOW_ENDS, IDS, QUEUE, STATUS, TIMES,
-    UNSETTLED,
+    ACTIONS, DEAD, DECIDED, EVENTS, FILE_NAME, FLOW, FLOW_ENDS, FLOW_SUBJECTS, IDS, QUEUE, STATUS,
+    TIMES, UNSETTLED,
 };
 use crate::testing::backend_laws::support::{at, dead, envelope, once, refused, rejected, verdict};
 
@@ -16,7 +16,7 @@ use crate::testing::backend_laws::support::{at, dead, envelope, once, refused, r
 async fn rows(opened: &OpenStore) -> u64 {
     let counted = opened.store.read(|t| {
         let mut rows = 0;
-        for table in [STATUS, DECIDED, ACTIONS, FLOW] {
+        for table in [STATUS, DECIDED, ACTIONS, FLOW, FLOW_SUBJECTS] {
             rows += t.open_table(table)?.len()?;
         }
         rows += t.open_table(EVENTS)?.len()? + t.open_table(QUEUE)?.len()?;
@@ -84,18 +84,19 @@ async fn states_go_when_they_are_over_and_not_before() {
         opened.ledger.decide(verdict).await.unwrap();
     }
     let states = async || {
-        let counted = opened
-            .store
-            .read(|t| Ok((t.open_table(FLOW)?.len()?, t.open_table(FLOW_ENDS)?.len()?)));
+        let counted = opened.store.read(|t| {
+            let subjects = t.open_table(FLOW_SUBJECTS)?.len()?;
+            Ok((t.open_table(FLOW)?.len()?, t.open_table(FLOW_ENDS)?.len()?, subjects))
+        });
         counted.await.unwrap()
     };
-    assert_eq!(states().await, (2, 2));
+    assert_eq!(states().await, (2, 2, 2));
     opened.ledger.prune(at(4 * 3600 - 1)).await.unwrap();
-    assert_eq!(states().await, (2, 2));
+    assert_eq!(states().await, (2, 2, 2));
     opened.ledger.prune(at(4 * 3600)).await.unwrap();
-    assert_eq!(states().await, (1, 1));
+    assert_eq!(states().await, (1, 1, 1));
     opened.ledger.prune(at(8 * 3600)).await.unwrap();
-    assert_eq!(states().await, (0, 0));
+    assert_eq!(states().await, (0, 0, 0));
 }
 
 #[tokio::test]

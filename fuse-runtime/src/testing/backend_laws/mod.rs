@@ -3,7 +3,7 @@
 //! A backend that keeps all of them can run the engine. Write a [`Fixture`] that opens the backend on
 //! an empty state, and call [`check`]. Each law is a function of its own as well, in [`bus`],
 //! [`decisions`], [`flow`], [`waits`], [`queues`], [`approval`], [`actions`], [`reactions`], [`history`], [`fuses`],
-//! [`blow`] and [`retention`].
+//! [`blow`], [`states`] and [`retention`].
 //!
 //! ```
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -46,6 +46,7 @@ pub mod queues;
 pub mod reactions;
 pub mod replaced;
 pub mod retention;
+pub mod states;
 pub mod waits;
 
 #[cfg(test)]
@@ -266,6 +267,13 @@ laws! {
         failures_blow_a_fuse,
         an_event_names_the_fuses_that_it_blew,
         the_failures_of_reactions_do_not_count,
+    ],
+    states: [
+        states_are_listed_in_words,
+        states_are_listed_in_pages,
+        what_is_in_progress_is_listed_with_its_object,
+        sensitive_values_are_not_recorded,
+        an_event_cancels_by_a_sensitive_value,
     ],
     retention: [
         only_old_acknowledged_settled_events_are_pruned,

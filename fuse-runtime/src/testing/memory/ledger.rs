@@ -13,8 +13,8 @@ use crate::ledger::transition::{self, Transition};
 use crate::ledger::{
     ActionRecord, ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery,
     DecisionRecord, Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord,
-    FuseHistories, FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, WaitAnswer,
-    WaitingDecision, Woken,
+    FuseHistories, FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, StatePage,
+    StateQuery, Verdict, WaitAnswer, WaitingDecision, Woken,
 };
 
 impl State {
@@ -60,6 +60,7 @@ impl State {
         {
             return Err(LedgerError::Invalid(transition::two_actions(id)));
         }
+        let verdict = &self.key_secret.conceal(verdict);
         let fuses_before = self.fuses.clone();
         let decided = transition::decide(verdict, &mut self.flow, &mut self.fuses)?;
         let blown = blow::records(&fuses_before, &self.fuses);
@@ -88,6 +89,7 @@ impl State {
 
     /// Adds reactions to a decided event. If it fails, nothing is changed.
     fn react(&mut self, verdict: &Verdict) -> Result<Reacted, LedgerError> {
+        let verdict = &self.key_secret.conceal(verdict);
         let unknown = || LedgerError::UnknownEvent(verdict.event.clone());
         let Self { events, actions, flow, .. } = self;
         let stored = events.get_mut(&verdict.event).ok_or_else(unknown)?;
@@ -163,31 +165,6 @@ impl State {
             return Ok(Permit::new(event.clone(), id.to_owned(), revision));
         }
         Ok(Permit::new(event.clone(), id.to_owned(), record.revision))
-    }
-
-    fn prune(&mut self, older_than: Timestamp) -> u64 {
-        let Self { events, actions, flow, .. } = self;
-        let before = events.len();
-        events.retain(|_, stored| {
-            let ids = || stored.decision.iter().flat_map(|decision| &decision.actions);
-            let is_unsettled =
-                |id: &String| actions.get(id).is_some_and(|(_, one)| !one.state.is_settled());
-            let waits = |one: &StoredDecision| {
-                one.is_woken || !one.waits.is_empty() || !one.places.is_empty()
-            };
-            let stays = stored.kept_from >= older_than
-                || !stored.acked
-                || ids().any(is_unsettled)
-                || stored.decision.as_ref().is_some_and(waits);
-            if !stays {
-                for id in ids() {
-                    actions.remove(id);
-                }
-            }
-            stays
-        });
-        flow.prune(older_than);
-        before.saturating_sub(events.len()) as u64
     }
 }
 
@@ -408,9 +385,10 @@ impl Ledger for Process {
     }
 
     async fn preview(&self, verdict: &Verdict) -> Result<Vec<DecisionRecord>, LedgerError> {
-        let (mut states, mut fuses) =
-            self.with(|state| (state.flow.clone(), state.fuses.clone()))?;
-        Ok(transition::decide(verdict, &mut states, &mut fuses)?.decisions)
+        let (verdict, mut states, mut fuses) = self.with(|state| {
+            (state.key_secret.conceal(verdict), state.flow.clone(), state.fuses.clone())
+        })?;
+        Ok(transition::decide(&verdict, &mut states, &mut fuses)?.decisions)
     }
 
     async fn operate(
@@ -429,6 +407,10 @@ impl Ledger for Process {
 
     async fn fuse_switches(&self) -> Result<FuseHistories, LedgerError> {
         self.with(|state| state.fuses.clone())
+    }
+
+    async fn states(&self, query: &StateQuery, time: FlowTime) -> Result<StatePage, LedgerError> {
+        self.with(|state| state.states(query, time))?
     }
 
     async fn counts(&self) -> Result<Counts, LedgerError> {

@@ -4,6 +4,8 @@ mod bus;
 mod history;
 mod ledger;
 mod lists;
+mod prune;
+mod states;
 mod wake;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +20,7 @@ use crate::backend::{Backend, BackendError, Embedded};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::event::{Envelope, EventKey};
+use crate::ledger::conceal::KeySecret;
 use crate::ledger::places::PlacesInUse;
 use crate::ledger::transition::Acceptance;
 use crate::ledger::{
@@ -82,6 +85,7 @@ struct State {
     actions: BTreeMap<String, (EventKey, ActionRecord)>,
     flow: FlowStates,
     fuses: FuseHistories,
+    key_secret: KeySecret,
 }
 
 #[derive(Debug)]
