@@ -124,8 +124,7 @@ impl InProgress {
 
     /// Those in the queue for which there is a place.
     pub(super) fn ready(&self) -> impl Iterator<Item = WaitName> {
-        let free = (self.count as usize).saturating_sub(self.places.len());
-        let ready = self.queue.iter().take(free);
+        let ready = self.queue.iter().take(self.free());
         ready.map(Member::name)
     }
 
@@ -134,23 +133,33 @@ impl InProgress {
         self.places.iter().filter_map(|one| Some((one.name(), one.stops_for.as_deref()?)))
     }
 
-    /// One that replaces another joins the queue. Of a rule, no more wait than can be in progress: returns the one that
-    /// waits no longer.
+    /// One that replaces another joins the queue. Of a rule, no more wait without a place than can be in progress: returns
+    /// the one that waits no longer.
     fn replace(&mut self, by: Member) -> Option<Owner> {
-        let (rule, name) = (by.rule.clone(), by.owner.name.clone());
+        let rule = by.rule.clone();
         self.queue.push(Member { replaces: true, ..by });
-        let is_its = |one: &Member| one.replaces && one.rule == rule;
-        let number = self.queue.iter().filter(|one| is_its(one)).count();
-        let oldest = self.queue.iter().position(is_its);
-        let is_too_many = number > self.count as usize;
+        let waiting = self.queue.iter().enumerate().skip(self.free());
+        let mut own = waiting.filter(|(_, one)| one.replaces && one.rule == rule);
+        let oldest = own.next().map(|(at, _)| at);
+        let is_too_many = own.count() >= self.count as usize;
         let superseded = oldest.filter(|_| is_too_many).map(|oldest| self.queue.remove(oldest));
-        // Each of them needs the place of one that stops.
-        let replacing = self.queue.iter().filter(|one| one.replaces).count();
-        let stopping = self.places.iter().filter(|one| one.stops_for.is_some()).count();
-        let more = replacing.saturating_sub(stopping);
-        let others = self.places.iter_mut().filter(|one| one.stops_for.is_none());
-        others.take(more).for_each(|one| one.stops_for = Some(name.clone()));
         superseded.map(|one| one.owner)
+    }
+
+    /// How many more may be in progress.
+    fn free(&self) -> usize {
+        (self.count as usize).saturating_sub(self.places.len())
+    }
+
+    /// Each one that replaces another needs the place of one that stops, unless there is a place for it.
+    fn stop_for_those_that_wait(&mut self) {
+        let waiting = self.queue.iter().skip(self.free()).filter(|one| one.replaces);
+        let by: Vec<String> = waiting.map(|one| one.owner.name.clone()).collect();
+        let stopping = self.places.iter().filter(|one| one.stops_for.is_some()).count();
+        let others = self.places.iter_mut().filter(|one| one.stops_for.is_none());
+        for (place, by) in others.zip(by.into_iter().skip(stopping)) {
+            place.stops_for = Some(by);
+        }
     }
 
     /// Why there is no place: how many are in progress, and the oldest of them.
@@ -169,7 +178,7 @@ impl InProgress {
             return None;
         }
         let holds = format!("{}{}", self.why_full(time), waiting("; ", self.queue.len(), ""));
-        let free = (self.count as usize).saturating_sub(self.places.len());
+        let free = self.free();
         let frees = match (free, self.places.as_slice()) {
             (0, [one]) => format!("free again when the actions of {} end", one.owner.name),
             (0, _) => "free again when the actions of one of them end".to_owned(),
@@ -196,6 +205,7 @@ pub(super) fn step(
     if state.places.len().saturating_add(ahead) < state.count as usize {
         state.queue.retain(|one| !one.is(rule, &owner.id));
         state.places.push(Member::new(rule, owner, time));
+        state.stop_for_those_that_wait();
         return (state, Ok(()));
     }
     let full = state.why_full(time);
@@ -214,6 +224,7 @@ pub(super) fn step(
             Overflow::Replace => replaces = state.replace(member),
             _ => state.queue.push(member),
         }
+        state.stop_for_those_that_wait();
     }
     let queued = state.queue.iter().position(|one| one.is(rule, &owner.id));
     let before = waiting("; ", queued.unwrap_or(ahead), " before it");

@@ -100,6 +100,7 @@ impl Model {
             self.queue.retain(|one| *one != who);
             self.in_progress.push(who);
             self.passed.push(who);
+            self.stop(count as usize, otherwise);
             return Answer::Passes;
         }
         if otherwise == Overflow::Skip {
@@ -110,19 +111,31 @@ impl Model {
             if otherwise == Overflow::Replace {
                 self.replace(who, count as usize);
             }
+            self.stop(count as usize, otherwise);
         }
         Answer::Waits
     }
 }
 
 impl Model {
+    /// Those in the queue for which there is no place.
+    fn without_place(&self, count: usize) -> impl Iterator<Item = usize> {
+        self.queue.iter().copied().skip(count.saturating_sub(self.in_progress.len()))
+    }
+
     fn replace(&mut self, who: usize, count: usize) {
-        let own: Vec<usize> = self.queue.iter().copied().filter(|one| one % 2 == who % 2).collect();
+        let own: Vec<usize> = self.without_place(count).filter(|one| one % 2 == who % 2).collect();
         if own.len() > count {
             self.superseded = own.first().copied();
             self.queue.retain(|one| Some(*one) != self.superseded);
         }
-        let needed = self.queue.len().min(self.in_progress.len());
+    }
+
+    fn stop(&mut self, count: usize, otherwise: Overflow) {
+        if otherwise != Overflow::Replace {
+            return;
+        }
+        let needed = self.without_place(count).count();
         for one in &self.in_progress {
             if self.stopping.len() < needed && !self.stopping.contains(one) {
                 self.stopping.push(*one);
