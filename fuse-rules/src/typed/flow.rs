@@ -113,6 +113,7 @@ impl Rule {
             is_shadow: self.is_shadow,
             triggers: Vec::new(),
             reactions: Vec::new(),
+            response: None,
             cancels: true,
         };
         Sensor {

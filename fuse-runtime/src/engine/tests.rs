@@ -11,6 +11,7 @@ mod plant;
 mod reactions;
 mod replay;
 mod replay_scope;
+mod responses;
 mod waits;
 
 use std::collections::VecDeque;

@@ -45,7 +45,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fuse_rules::schema::{Schema, TriggerInfo};
-use fuse_rules::{Action, Ruleset};
+use fuse_rules::{Action, ActionResponse, Ruleset};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -202,6 +202,22 @@ pub enum Failure {
     },
 }
 
+/// The result of an attempt at an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptResult {
+    /// What was done, or why it was not.
+    pub result: Result<Done, Failure>,
+    /// What is kept of the response, if there was one: in the ledger, and for the reactions of the rule.
+    pub response: Option<ActionResponse>,
+}
+
+impl From<Result<Done, Failure>> for AttemptResult {
+    /// The result of an attempt without a response.
+    fn from(result: Result<Done, Failure>) -> Self {
+        Self { result, response: None }
+    }
+}
+
 impl Failure {
     /// The same failure of a step before the attempt itself: certainly nothing was done.
     #[must_use]
@@ -283,6 +299,12 @@ pub trait Trigger: Send + Sync + 'static {
     /// # Errors
     /// Why it was not performed.
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure>;
+
+    /// Performs the action like [`Trigger::fire`], and returns what is kept of the response too. Implement it if the
+    /// schema has [`Schema::keeps_response`]; fuse calls it instead of [`Trigger::fire`].
+    async fn attempt(&self, request: &ActionRequest) -> AttemptResult {
+        self.fire(request).await.into()
+    }
 
     /// Finds out whether an interrupted attempt performed the action.
     async fn probe(&self, request: &ActionRequest) -> Probe;
