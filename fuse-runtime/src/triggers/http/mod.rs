@@ -9,6 +9,7 @@ mod call;
 mod client;
 mod fields;
 mod filled_call;
+mod keep;
 mod outcome;
 mod pagerduty;
 mod refusals;
