@@ -3,7 +3,7 @@
 use fuse_rules::ActionResponse;
 use jiff::Timestamp;
 
-use crate::ledger::{ActionState, DeadLetterKind, Permit};
+use crate::ledger::{ActionState, DeadLetterKind, Permit, ThreadKey};
 use crate::triggers::{ActionRequest, Done, Failure};
 
 /// The result of firing an action.
@@ -30,12 +30,14 @@ pub(super) struct EndingAction<'a> {
     pub(super) response: Option<ActionResponse>,
     /// Whether its occurrence keeps places of `concurrency`.
     pub(super) in_progress: bool,
+    /// The thread of its message.
+    pub(super) thread: Option<ThreadKey>,
 }
 
 impl<'a> EndingAction<'a> {
     /// An action that ends without an attempt.
     pub(super) fn new(request: &'a ActionRequest, permit: &'a Permit) -> Self {
-        Self { request, permit, response: None, in_progress: false }
+        Self { request, permit, response: None, in_progress: false, thread: None }
     }
 }
 

@@ -10,10 +10,11 @@ use jiff::Timestamp;
 use super::end::{End, EndingAction, Fired, given_up};
 use super::parked::with_state;
 use super::slots::{Congested, MAX_SLOT_WAIT};
+use super::threads::MAX_QUIET;
 use super::{Engine, Interrupted, Step};
 use crate::http::shorten;
 use crate::ledger::{
-    ActionRecord, ActionState, Attempt, DeadLetterKind, EventAction, LedgerError, Permit,
+    ActionRecord, ActionState, Attempt, DeadLetterKind, EventAction, LedgerError, Permit, Thread,
 };
 use crate::shutdown::Shutdown;
 use crate::triggers::{ActionRequest, AttemptResult, Done, Failure, Guarded, Probe, Readiness};
@@ -46,7 +47,7 @@ impl Progress {
     fn ending(&self) -> EndingAction<'_> {
         let Self { request, permit, record, response, .. } = self;
         let (response, in_progress) = (response.clone(), record.in_progress);
-        EndingAction { request, permit, response, in_progress }
+        EndingAction { request, permit, response, in_progress, thread: None }
     }
 }
 
@@ -75,6 +76,7 @@ impl Engine {
                 action: action.action.clone(),
                 event,
                 checkpoint: action.state.checkpoint(),
+                thread: None,
             },
             record: action,
         };
@@ -85,11 +87,27 @@ impl Engine {
         };
         let trigger = Guarded { trigger: trigger.as_ref(), kind: &kind, metrics: &self.metrics };
         let max_wait = (caller == Caller::Event).then_some(MAX_SLOT_WAIT);
-        let slot = tokio::select! {
+        // The turn lasts until the end is recorded: the next message of the thread must know this one.
+        let thread = trigger.thread(&progress.request).await;
+        let turn = async {
+            let turn = match &thread {
+                Some(key) => Some(self.threads.take(key, max_wait).await?),
+                None => None,
+            };
+            Ok((turn, self.slots.acquire(&kind, &rule, max_wait).await?))
+        };
+        let turn: Result<_, Congested> = tokio::select! {
             biased;
             () = stop.requested() => return Err(Interrupted::Stopping),
-            slot = self.slots.acquire(&kind, &rule, max_wait) => slot,
+            turn = turn => turn,
         };
+        let (_turn, slot) = match turn {
+            Ok((turn, slot)) => (turn, Ok(slot)),
+            Err(congested) => (None, Err(congested)),
+        };
+        if let Some(key) = &thread {
+            progress.request.thread = self.ledger.thread(key, self.clock.steady()).await?;
+        }
         let end = match slot {
             Ok(_slot) => self.attempt(&trigger, &mut progress).await?,
             Err(Congested) => {
@@ -98,7 +116,9 @@ impl Engine {
             }
         };
         match end {
-            End::Done(_) | End::Dead(..) => self.settle(progress.ending(), end).await,
+            End::Done(_) | End::Dead(..) => {
+                self.settle(EndingAction { thread, ..progress.ending() }, end).await
+            }
             End::Parked(state) => self.park(&trigger, progress, state, caller).await,
         }
     }
@@ -360,14 +380,18 @@ impl Engine {
         ending: EndingAction<'_>,
         end: End,
     ) -> Result<(), Interrupted> {
-        let EndingAction { request, permit, response, in_progress } = ending;
+        let EndingAction { request, permit, response, in_progress, thread } = ending;
         let (at, kind) = (self.clock.now(), &request.action.trigger);
         let (state, has_succeeded) = match end {
-            End::Done(Done { detail, started }) => {
+            End::Done(Done { detail, started, thread: first }) => {
                 // What was started may fail, which is observed later.
                 let has_succeeded = started.is_none();
                 let started = started.filter(|_| in_progress).map(Box::new);
-                (ActionState::Done { at, detail, started, response }, has_succeeded)
+                let thread = thread.zip(first).map(|(key, first)| {
+                    let until = self.clock.steady().checked_add(MAX_QUIET);
+                    Box::new(Thread { key, first, until: until.unwrap_or(Timestamp::MAX) })
+                });
+                (ActionState::Done { at, detail, started, response, thread }, has_succeeded)
             }
             End::Dead(kind, reason) => {
                 (ActionState::DeadLettered { at, kind, reason, response }, false)

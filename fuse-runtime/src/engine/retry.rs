@@ -288,5 +288,6 @@ pub(super) fn request(action: &EventAction) -> ActionRequest {
         action: action.action.action.clone(),
         event: action.event.clone(),
         checkpoint: action.action.state.checkpoint(),
+        thread: None,
     }
 }

@@ -3,14 +3,14 @@
 use std::ops::Bound;
 
 use jiff::Timestamp;
-use redb::{ReadableTable, WriteTransaction};
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
 use super::read::{ActionRow, DecidedRow};
 use super::transition::{self, DeadEntry};
 use crate::event::EventKey;
 use crate::store::{
     ACTIONS, DEAD, DECIDED, EVENT_BYTES, EVENTS, EventStatus, FLOW, FLOW_ENDS, IDS, META, RUNNING,
-    STATUS, Store, StoreError, TIMES, UNSETTLED, WOKEN, get_row, id_place,
+    STATUS, Store, StoreError, THREAD_ENDS, THREADS, TIMES, UNSETTLED, WOKEN, get_row, id_place,
 };
 
 /// How many rows one transaction reads.
@@ -31,7 +31,9 @@ pub(super) async fn prune(store: &Store, older_than: Timestamp) -> Result<u64, S
             None => break,
         }
     }
-    while store.write(move |transaction| prune_states(transaction, before)).await? {}
+    for tables in [(FLOW, FLOW_ENDS), (THREADS, THREAD_ENDS)] {
+        while store.write(move |transaction| prune_ended(transaction, tables, before)).await? {}
+    }
     if events > 0 {
         store.compact().await?;
     }
@@ -122,10 +124,20 @@ fn remove(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError>
     Ok(true)
 }
 
-/// Removes a batch of the states of flow control that ended. Returns whether more may follow.
-fn prune_states(transaction: &WriteTransaction, before: i128) -> Result<bool, StoreError> {
-    let mut ends = transaction.open_table(FLOW_ENDS)?;
-    let mut states = transaction.open_table(FLOW)?;
+/// A table with rows that end, and the table of their ends.
+type EndingRows = (
+    TableDefinition<'static, &'static str, &'static [u8]>,
+    TableDefinition<'static, (i128, &'static str), ()>,
+);
+
+/// Removes a batch of the rows that ended: states of flow control, or threads. Returns whether more may follow.
+fn prune_ended(
+    transaction: &WriteTransaction,
+    (rows, ends): EndingRows,
+    before: i128,
+) -> Result<bool, StoreError> {
+    let mut ends = transaction.open_table(ends)?;
+    let mut states = transaction.open_table(rows)?;
     let mut over = Vec::new();
     // A state that ends at this instant is over.
     let after = (before.saturating_add(1), "");

@@ -4,7 +4,7 @@ use fuse_rules::{Action, ActionResponse, Element, Outcome};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{EventOperation, WaitRecord};
+use super::{EventOperation, Thread, WaitRecord};
 use crate::event::{Envelope, EventKey};
 
 /// Everything that is known about an event.
@@ -178,6 +178,9 @@ pub enum ActionState {
         /// What is kept of the response, if the action got one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         response: Option<ActionResponse>,
+        /// The thread of its message, if it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread: Option<Box<Thread>>,
     },
     /// It was given up.
     DeadLettered {

@@ -52,6 +52,11 @@ pub(crate) const FLOW: Table<'static, &str, &[u8]> = Table::new("flow");
 /// (End, key), for pruning.
 pub(crate) const FLOW_ENDS: Table<'static, (i128, &str), ()> = Table::new("flow_ends");
 
+/// [`ThreadKey::encode`](crate::ledger::ThreadKey::encode) -> the thread.
+pub(crate) const THREADS: Table<'static, &str, &[u8]> = Table::new("threads");
+/// (End, encoded key), for pruning.
+pub(crate) const THREAD_ENDS: Table<'static, (i128, &str), ()> = Table::new("thread_ends");
+
 /// (Due in steady time, sequence number of the event, name of the wait) -> event key.
 pub(crate) const DUE: Table<'static, (i128, u64, &str), &str> = Table::new("due");
 /// The same for what waits for hours of the day: due in the time of day.
@@ -85,6 +90,8 @@ pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreE
     transaction.open_table(DEAD)?;
     transaction.open_table(FLOW)?;
     transaction.open_table(FLOW_ENDS)?;
+    transaction.open_table(THREADS)?;
+    transaction.open_table(THREAD_ENDS)?;
     transaction.open_table(DUE)?;
     transaction.open_table(DUE_HOURS)?;
     transaction.open_table(WAITING)?;

@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt as _;
 
 use super::{ActionRequest, AttemptResult, Failure, Probe, Readiness, Trigger};
+use crate::ledger::ThreadKey;
 use crate::metrics::Metrics;
 
 /// Calls a trigger and catches its panics.
@@ -45,6 +46,12 @@ impl Guarded<'_> {
         };
         let called = self.call("performed an action", call).await;
         called.unwrap_or_else(failed)
+    }
+
+    /// A trigger that panics here has no threads.
+    pub(crate) async fn thread(&self, request: &ActionRequest) -> Option<ThreadKey> {
+        let call = async { self.trigger.thread(request) };
+        self.call("named the thread of a message", call).await.unwrap_or_default()
     }
 
     pub(crate) async fn probe(&self, request: &ActionRequest) -> Probe {

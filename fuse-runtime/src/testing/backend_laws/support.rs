@@ -223,6 +223,7 @@ pub(crate) fn done(seconds: i64) -> ActionState {
         detail: "created `wf-x`".into(),
         started: None,
         response: Some(ActionResponse::new(201).with("ticket", "OPS-7")),
+        thread: None,
     }
 }
 

@@ -13,8 +13,8 @@ use crate::ledger::transition::{self, Lists, Transition};
 use crate::ledger::{
     ActionRecord, ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery,
     DecisionRecord, Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord,
-    FuseHistories, FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Verdict, WaitAnswer,
-    WaitingDecision, Woken,
+    FuseHistories, FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, Thread, ThreadKey,
+    Verdict, WaitAnswer, WaitingDecision, Woken,
 };
 
 impl State {
@@ -152,7 +152,12 @@ impl State {
             }
             let revision = record.revision.saturating_add(1);
             let has_ended = record.in_progress && !changed.in_progress;
+            let thread = match &changed.state {
+                ActionState::Done { thread, .. } => thread.clone(),
+                _ => None,
+            };
             *record = ActionRecord { revision, ..changed };
+            self.threads.extend(thread.map(|thread| (thread.key.clone(), *thread)));
             if has_ended {
                 self.ended(event, id);
             }
@@ -180,31 +185,6 @@ impl State {
             .take(limit)
             .map(|(_, (event, action))| event_action(event, action))
             .collect()
-    }
-
-    fn prune(&mut self, older_than: Timestamp) -> u64 {
-        let Self { events, actions, flow, .. } = self;
-        let before = events.len();
-        events.retain(|_, stored| {
-            let ids = || stored.decision.iter().flat_map(|decision| &decision.actions);
-            let is_unsettled =
-                |id: &String| actions.get(id).is_some_and(|(_, one)| !one.state.is_settled());
-            let waits = |one: &StoredDecision| {
-                one.is_woken || !one.waits.is_empty() || !one.places.is_empty()
-            };
-            let stays = stored.kept_from >= older_than
-                || !stored.acked
-                || ids().any(is_unsettled)
-                || stored.decision.as_ref().is_some_and(waits);
-            if !stays {
-                for id in ids() {
-                    actions.remove(id);
-                }
-            }
-            stays
-        });
-        flow.prune(older_than);
-        before.saturating_sub(events.len()) as u64
     }
 }
 
@@ -270,6 +250,10 @@ impl Ledger for Process {
     async fn settle(&self, permit: &Permit, state: ActionState) -> Result<(), LedgerError> {
         self.permitted(permit, &Transition::Settle(state))?;
         Ok(())
+    }
+
+    async fn thread(&self, key: &ThreadKey, now: Timestamp) -> Result<Option<Thread>, LedgerError> {
+        self.with(|state| state.threads.get(key).filter(|thread| thread.until > now).cloned())
     }
 
     async fn react(&self, verdict: Verdict) -> Result<Reacted, LedgerError> {

@@ -3,6 +3,7 @@
 mod bus;
 mod history;
 mod ledger;
+mod prune;
 mod wake;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +21,8 @@ use crate::event::{Envelope, EventKey};
 use crate::ledger::places::PlacesInUse;
 use crate::ledger::transition::Acceptance;
 use crate::ledger::{
-    ActionRecord, BlowRecord, DecisionRecord, EventOperation, FuseHistories, Ledger, WaitRecord,
+    ActionRecord, BlowRecord, DecisionRecord, EventOperation, FuseHistories, Ledger, Thread,
+    ThreadKey, WaitRecord,
 };
 use bus::MemoryOutbox;
 
@@ -81,6 +83,7 @@ struct State {
     actions: BTreeMap<String, (EventKey, ActionRecord)>,
     flow: FlowStates,
     fuses: FuseHistories,
+    threads: BTreeMap<ThreadKey, Thread>,
 }
 
 #[derive(Debug)]

@@ -87,6 +87,7 @@ fn what_cannot_work_is_an_error_when_rules_are_loaded() {
         r#"trigger http { url = "http://tickets/x", path = [body.id], auth { bearer { token = env("T") } } }"#,
         r#"trigger http { url = "https://a", keep { id = "data.id", first = "items[0][\"a.b\"]" } }"#,
         r#"trigger slack { token = env("T"), channel = body.team, text = "hi" }"#,
+        r#"trigger slack { token = env("T"), channel = "c", text = "hi", thread-key = body.id, update = true }"#,
         r#"trigger teams { webhook = env("T"), facts { app = body.app } }"#,
         r#"trigger pagerduty { routing-key = env("T"), summary = body.text }"#,
     ] {
@@ -113,6 +114,10 @@ fn what_cannot_work_is_an_error_when_rules_are_loaded() {
         r#"trigger http { url = "https://a", keep { a = "a", b = "b", c = "c", d = "d", e = "e", f = "f", g = "g", h = "h", i = "i", j = "j", k = "k", l = "l", m = "m", n = "n", o = "o", p = "p", q = "q" } }"#,
         r#"trigger slack { token = env("T"), text = "x" }"#,
         r#"trigger slack { webhook = env("T"), channel = "c", text = "x" }"#,
+        r#"trigger slack { webhook = env("T"), text = "x", thread-key = "k" }"#,
+        r#"trigger slack { token = env("T"), channel = "c", text = "x", thread-key = "k", thread = "1.2" }"#,
+        r#"trigger slack { token = env("T"), channel = "c", text = "x", update = true }"#,
+        r#"trigger slack { token = env("T"), channel = "c", text = "x", thread-key = "k", update = body.update }"#,
         r#"trigger teams { webhook = env("T") }"#,
         r#"trigger teams { webhook = env("T"), title = "x", card = {} }"#,
         r#"trigger pagerduty { routing-key = env("T") }"#,
