@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use crate::scan;
 pub use crate::scan::MAX_DEPTH;
 use crate::span::Place;
+use crate::value::Value;
 use body::utf8;
 pub use body::{foreign_encoding, without_bom};
 pub(crate) use body::{json_fault, place};
@@ -42,7 +43,7 @@ pub struct Event<'a> {
     query: BTreeMap<String, String>,
     path: BTreeMap<String, String>,
     /// What a reaction reads as `outcome`.
-    outcome: BTreeMap<String, String>,
+    outcome: Value<'static>,
     body: Cow<'a, str>,
     /// Whether the body is already validated.
     is_read: bool,
@@ -108,7 +109,7 @@ impl<'a> Event<'a> {
             headers: BTreeMap::new(),
             query: BTreeMap::new(),
             path: BTreeMap::new(),
-            outcome: BTreeMap::new(),
+            outcome: Value::Null,
             body: Cow::Borrowed(utf8(without_bom(body))?),
             is_read: false,
             stage: Stage::Received,
@@ -222,7 +223,7 @@ impl<'a> Event<'a> {
     }
 
     /// The same event with what a reaction reads as `outcome`.
-    pub(crate) fn with_outcome(self, outcome: BTreeMap<String, String>) -> Self {
+    pub(crate) fn with_outcome(self, outcome: Value<'static>) -> Self {
         Self { outcome, ..self }
     }
 
@@ -276,7 +277,7 @@ impl<'a> Event<'a> {
         &self.path
     }
 
-    pub(crate) fn outcome(&self) -> &BTreeMap<String, String> {
+    pub(crate) fn outcome(&self) -> &Value<'static> {
         &self.outcome
     }
 

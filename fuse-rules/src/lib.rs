@@ -82,7 +82,7 @@ pub use format::format;
 pub use fuses::{Fuses, PendingActions};
 pub use loader::{LoadError, Loader};
 pub use number::{Number, NumberError};
-pub use reaction::{BlownCause, ReactionCause, ReactionKind};
+pub use reaction::{ActionResponse, BlownCause, ReactionCause, ReactionKind};
 pub use ruleset::{Examined, LoadCache, Ruleset};
 pub use schema::Registry;
 

@@ -1,17 +1,24 @@
-//! Reactions: what a rule does instead of acting, or after its action failed.
+//! Reactions: what a rule does instead of acting, or after its action failed or succeeded.
 
-use std::collections::BTreeMap;
+mod response;
+
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::decision::{Decision, Element, Outcome};
+use crate::value::Value;
+
+pub use response::ActionResponse;
+pub(crate) use response::{RESPONSE, RESPONSE_STATUS};
 
 /// The fields of `outcome` that a reaction always has, and those that it may lack.
 pub(crate) const OUTCOME_FIELDS: [&str; 4] = ["rule", "state", "reason", "event"];
 pub(crate) const OPTIONAL_OUTCOME_FIELDS: [&str; 2] = [OUTCOME_ACTION, "object"];
 /// The fields of `outcome` in the reaction of a fuse.
 pub(crate) const BLOWN_FIELDS: [&str; 4] = ["fuse", "rule", "reason", "event"];
+/// The state of an action that succeeded, as its reaction sees it.
+pub(crate) const SUCCEEDED: &str = "succeeded";
 /// The field of `outcome` with the id of the action.
 pub(crate) const OUTCOME_ACTION: &str = "action";
 
@@ -27,6 +34,8 @@ pub enum ReactionKind {
     Gated,
     /// Its action could not be rendered.
     Rejected,
+    /// One of its actions was performed, and the work of the object that the action created succeeded.
+    Success,
     /// Its action waits for approval.
     Waiting,
     /// A person declined its action.
@@ -39,12 +48,13 @@ pub enum ReactionKind {
 
 impl ReactionKind {
     /// Every kind that a rule can react to, in the order in which texts list them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Declined,
         Self::Expired,
         Self::Failure,
         Self::Gated,
         Self::Rejected,
+        Self::Success,
         Self::Suppressed,
         Self::Waiting,
     ];
@@ -56,11 +66,17 @@ impl ReactionKind {
             Self::Suppressed => "suppressed",
             Self::Gated => "gated",
             Self::Rejected => "rejected",
+            Self::Success => "success",
             Self::Waiting => "waiting",
             Self::Declined => "declined",
             Self::Expired => "expired",
             Self::Blown => "blown",
         }
+    }
+
+    /// Whether it reacts to what became of an action.
+    pub(crate) fn is_about_result(self) -> bool {
+        matches!(self, Self::Failure | Self::Success)
     }
 
     /// The kind that reacts to an outcome, if one does. A decision that waits is not enough for
@@ -145,10 +161,10 @@ impl BlownCause {
     }
 
     /// The values of `outcome`.
-    pub(crate) fn fields(&self) -> BTreeMap<String, String> {
+    pub(crate) fn fields(&self) -> Value<'static> {
         let values = [&self.fuse, &self.rule, &self.reason, &self.event];
         let fields = BLOWN_FIELDS.into_iter().zip(values);
-        fields.map(|(name, value)| (name.to_owned(), value.clone())).collect()
+        Value::Map(fields.map(|(name, value)| (name.into(), Value::text(value.clone()))).collect())
     }
 }
 
@@ -173,14 +189,18 @@ pub struct ReactionCause {
     pub rule: String,
     /// The element, as in [`Decision::element`](crate::Decision::element).
     pub element: Element,
-    /// The outcome, such as `gated`. For a failure: how it failed, such as `exhausted` or `failed`.
+    /// The outcome, such as `gated`. For a failure: how it failed, such as `exhausted` or `failed`. For a success:
+    /// `succeeded`.
     pub state: String,
     /// Why, for people.
     pub reason: String,
-    /// The id of the action that failed, or that waits for approval. Each action that failed has reactions of its own.
+    /// The id of the action that failed or succeeded, or that waits for approval. Each action that failed or succeeded has
+    /// reactions of its own.
     pub action: Option<String>,
-    /// The object that failed, such as `Workflow cicd/heal-x7`.
+    /// The object that failed or succeeded, such as `Workflow cicd/heal-x7`.
     pub object: Option<String>,
+    /// What was kept of the response to the action.
+    pub response: Option<ActionResponse>,
 }
 
 impl ReactionCause {
@@ -204,6 +224,26 @@ impl ReactionCause {
             reason: reason.to_owned(),
             action: Some(action.to_owned()),
             object: None,
+            response: None,
+        }
+    }
+
+    /// The cause that this action of a rule, given with its element and id, failed or succeeded.
+    pub fn of_result(
+        kind: ReactionKind,
+        (rule, element, action): (&str, &Element, &str),
+        state: &str,
+        reason: &str,
+    ) -> Self {
+        Self {
+            kind,
+            rule: rule.to_owned(),
+            element: element.clone(),
+            state: state.to_owned(),
+            reason: reason.to_owned(),
+            action: Some(action.to_owned()),
+            object: None,
+            response: None,
         }
     }
 
@@ -222,16 +262,20 @@ impl ReactionCause {
             reason: reason.to_owned(),
             action: None,
             object: None,
+            response: None,
         })
     }
 
     /// The values of `outcome`, for an event with this id.
-    pub(crate) fn fields(&self, event: &str) -> BTreeMap<String, String> {
+    pub(crate) fn fields(&self, event: &str) -> Value<'static> {
         let always = [self.rule.as_str(), &self.state, &self.reason, event];
         let optional = [&self.action, &self.object];
         let always = OUTCOME_FIELDS.into_iter().zip(always);
         let optional = OPTIONAL_OUTCOME_FIELDS.into_iter().zip(optional);
         let optional = optional.filter_map(|(name, value)| Some((name, value.as_deref()?)));
-        always.chain(optional).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        let texts = always.chain(optional);
+        let texts = texts.map(|(name, text)| (name.into(), Value::text(text.to_owned())));
+        let response = self.response.as_ref().map(|one| (RESPONSE.into(), one.to_value()));
+        Value::Map(texts.chain(response).collect())
     }
 }

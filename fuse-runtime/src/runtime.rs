@@ -326,6 +326,7 @@ impl Runtime {
             clock: clock.clone(),
             deciding: Semaphore::new(MAX_DECIDING_KIB as usize),
             slots: Slots::new(self.policy.actions),
+            threads: Arc::default(),
             policy: self.policy,
             watcher: self.watcher,
             parked: Arc::<Parked>::default(),
@@ -334,8 +335,7 @@ impl Runtime {
             stops_changed: Arc::default(),
             working: TaskSet::default(),
         });
-        let unfollowed = Arc::default();
-        let mut admin_listener = None;
+        let (unfollowed, mut admin_listener) = (Arc::default(), None);
         if let Some(address) = self.admin {
             let failed = |error| StartError::Admin { address, error };
             let listener = TcpListener::bind(address).await.map_err(failed)?;

@@ -66,7 +66,7 @@ async fn stopped(backend: &Embedded, arguments: &Discard) -> Result<String, Stri
         let (kind, reason) = (DeadLetterKind::Discarded, discarded(LOCAL, &arguments.reason));
         let action = ledger.find_action(&id).await.map_err(|error| error.to_string())?;
         let permit = action.ok_or_else(|| unknown(&id))?.permit();
-        let end = ActionState::DeadLettered { at, kind, reason };
+        let end = ActionState::DeadLettered { at, kind, reason, response: None };
         ledger.settle(&permit, end).await.map_err(|error| error.to_string())?;
         return Ok(id);
     }

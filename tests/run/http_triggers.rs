@@ -17,6 +17,8 @@ pub(super) struct Server {
 #[derive(Clone, Copy)]
 pub(super) enum Answer {
     Status(&'static str),
+    /// This status, with this JSON.
+    Json(&'static str, &'static str),
     /// It closes the connection after it has read the request.
     Lost,
     /// It does not answer, and keeps the connection.
@@ -44,14 +46,20 @@ impl Server {
                 let mut kept = kept.lock().unwrap();
                 let answer = answers.get(kept.len()).or(answers.last()).unwrap();
                 kept.push(String::from_utf8(request).unwrap());
-                if let Answer::Status(status) = answer {
-                    let answer = format!(
-                        "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-                    );
-                    stream.write_all(answer.as_bytes()).unwrap();
-                } else if matches!(answer, Answer::Never) {
-                    unanswered.push(stream);
-                }
+                let (status, body) = match answer {
+                    Answer::Status(status) => (status, ""),
+                    Answer::Json(status, body) => (status, *body),
+                    Answer::Lost => continue,
+                    Answer::Never => {
+                        unanswered.push(stream);
+                        continue;
+                    }
+                };
+                let length = body.len();
+                let head = format!(
+                    "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+                );
+                stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
             }
         });
         Self { url, arrived }
@@ -80,6 +88,11 @@ fn is_whole(request: &[u8]) -> bool {
 }
 
 fn rules(server: &Server, fields: &str) -> Setup {
+    reacting(server, fields, "")
+}
+
+/// The same for a rule with these reactions.
+fn reacting(server: &Server, fields: &str, reactions: &str) -> Setup {
     let url = &server.url;
     let rules = format!(
         r#"
@@ -95,6 +108,7 @@ fn rules(server: &Server, fields: &str) -> Setup {
               json = {{ app = body.app }}
               {fields}
             }}
+            {reactions}
           }}
         }}"#
     );
@@ -176,6 +190,46 @@ async fn a_request_whose_answer_was_lost_with_the_process_is_sent_once() {
         fuse.kill();
         drop(second);
     }
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_response_is_on_record_and_read_by_reactions() {
+    let server = Server::start(&[
+        Answer::Json(
+            "201 Created",
+            r#"{"data": {"id": "OPS-7"}, "token": "t0ps3cret", "echo": "s3cr3t"}"#,
+        ),
+        Answer::Json("422 Unprocessable Content", r#"{"errors": [{"message": "no such app"}]}"#),
+    ]);
+    let keep = r#"keep { ticket = "data.id", why = "errors[0].message", echo = "echo" }"#;
+    let reactions = r#"
+        on success { trigger log { message = "opened ${outcome.response.ticket ?? "?"} with ${outcome.response.status}" } }
+        on failure { trigger log { message = "not opened: ${outcome.response.status ?? 0} ${outcome.response.why ?? "?"}" } }"#;
+    let setup = reacting(&server, keep, reactions).variable("TICKETS_TOKEN", "s3cr3t");
+    let mut fuse = setup.start().await;
+    let opened = failed(&fuse).await;
+    let decided = fuse.settled(&opened).await;
+    let response =
+        |decided: &serde_json::Value| decided["decisions"][0]["action"]["response"].clone();
+    // Only what the rule names is kept, and the secrets of the request are hidden.
+    let expected = serde_json::json!({ "status": 201, "ticket": "OPS-7", "echo": "[hidden]" });
+    assert_eq!(response(&decided), expected, "{decided}");
+    assert!(!decided.to_string().contains("t0ps3cret"), "{decided}");
+    assert!(fuse.log().contains("opened OPS-7 with 201"), "{}", fuse.log());
+
+    let refused = failed(&fuse).await;
+    let decided = fuse.settled(&refused).await;
+    let expected = serde_json::json!({ "status": 422, "why": "no such app" });
+    assert_eq!(response(&decided), expected, "{decided}");
+    assert!(fuse.log().contains("not opened: 422 no such app"), "{}", fuse.log());
+
+    // The record survives a restart, and nothing reacts again.
+    fuse.kill();
+    fuse.start_again().await;
+    let again = fuse.settled(&refused).await;
+    assert_eq!(response(&again), expected, "{again}");
+    assert_eq!(again["decisions"].as_array().map(Vec::len), Some(2), "{again}");
+    assert_eq!(server.arrived().len(), 2);
 }
 
 #[tokio::test]

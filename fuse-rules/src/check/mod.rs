@@ -46,6 +46,7 @@ mod sensors;
 mod sources;
 mod template_lookalikes;
 mod test_blocks;
+mod test_steps;
 #[cfg(test)]
 mod tests;
 mod type_names;

@@ -1,6 +1,6 @@
 //! Checks the reactions of rules: `on failure { … }`.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
@@ -11,10 +11,13 @@ use super::scope::Scope;
 use crate::decision::Outcome;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::flow::Flow;
-use crate::reaction::{OPTIONAL_OUTCOME_FIELDS, OUTCOME_ACTION, OUTCOME_FIELDS, ReactionKind};
+use crate::reaction::{
+    OPTIONAL_OUTCOME_FIELDS, OUTCOME_ACTION, OUTCOME_FIELDS, RESPONSE, ReactionKind,
+};
+use crate::schema::{Outline, TriggerInfo};
 use crate::span::Span;
 use crate::syntax::ast::{self, Text};
-use crate::typed::{Reaction, Rule, may_be_counted, may_be_suppressed};
+use crate::typed::{Reaction, ResponseInfo, Rule, Trigger, may_be_counted, may_be_suppressed};
 use crate::types::{Record, RecordMember, Rest, Ty};
 
 impl Checker<'_> {
@@ -36,7 +39,7 @@ impl Checker<'_> {
                 );
             }
             let mark = scope.mark();
-            scope.outcome = Some(outcome_type(&reaction.kinds));
+            scope.outcome = Some(outcome_type(&reaction.kinds, rule.response.as_ref()));
             let waits =
                 |clause: &ast::FlowClause| clause.flow.waits() || clause.flow.holds_places();
             let (waits, flow): (Vec<_>, Vec<_>) = reaction.flow.iter().cloned().partition(waits);
@@ -75,6 +78,24 @@ impl Checker<'_> {
         all
     }
 
+    /// The response that these triggers get, if one of them gets one.
+    pub(super) fn response(&self, triggers: &[Trigger]) -> Option<ResponseInfo> {
+        let kept: Vec<_> = triggers.iter().map(|trigger| self.kept_by(trigger)).collect();
+        let is_certain = kept.iter().all(Option::is_some);
+        let kept: Vec<_> = kept.into_iter().flatten().collect();
+        let has_response = !kept.is_empty();
+        let kept = kept.into_iter().flatten().collect();
+        has_response.then_some(ResponseInfo { kept, is_certain })
+    }
+
+    /// The names of the values that a trigger keeps of its response, if it gets one.
+    fn kept_by(&self, trigger: &Trigger) -> Option<Vec<String>> {
+        let field = self.registry.find_trigger(&trigger.kind)?.response_field()?;
+        let block = TriggerInfo::from_trigger(trigger);
+        let kept = block.get(field).map(Outline::entries).unwrap_or_default();
+        Some(kept.into_iter().map(|entry| entry.key).collect())
+    }
+
     /// The kind of this name; an unknown one is reported.
     pub(super) fn reaction_kind(&mut self, word: &Text) -> Option<ReactionKind> {
         let kinds = ReactionKind::ALL.into_iter();
@@ -83,6 +104,7 @@ impl Checker<'_> {
             let known = kinds.map(ReactionKind::as_str);
             let similar = match word.text.as_str() {
                 "failed" | "error" | "errors" | "fail" | "dead-letter" => Some("failure"),
+                "done" | "fired" | "ok" | "succeeded" | "performed" => Some("success"),
                 "limited" | "throttled" | "duplicate" => Some("suppressed"),
                 "off" | "blocked" => Some("gated"),
                 "invalid" => Some("rejected"),
@@ -132,8 +154,8 @@ impl Checker<'_> {
     ) {
         let can_be = match outcome {
             Outcome::Fired | Outcome::Rejected => true,
-            // A test evaluates the reaction to a failure without performing it.
-            _ if reaction.kind == ReactionKind::Failure => false,
+            // A test evaluates the reaction to a result without performing it.
+            _ if reaction.kind.is_about_result() => false,
             Outcome::Suppressed => may_be_suppressed(&reaction.flow),
             Outcome::Counted => may_be_counted(&reaction.flow),
             _ => false,
@@ -187,24 +209,28 @@ fn waiting_reaction(clause: &ast::FlowClause) -> Diagnostic {
         .help(help)
 }
 
-/// The type of `outcome` in a reaction of these kinds. A reaction to something that is not about an action may lack the
-/// action.
-fn outcome_type(kinds: &[Text]) -> Ty {
-    let about_actions = [ReactionKind::Failure, ReactionKind::Waiting].map(ReactionKind::as_str);
-    let has_action = kinds.iter().all(|kind| about_actions.contains(&kind.text.as_str()));
-    static TYPES: LazyLock<[Ty; 2]> = LazyLock::new(|| {
-        [false, true].map(|has_action| {
-            let field = |name: &str, optional| {
-                (Arc::from(name), RecordMember { ty: Ty::string(), optional })
-            };
-            let always = OUTCOME_FIELDS.iter().map(|name| field(name, false));
-            let is_optional = |name: &str| !(has_action && name == OUTCOME_ACTION);
-            let optional = OPTIONAL_OUTCOME_FIELDS.iter();
-            let optional = optional.map(|name| field(name, is_optional(name)));
-            let fields: IndexMap<_, _> = always.chain(optional).collect();
-            Ty::record(Record { fields, rest: Rest::Nothing })
-        })
+/// The type of `outcome` in a reaction of these kinds, of a rule that gets this response. A reaction to something that is
+/// not about an action may lack the action.
+fn outcome_type(kinds: &[Text], response: Option<&ResponseInfo>) -> Ty {
+    let is_all = |some: &[ReactionKind]| {
+        kinds.iter().all(|kind| some.iter().any(|one| one.as_str() == kind.text))
+    };
+    let about_actions = [ReactionKind::Failure, ReactionKind::Success, ReactionKind::Waiting];
+    let has_action = is_all(&about_actions);
+    let field =
+        |name: &str, optional| (Arc::from(name), RecordMember { ty: Ty::string(), optional });
+    let always = OUTCOME_FIELDS.iter().map(|name| field(name, false));
+    let is_optional = |name: &str| !(has_action && name == OUTCOME_ACTION);
+    let optional = OPTIONAL_OUTCOME_FIELDS.iter();
+    let optional = optional.map(|name| field(name, is_optional(name)));
+    let may_have_response = kinds.iter().any(|kind| {
+        [ReactionKind::Failure, ReactionKind::Success].iter().any(|one| one.as_str() == kind.text)
     });
-    let [without, with] = &*TYPES;
-    if has_action { with.clone() } else { without.clone() }
+    let response = response.filter(|_| may_have_response).map(|response| {
+        // Without a connection, there is none. An action that succeeded got one.
+        let optional = !(response.is_certain && is_all(&[ReactionKind::Success]));
+        (Arc::from(RESPONSE), RecordMember { ty: response.ty(), optional })
+    });
+    let fields: IndexMap<_, _> = always.chain(optional).chain(response).collect();
+    Ty::record(Record { fields, rest: Rest::Nothing })
 }

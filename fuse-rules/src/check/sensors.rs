@@ -146,7 +146,7 @@ impl Checker<'_> {
                 .help("add `trigger KIND { … }`, for example `trigger log { message = \"…\" }`"),
             );
         }
-        let triggers =
+        let triggers: Vec<_> =
             rule.triggers.iter().filter_map(|trigger| self.trigger(trigger, scope)).collect();
         let name = format!("{}/{}", sensor.name.text, rule.name.text);
         let mut checked = typed::Rule {
@@ -160,6 +160,7 @@ impl Checker<'_> {
             when: shared.when,
             flow: joined(outer.flow.clone(), shared.flow, is_shadow),
             is_shadow,
+            response: self.response(&triggers),
             triggers,
             reactions: Vec::new(),
             cancels: false,

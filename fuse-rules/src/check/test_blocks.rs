@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use super::paths::unknown_parameter;
 use super::presets::headers_of;
 use super::scope::{Scope, ScopeKind};
+use super::test_steps::sent_event;
 use super::{Checker, ParsedFile, names};
 use crate::decision::Outcome;
 use crate::diagnostic::{Code, Diagnostic, suggest};
@@ -72,12 +73,16 @@ impl Checker<'_> {
     fn test(&mut self, test: &ast::Test, rules: &TestableRules<'_>) -> Test {
         let mut steps = Vec::new();
         let mut sent: Vec<(&str, &str)> = Vec::new();
+        let all_sent: Vec<_> = test.steps.iter().filter_map(sent_event).collect();
         for step in &test.steps {
             match step {
                 ast::TestStep::With { fuse, on } => match self.names.fuse(fuse) {
                     Ok(_) => steps.push(TestStep::With { fuse: fuse.text.clone(), on: *on }),
                     Err(problem) => self.report(*problem),
                 },
+                ast::TestStep::Response { rule, response } => {
+                    steps.extend(self.given_response(rule, response, &all_sent, rules));
+                }
                 ast::TestStep::At(time) => match time.text.parse() {
                     Ok(time) => steps.push(TestStep::At(time)),
                     Err(_) => self.report(
@@ -118,23 +123,6 @@ impl Checker<'_> {
             }
         }
         Test { name: test.name.text.clone(), span: test.name.span, whole: test.span, steps }
-    }
-
-    fn finish(
-        &mut self,
-        name: &RuleRef,
-        sent: &[(&str, &str)],
-        rules: &TestableRules<'_>,
-    ) -> Option<String> {
-        let (_, rule) = self.rule_named(name, sent, rules)?;
-        if !rule.flow.iter().any(|clause| clause.flow.holds_places()) {
-            self.never(
-                name.span,
-                format!("rule `{}` is never in progress: it has no `concurrency`", rule.name),
-                "add `concurrency N` to the rule, or leave this step out",
-            );
-        }
-        Some(rule.name.clone())
     }
 
     fn send(&mut self, send: &ast::Send) -> Option<Send> {

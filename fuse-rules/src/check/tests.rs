@@ -73,6 +73,11 @@ fn registry() -> Registry {
                 }),
         )
         .trigger(Schema::new("note", "Notes."))
+        .trigger(
+            Schema::new("call", "Calls a server.")
+                .field(Field::optional("keep", FieldType::Map(Box::new(FieldType::String)), ""))
+                .keeps_response("keep"),
+        )
 }
 
 const PRELUDE: &str = "\

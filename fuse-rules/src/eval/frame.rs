@@ -97,7 +97,12 @@ pub(crate) fn read(
             Origin::Query(path) => {
                 text_map(extract, slot, path, event.queries());
             }
-            Origin::Outcome(path) => text_map(extract, slot, path, event.outcome()),
+            Origin::Outcome(path) => {
+                let step = |value, segment| Value::step(value, segment).ok().flatten();
+                if let Some(value) = path.iter().try_fold(event.outcome(), step) {
+                    extract.add_value(slot, value.clone());
+                }
+            }
             Origin::Event(path) => {
                 let text = match path.as_slice() {
                     [Segment::Key(name)] => event.field(name),

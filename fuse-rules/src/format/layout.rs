@@ -226,6 +226,7 @@ fn are_separated(before: Rule, rule: Rule) -> bool {
     match rule {
         Rule::rule_decl | Rule::reaction_clause => true,
         Rule::with_step
+        | Rule::response_step
         | Rule::at_step
         | Rule::finish_step
         | Rule::send_step

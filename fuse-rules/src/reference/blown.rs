@@ -12,7 +12,7 @@ use crate::typed::Reaction;
 /// The decisions of the reaction of a fuse that blew at this time: one per trigger.
 pub(crate) fn blown(reaction: &Reaction, cause: &BlownCause, now: Timestamp) -> Vec<Decision> {
     let budget = WorkBudget::new(MAX_CONSTANT_WORK);
-    let world = World::of_fuse(&cause.fields(), now, &budget);
+    let world = World::of_fuse(cause.fields(), now, &budget);
     let env = Env { world: &world, elements: Vec::new() };
     let decided = (0..).zip(&reaction.triggers).map(|(ordinal, trigger)| {
         let verdict = match env.fields(&trigger.fields) {

@@ -1,7 +1,6 @@
 //! The event as trees, the callback that watches its evaluation, and the work budget.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 
 use crate::event::Event;
 use crate::functions::CallContext;
@@ -100,14 +99,7 @@ impl<'e> World<'e> {
     }
 
     /// No event, for the reaction of a fuse at this time.
-    pub(super) fn of_fuse(
-        outcome: &BTreeMap<String, String>,
-        now: Timestamp,
-        budget: &'e WorkBudget,
-    ) -> Self {
-        let field =
-            |(name, text): (&String, &String)| (name.clone().into(), Value::text(text.clone()));
-        let outcome = Value::Map(outcome.iter().map(field).collect());
+    pub(super) fn of_fuse(outcome: Value<'e>, now: Timestamp, budget: &'e WorkBudget) -> Self {
         let context = CallContext::new(now);
         Self { outcome, context, ..Self::without_event(budget) }
     }

@@ -101,6 +101,7 @@ pub struct Schema {
     is_notification: bool,
     is_observed: Option<Observes>,
     is_stoppable: bool,
+    response_field: Option<String>,
     is_whole: bool,
     pub(crate) templates: Vec<TemplateField>,
 }
@@ -132,6 +133,7 @@ impl Schema {
             is_notification: false,
             is_observed: None,
             is_stoppable: false,
+            response_field: None,
             is_whole: false,
             templates: Vec::new(),
         }
@@ -192,6 +194,24 @@ impl Schema {
     /// Whether the work that a block starts can be stopped.
     pub fn is_stoppable(&self) -> bool {
         self.is_stoppable
+    }
+
+    /// Declares that a trigger of this kind gets a response, and that the keys of this field name the values that it
+    /// keeps. The reactions to its actions read them in `outcome.response`, beside the `status`. An action that is
+    /// performed must have a response; see [`ActionResponse`](crate::ActionResponse).
+    #[must_use]
+    pub fn keeps_response(self, field: &str) -> Self {
+        Self { response_field: Some(field.to_owned()), ..self }
+    }
+
+    /// Whether triggers of this kind get a response; see [`Schema::keeps_response`].
+    pub fn gets_response(&self) -> bool {
+        self.response_field.is_some()
+    }
+
+    /// The field that names what is kept of a response, if triggers of this kind get one.
+    pub(crate) fn response_field(&self) -> Option<&str> {
+        self.response_field.as_deref()
     }
 
     /// Declares that a nested block replaces the same block of `defaults`. Otherwise, the two are merged.

@@ -64,6 +64,18 @@ impl Lower<'_> {
                 }
                 TestStep::With { fuse: fuse.ok_or(Dropped)?, on }
             }
+            Rule::response_step => {
+                let (mut rule, mut response) = (None, None);
+                for part in pair.into_inner() {
+                    match part.as_rule() {
+                        Rule::rule_ref => rule = Some(self.rule_ref(&part)),
+                        Rule::block => response = Some(self.block(part)),
+                        _ => {}
+                    }
+                }
+                let (rule, response) = rule.zip(response).ok_or(Dropped)?;
+                TestStep::Response { rule, response }
+            }
             Rule::at_step => TestStep::At(self.string_in(pair).ok_or(Dropped)?),
             Rule::finish_step => {
                 let rule = pair.into_inner().find(|part| part.as_rule() == Rule::rule_ref);

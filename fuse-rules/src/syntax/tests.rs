@@ -141,6 +141,7 @@ test "t" {
   expect no r on failure
   expect fuse healing blown
   finish s/r
+  with response s/r { status = 201, ticket = "A" }
 }
 "##;
     let (tree, problems) = read(text);

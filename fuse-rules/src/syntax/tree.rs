@@ -144,6 +144,10 @@ impl Tree {
     fn step(&mut self, depth: usize, step: &TestStep) {
         match step {
             TestStep::With { fuse, on } => self.line(depth, &format!("with {} {on}", fuse.text)),
+            TestStep::Response { rule, response } => {
+                self.line(depth, &format!("with response {}", rule.text));
+                self.block(depth + 1, response);
+            }
             TestStep::At(time) => self.line(depth, &format!("at {}", time.text)),
             TestStep::Finish(rule) => self.line(depth, &format!("finish {}", rule.text)),
             TestStep::Send(send) => {

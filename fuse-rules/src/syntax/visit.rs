@@ -31,6 +31,7 @@ fn roots<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) {
                 let blocks = send.headers.iter().chain(&send.queries).chain(&send.paths);
                 blocks.for_each(|fields| block(fields, visit));
             }
+            TestStep::Response { response, .. } => block(response, visit),
             TestStep::Expect(Expect { what: Expected::Rule(rule), .. }) => {
                 rule.fields.iter().for_each(|fields| block(fields, visit));
             }

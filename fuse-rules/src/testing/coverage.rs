@@ -245,7 +245,7 @@ impl Tests<'_> {
             for ((kind, seen), reaction) in own.reactions.iter_mut().zip(&rule.reactions) {
                 let name = reaction.name.as_str();
                 *seen = match kind {
-                    ReactionKind::Failure => expected.contains(name),
+                    kind if kind.is_about_result() => expected.contains(name),
                     _ => outcomes.contains(&(name, Outcome::Fired)),
                 };
             }
@@ -264,12 +264,12 @@ impl Tests<'_> {
     }
 }
 
-/// The reactions to failures that a test expects, by their full names.
+/// The reactions to failures and successes that a test expects, by their full names.
 fn expected_failures(test: &Test) -> impl Iterator<Item = &str> {
     test.steps.iter().filter_map(|step| match step {
         TestStep::Expect(Expect { what: Expected::Rule(rule), .. }) => {
-            let is_covered =
-                rule.reaction == Some(ReactionKind::Failure) && rule.outcome == Outcome::Fired;
+            let is_covered = rule.reaction.is_some_and(ReactionKind::is_about_result)
+                && rule.outcome == Outcome::Fired;
             is_covered.then_some(rule.rule.as_str())
         }
         _ => None,

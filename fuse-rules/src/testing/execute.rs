@@ -21,8 +21,8 @@ pub(super) struct SentEvent<'t> {
     /// The fuses as the test sets them, with those off that are blown when the event arrives.
     pub(super) fuses: Fuses,
     pub(super) evaluation: Evaluation,
-    /// The reactions to the failures of its actions, if they failed.
-    pub(super) failures: Vec<Decision>,
+    /// The reactions that follow if its actions fail, or succeed.
+    pub(super) assumed: Vec<Decision>,
     /// What became of the decisions that waited.
     pub(super) ended: Vec<Ended>,
     /// The fuses that it blows.
@@ -46,7 +46,7 @@ impl<'t> SentEvent<'t> {
             event,
             fuses,
             evaluation,
-            failures: Vec::new(),
+            assumed: Vec::new(),
             ended: Vec::new(),
             blows: Vec::new(),
             blown: Vec::new(),
@@ -56,7 +56,7 @@ impl<'t> SentEvent<'t> {
 
     /// The decisions about it, including those about what had to wait.
     pub(super) fn settled(&self) -> impl Iterator<Item = &Decision> {
-        let ended = self.ended.iter().filter(|ended| !ended.is_failure);
+        let ended = self.ended.iter().filter(|ended| !ended.is_assumed);
         self.evaluation.decisions.iter().chain(ended.map(|ended| &ended.decision))
     }
 }
@@ -125,7 +125,10 @@ impl<'r> Tests<'r> {
                     let evaluation = Evaluation::new(Vec::new());
                     events.push(SentEvent::new(events.len(), event, fuses.clone(), evaluation));
                 }
-                TestStep::Answer { .. } | TestStep::Finish(_) | TestStep::Expect(_) => {}
+                TestStep::Response { .. }
+                | TestStep::Answer { .. }
+                | TestStep::Finish(_)
+                | TestStep::Expect(_) => {}
             }
         }
         Ok(events)

@@ -324,7 +324,7 @@ struct Group<'t, 'p> {
 impl<'p> Group<'_, 'p> {
     /// The decisions about its events, and about what ended, each with the index of its event.
     fn decisions(&self) -> impl Iterator<Item = (usize, &'p Decision)> {
-        let ended = self.ended.iter().filter(|(_, ended)| !ended.is_failure);
+        let ended = self.ended.iter().filter(|(_, ended)| !ended.is_assumed);
         let ended = ended.map(|(event, ended)| (*event, &ended.decision));
         let sent = self.sent.iter().flat_map(|sent| {
             sent.evaluation.decisions.iter().map(move |decision| (sent.number, decision))
@@ -332,14 +332,14 @@ impl<'p> Group<'_, 'p> {
         sent.chain(ended)
     }
 
-    /// The same with the decisions that would follow if actions failed.
+    /// The same with the decisions that would follow if actions failed or succeeded.
     fn all_decisions(&self) -> impl Iterator<Item = (usize, &'p Decision)> {
-        let ended = self.ended.iter().filter(|(_, ended)| ended.is_failure);
+        let ended = self.ended.iter().filter(|(_, ended)| ended.is_assumed);
         let ended = ended.map(|(event, ended)| (*event, &ended.decision));
         let sent = self
             .sent
             .iter()
-            .flat_map(|sent| sent.failures.iter().map(move |decision| (sent.number, decision)));
+            .flat_map(|sent| sent.assumed.iter().map(move |decision| (sent.number, decision)));
         self.decisions().chain(sent).chain(ended)
     }
 }

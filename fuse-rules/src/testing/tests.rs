@@ -60,6 +60,11 @@ fn registry() -> Registry {
                     "",
                 )),
         )
+        .trigger(
+            Schema::new("call", "")
+                .field(Field::optional("keep", FieldType::Map(Box::new(FieldType::String)), ""))
+                .keeps_response("keep"),
+        )
 }
 
 fn load(tests: &str) -> Result<Ruleset, Diagnostics> {

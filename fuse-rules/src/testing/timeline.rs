@@ -1,7 +1,7 @@
 //! The timeline of a test: passes the decisions about its events through flow control, and ends waits when an event ends
 //! them, or when `at` moves the clock past the time at which they are due.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -14,6 +14,7 @@ use crate::flow::{
     Admission, Approval, BlowingFuse, EndedWait, FlowStates, Occurrence, Owner, Wait, WaitName,
 };
 use crate::fuses::{Fuses, PendingActions};
+use crate::reaction::ActionResponse;
 use crate::semantics;
 use crate::typed::{Rule, Rules, Sensor, Test, TestStep};
 
@@ -25,8 +26,8 @@ pub(super) struct Ended {
     /// The step of the test in which it happened, by index.
     pub(super) step: usize,
     pub(super) decision: Decision,
-    /// Whether it is the reaction to the failure of an action, which only an expectation about it sees.
-    pub(super) is_failure: bool,
+    /// Whether it is the reaction to the failure or success of an action, which only an expectation about it sees.
+    pub(super) is_assumed: bool,
 }
 
 /// A decision that waits.
@@ -64,6 +65,8 @@ struct Timeline<'a, 'r> {
     blowing: TestFuses,
     /// The same, with those off that are blown.
     fuses: Fuses,
+    /// What the actions of rules get, as the test sets it.
+    responses: BTreeMap<String, ActionResponse>,
     /// The occurrences that are in progress, the oldest first, with the keys of their states.
     in_progress: Vec<(WaitName, BTreeSet<String>)>,
     now: Timestamp,
@@ -86,6 +89,7 @@ impl Tests<'_> {
             given: Fuses::default(),
             blowing: self.test_fuses(mutated, fuses),
             fuses: Fuses::default(),
+            responses: BTreeMap::new(),
             in_progress: Vec::new(),
             now: DEFAULT_RECEIVED,
         };
@@ -97,6 +101,9 @@ impl Tests<'_> {
                     timeline.close(std::slice::from_ref(fuse));
                     timeline.wake_held(timeline.now);
                     timeline.fire(step, events);
+                }
+                TestStep::Response { rule, response } => {
+                    timeline.responses.insert(rule.clone(), response.clone());
                 }
                 TestStep::At(time) => {
                     timeline.now = *time;
@@ -160,17 +167,13 @@ impl Timeline<'_, '_> {
         self.close(&[]);
         let Some(sent) = events.get_mut(number) else { return };
         let time = self.now;
-        let reactions = self.tests.reactions(
-            (&mut self.states, self.mutated),
-            &name,
-            &sent.event,
-            &evaluation.decisions,
-            time,
-        );
+        let decided = (evaluation.decisions.as_slice(), &self.responses);
+        let states = (&mut self.states, self.mutated);
+        let reactions = self.tests.reactions(states, &name, &sent.event, decided, time);
         evaluation.decisions.extend(reactions.decisions);
         let of_fuses = self.tests.reactions_of_fuses(&passed.blown, &sent.event, time);
         evaluation.decisions.extend(of_fuses);
-        sent.failures.extend(reactions.failures);
+        sent.assumed.extend(reactions.assumed);
         sent.evaluation = evaluation;
         sent.blows = passed.blown;
         sent.blown = self.blowing.blown();
@@ -233,7 +236,7 @@ impl Timeline<'_, '_> {
             let outcome = ended.end.into();
             let reason = ended.why.clone();
             let decision = Decision { outcome, reason, action: None, ..waiting.decision };
-            add(events, waiting.event, Ended { step, decision, is_failure: false });
+            add(events, waiting.event, Ended { step, decision, is_assumed: false });
         }
     }
 
@@ -301,7 +304,7 @@ impl Timeline<'_, '_> {
                         let decision =
                             Decision { outcome, reason, action: None, ..waiting.decision };
                         // It becomes a dead letter, to which nothing reacts.
-                        add(events, waiting.event, Ended { step, decision, is_failure: false });
+                        add(events, waiting.event, Ended { step, decision, is_assumed: false });
                     }
                     None => self.resume(step, waiting, events),
                 }
@@ -343,7 +346,7 @@ impl Timeline<'_, '_> {
         let answer = self.blowing.resume(&mut self.states, &wait, same + 1, time, &mut blown);
         if let Some(sent) = events.get_mut(event) {
             for decision in self.tests.reactions_of_fuses(&blown, &sent.event, time) {
-                sent.ended.push(Ended { step, decision, is_failure: false });
+                sent.ended.push(Ended { step, decision, is_assumed: false });
             }
             sent.blows.extend(blown);
         }
@@ -423,17 +426,13 @@ impl Timeline<'_, '_> {
                 && decision.outcome != Outcome::Fired
         });
         let decisions = if reacted { &[] } else { decisions };
-        let reactions = self.tests.reactions(
-            (&mut self.states, self.mutated),
-            &name,
-            &sent.event,
-            decisions,
-            time,
-        );
-        sent.ended.push(Ended { step, decision, is_failure: false });
-        let of = |is_failure| move |decision| Ended { step, decision, is_failure };
+        let decided = (decisions, &self.responses);
+        let states = (&mut self.states, self.mutated);
+        let reactions = self.tests.reactions(states, &name, &sent.event, decided, time);
+        sent.ended.push(Ended { step, decision, is_assumed: false });
+        let of = |is_assumed| move |decision| Ended { step, decision, is_assumed };
         sent.ended.extend(reactions.decisions.into_iter().map(of(false)));
-        sent.ended.extend(reactions.failures.into_iter().map(of(true)));
+        sent.ended.extend(reactions.assumed.into_iter().map(of(true)));
     }
 }
 

@@ -124,6 +124,7 @@ impl Rule {
             is_shadow: self.is_shadow,
             triggers: Vec::new(),
             reactions: Vec::new(),
+            response: None,
             cancels: true,
         };
         Sensor {

@@ -10,6 +10,7 @@ mod outline;
 mod path;
 mod reaction;
 mod references;
+mod response;
 mod sensitive;
 mod test_blocks;
 
@@ -37,6 +38,7 @@ pub(crate) use fuse::{Fuse, blowing};
 pub(crate) use path::{Path, Reference};
 pub(crate) use reaction::Reaction;
 pub use references::NameReference;
+pub(crate) use response::ResponseInfo;
 pub(crate) use sensitive::is_compared_with_others;
 pub(crate) use test_blocks::{
     Body, Expect, Expected, ExpectedFields, ExpectedRule, Send, Test, TestStep,
@@ -192,6 +194,8 @@ pub(crate) struct Rule {
     /// Whether its actions are recorded instead of performed.
     pub(crate) is_shadow: bool,
     pub(crate) triggers: Vec<Trigger>,
+    /// The response that its triggers get, if one of them gets one.
+    pub(crate) response: Option<ResponseInfo>,
     pub(crate) reactions: Vec<Reaction>,
     /// Whether it is the `unless` of a `still` clause, which cancels waits instead of acting.
     pub(crate) cancels: bool,

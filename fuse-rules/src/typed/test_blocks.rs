@@ -1,7 +1,7 @@
 //! Checked `test` declarations.
 
 use crate::decision::Outcome;
-use crate::reaction::ReactionKind;
+use crate::reaction::{ActionResponse, ReactionKind};
 use crate::span::Span;
 
 /// A `test` with all names resolved and all values computed.
@@ -20,6 +20,11 @@ pub(crate) enum TestStep {
     With {
         fuse: String,
         on: bool,
+    },
+    /// What the actions of a rule get. The rule has its full name.
+    Response {
+        rule: String,
+        response: ActionResponse,
     },
     At(jiff::Timestamp),
     /// The actions of the oldest occurrence in progress of a rule end.

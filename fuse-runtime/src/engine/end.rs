@@ -1,9 +1,10 @@
 //! How attempts at actions end.
 
+use fuse_rules::ActionResponse;
 use jiff::Timestamp;
 
-use crate::ledger::{ActionState, DeadLetterKind};
-use crate::triggers::{Done, Failure};
+use crate::ledger::{ActionState, DeadLetterKind, Permit, ThreadKey};
+use crate::triggers::{ActionRequest, Done, Failure};
 
 /// The result of firing an action.
 pub(super) enum Fired {
@@ -19,6 +20,25 @@ pub(super) enum End {
     Dead(DeadLetterKind, String),
     /// Parked in this state.
     Parked(ActionState),
+}
+
+/// An action that ends.
+pub(super) struct EndingAction<'a> {
+    pub(super) request: &'a ActionRequest,
+    pub(super) permit: &'a Permit,
+    /// What is kept of the response to its last attempt.
+    pub(super) response: Option<ActionResponse>,
+    /// Whether its occurrence keeps places of `concurrency`.
+    pub(super) in_progress: bool,
+    /// The thread of its message.
+    pub(super) thread: Option<ThreadKey>,
+}
+
+impl<'a> EndingAction<'a> {
+    /// An action that ends without an attempt.
+    pub(super) fn new(request: &'a ActionRequest, permit: &'a Permit) -> Self {
+        Self { request, permit, response: None, in_progress: false, thread: None }
+    }
 }
 
 /// The end of an action that has been held for too long.

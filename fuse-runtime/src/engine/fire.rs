@@ -4,18 +4,20 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use fuse_rules::ActionResponse;
 use jiff::Timestamp;
 
-use super::end::{End, Fired, given_up};
+use super::end::{End, EndingAction, Fired, given_up};
 use super::parked::with_state;
 use super::slots::{Congested, MAX_SLOT_WAIT};
+use super::threads::MAX_QUIET;
 use super::{Engine, Interrupted, Step};
 use crate::http::shorten;
 use crate::ledger::{
-    ActionRecord, ActionState, Attempt, DeadLetterKind, EventAction, LedgerError, Permit,
+    ActionRecord, ActionState, Attempt, DeadLetterKind, EventAction, LedgerError, Permit, Thread,
 };
 use crate::shutdown::Shutdown;
-use crate::triggers::{ActionRequest, Done, Failure, Guarded, Probe, Readiness};
+use crate::triggers::{ActionRequest, AttemptResult, Done, Failure, Guarded, Probe, Readiness};
 
 /// Who performs an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,16 @@ pub(super) struct Progress {
     pub(super) last_attempt: Option<Attempt>,
     /// How many attempts failed since it was decided, or last held.
     pub(super) attempts: u32,
+    /// What is kept of the response to the attempt.
+    pub(super) response: Option<ActionResponse>,
+}
+
+impl Progress {
+    fn ending(&self) -> EndingAction<'_> {
+        let Self { request, permit, record, response, .. } = self;
+        let (response, in_progress) = (response.clone(), record.in_progress);
+        EndingAction { request, permit, response, in_progress, thread: None }
+    }
 }
 
 impl Engine {
@@ -58,26 +70,44 @@ impl Engine {
             permit,
             last_attempt: action.state.last_attempt(),
             attempts,
+            response: None,
             request: ActionRequest {
                 id: action.id.clone(),
                 action: action.action.clone(),
                 event,
                 checkpoint: action.state.checkpoint(),
+                thread: None,
             },
             record: action,
         };
         let Some(trigger) = self.triggers.get(&kind) else {
             let why = format!("the trigger `{kind}` is not part of this runtime");
             let end = End::Dead(DeadLetterKind::Permanent, why);
-            return self.settle(&progress.request, &progress.permit, end).await;
+            return self.settle(progress.ending(), end).await;
         };
         let trigger = Guarded { trigger: trigger.as_ref(), kind: &kind, metrics: &self.metrics };
         let max_wait = (caller == Caller::Event).then_some(MAX_SLOT_WAIT);
-        let slot = tokio::select! {
+        // The turn lasts until the end is recorded: the next message of the thread must know this one.
+        let thread = trigger.thread(&progress.request).await;
+        let turn = async {
+            let turn = match &thread {
+                Some(key) => Some(self.threads.take(key, max_wait).await?),
+                None => None,
+            };
+            Ok((turn, self.slots.acquire(&kind, &rule, max_wait).await?))
+        };
+        let turn: Result<_, Congested> = tokio::select! {
             biased;
             () = stop.requested() => return Err(Interrupted::Stopping),
-            slot = self.slots.acquire(&kind, &rule, max_wait) => slot,
+            turn = turn => turn,
         };
+        let (_turn, slot) = match turn {
+            Ok((turn, slot)) => (turn, Ok(slot)),
+            Err(congested) => (None, Err(congested)),
+        };
+        if let Some(key) = &thread {
+            progress.request.thread = self.ledger.thread(key, self.clock.steady()).await?;
+        }
         let end = match slot {
             Ok(_slot) => match self.attempt(&trigger, &mut progress).await {
                 // It was discarded, or replaced by a newer one, while it waited for this.
@@ -94,7 +124,7 @@ impl Engine {
         };
         match end {
             End::Done(_) | End::Dead(..) => {
-                self.settle(&progress.request, &progress.permit, end).await
+                self.settle(EndingAction { thread, ..progress.ending() }, end).await
             }
             End::Parked(state) => self.park(&trigger, progress, state, caller).await,
         }
@@ -111,10 +141,7 @@ impl Engine {
             return self.gated(trigger, progress, off).await;
         }
         let failure = match self.fire(trigger, progress).await? {
-            Fired::Done(done) => {
-                let started = done.started.clone().filter(|_| progress.record.in_progress);
-                return Ok(End::Done(done.with_started(started)));
-            }
+            Fired::Done(done) => return Ok(End::Done(done)),
             Fired::Gated(off) => return self.gated(trigger, progress, off).await,
             Fired::Failed(failure) => failure,
         };
@@ -227,7 +254,9 @@ impl Engine {
             return Err(LedgerError::Fenced(progress.request.id.clone()).into());
         }
         (self.watcher)(Step::Intended);
-        match trigger.fire(&progress.request).await {
+        let AttemptResult { result, response } = trigger.attempt(&progress.request).await;
+        progress.response = response;
+        match result {
             Ok(done) => {
                 (self.watcher)(Step::Fired);
                 Ok(Fired::Done(done))
@@ -272,7 +301,7 @@ impl Engine {
             && self.is_too_old(*since)
         {
             let end = given_up(reason, *since);
-            return self.settle(&progress.request, &progress.permit, end).await;
+            return self.settle(progress.ending(), end).await;
         }
         // An action that left the bus earlier has a place already. The actions of one event arrive here
         // concurrently, and each reserves a place before any is recorded.
@@ -346,7 +375,7 @@ impl Engine {
         let why =
             format!("{reason}; {most} actions of its trigger wait already, which is the limit");
         let end = End::Dead(DeadLetterKind::NotReady, why);
-        self.settle(&progress.request, &progress.permit, end).await
+        self.settle(progress.ending(), end).await
     }
 
     pub(super) fn is_too_old(&self, since: Timestamp) -> bool {
@@ -355,20 +384,29 @@ impl Engine {
 
     pub(super) async fn settle(
         &self,
-        request: &ActionRequest,
-        permit: &Permit,
+        ending: EndingAction<'_>,
         end: End,
     ) -> Result<(), Interrupted> {
+        let EndingAction { request, permit, response, in_progress, thread } = ending;
         let (at, kind) = (self.clock.now(), &request.action.trigger);
-        let state = match end {
-            End::Done(Done { detail, started }) => {
-                ActionState::Done { at, detail, started: started.map(Box::new) }
+        let (state, has_succeeded) = match end {
+            End::Done(Done { detail, started, thread: first }) => {
+                // What was started may fail, which is observed later.
+                let has_succeeded = started.is_none();
+                let started = started.filter(|_| in_progress).map(Box::new);
+                let thread = thread.zip(first).map(|(key, first)| {
+                    let until = self.clock.steady().checked_add(MAX_QUIET);
+                    Box::new(Thread { key, first, until: until.unwrap_or(Timestamp::MAX) })
+                });
+                (ActionState::Done { at, detail, started, response, thread }, has_succeeded)
             }
-            End::Dead(kind, reason) => ActionState::DeadLettered { at, kind, reason },
+            End::Dead(kind, reason) => {
+                (ActionState::DeadLettered { at, kind, reason, response }, false)
+            }
             // A parked action has not ended.
             End::Parked(_) => return Ok(()),
         };
-        self.record_end(request, permit, &state).await?;
+        self.record_end(request, permit, (&state, has_succeeded)).await?;
         self.places_changed();
         self.parked.forget(&request.id);
         match &state {

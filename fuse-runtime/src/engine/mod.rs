@@ -27,6 +27,7 @@ mod retry;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod wake;
 
 use std::panic::AssertUnwindSafe;
@@ -169,6 +170,8 @@ pub(crate) struct Engine {
     pub(crate) deciding: Semaphore,
     /// Limits the actions that are being performed.
     pub(crate) slots: Arc<Slots>,
+    /// Orders the messages of each thread.
+    pub(crate) threads: Arc<threads::ThreadTurns>,
     /// The actions that left the bus.
     pub(crate) parked: Arc<Parked>,
     /// Whether something failed since the parked actions were last compared with the ledger.

@@ -1,5 +1,5 @@
-//! Reactions: what rules do because they may not act, or because their actions failed. Reactions to decisions are
-//! recorded before the event is acknowledged, and those to a failure in the commit that records it.
+//! Reactions: what rules do because they may not act, or because their actions failed or succeeded. Reactions to decisions
+//! are recorded before the event is acknowledged, and those to a result in the commit that records it.
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -139,24 +139,12 @@ impl Reactions {
         self.ledger.finish_waking(event).await
     }
 
-    /// The reactions to an action that was given up.
-    pub(super) async fn to_failure(
+    /// The reactions to an action that was given up, or that succeeded.
+    pub(super) async fn to_result(
         &self,
-        request: &ActionRequest,
-        state: &str,
-        reason: &str,
-        object: Option<String>,
+        event: &EventKey,
+        cause: ReactionCause,
     ) -> Result<Option<Verdict>, LedgerError> {
-        let ActionRequest { id, action, event, .. } = request;
-        let cause = ReactionCause {
-            kind: ReactionKind::Failure,
-            rule: action.rule.clone(),
-            element: action.element.clone(),
-            state: state.to_owned(),
-            reason: reason.to_owned(),
-            action: Some(id.clone()),
-            object,
-        };
         let names = (event.source.as_str(), event.name.as_str());
         if !self.active.get().plan.reacts(names, &cause.rule, cause.kind) {
             return Ok(None);
@@ -165,35 +153,43 @@ impl Reactions {
         self.verdict(&record.event, (vec![cause], Vec::new()), None).await
     }
 
-    /// The reactions to the failure of the object that an action created.
+    /// The reactions to the failure or success of the object that an action created.
     pub(super) async fn to_observed(
         &self,
         event: &EventKey,
         id: &str,
         observed: &Observed,
     ) -> Result<Option<Verdict>, LedgerError> {
-        if observed.result != ObservedResult::Failed {
-            return Ok(None);
-        }
+        let kind = match observed.result {
+            ObservedResult::Failed => ReactionKind::Failure,
+            ObservedResult::Succeeded => ReactionKind::Success,
+            ObservedResult::Running | ObservedResult::Gone => return Ok(None),
+        };
         let Some(action) = self.ledger.action(event, id).await? else { return Ok(None) };
         // One that was told to stop did not fail.
-        if action.action.replaced.is_some()
+        if kind == ReactionKind::Failure && action.action.replaced.is_some()
             || transition::observe(&action.action, observed).is_none()
         {
             return Ok(None);
         }
-        let Observed { kind, namespace, name, phase, message, result, .. } = observed;
+        let Observed { kind: of_object, namespace, name, phase, message, result, .. } = observed;
         let object = match namespace {
-            Some(namespace) => format!("{kind} {namespace}/{name}"),
-            None => format!("{kind} {name}"),
+            Some(namespace) => format!("{of_object} {namespace}/{name}"),
+            None => format!("{of_object} {name}"),
         };
         let reason = match message {
             Some(message) => format!("{object} ended as {phase}: {message}"),
             None => format!("{object} ended as {phase}"),
         };
         let request = request(&action);
-        let verdict = self.to_failure(&request, result.as_str(), &reason, Some(object)).await?;
-        Ok(self.counted(&request, verdict))
+        let mut cause = cause(&request, kind, result.as_str(), &reason);
+        cause.object = Some(object);
+        cause.response = action.action.state.response().cloned();
+        let verdict = self.to_result(&request.event, cause).await?;
+        Ok(match kind {
+            ReactionKind::Failure => self.counted(&request, verdict),
+            _ => verdict,
+        })
     }
 
     /// The verdict with the reactions to the failure of an action, to be counted by the fuses of its rule. `None` if
@@ -254,11 +250,18 @@ impl Reactions {
             let (rule, id) = (&action.action.action.rule, &action.action.id);
             tracing::warn!(action = id, rule, reason, "a reaction is given up: a dead letter");
             let kind = DeadLetterKind::NotReady;
-            let state = ActionState::DeadLettered { at: self.clock.now(), kind, reason };
+            let at = self.clock.now();
+            let state = ActionState::DeadLettered { at, kind, reason, response: None };
             self.ledger.settle(&action.permit(), state).await?;
         }
         Ok(())
     }
+}
+
+/// The cause of a reaction to the result of an action.
+fn cause(request: &ActionRequest, kind: ReactionKind, state: &str, reason: &str) -> ReactionCause {
+    let ActionRequest { id, action, .. } = request;
+    ReactionCause::of_result(kind, (&action.rule, &action.element, id), state, reason)
 }
 
 /// Whether a reaction cannot be recorded although what it reacts to can be. That must not stop the latter.
@@ -376,12 +379,13 @@ impl Engine {
         reactions.start(reacted?).await
     }
 
-    /// Records the end of an action, together with the reactions to it.
+    /// Records the end of an action in a state, together with the reactions to it. An action that is done has succeeded,
+    /// unless it started work whose end is observed.
     pub(super) async fn record_end(
         &self,
         request: &ActionRequest,
         permit: &Permit,
-        state: &ActionState,
+        (state, has_succeeded): (&ActionState, bool),
     ) -> Result<(), Interrupted> {
         let reactions = self.reactions();
         let verdict = match state {
@@ -390,9 +394,17 @@ impl Engine {
                 kind: DeadLetterKind::Discarded | DeadLetterKind::Dropped | DeadLetterKind::Replaced,
                 ..
             } => None,
-            ActionState::DeadLettered { kind, reason, .. } => {
-                let verdict = reactions.to_failure(request, kind.as_str(), reason, None).await?;
+            ActionState::DeadLettered { kind, reason, response, .. } => {
+                let mut cause = cause(request, ReactionKind::Failure, kind.as_str(), reason);
+                cause.response = response.clone();
+                let verdict = reactions.to_result(&request.event, cause).await?;
                 reactions.counted(request, verdict)
+            }
+            ActionState::Done { detail, response, .. } if has_succeeded => {
+                let state = ObservedResult::Succeeded.as_str();
+                let mut cause = cause(request, ReactionKind::Success, state, detail);
+                cause.response = response.clone();
+                reactions.to_result(&request.event, cause).await?
             }
             _ => None,
         };

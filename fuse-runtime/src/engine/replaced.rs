@@ -76,7 +76,7 @@ impl Engine {
             return Ok(true);
         };
         let trigger = Guarded { trigger: trigger.as_ref(), kind: &kind, metrics: &self.metrics };
-        let request = ActionRequest { id, action, event, checkpoint: None };
+        let request = ActionRequest { id, action, event, checkpoint: None, thread: None };
         let by = replaced.map(|Replacement { by, .. }| by).unwrap_or_default();
         let (id, event) = (&request.id, &request.event);
         let (source, name) = (&event.source, &event.name);

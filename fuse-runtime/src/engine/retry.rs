@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
-use super::end::{End, given_up};
+use super::end::{End, EndingAction, given_up};
 use super::fire::Caller;
 use super::{Engine, Interrupted, gate};
 use crate::ledger::{ActionState, DeadLetterKind, EventAction, LedgerError};
@@ -163,9 +163,9 @@ impl Engine {
             let ActionState::Held { since, reason, .. } = action.action.state.clone() else {
                 continue;
             };
-            if let Err(error) =
-                self.settle(&request(&action), &action.permit(), given_up(&reason, since)).await
-            {
+            let (request, permit) = (request(&action), action.permit());
+            let ending = EndingAction::new(&request, &permit);
+            if let Err(error) = self.settle(ending, given_up(&reason, since)).await {
                 self.log_error(&error, Some(&action.event), "cannot give up an action");
                 self.put_back(action, &error);
             }
@@ -190,7 +190,8 @@ impl Engine {
         };
         let why = discarded(by, reason);
         let end = End::Dead(DeadLetterKind::Discarded, why);
-        let settled = self.settle(&request(&action), &action.permit(), end).await;
+        let (request, permit) = (request(&action), action.permit());
+        let settled = self.settle(EndingAction::new(&request, &permit), end).await;
         match settled {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -287,5 +288,6 @@ pub(super) fn request(action: &EventAction) -> ActionRequest {
         action: action.action.action.clone(),
         event: action.event.clone(),
         checkpoint: action.action.state.checkpoint(),
+        thread: None,
     }
 }

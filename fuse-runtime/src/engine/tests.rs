@@ -11,6 +11,8 @@ mod plant;
 mod reactions;
 mod replay;
 mod replay_scope;
+mod responses;
+mod threads;
 mod waits;
 
 use std::collections::VecDeque;
@@ -205,6 +207,7 @@ impl super::Engine {
             watcher: Arc::new(|_| {}),
             deciding: tokio::sync::Semaphore::new(super::MAX_DECIDING_KIB as usize),
             slots: super::Slots::new(2),
+            threads: Default::default(),
             parked: Arc::default(),
             in_doubt: false.into(),
             waits_changed: Arc::default(),

@@ -16,8 +16,9 @@ use super::{
     ActionRecord, ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery,
     DecisionRecord, Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord,
     FuseHistories, FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, StatePage,
-    StateQuery, Verdict, WaitAnswer, WaitingDecision, Woken, answer_table, decide, flow, operate,
-    pages, place_table, prune, react, state_table, switch_table, wake,
+    StateQuery, Thread, ThreadKey, Verdict, WaitAnswer, WaitingDecision, Woken, answer_table,
+    decide, flow, operate, pages, place_table, prune, react, state_table, switch_table,
+    thread_table, wake,
 };
 use crate::event::EventKey;
 use crate::store::{
@@ -139,6 +140,12 @@ impl Ledger for EmbeddedLedger {
     async fn settle(&self, permit: &Permit, state: ActionState) -> Result<(), LedgerError> {
         self.change(permit.event(), permit.action(), Transition::Settle(state)).await?;
         Ok(())
+    }
+
+    async fn thread(&self, key: &ThreadKey, now: Timestamp) -> Result<Option<Thread>, LedgerError> {
+        let key = key.clone();
+        let read = move |transaction: &ReadTransaction| thread_table::find(transaction, &key, now);
+        Ok(self.store.read(read).await?)
     }
 
     async fn react(&self, verdict: Verdict) -> Result<Reacted, LedgerError> {
@@ -435,5 +442,6 @@ pub(super) fn write_action(
         }
     }
     put_row(&mut transaction.open_table(ACTIONS)?, id, &ActionRow::new(event, after))?;
+    thread_table::write(transaction, before, after)?;
     place_table::ended(transaction, event, before, after)
 }

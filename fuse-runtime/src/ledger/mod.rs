@@ -31,6 +31,8 @@ pub(crate) mod state_list;
 mod state_table;
 mod switch;
 mod switch_table;
+mod thread;
+mod thread_table;
 pub(crate) mod transition;
 mod verdict;
 pub(crate) mod waits;
@@ -66,6 +68,7 @@ pub use state_list::{StateAction, StateEntry, StatePage, StateQuery, StateSummar
 pub use switch::{
     BlownBy, FuseHistories, FuseHistory, FuseSwitch, MAX_FUSE_SWITCHES, SwitchPosition,
 };
+pub use thread::{Thread, ThreadKey, ThreadMessage};
 pub use verdict::{CurrentRules, Due, Reacted, Verdict, Woken};
 pub use waits::WaitRecord;
 
@@ -162,6 +165,14 @@ pub trait Ledger: Send + Sync + 'static {
     /// [`LedgerError::UnknownAction`], [`LedgerError::Settled`] for an action with another terminal
     /// state, [`LedgerError::Fenced`], and [`LedgerError::Invalid`] for a `state` that is not terminal.
     async fn settle(&self, permit: &Permit, state: ActionState) -> Result<(), LedgerError>;
+
+    /// The thread with this key, if an action that is done recorded it with its terminal state and it is remembered at
+    /// this steady time.
+    ///
+    /// # Errors
+    ///
+    /// Only those of a closed ledger and of storage.
+    async fn thread(&self, key: &ThreadKey, now: Timestamp) -> Result<Option<Thread>, LedgerError>;
 
     /// Adds reactions to a decided event: what its rules do in response to decisions and failed actions. The verdict has
     /// their decisions and actions, which pass flow control as those of [`Ledger::decide`]. The actions leave the bus at

@@ -3,14 +3,15 @@
 use std::ops::Bound;
 
 use jiff::Timestamp;
-use redb::{ReadableTable, WriteTransaction};
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
 use super::read::{ActionRow, DecidedRow};
 use super::transition::{self, DeadEntry};
 use crate::event::EventKey;
 use crate::store::{
     ACTIONS, DEAD, DECIDED, EVENT_BYTES, EVENTS, EventStatus, FLOW, FLOW_ENDS, FLOW_SUBJECTS, IDS,
-    META, RUNNING, STATUS, STOPPING, Store, StoreError, TIMES, UNSETTLED, WOKEN, get_row, id_place,
+    META, RUNNING, STATUS, STOPPING, Store, StoreError, THREAD_ENDS, THREADS, TIMES, UNSETTLED,
+    WOKEN, get_row, id_place,
 };
 
 /// How many rows one transaction reads.
@@ -31,7 +32,11 @@ pub(super) async fn prune(store: &Store, older_than: Timestamp) -> Result<u64, S
             None => break,
         }
     }
-    while store.write(move |transaction| prune_states(transaction, before)).await? {}
+    const ENDING: [EndingRows; 2] =
+        [(&[FLOW, FLOW_SUBJECTS], FLOW_ENDS), (&[THREADS], THREAD_ENDS)];
+    for tables in ENDING {
+        while store.write(move |transaction| prune_ended(transaction, tables, before)).await? {}
+    }
     if events > 0 {
         store.compact().await?;
     }
@@ -123,11 +128,19 @@ fn remove(transaction: &WriteTransaction, key: &str) -> Result<bool, StoreError>
     Ok(true)
 }
 
-/// Removes a batch of the states of flow control that ended. Returns whether more may follow.
-fn prune_states(transaction: &WriteTransaction, before: i128) -> Result<bool, StoreError> {
-    let mut ends = transaction.open_table(FLOW_ENDS)?;
-    let mut states = transaction.open_table(FLOW)?;
-    let mut subjects = transaction.open_table(FLOW_SUBJECTS)?;
+/// Tables with rows that end, and the table of their ends.
+type EndingRows = (
+    &'static [TableDefinition<'static, &'static str, &'static [u8]>],
+    TableDefinition<'static, (i128, &'static str), ()>,
+);
+
+/// Removes a batch of the rows that ended: states of flow control, or threads. Returns whether more may follow.
+fn prune_ended(
+    transaction: &WriteTransaction,
+    (tables, ends): EndingRows,
+    before: i128,
+) -> Result<bool, StoreError> {
+    let mut ends = transaction.open_table(ends)?;
     let mut over = Vec::new();
     // A state that ends at this instant is over.
     let after = (before.saturating_add(1), "");
@@ -141,8 +154,12 @@ fn prune_states(transaction: &WriteTransaction, before: i128) -> Result<bool, St
     }
     for (until, key) in &over {
         ends.remove((*until, key.as_str()))?;
-        states.remove(key.as_str())?;
-        subjects.remove(key.as_str())?;
+    }
+    for table in tables {
+        let mut table = transaction.open_table(*table)?;
+        for (_, key) in &over {
+            table.remove(key.as_str())?;
+        }
     }
     Ok(over.len() == BATCH)
 }

@@ -266,7 +266,7 @@ pub(super) struct Listed {
 
 /// The dead letter of an action that was given up.
 pub(super) fn dead_action(EventAction { event, action }: EventAction) -> Option<DeadLetter> {
-    let ActionState::DeadLettered { at, kind, reason } = action.state.clone() else {
+    let ActionState::DeadLettered { at, kind, reason, .. } = action.state.clone() else {
         return None;
     };
     let (rule, element) = (Some(action.action.rule.clone()), action.action.element.clone());

@@ -1,10 +1,10 @@
 //! The records of the ledger: plain data, which JSON represents as it is.
 
-use fuse_rules::{Action, Element, Outcome};
+use fuse_rules::{Action, ActionResponse, Element, Outcome};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{EventOperation, WaitRecord};
+use super::{EventOperation, Thread, WaitRecord};
 use crate::event::{Envelope, EventKey};
 
 /// Everything that is known about an event.
@@ -197,6 +197,12 @@ pub enum ActionState {
         /// The object that it created, if the action is in progress until the object's work is over.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         started: Option<Box<StartedObject>>,
+        /// What is kept of the response, if the action got one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        response: Option<ActionResponse>,
+        /// The thread of its message, if it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread: Option<Box<Thread>>,
     },
     /// It was given up.
     DeadLettered {
@@ -206,6 +212,9 @@ pub enum ActionState {
         kind: DeadLetterKind,
         /// Why, for people.
         reason: String,
+        /// What is kept of the response to its last attempt, if it got one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        response: Option<ActionResponse>,
     },
 }
 
@@ -302,6 +311,14 @@ impl ActionState {
             Self::Held { last_attempt, .. } | Self::Waiting { last_attempt, .. } => {
                 last_attempt.clone()
             }
+            _ => None,
+        }
+    }
+
+    /// What is kept of the response to its last attempt.
+    pub fn response(&self) -> Option<&ActionResponse> {
+        match self {
+            Self::Done { response, .. } | Self::DeadLettered { response, .. } => response.as_ref(),
             _ => None,
         }
     }

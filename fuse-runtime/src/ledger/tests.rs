@@ -112,7 +112,8 @@ fn states_have_stable_names_in_json() {
     assert_eq!(
         text,
         "[{\"state\":\"dead-lettered\",\"at\":\"2026-08-01T10:00:00Z\",\"kind\":\"exhausted\",\
-         \"reason\":\"failed five times\"},{\"state\":\"pending\"}]"
+         \"reason\":\"failed five times\",\"response\":{\"status\":422,\"code\":7,\"is_open\":true}},\
+         {\"state\":\"pending\"}]"
     );
     let kind = DeadLetterKind::Uncertain;
     let text = serde_json::to_string(&kind).unwrap();

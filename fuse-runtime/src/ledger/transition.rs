@@ -225,7 +225,7 @@ pub(crate) fn replace(record: &ActionRecord, by: &str, at: Timestamp) -> Option<
     let state = match is_unattempted {
         true => {
             let reason = format!("{by} took its place before it was performed");
-            ActionState::DeadLettered { at, kind: DeadLetterKind::Replaced, reason }
+            ActionState::DeadLettered { at, kind: DeadLetterKind::Replaced, reason, response: None }
         }
         false => record.state.clone(),
     };

@@ -58,6 +58,10 @@ pub(crate) const FLOW_ENDS: Table<'static, (i128, &str), ()> = Table::new("flow_
 pub(crate) const FLOW_SUBJECTS: Table<'static, &str, &[u8]> = Table::new("flow_subjects");
 /// Name -> random bytes that the store made. Version 2 of the layout has none.
 pub(crate) const SECRETS: Table<'static, &str, &[u8]> = Table::new("secrets");
+/// [`ThreadKey::encode`](crate::ledger::ThreadKey::encode) -> the thread.
+pub(crate) const THREADS: Table<'static, &str, &[u8]> = Table::new("threads");
+/// (End, encoded key), for pruning.
+pub(crate) const THREAD_ENDS: Table<'static, (i128, &str), ()> = Table::new("thread_ends");
 
 /// (Due in steady time, sequence number of the event, name of the wait) -> event key.
 pub(crate) const DUE: Table<'static, (i128, u64, &str), &str> = Table::new("due");
@@ -95,6 +99,8 @@ pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreE
     transaction.open_table(FLOW_ENDS)?;
     transaction.open_table(FLOW_SUBJECTS)?;
     transaction.open_table(SECRETS)?;
+    transaction.open_table(THREADS)?;
+    transaction.open_table(THREAD_ENDS)?;
     transaction.open_table(DUE)?;
     transaction.open_table(DUE_HOURS)?;
     transaction.open_table(WAITING)?;

@@ -4,8 +4,8 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt as _;
 
-use super::{ActionRequest, Done, Failure, Probe, Readiness, Trigger};
-use crate::ledger::StartedObject;
+use super::{ActionRequest, AttemptResult, Failure, Probe, Readiness, Trigger};
+use crate::ledger::{StartedObject, ThreadKey};
 use crate::metrics::Metrics;
 
 /// Calls a trigger and catches its panics.
@@ -30,20 +30,28 @@ impl Guarded<'_> {
     }
 
     pub(crate) async fn prepare(&self, request: &ActionRequest) -> Result<Option<String>, Failure> {
-        let call = in_time(request, self.trigger.prepare(request));
+        let late = |why| Err(interrupted(why));
+        let call = in_time(request, self.trigger.prepare(request), late);
         let called = self.call("prepared an action", call).await;
         called.unwrap_or_else(|reason| Err(interrupted(reason))).map_err(Failure::certain)
     }
 
-    pub(crate) async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
+    pub(crate) async fn attempt(&self, request: &ActionRequest) -> AttemptResult {
+        let failed = |why| AttemptResult::from(Err(interrupted(why)));
         let call = async {
             match self.trigger.ends_in_time() {
-                true => self.trigger.fire(request).await,
-                false => in_time(request, self.trigger.fire(request)).await,
+                true => self.trigger.attempt(request).await,
+                false => in_time(request, self.trigger.attempt(request), failed).await,
             }
         };
         let called = self.call("performed an action", call).await;
-        called.unwrap_or_else(|reason| Err(interrupted(reason)))
+        called.unwrap_or_else(failed)
+    }
+
+    /// A trigger that panics here has no threads.
+    pub(crate) async fn thread(&self, request: &ActionRequest) -> Option<ThreadKey> {
+        let call = async { self.trigger.thread(request) };
+        self.call("named the thread of a message", call).await.unwrap_or_default()
     }
 
     pub(crate) async fn probe(&self, request: &ActionRequest) -> Probe {
@@ -75,14 +83,15 @@ impl Guarded<'_> {
     }
 }
 
-/// The result of a step of an attempt, which ends once the timeout of its rule has passed.
+/// The result of a step of an attempt, which ends once the timeout of its rule has passed. `late` is then the result.
 async fn in_time<T>(
     request: &ActionRequest,
-    step: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
+    step: impl Future<Output = T>,
+    late: impl FnOnce(String) -> T,
+) -> T {
     let Some(timeout) = request.timeout() else { return step.await };
     tokio::time::timeout(timeout, step).await.unwrap_or_else(|_elapsed| {
-        Err(interrupted(format!("the attempt took longer than {} ms", timeout.as_millis())))
+        late(format!("the attempt took longer than {} ms", timeout.as_millis()))
     })
 }
 

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use fuse_rules::ActionResponse;
 use fuse_rules::schema::{Schema, TriggerInfo};
 use serde_json::Value;
 
 use super::{
-    ActionFile, ActionFiles, ActionRequest, Done, Failure, Probe, Readiness, RenderError, Trigger,
+    ActionFile, ActionFiles, ActionRequest, AttemptResult, Done, Failure, Probe, Readiness,
+    RenderError, Trigger,
 };
 use crate::requirements::Requirement;
 
@@ -33,6 +35,12 @@ impl Trigger for LocalTrigger {
 
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
         self.files.write(self.file(request)?).await
+    }
+
+    async fn attempt(&self, request: &ActionRequest) -> AttemptResult {
+        // No server answers, but a reaction to the success may read the status.
+        let response = self.schema().gets_response().then(|| ActionResponse::new(200));
+        AttemptResult { result: self.fire(request).await, response }
     }
 
     async fn probe(&self, request: &ActionRequest) -> Probe {

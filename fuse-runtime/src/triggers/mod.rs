@@ -45,7 +45,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fuse_rules::schema::{Schema, TriggerInfo};
-use fuse_rules::{Action, Ruleset};
+use fuse_rules::{Action, ActionResponse, Ruleset};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -57,7 +57,7 @@ pub use http::{Http, HttpAddresses, PagerDuty, Slack, Teams, http_outcome, retry
 pub use log::Log;
 
 use crate::event::EventKey;
-use crate::ledger::StartedObject;
+use crate::ledger::{StartedObject, Thread, ThreadKey, ThreadMessage};
 use crate::requirements::{Requirement, RuleRequirement};
 use local::LocalTrigger;
 
@@ -73,6 +73,9 @@ pub struct ActionRequest {
     /// What [`Trigger::prepare`] gave before the first attempt.
     #[serde(default, alias = "noted")]
     pub checkpoint: Option<String>,
+    /// The thread of its message, if an earlier message began it; see [`Trigger::thread`].
+    #[serde(default)]
+    pub thread: Option<Thread>,
 }
 
 impl ActionRequest {
@@ -80,7 +83,7 @@ impl ActionRequest {
     /// rules.
     pub fn new(action: Action, event: EventKey) -> Self {
         let id = action_id(&event, &action);
-        Self { id, action, event, checkpoint: None }
+        Self { id, action, event, checkpoint: None, thread: None }
     }
 
     /// How long one attempt may take, if its rule says so.
@@ -100,7 +103,7 @@ pub fn action_id(event: &EventKey, action: &Action) -> String {
     hash_of(&[&event.source, &event.name, &event.id, &action.rule, &element, &ordinal])
 }
 
-fn hash_of(parts: &[&str]) -> String {
+pub(crate) fn hash_of(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         // Each part is preceded by its length, so that no two sequences of parts hash alike.
@@ -157,12 +160,20 @@ pub struct Done {
     pub detail: String,
     /// The object that was created, if the end of its work is observed.
     pub started: Option<StartedObject>,
+    /// The message that began the thread of the action's message, if it has a [thread](Trigger::thread).
+    pub thread: Option<ThreadMessage>,
 }
 
 impl Done {
     /// An action that was performed, with what was done.
     pub fn new(detail: impl Into<String>) -> Self {
-        Self { detail: detail.into(), started: None }
+        Self { detail: detail.into(), started: None, thread: None }
+    }
+
+    /// The same, with the message that began the thread.
+    #[must_use]
+    pub fn with_thread(self, first: Option<ThreadMessage>) -> Self {
+        Self { thread: first, ..self }
     }
 
     /// The same, with the object whose work it started.
@@ -200,6 +211,22 @@ pub enum Failure {
         /// How long the backend asks to wait before the next attempt, where it does.
         after: Option<Duration>,
     },
+}
+
+/// The result of an attempt at an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptResult {
+    /// What was done, or why it was not.
+    pub result: Result<Done, Failure>,
+    /// What is kept of the response, if there was one: in the ledger, and for the reactions of the rule.
+    pub response: Option<ActionResponse>,
+}
+
+impl From<Result<Done, Failure>> for AttemptResult {
+    /// The result of an attempt without a response.
+    fn from(result: Result<Done, Failure>) -> Self {
+        Self { result, response: None }
+    }
 }
 
 impl Failure {
@@ -283,6 +310,19 @@ pub trait Trigger: Send + Sync + 'static {
     /// # Errors
     /// Why it was not performed.
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure>;
+
+    /// Performs the action like [`Trigger::fire`], and returns what is kept of the response too. Implement it if the
+    /// schema has [`Schema::keeps_response`]; fuse calls it instead of [`Trigger::fire`].
+    async fn attempt(&self, request: &ActionRequest) -> AttemptResult {
+        self.fire(request).await.into()
+    }
+
+    /// The thread to which the message of an action belongs. The messages of a thread are sent one after the other, and
+    /// each gets the first one in [`ActionRequest::thread`]. fuse records what [`Done::thread`] gives with the end of the
+    /// action.
+    fn thread(&self, _request: &ActionRequest) -> Option<ThreadKey> {
+        None
+    }
 
     /// Finds out whether an interrupted attempt performed the action.
     async fn probe(&self, request: &ActionRequest) -> Probe;

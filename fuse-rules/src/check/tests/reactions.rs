@@ -52,6 +52,37 @@ fn a_reaction_to_what_has_no_action_may_lack_its_id() {
 }
 
 #[test]
+fn a_reaction_to_a_result_sees_what_is_kept_of_the_response() {
+    let call = "trigger call { keep { ticket = \"id\" } }";
+    let both = format!("{call} trigger note {{}}");
+    let note = "trigger note {}";
+    for (triggers, kinds, value, expected) in [
+        (call, "success", "outcome.response.status", ""),
+        (call, "success", "outcome.response.status + 1", ""),
+        // A server may leave out any field.
+        (call, "success", "outcome.response.ticket", "E0312 `outcome.response.ticket`"),
+        (call, "success", "outcome.response.ticket ?? \"-\"", ""),
+        (call, "success", "outcome.response.id", "E0203 `id`"),
+        // An action that failed may have got none, and so may one of another trigger.
+        (call, "failure", "outcome.response.status", "E0312 `outcome.response.status`"),
+        (call, "failure", "outcome.response.status ?? 0", ""),
+        (call, "failure or success", "outcome.response.status", "E0312 `outcome.response.status`"),
+        (&both, "success", "outcome.response.status", "E0312 `outcome.response.status`"),
+        (&both, "success", "outcome.response.ticket ?? 1", ""),
+        (call, "rejected", "outcome.response.status ?? 0", "E0203 `response`"),
+        (note, "success", "outcome.response.status ?? 0", "E0203 `response`"),
+        (note, "success", "outcome.action", ""),
+    ] {
+        let found = codes(&format!(
+            "sensor x on s.e {{ rule r {{ {triggers}
+             on {kinds} {{ trigger flow {{ template = \"a\", namespace = \"b\", parameters {{ p = {value} }} }} }} }} }}"
+        ));
+        let expected: Vec<&str> = if expected.is_empty() { vec![] } else { vec![expected] };
+        assert_eq!(found, expected, "{triggers} {kinds} {value}");
+    }
+}
+
+#[test]
 fn only_a_reaction_has_an_outcome() {
     assert_eq!(problems("when outcome.reason == \"x\"", ""), ["E0201 `outcome`"]);
     let note = "on failure { trigger note {} }";

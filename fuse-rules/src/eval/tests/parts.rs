@@ -47,6 +47,7 @@ impl Obvious<'_> {
             is_shadow: false,
             triggers: rule.triggers.clone(),
             reactions: Vec::new(),
+            response: None,
             cancels: false,
         };
         let sensor = Sensor {

@@ -22,6 +22,11 @@ pub(crate) enum TestStep {
         fuse: Text,
         on: bool,
     },
+    /// `with response RULE { … }`.
+    Response {
+        rule: RuleRef,
+        response: Block,
+    },
     /// `at "TIME"`.
     At(Text),
     /// `finish RULE`.

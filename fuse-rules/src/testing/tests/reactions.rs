@@ -98,3 +98,96 @@ fn mutants_remove_each_reaction() {
     let twice = format!("{on} send q.e body {{}} expect r on suppressed");
     assert_eq!(survivors(&twice), [gated, failure]);
 }
+
+/// The problem that a test of a rule has which calls a server and reacts to the result.
+fn with_response(test: &str) -> Option<String> {
+    let rules = r#"
+source q queue { event e }
+sensor s on q.e {
+  rule r {
+    trigger call { keep { ticket = "id", open = "is.open" } }
+    on success {
+      trigger page { team = "${outcome.response.status} ${outcome.response.ticket ?? "-"} ${outcome.state}" }
+    }
+    on failure {
+      trigger page { team = "${outcome.response.status ?? "-"} ${outcome.response.open ?? "-"}" }
+    }
+  }
+  rule plain {
+    trigger page { team = "db" }
+    on success { trigger page { team = "${outcome.state}: ${outcome.reason} ${outcome.action}" } }
+  }
+}
+"#;
+    let text = format!("{rules}test \"t\" {{ {test} }}");
+    let files = BTreeMap::from([("a.rules", text.as_str())]);
+    let ruleset = match Ruleset::load_in_detail(&["a.rules"], &files, &registry()) {
+        Ok(ruleset) => ruleset,
+        Err(problems) => return Some(problems.iter().next()?.message.clone()),
+    };
+    let tests = Tests::new(&ruleset, &files);
+    Some(tests.run(0).err()?.iter().next()?.message.clone())
+}
+
+#[test]
+fn a_test_gives_the_response_to_which_a_rule_reacts() {
+    let send = "send q.e body {}";
+    for (test, problem) in [
+        // Without a response, the server answers 200, and a failure has none.
+        ("send q.e body {} expect r on success once { team = \"200 - succeeded\" }", None),
+        ("send q.e body {} expect r on failure once { team = \"- -\" }", None),
+        (
+            "send q.e body {} expect plain on success once { team = \"succeeded: the action succeeded test\" }",
+            None,
+        ),
+        // Only an expectation about the reaction sees it.
+        ("send q.e body {} expect r once expect plain once expect nothing else", None),
+        (
+            &format!(
+                "with response r {{ status = 201, ticket = \"A-1\" }} {send} expect r on success once {{ team = \"201 A-1 succeeded\" }}"
+            ),
+            None,
+        ),
+        (
+            &format!(
+                "with response r {{ status = 422, open = true }} {send} expect r on failure once {{ team = \"422 true\" }}"
+            ),
+            None,
+        ),
+        // It lasts until the next one.
+        (
+            &format!(
+                "with response r {{ ticket = 7 }} {send} {send} expect r on success 2 times {{ team = \"200 7 succeeded\" }} with response s/r {{ status = 202 }} {send} expect r on success once {{ team = \"202 - succeeded\" }}"
+            ),
+            None,
+        ),
+        (
+            &format!(
+                "with response r {{ status = 201 }} {send} expect r on success once {{ team = \"200 - succeeded\" }}"
+            ),
+            Some("`s/r on success` fired with other fields"),
+        ),
+        (
+            &format!("with response plain {{ status = 201 }} {send} expect r"),
+            Some("the actions of rule `s/plain` get no response"),
+        ),
+        (
+            &format!("with response r {{ ticked = \"x\" }} {send} expect r"),
+            Some("the rule does not keep `ticked` of its response"),
+        ),
+        (
+            &format!("with response r {{ status = 600 }} {send} expect r"),
+            Some("`status` is not the status of a response"),
+        ),
+        (
+            &format!("with response r {{ ticket = [1] }} {send} expect r"),
+            Some("`ticket` is never a list, an object or null"),
+        ),
+        (
+            &format!("with response nobody {{ status = 200 }} {send} expect r"),
+            Some("there is no rule `nobody`"),
+        ),
+    ] {
+        assert_eq!(with_response(test).as_deref(), problem, "{test}");
+    }
+}

@@ -305,6 +305,7 @@ impl<'r> Builder<'r> {
             action: action.clone(),
             event: self.record.event.key(),
             checkpoint: None,
+            thread: None,
         };
         let trigger = self.admin.triggers.get(&action.trigger);
         let trigger = trigger.filter(|_| self.question.payloads);

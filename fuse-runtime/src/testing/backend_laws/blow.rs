@@ -244,7 +244,8 @@ pub async fn failures_blow_a_fuse(fixture: &dyn Fixture) -> Result<(), Violation
         let permit = ledger.intend(event, &event.id, intent).await?;
         Ok(ledger.settle_and_react(&permit, state, counting(event, 2)).await?.blown)
     };
-    let given_up = |kind| ActionState::DeadLettered { at: at(2), kind, reason: "no".into() };
+    let given_up =
+        |kind| ActionState::DeadLettered { at: at(2), kind, reason: "no".into(), response: None };
     ensure_eq!(settle(c, given_up(DeadLetterKind::Discarded)).await?, [""; 0], "a discard");
     ensure_eq!(settle(d, given_up(DeadLetterKind::Dropped)).await?, [""; 0], "a drop");
     ensure_eq!(settle(a, dead(2)).await?, [""; 0], "what the first failure blows");

@@ -46,7 +46,13 @@ pub(super) fn started(seconds: i64) -> ActionState {
         name: "wf-x".into(),
     };
     let detail = "created `wf-x`".into();
-    ActionState::Done { at: at(seconds), detail, started: Some(Box::new(object)) }
+    ActionState::Done {
+        at: at(seconds),
+        detail,
+        started: Some(Box::new(object)),
+        response: None,
+        thread: None,
+    }
 }
 
 fn observed(result: ObservedResult, phase: &str) -> Observed {

@@ -47,6 +47,7 @@ pub mod reactions;
 pub mod replaced;
 pub mod retention;
 pub mod states;
+pub mod threads;
 pub mod waits;
 
 #[cfg(test)]
@@ -240,6 +241,11 @@ laws! {
         reactions_pass_flow_control_and_can_be_rejected,
         an_end_and_its_reactions_are_one_commit,
         an_observation_and_its_reactions_are_one_commit,
+    ],
+    threads: [
+        a_thread_is_recorded_with_the_end_of_its_action,
+        the_last_message_of_a_thread_replaces_the_one_on_record,
+        a_thread_that_is_over_is_pruned,
     ],
     history: [
         events_are_listed_newest_first_and_filtered,

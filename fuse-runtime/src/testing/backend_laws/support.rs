@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fuse_rules::flow::{Flow, FlowRequest, Occurrence, Owner};
-use fuse_rules::{Action, Element, Outcome};
+use fuse_rules::{Action, ActionResponse, Element, Outcome};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Fixture;
@@ -218,7 +218,13 @@ pub(crate) fn intended(seconds: i64) -> ActionState {
 }
 
 pub(crate) fn done(seconds: i64) -> ActionState {
-    ActionState::Done { at: at(seconds), detail: "created `wf-x`".into(), started: None }
+    ActionState::Done {
+        at: at(seconds),
+        detail: "created `wf-x`".into(),
+        started: None,
+        response: Some(ActionResponse::new(201).with("ticket", "OPS-7")),
+        thread: None,
+    }
 }
 
 pub(crate) fn dead(seconds: i64) -> ActionState {
@@ -226,6 +232,7 @@ pub(crate) fn dead(seconds: i64) -> ActionState {
         at: at(seconds),
         kind: DeadLetterKind::Exhausted,
         reason: "failed five times".into(),
+        response: Some(ActionResponse::new(422).with("is_open", true).with("code", 7)),
     }
 }
 

@@ -133,7 +133,7 @@ fn letter(record: &EventRecord, entry: DeadEntry<'_>, id: String) -> DeadLetter 
         DeadEntry::Action(id) => {
             let action = record.actions.iter().find(|action| action.id == id).cloned();
             if let Some(action) = action {
-                if let ActionState::DeadLettered { at, kind, reason } = action.state.clone() {
+                if let ActionState::DeadLettered { at, kind, reason, .. } = action.state.clone() {
                     (letter.at, letter.kind, letter.reason) = (at, kind, reason);
                 }
                 letter.rule = Some(action.action.rule.clone());

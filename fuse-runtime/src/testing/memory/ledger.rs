@@ -14,7 +14,7 @@ use crate::ledger::{
     ActionRecord, ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery,
     DecisionRecord, Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord,
     FuseHistories, FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, StatePage,
-    StateQuery, Verdict, WaitAnswer, WaitingDecision, Woken,
+    StateQuery, Thread, ThreadKey, Verdict, WaitAnswer, WaitingDecision, Woken,
 };
 
 impl State {
@@ -154,7 +154,12 @@ impl State {
             }
             let revision = record.revision.saturating_add(1);
             let has_ended = record.in_progress && !changed.in_progress;
+            let thread = match &changed.state {
+                ActionState::Done { thread, .. } => thread.clone(),
+                _ => None,
+            };
             *record = ActionRecord { revision, ..changed };
+            self.threads.extend(thread.map(|thread| (thread.key.clone(), *thread)));
             if has_ended {
                 self.ended(event, id);
             }
@@ -230,6 +235,10 @@ impl Ledger for Process {
     async fn settle(&self, permit: &Permit, state: ActionState) -> Result<(), LedgerError> {
         self.permitted(permit, &Transition::Settle(state))?;
         Ok(())
+    }
+
+    async fn thread(&self, key: &ThreadKey, now: Timestamp) -> Result<Option<Thread>, LedgerError> {
+        self.with(|state| state.threads.get(key).filter(|thread| thread.until > now).cloned())
     }
 
     async fn react(&self, verdict: Verdict) -> Result<Reacted, LedgerError> {

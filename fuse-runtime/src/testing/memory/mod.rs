@@ -24,7 +24,8 @@ use crate::ledger::conceal::KeySecret;
 use crate::ledger::places::PlacesInUse;
 use crate::ledger::transition::Acceptance;
 use crate::ledger::{
-    ActionRecord, BlowRecord, DecisionRecord, EventOperation, FuseHistories, Ledger, WaitRecord,
+    ActionRecord, BlowRecord, DecisionRecord, EventOperation, FuseHistories, Ledger, Thread,
+    ThreadKey, WaitRecord,
 };
 use bus::MemoryOutbox;
 
@@ -86,6 +87,7 @@ struct State {
     flow: FlowStates,
     fuses: FuseHistories,
     key_secret: KeySecret,
+    threads: BTreeMap<ThreadKey, Thread>,
 }
 
 #[derive(Debug)]

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use super::{State, StoredDecision};
 
 impl State {
-    /// Removes old events that are settled, and the states of flow control that ended. Returns the number of events.
+    /// Removes the events that are old and settled, and everything that is over. Returns how many events were removed.
     pub(super) fn prune(&mut self, older_than: Timestamp) -> u64 {
-        let Self { events, actions, flow, .. } = self;
+        let Self { events, actions, flow, threads, .. } = self;
         let before = events.len();
         events.retain(|_, stored| {
             let ids = || stored.decision.iter().flat_map(|decision| &decision.actions);
@@ -28,6 +28,7 @@ impl State {
             stays
         });
         flow.prune(older_than);
+        threads.retain(|_, thread| thread.until > older_than);
         before.saturating_sub(events.len()) as u64
     }
 }

@@ -9,6 +9,7 @@ mod call;
 mod client;
 mod fields;
 mod filled_call;
+mod keep;
 mod outcome;
 mod pagerduty;
 mod refusals;
@@ -42,9 +43,22 @@ impl Triggers {
     pub fn with_http(self, secrets: Secrets, addresses: HttpAddresses) -> Self {
         let sender = Arc::new(HttpSender::new(secrets, addresses));
         self.with(Http { sender: Arc::clone(&sender) })
-            .with(Slack { sender: Arc::clone(&sender) })
+            .with(Slack { sender: Arc::clone(&sender), api: slack::API.to_owned() })
             .with(Teams { sender: Arc::clone(&sender) })
             .with(PagerDuty { sender })
+    }
+
+    /// Adds the trigger `slack`, with the address of its API.
+    #[cfg(test)]
+    #[must_use]
+    pub(crate) fn with_slack_at(
+        self,
+        secrets: Secrets,
+        addresses: HttpAddresses,
+        api: &str,
+    ) -> Self {
+        let sender = Arc::new(HttpSender::new(secrets, addresses));
+        self.with(Slack { sender, api: api.to_owned() })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The trigger `http`: any HTTP request.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +17,14 @@ use super::call::{CallBody, CallUrl, DEFAULT_TIMEOUT, HttpCall, extended};
 use super::fields::{
     AuthFields, TlsFields, auth_field, check_headers, headers, secrets, text, texts, tls_field,
 };
+use super::keep::{KEEP, check_keep, keep_field, kept};
 use super::read_fields;
 use super::sender::HttpSender;
 use crate::requirements::Requirement;
 use crate::secrets::SecretRef;
-use crate::triggers::{ActionRequest, Done, Failure, Probe, Readiness, RenderError, Trigger};
+use crate::triggers::{
+    ActionRequest, AttemptResult, Done, Failure, Probe, Readiness, RenderError, Trigger,
+};
 
 /// The longest `timeout`, in milliseconds.
 const MAX_TIMEOUT: i64 = 60_000;
@@ -57,6 +61,8 @@ struct HttpFields {
     /// In milliseconds.
     timeout: Option<u64>,
     repeat: Option<bool>,
+    #[serde(default)]
+    keep: BTreeMap<String, String>,
 }
 
 impl HttpFields {
@@ -104,6 +110,7 @@ impl HttpFields {
 
 fn check(block: &TriggerInfo) -> Result<(), String> {
     check_headers(block)?;
+    check_keep(block)?;
     let has = |name: &str| block.get(name).is_some();
     let bodies: Vec<&str> = ["json", "form", "text"].into_iter().filter(|name| has(name)).collect();
     if let [first, second, ..] = bodies.as_slice() {
@@ -149,6 +156,23 @@ fn check(block: &TriggerInfo) -> Result<(), String> {
     Ok(())
 }
 
+impl Http {
+    /// Sends the request. The error is a failure without an answer.
+    async fn send(&self, request: &ActionRequest) -> Result<AttemptResult, Failure> {
+        let fields: HttpFields = read_fields(request)?;
+        let call = fields.call()?;
+        let outcome = |answer: &HttpAnswer| answer.outcome(&fields.success);
+        let (answer, outcome) = self.sender.exchange(&call, request, outcome).await?;
+        let place = match &call.url {
+            CallUrl::Known(url) => format!("{}{}", url.origin().ascii_serialization(), url.path()),
+            CallUrl::Secret(reference) => format!("the URL in {reference}"),
+        };
+        let done = |()| Done::new(format!("{} {place}: {}", call.method, answer.status));
+        let response = Some(kept(&answer, &fields.keep));
+        Ok(AttemptResult { result: outcome.map(done), response })
+    }
+}
+
 #[async_trait]
 impl Trigger for Http {
     fn schema(&self) -> Schema {
@@ -187,6 +211,8 @@ impl Trigger for Http {
                 FieldType::Bool,
                 "Whether a request that may have arrived is sent again; only GET, PUT and DELETE are if not set.",
             ).fixed())
+            .field(keep_field())
+            .keeps_response(KEEP)
             .one_of(&["url", "url-from"])
             .verify(check)
     }
@@ -196,15 +222,11 @@ impl Trigger for Http {
     }
 
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
-        let fields: HttpFields = read_fields(request)?;
-        let call = fields.call()?;
-        let outcome = |answer: &HttpAnswer| answer.outcome(&fields.success);
-        let answer = self.sender.perform(&call, request, outcome).await?;
-        let place = match &call.url {
-            CallUrl::Known(url) => format!("{}{}", url.origin().ascii_serialization(), url.path()),
-            CallUrl::Secret(reference) => format!("the URL in {reference}"),
-        };
-        Ok(Done::new(format!("{} {place}: {}", call.method, answer.status)))
+        self.attempt(request).await.result
+    }
+
+    async fn attempt(&self, request: &ActionRequest) -> AttemptResult {
+        self.send(request).await.unwrap_or_else(|failure| Err(failure).into())
     }
 
     fn ends_in_time(&self) -> bool {

@@ -58,15 +58,26 @@ impl HttpSender {
         refused.map_or(Readiness::Ready, Readiness::NotReady)
     }
 
-    /// Sends a request, unless its server refused the same credentials a short time ago. Each attempt of an action has
-    /// the same `Idempotency-Key`, which is its id. The timeout of its rule takes precedence. `outcome` is what the answer
-    /// means.
+    /// Sends a request, and returns the answer if the action was performed; see [`HttpSender::exchange`].
     pub(super) async fn perform(
         &self,
         call: &HttpCall,
         action: &ActionRequest,
         outcome: impl FnOnce(&HttpAnswer) -> Result<(), Failure>,
     ) -> Result<HttpAnswer, Failure> {
+        let (answer, outcome) = self.exchange(call, action, outcome).await?;
+        outcome.map(|()| answer)
+    }
+
+    /// Sends a request, unless its server refused the same credentials a short time ago. Each attempt of an action has
+    /// the same `Idempotency-Key`, which is its id. The timeout of its rule takes precedence. Returns the answer, and what
+    /// it means according to `outcome`.
+    pub(super) async fn exchange(
+        &self,
+        call: &HttpCall,
+        action: &ActionRequest,
+        outcome: impl FnOnce(&HttpAnswer) -> Result<(), Failure>,
+    ) -> Result<(HttpAnswer, Result<(), Failure>), Failure> {
         let (secrets, url) = self.target(call).await.map_err(Failure::NotReady)?;
         let target = CallTarget::new(call, &url, &secrets);
         self.refusals.take_turn(target).map_err(Failure::NotReady)?;
@@ -76,7 +87,7 @@ impl HttpSender {
             Err(Failure::NotReady(why)) => self.refusals.refused(target, why),
             _ => self.refusals.accepted(target),
         }
-        outcome.map(|()| answer)
+        Ok((answer, outcome))
     }
 
     async fn send(

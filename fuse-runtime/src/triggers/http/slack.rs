@@ -14,12 +14,22 @@ use super::call::{CallUrl, HttpCall};
 use super::fields::{AuthFields, BearerFields, secrets, text};
 use super::read_fields;
 use super::sender::HttpSender;
+use crate::ledger::{Thread, ThreadKey, ThreadMessage};
 use crate::requirements::Requirement;
 use crate::secrets::SecretRef;
 use crate::triggers::{ActionRequest, Done, Failure, Probe, Readiness, RenderError, Trigger};
 
-/// The method that posts a message.
-const POST_MESSAGE: &str = "https://slack.com/api/chat.postMessage";
+/// The address of the API.
+pub(super) const API: &str = "https://slack.com/api";
+
+/// Errors that the first message of a thread has when it cannot be answered or replaced: someone deleted it, say.
+const LOST: [&str; 5] = [
+    "cannot_reply_to_message",
+    "cant_update_message",
+    "edit_window_closed",
+    "message_not_found",
+    "thread_not_found",
+];
 
 /// Errors that a person has to fix at Slack or in the secret.
 const NOT_READY: [&str; 13] = [
@@ -48,14 +58,20 @@ const RETRYABLE: [&str; 6] = [
     "service_unavailable",
 ];
 
+/// The kind of the trigger.
+const KIND: &str = "slack";
+
 /// Posts messages to Slack.
 #[derive(Clone)]
 pub struct Slack {
     pub(super) sender: Arc<HttpSender>,
+    /// The address of the API, without a slash at its end.
+    pub(super) api: String,
 }
 
 /// The fields of a `trigger slack { … }` block.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 struct SlackFields {
     token: Option<SecretRef>,
     webhook: Option<SecretRef>,
@@ -63,30 +79,81 @@ struct SlackFields {
     text: String,
     blocks: Option<Vec<Value>>,
     thread: Option<String>,
+    thread_key: Option<String>,
+    #[serde(default)]
+    update: bool,
 }
 
 impl SlackFields {
-    fn call(self) -> Result<HttpCall, RenderError> {
+    /// The request of the message, in a thread that this message began.
+    fn call(self, api: &str, first: Option<&ThreadMessage>) -> Result<HttpCall, RenderError> {
+        if self.thread_key.as_deref() == Some("") {
+            return Err(RenderError::new("`thread-key` is empty"));
+        }
         let mut body = Map::new();
-        if let Some(channel) = self.channel {
+        let channel = first.map(|first| first.channel.clone()).or(self.channel);
+        if let Some(channel) = channel {
             body.insert("channel".into(), channel.into());
         }
         body.insert("text".into(), self.text.into());
         if let Some(blocks) = self.blocks {
             body.insert("blocks".into(), blocks.into());
         }
-        if let Some(thread) = self.thread {
-            body.insert("thread_ts".into(), thread.into());
+        let thread = first.map(|first| first.message.clone());
+        let updates = self.update && thread.is_some();
+        if let Some(thread) = thread.or(self.thread) {
+            body.insert(if updates { "ts" } else { "thread_ts" }.into(), thread.into());
         }
+        let method = if updates { "chat.update" } else { "chat.postMessage" };
+        let known = || Url::parse(&format!("{api}/{method}"));
         let url = match self.webhook {
             Some(webhook) => CallUrl::Secret(webhook),
-            None => CallUrl::Known(
-                Url::parse(POST_MESSAGE).map_err(|error| RenderError::new(error.to_string()))?,
-            ),
+            None => CallUrl::Known(known().map_err(|error| RenderError::new(error.to_string()))?),
         };
         let bearer = self.token.map(|token| BearerFields { token });
         let auth = AuthFields { bearer, ..AuthFields::default() };
         Ok(HttpCall { auth, ..HttpCall::post(url, body.into()) })
+    }
+
+    /// The thread of the message. Another token may be for another workspace, with a channel of the same name.
+    fn thread_key(&self) -> Option<ThreadKey> {
+        let (channel, token) = (self.channel.as_ref()?, self.token.as_ref()?);
+        let channel = format!("{channel} with the token in {token}");
+        Some(ThreadKey { trigger: KIND.to_owned(), channel, key: self.thread_key.clone()? })
+    }
+}
+
+/// The message that an answer of the API is about.
+fn message_of(answer: &HttpAnswer) -> Option<ThreadMessage> {
+    let said = answer.json()?;
+    let text = |name: &str| said.get(name)?.as_str().map(str::to_owned);
+    Some(ThreadMessage { channel: text("channel")?, message: text("ts")? })
+}
+
+/// Whether the API answers that the first message of a thread cannot be used.
+fn is_lost(answer: &HttpAnswer) -> bool {
+    let said = answer.json().unwrap_or_default();
+    said.get("error").and_then(Value::as_str).is_some_and(|error| LOST.contains(&error))
+}
+
+impl Slack {
+    /// Sends a message with the bot token. If the first message of its thread is lost, it begins the thread again.
+    /// Returns the first message of the thread.
+    async fn post(
+        &self,
+        request: &ActionRequest,
+        fields: &SlackFields,
+    ) -> Result<Option<ThreadMessage>, Failure> {
+        if let Some(Thread { first, .. }) = &request.thread {
+            let call = fields.clone().call(&self.api, Some(first))?;
+            let (answer, outcome) = self.sender.exchange(&call, request, api_outcome).await?;
+            if !is_lost(&answer) {
+                return outcome.map(|()| Some(first.clone()));
+            }
+        }
+        let call = fields.clone().call(&self.api, None)?;
+        let answer = self.sender.perform(&call, request, api_outcome).await?;
+        Ok(message_of(&answer))
     }
 }
 
@@ -134,6 +201,17 @@ fn check(block: &TriggerInfo) -> Result<(), String> {
         (true, false) => {
             Err("has `token` without `channel`, the channel of the message".to_owned())
         }
+        (false, _) if has("thread-key") => Err(
+            "has `thread-key`, which goes with `token`: a `webhook` does not return its message"
+                .to_owned(),
+        ),
+        _ if has("thread-key") && has("thread") => {
+            Err("has `thread` and `thread-key`; a message is in one thread".to_owned())
+        }
+        _ if has("update") && !has("thread-key") => {
+            Err("has `update` without `thread-key`, which identifies the message to update"
+                .to_owned())
+        }
         (false, true) => {
             Err("has `channel`, which goes with `token`: a `webhook` has a channel of its own"
                 .to_owned())
@@ -145,7 +223,7 @@ fn check(block: &TriggerInfo) -> Result<(), String> {
 #[async_trait]
 impl Trigger for Slack {
     fn schema(&self) -> Schema {
-        Schema::new("slack", "Posts a message to Slack.")
+        Schema::new(KIND, "Posts a message to Slack.")
             .only_notifies()
             .field(Field::optional(
                 "token",
@@ -173,23 +251,47 @@ impl Trigger for Slack {
                 text(),
                 "The `ts` of the message to which this one is a reply.",
             ))
+            .field(Field::optional(
+                "thread-key",
+                text(),
+                "A key that the messages of a thread share: the first one begins it.",
+            ))
+            .field(Field::optional(
+                "update",
+                FieldType::Bool,
+                "Whether a message with a `thread-key` replaces the first one instead of replying to it.",
+            ).fixed())
             .one_of(&["token", "webhook"])
             .verify(check)
     }
 
     fn render(&self, request: &ActionRequest) -> Result<Value, RenderError> {
-        Ok(read_fields::<SlackFields>(request)?.call()?.render())
+        let fields: SlackFields = read_fields(request)?;
+        let key = fields.thread_key.clone();
+        let mut shown = fields.call(&self.api, None)?.render();
+        if let (Value::Object(shown), Some(key)) = (&mut shown, key) {
+            shown.insert("thread-key".into(), key.into());
+        }
+        Ok(shown)
     }
 
     async fn fire(&self, request: &ActionRequest) -> Result<Done, Failure> {
         let fields: SlackFields = read_fields(request)?;
-        let (channel, is_webhook) = (fields.channel.clone(), fields.webhook.is_some());
-        let outcome = if is_webhook { webhook_outcome } else { api_outcome };
-        self.sender.perform(&fields.call()?, request, outcome).await?;
-        Ok(Done::new(match channel {
-            Some(channel) => format!("posted a message to the channel {channel} of Slack"),
-            None => "posted a message to Slack".to_owned(),
-        }))
+        let Some(channel) = fields.channel.clone() else {
+            self.sender.perform(&fields.call(&self.api, None)?, request, webhook_outcome).await?;
+            return Ok(Done::new("posted a message to Slack"));
+        };
+        let first = self.post(request, &fields).await?;
+        let is_new = request.thread.as_ref().map(|thread| &thread.first) != first.as_ref();
+        let done = match fields.update && !is_new {
+            true => format!("updated a message in the channel {channel} of Slack"),
+            false => format!("posted a message to the channel {channel} of Slack"),
+        };
+        Ok(Done::new(done).with_thread(first.filter(|_| fields.thread_key.is_some())))
+    }
+
+    fn thread(&self, request: &ActionRequest) -> Option<ThreadKey> {
+        read_fields::<SlackFields>(request).ok()?.thread_key()
     }
 
     fn ends_in_time(&self) -> bool {
@@ -202,7 +304,8 @@ impl Trigger for Slack {
     }
 
     async fn readiness_for(&self, request: &ActionRequest) -> Readiness {
-        match read_fields::<SlackFields>(request).and_then(SlackFields::call) {
+        let fields = read_fields::<SlackFields>(request);
+        match fields.and_then(|fields| fields.call(&self.api, None)) {
             Ok(call) => self.sender.readiness(&call).await,
             Err(_) => Readiness::Ready,
         }

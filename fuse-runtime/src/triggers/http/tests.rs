@@ -186,6 +186,31 @@ async fn statuses_have_outcomes() {
 }
 
 #[tokio::test]
+async fn what_is_kept_of_a_response_is_what_the_rule_names() {
+    let http = triggers(HttpAddresses::default());
+    let http = http.get("http").unwrap();
+    for (status, body, response) in [
+        (201, r#"{"id": 7, "token": "secret"}"#, json!({ "status": 201, "id": 7 })),
+        (400, r#"{"id": "s3cr3t!", "token": "x"}"#, json!({ "status": 400, "id": "[hidden]!" })),
+        (503, "<html>", json!({ "status": 503 })),
+    ] {
+        let server = Server::start(move || answer(status, body)).await;
+        let auth = json!({ "bearer": { "token": { "env": { "name": "TOKEN" } } } });
+        let fields = json!({
+            "url": server.url, "method": "POST", "auth": auth, "keep": { "id": "id", "none": "x.y" },
+        });
+        let attempt = http.attempt(&request("http", fields)).await;
+        assert_eq!(attempt.result.is_ok(), status == 201, "{attempt:?}");
+        assert_eq!(serde_json::to_value(attempt.response).unwrap(), response);
+    }
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let fields =
+        json!({ "url": format!("http://{free}"), "method": "POST", "keep": { "id": "id" } });
+    let attempt = http.attempt(&request("http", fields)).await;
+    assert!(attempt.result.is_err() && attempt.response.is_none(), "{attempt:?}");
+}
+
+#[tokio::test]
 async fn a_lost_answer_may_have_been_a_request() {
     let server = Server::start(|| None).await;
     let action = json!({ "url": server.url, "method": "POST", "timeout": 50 });

@@ -12,7 +12,11 @@ impl Generator<'_> {
     }
 
     fn step(&mut self) {
-        match self.choose(8) {
+        match self.choose(9) {
+            7 => {
+                self.all(&["with", "response", "s/r"]);
+                self.block();
+            }
             6 => {
                 let word = self.choose(2);
                 self.all(&[["approve", "decline"][word], "s/r"]);
