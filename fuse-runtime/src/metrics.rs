@@ -1,9 +1,12 @@
 //! Metrics, in Prometheus's text format.
 
+mod labels;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use fuse_rules::Outcome;
 use jiff::Timestamp;
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -12,79 +15,15 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::generation::Generation;
+use crate::ledger::DecisionRecord;
+use labels::{
+    Acted, ClauseWord, ClosedFor, Decided, EventName, FuseValue, HeldBack, Missing, PortNumber,
+    Received, RulesHash, SourceKind, SourceName, Task, TriggerKind,
+};
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Received {
-    source: String,
-    event: String,
-    result: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Decided {
-    rule: String,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Missing {
-    source: String,
-    event: String,
-    path: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct EventName {
-    source: String,
-    event: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SourceName {
-    source: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Acted {
-    trigger: String,
-    result: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct TriggerKind {
-    trigger: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Task {
-    task: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SourceKind {
-    kind: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct FuseValue {
-    fuse: String,
-    origin: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RulesHash {
-    hash: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PortNumber {
-    port: u16,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CloseReason {
-    reason: &'static str,
-}
+/// The first words of the clauses that may let decisions wait.
+const WAITING: [&str; 7] =
+    ["requires", "during", "quiet", "still", "limit", "approval", "concurrency"];
 
 /// Counters, gauges and histograms of one runtime.
 #[derive(Debug)]
@@ -92,6 +31,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     received: Family<Received, Counter>,
     decisions: Family<Decided, Counter>,
+    held_back: Family<HeldBack, Counter>,
     missing: Family<Missing, Counter>,
     decided: Family<EventName, Counter>,
     mismatched: Family<EventName, Counter>,
@@ -111,11 +51,11 @@ pub(crate) struct Metrics {
     backlog: Gauge,
     unsettled: Gauge,
     dead_letters: Gauge,
-    waiting_decisions: Gauge,
+    waiting_decisions: Family<ClauseWord, Gauge>,
     deciding: Histogram,
     settling: Histogram,
     connections: Family<PortNumber, Gauge>,
-    connections_closed: Family<CloseReason, Counter>,
+    connections_closed: Family<ClosedFor, Counter>,
     buffered: Gauge,
 }
 
@@ -150,6 +90,12 @@ impl Metrics {
             "decisions",
             "Decisions that have consequences, by rule and outcome",
             decisions.clone(),
+        );
+        let held_back = Family::<HeldBack, Counter>::default();
+        registry.register(
+            "held_back",
+            "Decisions that a clause of flow control holds back or lets wait, by rule, clause and outcome",
+            held_back.clone(),
         );
         registry.register(
             "unknown_paths",
@@ -225,7 +171,7 @@ impl Metrics {
             "Actions, decisions and events that were given up",
             dead_letters.clone(),
         );
-        let waiting_decisions = Gauge::default();
+        let waiting_decisions = Family::<ClauseWord, Gauge>::default();
         registry.register(
             "waiting_decisions",
             "Decisions that wait at a clause of flow control",
@@ -262,6 +208,7 @@ impl Metrics {
             registry,
             received,
             decisions,
+            held_back,
             missing,
             decided,
             mismatched,
@@ -299,8 +246,19 @@ impl Metrics {
         self.unrouted.get_or_create(&SourceName { source: source.into() }).inc();
     }
 
-    pub(crate) fn decided(&self, rule: &str, outcome: &'static str) {
-        self.decisions.get_or_create(&Decided { rule: rule.into(), outcome }).inc();
+    /// Counts a decision by its outcome, and by the clause that holds it back.
+    pub(crate) fn decided(&self, decision: &DecisionRecord) {
+        self.ended(&decision.rule, decision.outcome, decision.clause.as_deref());
+    }
+
+    /// The same for the wait of a rule at a clause.
+    pub(crate) fn ended(&self, rule: &str, outcome: Outcome, clause: Option<&str>) {
+        let (rule, outcome) = (rule.to_owned(), outcome.as_str());
+        if let Some(clause) = clause {
+            let labels = HeldBack { rule: rule.clone(), clause: clause.into(), outcome };
+            self.held_back.get_or_create(&labels).inc();
+        }
+        self.decisions.get_or_create(&Decided { rule, outcome }).inc();
     }
 
     /// How many decisions of a rule had an outcome.
@@ -389,7 +347,7 @@ impl Metrics {
     }
 
     pub(crate) fn connection_closed(&self, reason: &'static str) {
-        self.connections_closed.get_or_create(&CloseReason { reason }).inc();
+        self.connections_closed.get_or_create(&ClosedFor { reason }).inc();
     }
 
     pub(crate) fn buffered(&self, bytes: usize) {
@@ -404,7 +362,10 @@ impl Metrics {
         gauge(&self.backlog, counted.backlog);
         gauge(&self.unsettled, counted.unsettled);
         gauge(&self.dead_letters, counted.dead_letters);
-        gauge(&self.waiting_decisions, counted.waiting_decisions);
+        for clause in WAITING {
+            let waiting = self.waiting_decisions.get_or_create(&ClauseWord { clause });
+            gauge(&waiting, counted.waiting_decisions.get(clause).copied().unwrap_or_default());
+        }
         gauge(&self.waiting, counted.waiting);
         gauge(&self.damaged, counted.damaged);
         gauge(&self.log_lines_dropped, counted.log_lines_dropped);
@@ -416,12 +377,12 @@ impl Metrics {
 }
 
 /// Values that are counted elsewhere.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Counted {
     pub(crate) backlog: u64,
     pub(crate) unsettled: u64,
     pub(crate) dead_letters: u64,
-    pub(crate) waiting_decisions: u64,
+    pub(crate) waiting_decisions: BTreeMap<String, u64>,
     pub(crate) waiting: u64,
     pub(crate) damaged: u64,
     pub(crate) log_lines_dropped: u64,

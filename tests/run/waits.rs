@@ -57,6 +57,11 @@ async fn what_waits_acts_once_across_kills_or_is_cancelled() {
     assert_eq!(listed["events"].as_array().unwrap().len(), 2, "{listed:#}");
     assert_eq!(listed["events"][0]["decisions"]["waiting"], 2, "{listed:#}");
     assert_eq!(fuse.metric("fuse_waiting_decisions").await, Some(4.0));
+    assert_eq!(fuse.metric("fuse_waiting_decisions{clause=\"still\"}").await, Some(2.0));
+    let held_back = "fuse_held_back_total{rule=\"s/report\",clause=\"quiet\",outcome=\"waiting\"}";
+    assert_eq!(fuse.metric(held_back).await, Some(2.0));
+    let clause = &decision(&report, "page", None)["clause"];
+    assert_eq!(clause, "still", "{report:#}");
     sent(&fuse, "c", "pay", true).await;
 
     fuse.kill();

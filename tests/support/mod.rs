@@ -285,14 +285,16 @@ impl Fuse {
         manifests.into_values().next().unwrap()
     }
 
-    /// A metric by its name and labels, as `/metrics` writes them.
+    /// A metric by its name and labels, as `/metrics` writes them; by its name alone, the sum over all labels.
     pub(crate) async fn metric(&self, name: &str) -> Option<f64> {
         let text = self.admin("/metrics").await.text;
-        let value = text.lines().find_map(|line| {
+        let values = text.lines().filter_map(|line| {
             let rest = line.strip_prefix(name)?;
-            rest.strip_prefix(' ')
+            let labels = rest.strip_prefix('{').and_then(|rest| rest.split_once("} "));
+            let value = rest.strip_prefix(' ').or(labels.map(|(_, value)| value))?;
+            Some(value.parse::<f64>().unwrap())
         });
-        value.map(|value| value.parse().unwrap())
+        values.reduce(|sum, value| sum + value)
     }
 }
 

@@ -129,7 +129,6 @@ const CASES: &[(&str, &str)] = &[
     ("when lower(body.x) == \"a\"", ""),
     ("requires g", "E0206 `g`"),
     ("requires f", ""),
-    ("requires g else hold 1h", "E0206 `g`"),
     ("requires f else hold 0s", "E0506 `0s`"),
     ("requires f else hold 31d", "E0506 `31d`"),
     ("requires f else hold 30d", ""),

@@ -65,6 +65,7 @@ pub(crate) mod hold;
 mod hours;
 mod key;
 mod limit;
+mod occurrence;
 mod once;
 mod owner;
 mod quiet;
@@ -77,13 +78,14 @@ mod wait;
 #[cfg(test)]
 mod tests;
 
-pub use admit::{Admission, FlowStates, Occurrence};
+pub use admit::{Admission, FlowStates};
 pub use after::Matches;
 pub use blow::{BlowAdmission, BlowClause, BlowCount, BlowCounts, BlowingFuse, BlownFuse};
 pub use concurrency::{InProgress, Overflow};
 pub use describe::{StateHolder, StateSubject, StateText};
 pub use hours::{DAY, Hours, Opening, Window};
 pub use limit::{Places, Queue};
+pub use occurrence::Occurrence;
 pub use once::Claim;
 pub use owner::Owner;
 pub use quiet::Burst;
@@ -193,8 +195,8 @@ impl Flow {
         }
     }
 
-    /// Its first word, in messages.
-    pub(crate) const fn word(self) -> &'static str {
+    /// Its first word, in messages and metrics.
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Hold { .. } => "requires",
             Self::During { .. } => "during",

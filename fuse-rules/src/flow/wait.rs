@@ -111,6 +111,11 @@ impl Wait {
         self.until <= if self.is_for_hours() { time.wall } else { time.steady }
     }
 
+    /// The first word of the clause at which it waits.
+    pub fn clause_word(&self) -> &'static str {
+        self.occurrence.clause_word(self.clause)
+    }
+
     /// Its name among all waits: the rule and the owner.
     pub fn name(&self) -> WaitName {
         self.occurrence.name()

@@ -215,7 +215,7 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
                 backlog,
                 unsettled: counts.unsettled,
                 dead_letters: counts.dead_letters,
-                waiting_decisions: counts.waiting,
+                waiting_decisions: counts.waiting_at,
                 waiting: parked.waiting() as u64,
                 damaged: admin.bus.damaged().saturating_add(admin.ledger.damaged()),
                 log_lines_dropped: (admin.dropped_log_lines)(),

@@ -51,7 +51,8 @@ impl Engine {
             };
             // A rule with several triggers has several decisions.
             for outcome in outcome.iter().cycle().take(waiting.record.actions.len()) {
-                self.metrics.decided(rule, outcome.as_str());
+                let clause = waiting.record.wait.clause_word();
+                self.metrics.ended(rule, *outcome, Some(clause));
             }
             // The event is woken for that, too. But if it is being woken for another decision, this one may come too late for
             // that, and then nothing would wake it again.

@@ -90,7 +90,7 @@ impl Engine {
         let (source, event) = (&record.event.source, &record.event.name);
         self.metrics.events_decided(source, event);
         for decision in &record.decisions {
-            self.metrics.decided(&decision.rule, decision.outcome.as_str());
+            self.metrics.decided(decision);
         }
         for path in missing {
             self.metrics.missing(source, event, path);
@@ -244,6 +244,7 @@ pub(super) fn add_decision(
         element: decision.element,
         outcome: decision.outcome,
         reason,
+        clause: None,
         action: id,
         reacts_to,
         shadow,

@@ -233,7 +233,7 @@ impl Reactions {
             self.switchboard.blown().await;
         }
         for decision in &reacted.decisions {
-            self.metrics.decided(&decision.rule, decision.outcome.as_str());
+            self.metrics.decided(decision);
             if decision.outcome == Outcome::Rejected {
                 let (rule, reason) = (&decision.rule, shorten(&decision.reason));
                 tracing::warn!(rule, reason, "a reaction is rejected: a dead letter");

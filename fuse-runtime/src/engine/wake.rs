@@ -127,7 +127,7 @@ impl Engine {
         (self.watcher)(Step::Woken);
         for decision in &decisions {
             let (rule, outcome) = (&decision.rule, decision.outcome.as_str());
-            self.metrics.decided(rule, outcome);
+            self.metrics.decided(decision);
             let (source, name, event) = (&event.source, &event.name, &event.id);
             tracing::info!(source, name, event, rule, outcome, "a wait is over");
         }

@@ -56,7 +56,10 @@ pub(super) fn apply(
             action.rule == occurrence.rule && action.element == occurrence.element
         };
         let count = actions.iter().filter(|(_, action)| is_its(action)).count();
-        let (outcome, reason) = match blow::admit(verdict, occurrence, count, states, fuses) {
+        let admission = blow::admit(verdict, occurrence, count, states, fuses);
+        let clause = admission.as_ref().ok().and_then(Admission::clause);
+        let clause = clause.map(|clause| occurrence.clause_word(clause).to_owned());
+        let (outcome, reason) = match admission {
             Ok(Admission::Passed) => {
                 places.extend(PlacesInUse::new(occurrence, count, states));
                 continue;
@@ -82,6 +85,7 @@ pub(super) fn apply(
         for decision in decisions.iter_mut().filter(|decision| governs(decision)) {
             decision.outcome = outcome;
             decision.reason.clone_from(&reason);
+            decision.clause.clone_from(&clause);
             decision.action = None;
             if outcome != Outcome::Waiting {
                 decision.shadow = None;

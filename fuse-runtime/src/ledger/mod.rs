@@ -5,6 +5,7 @@
 //! before any action is fired. When the event is handled again, after a crash or a reload of the
 //! rules, the engine gets that record and continues from it.
 
+mod action_state;
 pub(crate) mod answer;
 mod answer_table;
 pub(crate) mod blow;
@@ -49,6 +50,9 @@ use jiff::Timestamp;
 
 use crate::event::EventKey;
 
+pub use action_state::{
+    ActionState, Attempt, DeadLetterKind, Observed, ObservedResult, StartedObject,
+};
 pub use answer::{WaitAnswer, WaitSummary, WaitingDecision};
 pub use content::EventContent;
 pub(crate) use embedded::EmbeddedLedger;
@@ -60,9 +64,8 @@ pub use history::{
 pub use operation::{EventOperation, OperationKind};
 pub use permit::Permit;
 pub use record::{
-    ActionRecord, ActionState, ActionSummary, Attempt, BlowRecord, Counts, DeadLetter,
-    DeadLetterKind, DecisionRecord, EventAction, EventRecord, Observed, ObservedResult,
-    Replacement, StartedObject,
+    ActionRecord, ActionSummary, BlowRecord, Counts, DeadLetter, DecisionRecord, EventAction,
+    EventRecord, Replacement,
 };
 pub use state_list::{StateAction, StateEntry, StatePage, StateQuery, StateSummary};
 pub use switch::{

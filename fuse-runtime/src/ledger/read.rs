@@ -1,5 +1,6 @@
 //! The ledger's rows, and reading them.
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use fuse_rules::Action;
@@ -19,7 +20,7 @@ use super::{
 use crate::event::{Envelope, EventKey};
 use crate::store::{
     ACTIONS, DEAD, DECIDED, DUE, DUE_HOURS, EVENTS, EventStatus, IDS, STATUS, StoreError,
-    UNSETTLED, decode_envelope, get_row,
+    UNSETTLED, WAIT_COUNTS, decode_envelope, get_row,
 };
 
 /// The decision about an event, without its actions.
@@ -294,9 +295,17 @@ pub(super) fn dead_decision(
 }
 
 pub(super) fn counts(transaction: &ReadTransaction) -> Result<Counts, StoreError> {
+    let mut waiting_at = BTreeMap::new();
+    for entry in transaction.open_table(WAIT_COUNTS)?.iter()? {
+        let (word, count) = entry?;
+        if count.value() > 0 {
+            waiting_at.insert(word.value().to_owned(), count.value());
+        }
+    }
     Ok(Counts {
         unsettled: transaction.open_table(UNSETTLED)?.len()?,
         dead_letters: transaction.open_table(DEAD)?.len()?,
         waiting: transaction.open_table(DUE)?.len()? + transaction.open_table(DUE_HOURS)?.len()?,
+        waiting_at,
     })
 }

@@ -1,6 +1,6 @@
 //! Decisions that wait: how they are recorded, resumed and ended. Like `transition.rs`, this module does no I/O.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fuse_rules::flow::{
     Admission, Approval, EndedWait, Flow, FlowStates, FlowTime, Occurrence, Wait, WaitName,
@@ -78,6 +78,18 @@ pub(crate) fn may_react(decisions: &[DecisionRecord], waits: &[WaitRecord]) -> b
         }
         outcome => ReactionKind::of(outcome).is_some(),
     })
+}
+
+/// How many of these wait, by the first word of the clause.
+pub(crate) fn by_clause<'w>(
+    waits: impl IntoIterator<Item = &'w WaitRecord>,
+) -> BTreeMap<&'static str, u64> {
+    let mut counts = BTreeMap::new();
+    for one in waits {
+        let count: &mut u64 = counts.entry(one.wait.clause_word()).or_default();
+        *count = count.saturating_add(1);
+    }
+    counts
 }
 
 /// Whether a wait of the event is due.
@@ -159,6 +171,8 @@ pub(crate) fn resume(
         // It asked before it was its turn.
         let waits_on = matches!(&admission, Ok(Admission::Waiting { by, .. })
             if *by == record.wait.clause);
+        let clause = admission.as_ref().ok().and_then(Admission::clause);
+        let clause = clause.map(|clause| occurrence.clause_word(clause).to_owned());
         let mut actions = record.actions.iter();
         for decision in decisions.iter_mut().filter(|decision| record.governs(decision)) {
             (decision.outcome, decision.reason) = match &admission {
@@ -173,6 +187,7 @@ pub(crate) fn resume(
                 Ok(Admission::Waiting { why, .. }) => (Outcome::Waiting, why.clone()),
                 Err(why) => (Outcome::Gated, why.clone()),
             };
+            decision.clause.clone_from(&clause);
             match decision.outcome {
                 Outcome::Fired => decision.action = actions.next().map(|(id, _)| id.clone()),
                 Outcome::Shadow | Outcome::Waiting => {}
@@ -230,6 +245,7 @@ pub(crate) fn end(
     let record = waits.remove(index);
     for decision in decisions.iter_mut().filter(|decision| record.governs(decision)) {
         decision.outcome = ended.end.into();
+        decision.clause = Some(record.wait.clause_word().to_owned());
         decision.reason.clone_from(&ended.why);
         decision.shadow = None;
     }

@@ -13,8 +13,8 @@ use super::waits::{self, Resumed, WaitRecord};
 use super::{CurrentRules, Due, Woken, blow, place_table, switch_table};
 use crate::event::EventKey;
 use crate::store::{
-    DECIDED, DUE, DUE_HOURS, EventStatus, FLOW, STATUS, StoreError, WAITING, WOKEN, get_row,
-    put_row,
+    DECIDED, DUE, DUE_HOURS, EventStatus, FLOW, STATUS, StoreError, WAIT_COUNTS, WAITING, WOKEN,
+    get_row, put_row,
 };
 
 /// The events whose waits are due.
@@ -192,6 +192,26 @@ pub(super) fn make_due(
     Ok(true)
 }
 
+/// Changes how many wait, by the first word of the clause.
+fn count(
+    transaction: &WriteTransaction,
+    before: &BTreeMap<&str, u64>,
+    after: &BTreeMap<&str, u64>,
+) -> Result<(), StoreError> {
+    let words: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+    for word in words {
+        let of = |counts: &BTreeMap<&str, u64>| counts.get(word).copied().unwrap_or_default();
+        let (before, after) = (of(before), of(after));
+        if before == after {
+            continue;
+        }
+        let mut counts = transaction.open_table(WAIT_COUNTS)?;
+        let count = counts.get(word)?.map_or(0, |count| count.value());
+        counts.insert(word, count.saturating_add(after).saturating_sub(before))?;
+    }
+    Ok(())
+}
+
 /// Writes when the waits of an event are due.
 pub(super) fn write_due(
     transaction: &WriteTransaction,
@@ -202,6 +222,7 @@ pub(super) fn write_due(
     if before.is_empty() && after.is_empty() {
         return Ok(());
     }
+    count(transaction, &waits::by_clause(before), &waits::by_clause(after))?;
     let key = event.encode();
     let status: Option<EventStatus> = get_row(&transaction.open_table(STATUS)?, &key)?;
     let seq = status.map_or(0, |status| status.seq);

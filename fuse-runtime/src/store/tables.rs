@@ -67,6 +67,8 @@ pub(crate) const THREAD_ENDS: Table<'static, (i128, &str), ()> = Table::new("thr
 pub(crate) const DUE: Table<'static, (i128, u64, &str), &str> = Table::new("due");
 /// The same for what waits for hours of the day: due in the time of day.
 pub(crate) const DUE_HOURS: Table<'static, (i128, u64, &str), &str> = Table::new("due_hours");
+/// The first word of a clause -> how many wait there.
+pub(crate) const WAIT_COUNTS: Table<'static, &str, u64> = Table::new("wait_counts");
 /// The id of the first action of each decision that waits -> event key.
 pub(crate) const WAITING: Table<'static, &str, &str> = Table::new("waiting");
 /// The keys of the events that were woken and whose reactions may not be recorded.
@@ -104,6 +106,7 @@ pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreE
     transaction.open_table(DUE)?;
     transaction.open_table(DUE_HOURS)?;
     transaction.open_table(WAITING)?;
+    transaction.open_table(WAIT_COUNTS)?;
     transaction.open_table(WOKEN)?;
     transaction.open_table(FUSES)?;
     Ok(())

@@ -28,6 +28,9 @@ pub(super) struct Line {
     element: Element,
     outcome: &'static str,
     reason: String,
+    /// The clause of flow control that holds it back or lets it wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clause: Option<String>,
     action: Option<ActionLine>,
     /// The conditions with their parts, derived from the stored event.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -278,6 +281,7 @@ impl<'r> Builder<'r> {
             element: decision.element.clone(),
             outcome: decision.outcome.as_str(),
             reason: bounds::cut(&decision.reason).into_owned(),
+            clause: decision.clause.clone(),
             action: action.or(shadow),
             conditions: Vec::new(),
             note: None,
@@ -335,6 +339,7 @@ fn derived(explained: Explained) -> Line {
         element: explained.decision.element,
         outcome: explained.decision.outcome.as_str(),
         reason: bounds::cut(&explained.decision.reason).into_owned(),
+        clause: None,
         action: None,
         conditions: explained.conditions,
         note: None,

@@ -173,6 +173,7 @@ async fn the_record_has_its_place_on_the_pages() {
         shadow: None,
         outcome: Outcome::Fired,
         reason: reason.into(),
+        clause: None,
         action: None,
         reacts_to: None,
     };
@@ -236,6 +237,7 @@ async fn long_texts_are_cut() {
         shadow: None,
         outcome: Outcome::Rejected,
         reason: "x".repeat(5_000),
+        clause: None,
         action: None,
         reacts_to: None,
     };

@@ -96,8 +96,7 @@ impl Engine {
         let actions: BTreeMap<&str, &Action> =
             verdict.actions.iter().map(|(id, action)| (id.as_str(), action)).collect();
         let replayed = |decision: DecisionRecord| {
-            let DecisionRecord { rule, element, outcome, reason, action, reacts_to: _, shadow: _ } =
-                decision;
+            let DecisionRecord { rule, element, outcome, reason, action, .. } = decision;
             let action = action.and_then(|id| {
                 let Action { trigger, attempts, .. } = *actions.get(id.as_str())?;
                 let policy = (!attempts.is_empty()).then(|| attempts.to_string());

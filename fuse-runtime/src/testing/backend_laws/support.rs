@@ -183,7 +183,7 @@ impl OpenBackend {
     }
 
     pub(crate) async fn counts(&self) -> Result<(u64, u64), Violation> {
-        let Counts { unsettled, dead_letters, waiting: _ } = self.ledger.counts().await?;
+        let Counts { unsettled, dead_letters, .. } = self.ledger.counts().await?;
         Ok((unsettled, dead_letters))
     }
 
@@ -266,6 +266,7 @@ pub(crate) fn fired(rule: &str, element: Element, id: &str) -> DecisionRecord {
         shadow: None,
         outcome: Outcome::Fired,
         reason: "every condition holds".into(),
+        clause: None,
         action: Some(id.into()),
         reacts_to: None,
     }
@@ -278,6 +279,7 @@ pub(crate) fn rejected(rule: &str, element: Element, reason: &str) -> DecisionRe
         shadow: None,
         outcome: Outcome::Rejected,
         reason: reason.into(),
+        clause: None,
         action: None,
         reacts_to: None,
     }

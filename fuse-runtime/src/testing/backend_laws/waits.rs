@@ -77,7 +77,10 @@ impl OpenBackend {
     }
 
     async fn waiting(&self) -> Result<u64, Violation> {
-        Ok(self.ledger.counts().await?.waiting)
+        let counts = self.ledger.counts().await?;
+        let sum: u64 = counts.waiting_at.values().sum();
+        ensure_eq!(sum, counts.waiting, "how many wait at all clauses");
+        Ok(counts.waiting)
     }
 }
 
@@ -103,6 +106,11 @@ pub async fn a_wait_is_released_once_when_it_is_due(
     ensure_eq!(opened.wake("a", 299).await?, Woken::default(), "what is woken before");
     ensure_eq!(opened.due(300).await?, (vec!["a".to_owned()], None), "what is due");
     ensure_eq!(opened.waiting().await?, 1, "the number of waits");
+    let at = opened.ledger.counts().await?.waiting_at;
+    ensure_eq!(at, [("still".to_owned(), 1)].into(), "how many wait at each clause");
+    let clause = |record: &EventRecord| record.decisions.first().and_then(|one| one.clause.clone());
+    let before = opened.record(&push("a")).await?;
+    ensure_eq!(clause(&before).as_deref(), Some("still"), "the clause at which it waits");
     let woken = opened.wake("a", 300).await?;
     ensure_eq!(ids(&woken.actions), ["a"], "the released actions");
     ensure!(!woken.is_unfinished, "an action that fires needs no reaction");
@@ -113,6 +121,7 @@ pub async fn a_wait_is_released_once_when_it_is_due(
     ensure_eq!(opened.waiting().await?, 0, "the number of waits afterwards");
     let record = opened.record(&push("a")).await?;
     ensure_eq!(outcomes(&record), [Outcome::Fired], "the outcome afterwards");
+    ensure_eq!(clause(&record), None, "the clause afterwards");
     let named: Vec<_> = record.decisions.iter().map(|one| one.action.as_deref()).collect();
     ensure_eq!(named, [Some("a")], "the action of the decision");
     let held = opened.ledger.held(None, 10).await?;

@@ -427,6 +427,7 @@ impl Ledger for Process {
             unsettled: state.page(None, usize::MAX, |lists| lists.unsettled).len() as u64,
             dead_letters: state.dead_letters().len() as u64,
             waiting: state.waiting(),
+            waiting_at: state.waiting_at(),
         })
     }
 

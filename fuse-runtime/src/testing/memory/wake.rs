@@ -229,6 +229,12 @@ impl State {
     }
 
     /// How many occurrences wait.
+    pub(super) fn waiting_at(&self) -> BTreeMap<String, u64> {
+        let decisions = self.events.values().filter_map(|stored| stored.decision.as_ref());
+        let counts = waits::by_clause(decisions.flat_map(|decision| &decision.waits));
+        counts.into_iter().map(|(word, count)| (word.to_owned(), count)).collect()
+    }
+
     pub(super) fn waiting(&self) -> u64 {
         let decisions = self.events.values().filter_map(|stored| stored.decision.as_ref());
         decisions.map(|decision| decision.waits.len() as u64).sum()
