@@ -49,7 +49,7 @@ impl Occurrence {
         WaitName { rule: self.rule.clone(), owner: self.owner.id.clone() }
     }
 
-    /// The keys of the states that decide about it, as in [`FlowStates`].
+    /// The keys of the states that decide about it, as in [`FlowStates`](super::FlowStates).
     pub fn keys(&self) -> impl Iterator<Item = String> {
         let requests = self.requests.iter().filter(|request| request.has_state());
         requests.map(|request| request.state_key(&self.rule))
