@@ -4,17 +4,23 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use redb::{
-    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableError, WriteTransaction,
+    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata as _,
+    TableError, WriteTransaction,
 };
 
 use super::file::{FileLength, StoreFile};
 use super::{
-    EVENT_BYTES, EVENTS, FILE_NAME, META, SCHEMA, SCHEMA_VERSION, StoreError, create_tables,
+    DUE, DUE_HOURS, EVENT_BYTES, EVENTS, FILE_NAME, FLOW, META, SCHEMA, SCHEMA_VERSION, StoreError,
+    create_tables,
 };
 
 /// How much of the file is cached in memory, in bytes. redb's default of 1 GiB is too much for a
 /// program that runs beside others.
 const CACHE_BYTES: usize = 32 << 20;
+/// About how many bytes a decision that waits needs: its rendered action, and when it is due.
+const BYTES_OF_WAIT: u64 = 4_096;
+/// The same for a state of flow control, with its key and what it belongs to.
+const BYTES_OF_STATE: u64 = 512;
 /// The smallest file that is worth compacting, in bytes.
 const MIN_COMPACTED_BYTES: u64 = 16 << 20;
 
@@ -101,12 +107,22 @@ impl Opener {
 
 /// Compacts a file of `length` bytes, if less than a quarter of it is needed. Returns whether it did.
 pub(super) fn compact(database: &mut Database, length: u64) -> Result<bool, String> {
-    let event_bytes = event_bytes(database).map_err(|problem| problem.to_string())?;
-    // The records about an event take about as much space as the event.
-    if length <= MIN_COMPACTED_BYTES || event_bytes.saturating_mul(8) > length {
+    let needed = needed_bytes(database).map_err(|problem| problem.to_string())?;
+    if length <= MIN_COMPACTED_BYTES || needed.saturating_mul(4) > length {
         return Ok(false);
     }
     database.compact().map_err(|problem| problem.to_string())
+}
+
+/// About how many bytes the records need. Compacting a file that is not mostly free takes long and saves nothing.
+fn needed_bytes(database: &Database) -> Result<u64, StoreError> {
+    let transaction = database.begin_read()?;
+    let waits = transaction.open_table(DUE)?.len()? + transaction.open_table(DUE_HOURS)?.len()?;
+    let states = transaction.open_table(FLOW)?.len()?;
+    // The records about an event take about as much space as the event.
+    let events = event_bytes(database)?.saturating_mul(2);
+    let waits = waits.saturating_mul(BYTES_OF_WAIT);
+    Ok(events.saturating_add(waits).saturating_add(states.saturating_mul(BYTES_OF_STATE)))
 }
 
 fn event_bytes(database: &Database) -> Result<u64, StoreError> {
@@ -185,4 +201,27 @@ fn refused(path: &Path, problem: &DatabaseError) -> StoreError {
 
 fn cannot_open(path: &Path, problem: &dyn std::fmt::Display) -> StoreError {
     StoreError::Open { path: path.display().to_string(), problem: problem.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+
+    #[test]
+    fn what_waits_is_needed() {
+        let database = Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
+        let transaction = database.begin_write().unwrap();
+        create_tables(&transaction).unwrap();
+        for number in 0..100 {
+            let name = number.to_string();
+            transaction.open_table(DUE).unwrap().insert((0, number, &*name), "event").unwrap();
+            transaction.open_table(FLOW).unwrap().insert(&*name, &b"{}"[..]).unwrap();
+        }
+        transaction.open_table(META).unwrap().insert(EVENT_BYTES, 1_000).unwrap();
+        transaction.commit().unwrap();
+        let expected = 2 * 1_000 + 100 * (BYTES_OF_WAIT + BYTES_OF_STATE);
+        assert_eq!(needed_bytes(&database).unwrap(), expected);
+    }
 }
