@@ -180,7 +180,7 @@ fn fire(
             let mut flow =
                 mapping::flow_requests(&rule.flow, |expr| env.value(expr).map(Cow::into_owned));
             if let Ok(flow) = &mut flow {
-                semantics::hold(rules.fuses.as_slice(), flow, fuses);
+                semantics::set_fuses(rules.fuses.as_slice(), flow, fuses);
             }
             for (ordinal, trigger) in rule.triggers.iter().enumerate() {
                 let verdict = match &flow {

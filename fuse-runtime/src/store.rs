@@ -35,7 +35,8 @@ pub(crate) use capacity::Capacity;
 pub use capacity::SizeLimits;
 pub use health::Outage;
 pub(crate) use rows::{
-    EventStatus, decode_envelope, decode_head, encode_envelope, get_row, put_row, seal,
+    EventStatus, decode_envelope, decode_head, encode_envelope, get_row, put_row,
+    put_row_if_changed, seal,
 };
 pub(crate) use tables::*;
 

@@ -1,11 +1,9 @@
 //! Outcomes that a test expects and that the rule can never have.
 
 use super::Checker;
-use super::test_blocks::TestableRules;
 use crate::decision::Outcome;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::span::Span;
-use crate::syntax::ast::RuleRef;
 use crate::typed::Rule;
 
 impl Checker<'_> {
@@ -60,24 +58,6 @@ impl Checker<'_> {
             ),
             _ => {}
         }
-    }
-
-    /// The full name of the rule whose action a test approves or declines.
-    pub(super) fn answered(
-        &mut self,
-        name: &RuleRef,
-        sent: &[(&str, &str)],
-        rules: &TestableRules<'_>,
-    ) -> Option<String> {
-        let (_, rule) = self.rule_named(name, sent, rules)?;
-        if !rule.needs_approval() {
-            self.never(
-                name.span,
-                never_asks(rule),
-                "add `approval` to the rule, or remove this step",
-            );
-        }
-        Some(rule.name.clone())
     }
 
     pub(super) fn never(&mut self, span: Span, message: String, help: &str) {

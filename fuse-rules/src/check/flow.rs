@@ -49,7 +49,7 @@ impl Checker<'_> {
     /// Reports a clause of a rule that lets actions wait, if its sensor has one of the kind already.
     pub(super) fn check_repeated_waits(&mut self, of_sensor: &[FlowClause], own: &[FlowClause]) {
         let may_repeat = |flow: Flow| {
-            flow.holds_places() || flow.is_hold() || matches!(flow, Flow::Limit { .. })
+            flow.holds_places() || flow.is_requires() || matches!(flow, Flow::Limit { .. })
         };
         for clause in own.iter().filter(|one| one.flow.waits() && !may_repeat(one.flow)) {
             let word = clause.flow.word();
@@ -97,7 +97,7 @@ impl Checker<'_> {
             identity = during_text(hours, flow.waits());
         }
         let fuses = self.held_fuses(&clause.fuses);
-        if flow.is_hold() {
+        if flow.is_requires() {
             let names: Vec<&str> = fuses.iter().map(|(_, name)| name.as_str()).collect();
             identity = format!("{identity} {}", names.join(", "));
         }
@@ -123,7 +123,7 @@ impl Checker<'_> {
         let word = flow.word();
         let help = match flow {
             // They have no keys.
-            Flow::Hold { .. } | Flow::During { .. } | Flow::Approval { .. } => "",
+            Flow::Requires { .. } | Flow::During { .. } | Flow::Approval { .. } => "",
             Flow::After { .. } => {
                 "name what is counted together, as in `after 3 within 1m per body.app`"
             }
@@ -232,7 +232,7 @@ impl Checker<'_> {
                          all of them for each decision",
                     ),
                 ),
-            Flow::Hold { within } => {
+            Flow::Requires { within } => {
                 self.wait(clause, within, "the action waits for the fuse, as in `else hold 2h`");
             }
             Flow::Quiet { length, max } => {

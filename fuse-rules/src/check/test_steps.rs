@@ -1,13 +1,14 @@
-//! Checks the steps of tests that name a rule and expect nothing: `finish RULE`, and `with response RULE { … }`.
+//! Checks the steps of tests that name a rule and expect nothing: `finish RULE`, `approve RULE`, and `with response RULE { … }`.
 
 use serde_json::Value as Json;
 
 use super::Checker;
+use super::expected_outcomes::never_asks;
 use super::test_blocks::TestableRules;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::reaction::{ActionResponse, RESPONSE_STATUS};
 use crate::syntax::ast::{self, Block, RuleRef, Text};
-use crate::typed::{ResponseInfo, TestStep};
+use crate::typed::{ResponseInfo, Rule, TestStep};
 
 impl Checker<'_> {
     /// The full name of the rule whose actions end.
@@ -17,13 +18,38 @@ impl Checker<'_> {
         sent: &[(&str, &str)],
         rules: &TestableRules<'_>,
     ) -> Option<String> {
+        self.rule_of_step(name, sent, rules, |rule| {
+            let why = format!("rule `{}` is never in progress: it has no `concurrency`", rule.name);
+            let help = "add `concurrency N` to the rule, or remove this step";
+            let has_places = rule.flow.iter().any(|clause| clause.flow.holds_places());
+            (!has_places).then_some((why, help))
+        })
+    }
+
+    /// The full name of the rule whose action a test approves or declines.
+    pub(super) fn answered(
+        &mut self,
+        name: &RuleRef,
+        sent: &[(&str, &str)],
+        rules: &TestableRules<'_>,
+    ) -> Option<String> {
+        self.rule_of_step(name, sent, rules, |rule| {
+            let help = "add `approval` to the rule, or remove this step";
+            (!rule.needs_approval()).then(|| (never_asks(rule), help))
+        })
+    }
+
+    /// The full name of the rule that a step names. Reports why the step can never do anything, if it cannot.
+    fn rule_of_step(
+        &mut self,
+        name: &RuleRef,
+        sent: &[(&str, &str)],
+        rules: &TestableRules<'_>,
+        never: impl Fn(&Rule) -> Option<(String, &'static str)>,
+    ) -> Option<String> {
         let (_, rule) = self.rule_named(name, sent, rules)?;
-        if !rule.flow.iter().any(|clause| clause.flow.holds_places()) {
-            self.never(
-                name.span,
-                format!("rule `{}` is never in progress: it has no `concurrency`", rule.name),
-                "add `concurrency N` to the rule, or leave this step out",
-            );
+        if let Some((why, help)) = never(rule) {
+            self.never(name.span, why, help);
         }
         Some(rule.name.clone())
     }

@@ -16,7 +16,7 @@ use crate::semantics::decision;
 use crate::semantics::distinct;
 use crate::semantics::mapping;
 use crate::semantics::ops::{self, Truth, name};
-use crate::semantics::{gated, hold};
+use crate::semantics::{gated, set_fuses};
 use crate::typed::{self, Expr};
 use crate::value::Value;
 
@@ -297,7 +297,7 @@ pub(super) fn fire(
     }
     let mut flow = requests(&rule.flow, stack);
     if let Ok(flow) = &mut flow {
-        hold(declared, flow, fuses);
+        set_fuses(declared, flow, fuses);
     }
     rendered((flow, rule.is_shadow), &rule.triggers, stack, report);
 }

@@ -10,7 +10,7 @@ use super::wait::{
     Cancellation, EndedWait, ReadyWait, ReplacedOccurrence, Wait, WaitEnd, WaitName,
 };
 use super::{
-    Flow, FlowRequest, FlowState, FlowTime, Hours, Occurrence, Opening, Owner, approval, hold,
+    Flow, FlowRequest, FlowState, FlowTime, Hours, Occurrence, Opening, Owner, approval, requires,
 };
 
 /// Who asks a clause.
@@ -311,7 +311,7 @@ impl FlowStates {
         let mut passed = Vec::with_capacity(occurrence.requests.len());
         let waited_at = waited.and_then(|clause| occurrence.requests.get(clause));
         let waited_for_time =
-            waited_at.is_some_and(|request| request.hours.is_some() || request.flow.is_hold());
+            waited_at.is_some_and(|request| request.hours.is_some() || request.flow.is_requires());
         for (by, request) in occurrence.requests.iter().enumerate() {
             let has_waited = |at_least: usize| waited.is_some_and(|clause| at_least <= clause);
             if let Some(hours) = &request.hours {
@@ -325,11 +325,11 @@ impl FlowStates {
                     Err(hold) => return hold.admission(by, occurrence, request),
                 }
             }
-            if let Flow::Hold { within } = request.flow {
+            if let Flow::Requires { within } = request.flow {
                 if has_waited(by.saturating_add(1)) {
                     continue;
                 }
-                match hold::step(request, within, wait.filter(|wait| wait.clause == by), time) {
+                match requires::step(request, within, wait.filter(|wait| wait.clause == by), time) {
                     Ok(()) => continue,
                     Err(hold) => return hold.admission(by, occurrence, request),
                 }

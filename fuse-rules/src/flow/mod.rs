@@ -61,7 +61,6 @@ pub(crate) mod approval;
 mod blow;
 mod concurrency;
 mod describe;
-pub(crate) mod hold;
 mod hours;
 mod key;
 mod limit;
@@ -69,6 +68,7 @@ mod occurrence;
 mod once;
 mod owner;
 mod quiet;
+pub(crate) mod requires;
 mod rule_limits;
 mod state;
 mod still;
@@ -117,7 +117,7 @@ const MAX_SHOWN_CHARS: usize = 64;
 pub enum Flow {
     /// `requires FUSE, … else hold D`: lets an occurrence through if its [fuses](FlowRequest::fuses) are on. Others wait
     /// until they are, at most for `within`.
-    Hold {
+    Requires {
         /// How long they wait.
         within: SignedDuration,
     },
@@ -183,7 +183,7 @@ impl Flow {
     /// The position among the clauses of a rule: an occurrence passes those with the lowest rank first.
     pub(crate) const fn rank(self) -> u8 {
         match self {
-            Self::Hold { .. } => 0,
+            Self::Requires { .. } => 0,
             Self::During { .. } => 1,
             Self::After { .. } => 2,
             Self::Once { .. } => 3,
@@ -198,7 +198,7 @@ impl Flow {
     /// Its first word, in messages and metrics.
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Hold { .. } => "requires",
+            Self::Requires { .. } => "requires",
             Self::During { .. } => "during",
             Self::After { .. } => "after",
             Self::Once { .. } => "once",
@@ -213,7 +213,7 @@ impl Flow {
     /// The words of the clause before its keys, in messages.
     pub(crate) const fn words(self) -> &'static str {
         match self {
-            Self::Hold { .. } => "requires",
+            Self::Requires { .. } => "requires",
             Self::During { .. } => "during",
             Self::After { .. } => "after",
             Self::Once { .. } => "once per",
@@ -235,7 +235,7 @@ impl Flow {
     pub const fn waits(self) -> bool {
         match self {
             Self::During { waits } | Self::Limit { waits, .. } => waits,
-            Self::Hold { .. } | Self::Approval { .. } => true,
+            Self::Requires { .. } | Self::Approval { .. } => true,
             Self::Quiet { .. } | Self::Still { .. } => true,
             Self::Concurrency { otherwise, .. } => !matches!(otherwise, Overflow::Skip),
             Self::After { .. } | Self::Once { .. } => false,
@@ -253,7 +253,7 @@ impl Flow {
         match self {
             Self::During { waits } | Self::Limit { waits, .. } => !waits,
             Self::Concurrency { otherwise, .. } => matches!(otherwise, Overflow::Skip),
-            Self::Hold { .. } | Self::Approval { .. } => false,
+            Self::Requires { .. } | Self::Approval { .. } => false,
             Self::After { .. } | Self::Quiet { .. } => false,
             Self::Once { .. } | Self::Still { .. } => true,
         }
@@ -269,12 +269,12 @@ impl Flow {
 
     /// Whether what it lets wait may expire.
     pub const fn expires(self) -> bool {
-        matches!(self, Self::Hold { .. } | Self::Approval { .. })
+        matches!(self, Self::Requires { .. } | Self::Approval { .. })
     }
 
     /// Whether it waits for fuses.
-    pub const fn is_hold(self) -> bool {
-        matches!(self, Self::Hold { .. })
+    pub const fn is_requires(self) -> bool {
+        matches!(self, Self::Requires { .. })
     }
 
     /// Whether it is `approval`.
@@ -301,7 +301,10 @@ impl Flow {
     pub fn text(self, keys: &[String]) -> String {
         let per_keys = per(keys);
         match self {
-            Self::Hold { within } => format!("requires else hold {}", duration_text(within)),
+            // Its keys are its fuses.
+            Self::Requires { within } => {
+                format!("requires {} else hold {}", keys.join(", "), duration_text(within))
+            }
             Self::During { .. } => "during".to_owned(),
             Self::After { count, within } => {
                 format!("after {count} within {}{per_keys}", duration_text(within))
@@ -346,7 +349,7 @@ impl Flow {
     pub(crate) fn identity(self, keys: &[String]) -> String {
         let keys = keys.join(", ");
         match self {
-            Self::Hold { .. } => "requires".to_owned(),
+            Self::Requires { .. } => "requires".to_owned(),
             Self::During { .. } => "during".to_owned(),
             Self::After { .. } => format!("after per {keys}"),
             Self::Once { .. } => format!("once per {keys}"),
@@ -407,7 +410,7 @@ impl FlowRequest {
 
     /// Whether the clause has a state. The others decide by the time of day or by fuses, or a person decides.
     pub(crate) fn has_state(&self) -> bool {
-        self.hours.is_none() && !self.flow.is_approval() && !self.flow.is_hold()
+        self.hours.is_none() && !self.flow.is_approval() && !self.flow.is_requires()
     }
 
     /// Who asks it for a place.
@@ -441,7 +444,9 @@ impl fmt::Display for FlowRequest {
             None if self.flow.is_approval() => {
                 f.write_str(&approval::text(self.flow, &self.approvers))
             }
-            None if self.flow.is_hold() => f.write_str(&hold::text(self.flow, self.fuses.keys())),
+            None if self.flow.is_requires() => {
+                f.write_str(&requires::text(self.flow, self.fuses.keys()))
+            }
             None => f.write_str(&self.flow.text_with(self.limiter.as_deref(), &values)),
         }
     }

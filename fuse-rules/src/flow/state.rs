@@ -93,7 +93,7 @@ impl Flow {
         let owner = question.owner;
         match self {
             // They have no state, and are not asked here.
-            Self::Hold { .. } | Self::During { .. } | Self::Approval { .. } => {
+            Self::Requires { .. } | Self::During { .. } | Self::Approval { .. } => {
                 (FlowState::After(Matches::default()), Ok(()))
             }
             Self::After { count, within } => {

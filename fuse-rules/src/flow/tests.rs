@@ -5,13 +5,13 @@ mod blow;
 mod concurrency;
 mod counting;
 mod describe;
-mod hold;
 mod hours;
 mod keys;
 mod laws;
 mod places;
 mod queue;
 mod queue_edges;
+mod requires;
 mod simulation;
 mod waiting;
 
@@ -22,6 +22,18 @@ use waiting::{quiet, still};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
+}
+
+/// An occurrence of the rule `s/r`.
+fn occurrence(event: &str, requests: Vec<FlowRequest>) -> Occurrence {
+    Occurrence {
+        rule: "s/r".into(),
+        element: None,
+        owner: Owner::new(event, &format!("event `{event}`"), None),
+        received: at(0),
+        is_shadow: false,
+        requests,
+    }
 }
 
 fn once(seconds: i64) -> Flow {

@@ -91,13 +91,13 @@ impl Wait {
     /// Whether it waits for fuses.
     pub fn is_for_fuses(&self) -> bool {
         let request = self.occurrence.requests.get(self.clause);
-        request.is_some_and(|request| request.flow.is_hold())
+        request.is_some_and(|request| request.flow.is_requires())
     }
 
     /// Whether it waits for fuses that were on when its event was evaluated.
     pub fn is_for_fuses_now_off(&self) -> bool {
         let request = self.occurrence.requests.get(self.clause);
-        request.is_some_and(|request| request.flow.is_hold() && request.off().next().is_none())
+        request.is_some_and(|request| request.flow.is_requires() && request.off().next().is_none())
     }
 
     /// Whether it waits for a place of `concurrency`, so that it is resumed as soon as one is free.

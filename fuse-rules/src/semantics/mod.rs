@@ -12,5 +12,5 @@ mod work;
 pub(crate) use bound::{DEFAULT_MAX_WORK, EventSize, FALSE_FOR_EVENT, RuleBound, too_expensive};
 pub(crate) use cost::{Cost, Count};
 pub(crate) use growth::{Growth, most_elements};
-pub(crate) use verdict::{Verdict, decision, distinct, duplicate_key, gated, hold};
+pub(crate) use verdict::{Verdict, decision, distinct, duplicate_key, gated, set_fuses};
 pub(crate) use work::{DECISION_WORK, Work, weight};

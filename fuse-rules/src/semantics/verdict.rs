@@ -103,8 +103,8 @@ pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) ->
 }
 
 /// Sets the values of the fuses for which the clauses of a rule wait.
-pub(crate) fn hold(all: &[typed::Fuse], flow: &mut [FlowRequest], fuses: &Fuses) {
-    for request in flow.iter_mut().filter(|request| request.flow.is_hold()) {
+pub(crate) fn set_fuses(all: &[typed::Fuse], flow: &mut [FlowRequest], fuses: &Fuses) {
+    for request in flow.iter_mut().filter(|request| request.flow.is_requires()) {
         request.set_fuses(|name| {
             let default = || all.iter().find(|fuse| fuse.name == name).map(|fuse| fuse.default_on);
             fuses.get(name).or_else(default).unwrap_or(true)

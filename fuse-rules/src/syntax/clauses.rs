@@ -45,7 +45,7 @@ impl Lower<'_> {
             }
         }
         let Some((within, duration_span)) = hold else { return shared.requires.extend(fuses) };
-        let clause = FlowClause::new(Flow::Hold { within }, duration_span, span);
+        let clause = FlowClause::new(Flow::Requires { within }, duration_span, span);
         shared.flow.push(FlowClause { fuses, ..clause });
     }
 

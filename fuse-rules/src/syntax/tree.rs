@@ -7,7 +7,7 @@ use super::ast::{
     Reaction, Segment, Shared, TestStep, TextPart, Trigger, Type, TypeKind, TypeValue,
 };
 use crate::attempts::AttemptPolicy;
-use crate::flow::hold;
+use crate::flow::requires;
 use crate::literals::duration_text;
 
 /// The complete file as text, without spans.
@@ -235,8 +235,8 @@ impl Tree {
         for clause in clauses {
             let keys: Vec<_> = clause.keys.iter().map(expr).collect();
             let limiter = clause.limiter.as_ref().map(|name| name.text.as_str());
-            let text = match clause.flow.is_hold() {
-                true => hold::text(clause.flow, clause.fuses.iter().map(|fuse| &fuse.text)),
+            let text = match clause.flow.is_requires() {
+                true => requires::text(clause.flow, clause.fuses.iter().map(|fuse| &fuse.text)),
                 false => clause.flow.text_with(limiter, &keys),
             };
             self.line(depth, &text);

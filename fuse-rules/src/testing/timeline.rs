@@ -438,7 +438,7 @@ impl Timeline<'_, '_> {
 
 /// Sets the values of the fuses for which an occurrence waits. Returns whether it waits for one that is off.
 fn set_fuses(wait: &mut Wait, rules: &Rules, fuses: &Fuses) -> bool {
-    semantics::hold(&rules.fuses, &mut wait.occurrence.requests, fuses);
+    semantics::set_fuses(&rules.fuses, &mut wait.occurrence.requests, fuses);
     let request = wait.occurrence.requests.get(wait.clause);
     request.is_some_and(|request| request.off().next().is_some())
 }

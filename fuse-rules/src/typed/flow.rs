@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Each, EventName, Expr, Let, Path, Reference, Rule, Rules, Sensor};
-use crate::flow::{Flow, Hours, approval, hold};
+use crate::flow::{Flow, Hours, approval, requires};
 use crate::span::Span;
 
 /// A clause of flow control.
@@ -64,8 +64,8 @@ impl<P: Reference> FlowClause<P> {
         match &self.hours {
             Some(hours) => during_text(hours, self.flow.waits()),
             None if self.flow.is_approval() => approval::text(self.flow, &self.approvers),
-            None if self.flow.is_hold() => {
-                hold::text(self.flow, self.fuses.iter().map(|(_, name)| name))
+            None if self.flow.is_requires() => {
+                requires::text(self.flow, self.fuses.iter().map(|(_, name)| name))
             }
             None => self.flow.text_with(self.limiter.as_deref(), keys),
         }

@@ -80,37 +80,27 @@ impl Engine {
         let by = replaced.map(|Replacement { by, .. }| by).unwrap_or_default();
         let (id, event) = (&request.id, &request.event);
         let (source, name) = (&event.source, &event.name);
-        match trigger.stop(&request, &object).await {
-            Ok(()) => {}
-            // It ends by itself.
-            Err(Failure::Permanent(reason)) => {
-                let reason = shorten(&reason);
-                tracing::warn!(
-                    source,
-                    name,
-                    event = event.id,
-                    action = id,
-                    rule,
-                    by,
-                    reason,
-                    "cannot stop what is replaced"
-                );
-            }
-            Err(failure) => {
-                let reason = failure.to_string();
-                let reason = shorten(&reason);
-                tracing::warn!(
-                    source,
-                    name,
-                    event = event.id,
-                    action = id,
-                    rule,
-                    by,
-                    reason,
-                    "cannot stop what is replaced; retrying"
-                );
+        if let Err(failure) = trigger.stop(&request, &object).await {
+            // What cannot be stopped ends by itself.
+            let retries = !matches!(failure, Failure::Permanent(_));
+            let reason = failure.to_string();
+            let reason = shorten(&reason);
+            tracing::warn!(
+                source,
+                name,
+                event = event.id,
+                action = id,
+                rule,
+                by,
+                retries,
+                reason,
+                "cannot stop what is replaced"
+            );
+            if retries {
                 return Ok(false);
             }
+            self.ledger.stopped(event, id).await?;
+            return Ok(true);
         }
         self.ledger.stopped(event, id).await?;
         let object = &object.name;

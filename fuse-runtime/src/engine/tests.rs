@@ -16,7 +16,7 @@ mod threads;
 mod waits;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,7 +24,7 @@ use fuse_rules::schema::{Field, FieldType, Schema, SourceSchema};
 use fuse_rules::{Fuses, Ruleset};
 use tokio::sync::mpsc;
 
-use super::Policy;
+use super::{Policy, Step, Watcher};
 use crate::backend::Backend;
 use crate::generation::{ActiveGeneration, Generation};
 use crate::ledger::{ActionState, DeadLetterKind};
@@ -35,6 +35,23 @@ use crate::tasks::TaskSet;
 use crate::testing::MemoryBackend;
 use crate::triggers::{ActionRequest, Done, Failure, Probe, RenderError, Trigger, Triggers};
 use crate::{Runtime, registry};
+
+/// A watcher that sends each step, and panics when this one happens for the first time.
+fn panics_once(at: Option<Step>) -> (Watcher, mpsc::UnboundedReceiver<Step>) {
+    let pending = Mutex::new(at);
+    let (steps, stepped) = mpsc::unbounded_channel();
+    let watcher = move |step| {
+        // Nobody waits for it any more once everything is settled.
+        let _gone = steps.send(step);
+        let mut pending = pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if *pending == Some(step) {
+            *pending = None;
+            drop(pending);
+            panic!("planted at {step:?}");
+        }
+    };
+    (Arc::new(watcher), stepped)
+}
 
 /// A source that never sends anything of its own.
 struct Silent;

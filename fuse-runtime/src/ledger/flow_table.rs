@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
-use fuse_rules::flow::{FlowState, FlowStates, StateSubject};
+use fuse_rules::flow::{FlowState, FlowStates};
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
 use super::conceal::KeySecret;
 use super::{Verdict, flow};
-use crate::store::{FLOW, FLOW_ENDS, FLOW_SUBJECTS, SECRETS, StoreError, get_row, put_row};
+use crate::store::{
+    FLOW, FLOW_ENDS, FLOW_SUBJECTS, SECRETS, StoreError, get_row, put_row, put_row_if_changed,
+};
 
 /// The states that decide about a verdict.
 pub(super) fn asked(
@@ -59,28 +61,12 @@ pub(super) fn write_states(
         }
         ends.insert((state.end().as_nanosecond(), key), ())?;
         put_row(&mut transaction.open_table(FLOW)?, key, state)?;
+        // It changes only with the rules.
         if let Some(subject) = after.subject(key) {
-            write_subject(transaction, key, subject)?;
+            put_row_if_changed(&mut transaction.open_table(FLOW_SUBJECTS)?, key, subject)?;
         }
     }
     Ok(())
-}
-
-/// Writes what a state belongs to, unless that is on record: it changes only with the rules.
-fn write_subject(
-    transaction: &WriteTransaction,
-    key: &str,
-    subject: &StateSubject,
-) -> Result<(), StoreError> {
-    let mut subjects = transaction.open_table(FLOW_SUBJECTS)?;
-    let on_record = match get_row::<StateSubject>(&subjects, key) {
-        Err(StoreError::Damaged(_)) => None,
-        row => row?,
-    };
-    match on_record.as_ref() == Some(subject) {
-        true => Ok(()),
-        false => put_row(&mut subjects, key, subject),
-    }
 }
 
 /// The name of the secret of [`KeySecret`].

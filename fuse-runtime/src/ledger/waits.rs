@@ -119,7 +119,7 @@ pub(crate) fn recheck(waits: &mut [WaitRecord], rules: &BTreeSet<String>, time: 
         let waits_at = wait.occurrence.requests.get(wait.clause).map(|request| request.flow);
         let may_pass = matches!(
             waits_at,
-            Some(Flow::Hold { .. } | Flow::Limit { .. } | Flow::Concurrency { .. })
+            Some(Flow::Requires { .. } | Flow::Limit { .. } | Flow::Concurrency { .. })
         );
         if may_pass && wait.until > time.steady && rules.contains(&wait.occurrence.rule) {
             wait.until = time.steady;

@@ -198,17 +198,34 @@ pub(crate) fn get_row<T: DeserializeOwned>(
     }
 }
 
+/// Writes the row of `key`, unless it is the same already.
+pub(crate) fn put_row_if_changed<T: Serialize>(
+    table: &mut Table<'_, &'static str, &'static [u8]>,
+    key: &str,
+    row: &T,
+) -> Result<(), StoreError> {
+    let bytes = row_bytes(key, row)?;
+    if table.get(key)?.is_none_or(|known| known.value() != bytes) {
+        table.insert(key, bytes.as_slice())?;
+    }
+    Ok(())
+}
+
 /// Writes the row of `key`, and replaces an earlier one.
 pub(crate) fn put_row<T: Serialize>(
     table: &mut Table<'_, &'static str, &'static [u8]>,
     key: &str,
     row: &T,
 ) -> Result<(), StoreError> {
+    table.insert(key, row_bytes(key, row)?.as_slice())?;
+    Ok(())
+}
+
+fn row_bytes<T: Serialize>(key: &str, row: &T) -> Result<Vec<u8>, StoreError> {
     let mut bytes = vec![0; PREFIX];
     serde_json::to_writer(&mut bytes, row).map_err(|problem| unwritable(&problem))?;
     seal(key.as_bytes(), &mut bytes);
-    table.insert(key, bytes.as_slice())?;
-    Ok(())
+    Ok(bytes)
 }
 
 fn parse<T: DeserializeOwned>(key: &[u8], content: &[u8]) -> Result<T, StoreError> {

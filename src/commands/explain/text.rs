@@ -258,7 +258,7 @@ fn ends(request: &FlowRequest) -> &'static str {
         Flow::Quiet { .. } => "a newer event with this key takes its place",
         Flow::During { .. } | Flow::Limit { .. } => "no event ends this wait earlier",
         Flow::Concurrency { .. } => "it goes on when a place is free",
-        Flow::Hold { .. } => "it goes on when the fuses are on",
+        Flow::Requires { .. } => "it goes on when the fuses are on",
         Flow::Approval { .. } => "`fuse approve` and `fuse decline` answer it earlier",
         _ => "an event with this key that meets its `unless` cancels it",
     }

@@ -129,7 +129,7 @@ fn shorter(flow: Flow) -> Flow {
         Flow::After { count, within } => Flow::After { count, within: within - second },
         Flow::Once { within } => Flow::Once { within: within - second },
         Flow::Limit { count, per, waits } => Flow::Limit { count, per: per - second, waits },
-        Flow::Hold { .. }
+        Flow::Requires { .. }
         | Flow::During { .. }
         | Flow::Quiet { .. }
         | Flow::Still { .. }

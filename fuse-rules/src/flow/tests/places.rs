@@ -1,21 +1,10 @@
 //! Occurrences that take places of `concurrency`, together with other clauses.
 
 use super::super::*;
-use super::at;
+use super::{at, occurrence};
 
 fn request(clause: &str, flow: Flow) -> FlowRequest {
     FlowRequest::new(clause, flow, vec!["\"web\"".into()])
-}
-
-fn occurrence(event: &str, requests: Vec<FlowRequest>) -> Occurrence {
-    Occurrence {
-        rule: "s/r".into(),
-        element: None,
-        owner: Owner::new(event, &format!("event `{event}`"), None),
-        received: at(0),
-        is_shadow: false,
-        requests,
-    }
 }
 
 fn concurrency(count: u32, otherwise: Overflow) -> Flow {

@@ -56,7 +56,7 @@ fn finding(flow: Flow, by_id: bool, by_element: bool) -> Option<(&'static str, &
     let still = "leave out `per`, or use a key that both events have, as in `still 5m per alert.fingerprint`";
     Some(match (flow, by_id, by_element) {
         // They have no keys.
-        (Flow::Hold { .. } | Flow::During { .. } | Flow::Approval { .. }, ..) => return None,
+        (Flow::Requires { .. } | Flow::During { .. } | Flow::Approval { .. }, ..) => return None,
         // The Nth element of one event.
         (Flow::After { .. }, true, true) => return None,
         (Flow::After { .. }, true, false) => {

@@ -61,7 +61,7 @@ fn stricter<'r>(rule: &'r Rule, clause: &FlowClause) -> Option<Stricter<'r>> {
             | Flow::After { .. }
             | Flow::Quiet { .. }
             | Flow::Still { .. }
-            | Flow::Hold { .. }
+            | Flow::Requires { .. }
             | Flow::Approval { .. }
             | Flow::Concurrency { .. } => return None,
             Flow::Once { within } => (1, within),

@@ -87,7 +87,7 @@ fn variants<'c>(
 ) -> Vec<(&'c FlowClause, Option<FlowClause>, String, Span)> {
     let mut all = Vec::new();
     // The rule still requires its fuses.
-    if !clause.flow.is_hold() {
+    if !clause.flow.is_requires() {
         let removed = format!("`{}` is removed", clause.flow.word());
         all.push((clause, None, removed, clause.span));
     }
@@ -155,10 +155,10 @@ fn other_hours(hours: &Hours) -> Vec<(Hours, String)> {
 fn parameters(flow: Flow) -> Vec<(Flow, String)> {
     match flow {
         Flow::During { .. } | Flow::Once { .. } => Vec::new(),
-        Flow::Hold { within } => {
+        Flow::Requires { within } => {
             let changed = halved_and_doubled(within).map(|other| {
                 let (from, to) = (duration_text(within), duration_text(other));
-                (Flow::Hold { within: other }, format!("`hold {from}` becomes `hold {to}`"))
+                (Flow::Requires { within: other }, format!("`hold {from}` becomes `hold {to}`"))
             });
             changed.to_vec()
         }

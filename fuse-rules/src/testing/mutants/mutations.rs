@@ -191,7 +191,7 @@ impl Planner<'_> {
             for clause in &mut free.flow {
                 clause.fuses.retain(|(one, _)| one != fuse);
             }
-            free.flow.retain(|clause| !clause.flow.is_hold() || !clause.fuses.is_empty());
+            free.flow.retain(|clause| !clause.flow.is_requires() || !clause.fuses.is_empty());
             mutated.push((free, what, rule.span));
             if !rule.gates.contains(fuse) {
                 let what = format!("`else hold` of `{name}` is removed");

@@ -11,9 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
-use tokio::sync::mpsc;
 
-use super::{Silent, say_schema, text_of};
+use super::{Silent, panics_once, say_schema, text_of};
 use crate::backend::Backend as _;
 use crate::clock::Clock;
 use crate::engine::{Policy, Step};
@@ -179,21 +178,12 @@ async fn play(
     let triggers = Triggers::new().with(start.clone());
     let sources = Sources::new().with("silent", Silent);
     let ruleset = Ruleset::parse("x.rules", RULES, &registry(&sources, &triggers)).unwrap();
-    let (steps, mut stepped) = mpsc::unbounded_channel();
-    let pending = Mutex::new(turn.panics_at);
+    let (watcher, mut stepped) = panics_once(turn.panics_at);
     let soon = Duration::from_millis(1);
     let running = Runtime::new(ruleset, sources, triggers)
         .policy(Policy { backoff: soon, recheck: soon, max_backoff: soon, ..Policy::default() })
         .clock(Clock::manual(move || at))
-        .watcher(Arc::new(move |step| {
-            let _gone = steps.send(step);
-            let mut pending = pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if *pending == Some(step) {
-                *pending = None;
-                drop(pending);
-                panic!("planted at {step:?}");
-            }
-        }))
+        .watcher(watcher)
         .start(opened.clone())
         .await
         .unwrap();

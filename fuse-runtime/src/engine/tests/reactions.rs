@@ -1,7 +1,7 @@
 //! Reactions to what becomes of rules and of their actions.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,7 +9,7 @@ use fuse_rules::schema::Schema;
 use fuse_rules::{ReactionKind, Ruleset};
 use tokio::sync::mpsc;
 
-use super::{Silent, say_schema, text_of};
+use super::{Silent, panics_once, say_schema, text_of};
 use crate::backend::Backend as _;
 use crate::engine::{Policy, Step};
 use crate::ledger::{ActionState, DeadLetterKind, EventQuery, EventRecord, EventResult};
@@ -97,22 +97,12 @@ async fn said_by(
     let triggers = Triggers::new().with(Say { fails, said });
     let sources = Sources::new().with("silent", Silent);
     let ruleset = Ruleset::parse("x.rules", rules, &registry(&sources, &triggers)).unwrap();
-    let pending = Mutex::new(panics_once_at);
     let soon = Duration::from_millis(1);
-    let (steps, mut stepped) = mpsc::unbounded_channel();
+    let (watcher, mut stepped) = panics_once(panics_once_at);
     let opened = backend.restarted();
     let running = Runtime::new(ruleset, sources, triggers)
         .policy(Policy { backoff: soon, recheck: soon, ..policy })
-        .watcher(Arc::new(move |step| {
-            // Nobody waits for it any more once everything is settled.
-            let _gone = steps.send(step);
-            let mut pending = pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if *pending == Some(step) {
-                *pending = None;
-                drop(pending);
-                panic!("planted at {step:?}");
-            }
-        }))
+        .watcher(watcher)
         .start(opened.clone())
         .await
         .unwrap();

@@ -1,6 +1,6 @@
 //! Reactions to actions that succeeded, and what reactions see of responses.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::reactions::Say;
-use super::{Silent, say_schema, text_of};
+use super::{Silent, panics_once, say_schema, text_of};
 use crate::backend::{Backend, Embedded};
 use crate::engine::reactions::Reactions;
 use crate::engine::{Engine, Policy, Step};
@@ -99,9 +99,8 @@ async fn said(
     let triggers = Triggers::new().with(Say { fails: Mutex::default(), said }).with(Call);
     let sources = Sources::new().with("silent", Silent);
     let ruleset = Ruleset::parse("x.rules", RULES, &registry(&sources, &triggers)).unwrap();
-    let pending = Mutex::new(panics_once_at);
     let soon = Duration::from_millis(1);
-    let (steps, mut stepped) = mpsc::unbounded_channel();
+    let (watcher, mut stepped) = panics_once(panics_once_at);
     let policy = Policy {
         backoff: soon,
         max_backoff: soon,
@@ -111,16 +110,7 @@ async fn said(
     };
     let running = Runtime::new(ruleset, sources, triggers)
         .policy(policy)
-        .watcher(Arc::new(move |step| {
-            // Nobody waits for it any more once everything is settled.
-            let _gone = steps.send(step);
-            let mut pending = pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if *pending == Some(step) {
-                *pending = None;
-                drop(pending);
-                panic!("planted at {step:?}");
-            }
-        }))
+        .watcher(watcher)
         .start(opened.clone())
         .await
         .unwrap();

@@ -1,6 +1,6 @@
 //! Messages of one thread, sent to a Slack on this machine.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::extract::{Path, State};
@@ -9,9 +9,8 @@ use axum::{Json, Router};
 use fuse_rules::Ruleset;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 
-use super::Silent;
+use super::{Silent, panics_once};
 use crate::backend::{Backend, Embedded};
 use crate::engine::{Policy, Step};
 use crate::ledger::EventRecord;
@@ -100,20 +99,10 @@ async fn send_with(
     let sources = Sources::new().with("silent", Silent);
     let ruleset = Ruleset::parse("x.rules", RULES, &registry(&sources, &triggers)).unwrap();
     let soon = Duration::from_millis(1);
-    let pending = Mutex::new(panics_once_at);
-    let (steps, mut stepped) = mpsc::unbounded_channel();
+    let (watcher, mut stepped) = panics_once(panics_once_at);
     let running = Runtime::new(ruleset, sources, triggers)
         .policy(Policy { backoff: soon, recheck: soon, ..Policy::default() })
-        .watcher(Arc::new(move |step: Step| {
-            // Nobody waits for it any more once everything is settled.
-            let _gone = steps.send(step);
-            let mut pending = pending.lock().unwrap_or_else(PoisonError::into_inner);
-            if *pending == Some(step) {
-                *pending = None;
-                drop(pending);
-                panic!("planted at {step:?}");
-            }
-        }))
+        .watcher(watcher)
         .start(opened.clone())
         .await
         .unwrap();

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use jiff::SignedDuration;
 
 use super::Fixture;
+use super::fuses::switch;
 use super::support::{
     OpenBackend, Violation, action, at, attempt, dead, envelope, fired, limited, once, outcomes,
     verdict,
@@ -100,10 +101,6 @@ pub async fn the_action_that_is_one_too_many_blows_its_fuse(
 pub async fn a_switch_closes_a_blown_fuse(fixture: &dyn Fixture) -> Result<(), Violation> {
     use Outcome::{Fired, Gated};
     let opened = OpenBackend::new(fixture).await?;
-    let switch = |to, seconds| {
-        let (at, by, reason) = (at(seconds), "ops".to_owned(), String::new());
-        FuseSwitch { to, at, since: at, until: None, by, reason, blown_by: None }
-    };
     for (id, expected) in [("a", Fired), ("b", Fired), ("c", Gated)] {
         ensure_eq!(ask(&opened, id, 0).await?, expected, "the outcome of `{id}`");
     }
@@ -300,16 +297,7 @@ pub async fn an_event_names_the_fuses_that_it_blew(fixture: &dyn Fixture) -> Res
     }
     ensure_eq!(opened.due(2).await?.0, [""; 0], "what is due after decisions");
 
-    let switch = FuseSwitch {
-        to: SwitchPosition::On,
-        at: at(3),
-        since: at(3),
-        until: None,
-        by: "ops".into(),
-        reason: String::new(),
-        blown_by: None,
-    };
-    opened.ledger.switch_fuse("f", switch).await?;
+    opened.ledger.switch_fuse("f", switch(SwitchPosition::On, 3)).await?;
     let mut event = envelope("github", "e", "{}").key();
     for id in ["e", "f"] {
         event = opened.decided(id, 4).await?;

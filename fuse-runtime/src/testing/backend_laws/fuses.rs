@@ -4,7 +4,8 @@ use super::Fixture;
 use super::support::{OpenBackend, Violation, at};
 use crate::ledger::{FuseHistory, FuseSwitch, MAX_FUSE_SWITCHES, SwitchPosition};
 
-fn switch(to: SwitchPosition, seconds: i64) -> FuseSwitch {
+/// A change of a fuse.
+pub(super) fn switch(to: SwitchPosition, seconds: i64) -> FuseSwitch {
     FuseSwitch {
         to,
         at: at(seconds),

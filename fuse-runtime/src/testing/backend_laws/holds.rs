@@ -5,9 +5,10 @@ use fuse_rules::flow::{BlowClause, BlowCounts, BlowingFuse, Flow, FlowRequest};
 use jiff::SignedDuration;
 
 use super::Fixture;
-use super::support::{OpenBackend, Violation, at, ids, outcomes, push};
+use super::fuses::switch;
+use super::support::{OpenBackend, Violation, ids, outcomes, push};
 use super::waits::{asks, described, time};
-use crate::ledger::{CurrentRules, FuseSwitch, SwitchPosition, Woken};
+use crate::ledger::{CurrentRules, SwitchPosition, Woken};
 
 /// What waits for a fuse is asked again when rules are rechecked, and released once all of its fuses are on. If one is
 /// still off when its time is over, it expires. The one that blows its fuse waits for it.
@@ -23,7 +24,7 @@ pub async fn what_waits_for_a_fuse_goes_on_when_it_is_on(
     let clause = BlowClause { counts: BlowCounts::Actions, count: 1, within };
     let fuse =
         BlowingFuse { name: "f".into(), clauses: vec![clause], reset_after: None, drops: false };
-    let hold = Flow::Hold { within: SignedDuration::from_secs(300) };
+    let hold = Flow::Requires { within: SignedDuration::from_secs(300) };
     let fuses = |f_is_on| [("f".to_owned(), f_is_on), ("g".to_owned(), true)].into();
     for (id, f_is_on, outcome) in [
         ("a", false, Outcome::Waiting),
@@ -67,16 +68,7 @@ pub async fn what_waits_for_a_fuse_goes_on_when_it_is_on(
                2026-08-01T10:05:00Z";
     ensure_eq!(described(&record), [(Outcome::Waiting, why)], "the reason");
 
-    let on = FuseSwitch {
-        to: SwitchPosition::On,
-        at: at(20),
-        since: at(20),
-        until: None,
-        by: "ana".into(),
-        reason: String::new(),
-        blown_by: None,
-    };
-    opened.ledger.switch_fuse("f", on).await?;
+    opened.ledger.switch_fuse("f", switch(SwitchPosition::On, 20)).await?;
     opened = opened.crash(fixture).await?;
     opened.ledger.recheck(&["s/r".to_owned()].into(), time(20)).await?;
     let woken = opened.ledger.wake(&push("a"), time(20), &rules(&[])).await?;

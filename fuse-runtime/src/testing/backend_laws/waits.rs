@@ -8,13 +8,13 @@ use fuse_rules::flow::{
 use jiff::SignedDuration;
 
 use super::Fixture;
+use super::fuses::switch;
 use super::support::{
     OpenBackend, Violation, action, at, done, fired, ids, limited, once, outcomes, push, verdict,
 };
 use crate::event::EventKey;
 use crate::ledger::{
-    ActionState, CurrentRules, DecisionRecord, Due, EventRecord, FuseSwitch, SwitchPosition,
-    Verdict, Woken,
+    ActionState, CurrentRules, DecisionRecord, Due, EventRecord, SwitchPosition, Verdict, Woken,
 };
 
 /// `still 5m per body.k`, with this key.
@@ -366,16 +366,7 @@ pub async fn what_is_released_can_blow_a_fuse(fixture: &dyn Fixture) -> Result<(
     let record = opened.record(&push("c")).await?;
     let why = "the wait is over, and the fuse `f` is off; it goes on when the fuse is on";
     ensure_eq!(described(&record), [(Outcome::Waiting, why)], "the outcome while it is off");
-    let on = FuseSwitch {
-        to: SwitchPosition::On,
-        at: at(301),
-        since: at(301),
-        until: None,
-        by: "ana".into(),
-        reason: String::new(),
-        blown_by: None,
-    };
-    opened.ledger.switch_fuse("f", on).await?;
+    opened.ledger.switch_fuse("f", switch(SwitchPosition::On, 301)).await?;
     opened = opened.crash(fixture).await?;
     ensure!(opened.due(420).await?.0.contains(&"c".to_owned()), "`c` is not due any more");
     let woken = opened.ledger.wake(&push("c"), time(420), &blow).await?;

@@ -2,28 +2,20 @@
 
 use jiff::SignedDuration;
 
-use super::{at, limit};
-use crate::flow::{Admission, Flow, FlowRequest, FlowStates, Occurrence, Owner, Wait};
+use super::{at, limit, occurrence};
+use crate::flow::{Admission, Flow, FlowRequest, FlowStates, Occurrence, Wait};
 
 /// An occurrence with `requires a, b else hold 60s` and `limit 1 per 100s`.
-fn occurrence(event: &str) -> Occurrence {
-    let hold = Flow::Hold { within: SignedDuration::from_secs(60) };
+fn held(event: &str) -> Occurrence {
+    let hold = Flow::Requires { within: SignedDuration::from_secs(60) };
     let fuses = ["a", "b"].map(|fuse| (fuse.to_owned(), true)).into();
-    Occurrence {
-        rule: "s/r".into(),
-        element: None,
-        owner: Owner::new(event, event, None),
-        received: at(0),
-        is_shadow: false,
-        requests: vec![
-            FlowRequest { fuses, ..FlowRequest::new("requires a, b", hold, Vec::new()) },
-            FlowRequest::new("limit", limit(1, 100), Vec::new()),
-        ],
-    }
+    let requires = FlowRequest::new("requires a, b", hold, Vec::new());
+    let limit = FlowRequest::new("limit", limit(1, 100), Vec::new());
+    occurrence(event, vec![FlowRequest { fuses, ..requires }, limit])
 }
 
 fn off(fuses: &[&str]) -> Occurrence {
-    let mut occurrence = occurrence("x");
+    let mut occurrence = held("x");
     occurrence.set_fuses(|fuse| !fuses.contains(&fuse));
     occurrence
 }
@@ -63,7 +55,7 @@ fn it_waits_for_the_fuses_that_are_off() {
     // A crash may repeat the question.
     assert_eq!(states.resume(&first, at(61).into()), Admission::Passed);
     // Its place is taken when it passes, not when it came.
-    let second = occurrence("y");
+    let second = held("y");
     assert!(matches!(states.admit(&second, at(70).into()), Admission::Suppressed { by: 1, .. }));
 }
 
@@ -80,8 +72,8 @@ fn it_expires_if_a_fuse_is_still_off() {
 #[test]
 fn it_does_not_wait_while_all_are_on() {
     let mut states = FlowStates::default();
-    assert_eq!(states.admit(&occurrence("x"), at(0).into()), Admission::Passed);
-    let mut blown = occurrence("y");
+    assert_eq!(states.admit(&held("x"), at(0).into()), Admission::Passed);
+    let mut blown = held("y");
     assert!(!blown.hold_for("c"), "it does not require this fuse");
     assert!(blown.hold_for("a"));
     let (_, why) = wait(&mut states, blown, 1);

@@ -11,9 +11,8 @@ use super::{Flow, FlowRequest, FlowTime, Wait};
 
 /// The clause as in rules.
 pub(crate) fn text<'n>(flow: Flow, fuses: impl Iterator<Item = &'n String>) -> String {
-    let names: Vec<&str> = fuses.map(String::as_str).collect();
-    let names = names.join(", ");
-    flow.text(&[]).replacen("requires", &format!("requires {names}"), 1)
+    let names: Vec<String> = fuses.cloned().collect();
+    flow.text(&names)
 }
 
 /// The answer at this time to an occurrence that waited at the clause, or asks for the first time.
