@@ -129,8 +129,8 @@ pub struct RuleInfo<'a> {
     pub events: Vec<SensorEvent<'a>>,
     /// The fuses that it or its sensor requires.
     pub requires: Vec<&'a str>,
-    /// Those of them for which its matches wait: `requires … else hold D`.
-    pub holds: Vec<&'a str>,
+    /// Those of them for which its matches wait: the fuses of each `requires … else hold D`.
+    pub holds: Vec<Vec<&'a str>>,
     /// Its own `each`.
     pub each: Option<EachInfo<'a>>,
     /// Its own `let` clauses, in their order.
@@ -303,7 +303,7 @@ impl Ruleset {
             doc: rule.doc.as_deref(),
             events: events(sensor),
             requires: fuses.map(|fuse| fuse.name.as_str()).collect(),
-            holds: rule.held_fuses().collect(),
+            holds: rule.holds().map(|fuses| fuses.collect()).collect(),
             each: rule.each.as_ref().map(|each| self.each(each)),
             lets: self.lets(&rule.lets),
             when: self.texts(&rule.when),

@@ -36,8 +36,8 @@ pub(crate) struct Generation {
     pub(crate) limits_concurrency: bool,
     /// The limits of the rules.
     limits: Arc<RuleLimits>,
-    /// The fuses for which matches of rules wait, by the rules' full names.
-    holds: Arc<BTreeMap<String, Vec<String>>>,
+    /// The fuses of each clause at which matches of rules wait for fuses, by the rules' full names.
+    holds: Arc<BTreeMap<String, Vec<Vec<String>>>>,
     /// The kinds of triggers that the rules use, sorted.
     pub(crate) used_triggers: Vec<String>,
     /// The names of the declared events, by their sources.
@@ -80,8 +80,9 @@ impl Generation {
                     .rules()
                     .filter(|rule| !rule.holds.is_empty())
                     .map(|rule| {
-                        let fuses = rule.holds.into_iter().map(str::to_owned);
-                        (rule.name.to_owned(), fuses.collect())
+                        let owned =
+                            |fuses: Vec<&str>| fuses.into_iter().map(str::to_owned).collect();
+                        (rule.name.to_owned(), rule.holds.into_iter().map(owned).collect())
                     })
                     .collect(),
             ),
@@ -133,13 +134,13 @@ impl Generation {
         }
     }
 
-    /// The rules whose waits may not have to go on, although they had to by the former generation: a limit was edited, or
-    /// a fuse is on.
+    /// The rules whose waits may be over with this generation: a limit was edited, or their fuses are on.
     pub(crate) fn rules_to_recheck(&self, former: Option<&Self>) -> BTreeSet<String> {
         let is_on = |fuse: &str| self.states.get(fuse).is_none_or(|state| state.on);
         let holds = self.holds.iter();
         // The former generation does not tell: between the two, the fuse may have been off.
-        let released = holds.filter(|(_, fuses)| fuses.iter().any(|fuse| is_on(fuse)));
+        let released = holds
+            .filter(|(_, clauses)| clauses.iter().any(|fuses| fuses.iter().all(|one| is_on(one))));
         let mut rules = self.limits.changed_since(former.map(|former| &*former.limits));
         rules.extend(released.map(|(rule, _)| rule.clone()));
         rules
@@ -200,7 +201,7 @@ impl ActiveGeneration {
         Self { in_use: Arc::new(RwLock::new(in_use)), rechecks }
     }
 
-    /// Changes whenever waits may not have to go on, because another generation is in use.
+    /// Changes whenever waits may be over, because another generation is in use.
     pub(crate) fn rechecks(&self) -> watch::Receiver<u64> {
         self.rechecks.subscribe()
     }

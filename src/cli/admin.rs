@@ -161,11 +161,11 @@ pub(crate) struct Waiting {
     pub(crate) server: ServerArgs,
 }
 
-/// List the states of flow control, key by key, and what frees them
+/// List what flow control remembers, key by key, and when it lets the next match through
 ///
 /// A state is what a clause of flow control remembers of earlier events, such as the actions that count for a `limit`. The
 /// list shows the clause and its parameters when it was asked last, and the values of its key. Values that contain a
-/// sensitive header are hidden, and `--key` does not find them. States that have ended are left out. Asks a running fuse;
+/// sensitive header or query parameter are hidden, and `--key` does not find them. States that have ended are left out. Asks a running fuse;
 /// with `--state`, also reads the state of a stopped one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -175,7 +175,7 @@ Examples:
   fuse state --limiter github-api --key web
   fuse state --state .fuse --format json
 
-Exit codes: 0 listed, 2 wrong usage, no such server or no such state")]
+Exit codes: 0 listed, 2 wrong usage, no such server or state folder, or a damaged state")]
 pub(crate) struct State {
     /// Only the states of this rule; those of a limiter belong to no rule
     #[arg(long, value_name = "SENSOR/RULE")]

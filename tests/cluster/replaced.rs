@@ -72,8 +72,8 @@ async fn a_newer_match_stops_the_workflow_before_it_starts_its_own() {
     fuse.terminate();
     assert_eq!(fuse.ended().await, Some(0));
     let log = fuse.log();
-    assert!(log.contains("told to stop, because it is replaced"), "{log}");
-    assert!(!log.contains("failed: Workflow"), "what was told to stop did not fail: {log}");
+    assert!(log.contains("asked the work to stop, because a newer match replaces it"), "{log}");
+    assert!(!log.contains("failed: Workflow"), "what fuse stopped has not failed: {log}");
 }
 
 #[tokio::test]

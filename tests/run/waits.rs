@@ -175,6 +175,12 @@ async fn what_waits_for_a_fuse_acts_when_it_is_switched_on_also_after_a_kill() {
     let (code, listed) = fuse.command(&["waiting", "--server", &fuse.server()]);
     assert!(code == Some(0) && listed.contains(begin), "{listed}");
 
+    // A kill in the middle of a reaction would have it told again.
+    until("both reactions are done", async || {
+        let done = fuse.metric("fuse_actions_total{trigger=\"log\",result=\"done\"}").await;
+        (done == Some(2.0)).then_some(())
+    })
+    .await;
     fuse.kill();
     fuse.start_again().await;
     let on = ["switch", "deploys", "on", "--server"];

@@ -185,7 +185,7 @@ impl Checker<'_> {
         let problem = Diagnostic::error(Code::E0516, clause.span, message)
             .label("`else replace` stops the oldest match in progress");
         let problem = match trigger {
-            Some(span) => problem.related(span, "this ends with the call"),
+            Some(span) => problem.related(span, "fuse cannot stop this"),
             None => problem,
         };
         self.report(

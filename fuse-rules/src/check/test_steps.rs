@@ -90,7 +90,7 @@ impl Checker<'_> {
         let status = value.as_u64().and_then(|status| u16::try_from(status).ok());
         let status = status.filter(|status| (100..=599).contains(status));
         if status.is_none() {
-            let message = "`status` is not the status of a response";
+            let message = "`status` must be an HTTP status";
             let problem = Diagnostic::error(Code::E0406, key.span, message);
             self.report(problem.label("not a status").help("write a number from 100 to 599"));
         }
@@ -113,7 +113,7 @@ impl Checker<'_> {
             let problem = Diagnostic::error(Code::E0406, key.span, message);
             self.report(
                 problem
-                    .label("of a response, only strings, numbers and booleans are kept")
+                    .label("fuse keeps only strings, numbers and booleans")
                     .help("write such a value, or leave the field out"),
             );
             return None;

@@ -247,10 +247,7 @@ impl FlowStates {
 
     /// The occurrences that are in progress in the state with this key.
     pub fn in_progress(&self, key: &str) -> Vec<WaitName> {
-        match self.states.get(key) {
-            Some(FlowState::Concurrency(state)) => state.members().collect(),
-            _ => Vec::new(),
-        }
+        self.states.get(key).map(FlowState::in_progress).unwrap_or_default()
     }
 
     /// The waits for which there is a place since this was called last. The caller makes them due, and calls

@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::admit::{ClauseAnswer, Hold};
 use super::describe::{StateText, zero_at};
-use super::time::corrected_window;
-use super::time::window_end;
+use super::time::{corrected_window, window_end};
 use super::{FlowTime, Owner};
 use crate::literals::duration_text;
 

@@ -151,10 +151,14 @@ impl InProgress {
         (self.count as usize).saturating_sub(self.places.len())
     }
 
-    /// Each one that replaces another needs the place of one that stops, unless there is a place for it.
+    /// Each one that replaces another needs the place of one that stops, unless there is a place for it. So do those that
+    /// are too many since the number was lowered.
     fn stop_for_those_that_wait(&mut self) {
         let waiting = self.queue.iter().skip(self.free()).filter(|one| one.replaces);
-        let by: Vec<String> = waiting.map(|one| one.owner.name.clone()).collect();
+        let mut by: Vec<String> = waiting.map(|one| one.owner.name.clone()).collect();
+        let too_many = self.places.len().saturating_sub(self.count as usize);
+        let first = by.first().cloned();
+        by.splice(0..0, first.into_iter().cycle().take(too_many));
         let stopping = self.places.iter().filter(|one| one.stops_for.is_some()).count();
         let others = self.places.iter_mut().filter(|one| one.stops_for.is_none());
         for (place, by) in others.zip(by.into_iter().skip(stopping)) {
@@ -224,8 +228,8 @@ pub(super) fn step(
             Overflow::Replace => replaces = state.replace(member),
             _ => state.queue.push(member),
         }
-        state.stop_for_those_that_wait();
     }
+    state.stop_for_those_that_wait();
     let queued = state.queue.iter().position(|one| one.is(rule, &owner.id));
     let before = waiting("; ", queued.unwrap_or(ahead), " before it");
     let why = match otherwise {

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::limit::Queue;
+use super::request::shown_value;
 use super::time::to_second;
 use super::{
     BlowClause, Cancellation, Flow, FlowRequest, FlowState, FlowStates, FlowTime, Occurrence,
-    Overflow, WaitName, shown_value,
+    Overflow, WaitName,
 };
 
 /// What a state of flow control belongs to: a clause and the values of its keys. It can be stored as JSON. It contains no
@@ -112,7 +113,7 @@ impl StateSubject {
     }
 
     /// The values of the keys as canonical JSON, each cut after 64 characters. `None` if they must not be shown, because one
-    /// contains a sensitive header.
+    /// contains a sensitive header or query parameter.
     pub fn values(&self) -> Option<&[String]> {
         self.values.as_deref()
     }

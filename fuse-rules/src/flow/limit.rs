@@ -13,8 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::admit::{ClauseAnswer, Hold};
 use super::describe::{StateText, free_again, waiting};
-use super::time::corrected_window;
-use super::time::window_end;
+use super::time::{corrected_window, window_end};
 use super::{FlowState, FlowTime, MAX_QUEUED, Owner};
 use crate::literals::duration_text;
 

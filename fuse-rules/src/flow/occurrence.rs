@@ -30,13 +30,22 @@ impl Occurrence {
         self.requests.iter_mut().for_each(|request| request.set_fuses(&is_on));
     }
 
-    /// This fuse is off. Returns whether the occurrence waits for it.
-    pub fn hold_for(&mut self, fuse: &str) -> bool {
-        let values = self.requests.iter_mut().filter_map(|request| request.fuses.get_mut(fuse));
-        values.fold(false, |_, is_on| {
-            *is_on = false;
-            true
-        })
+    /// Whether it waits while this fuse is off.
+    pub fn waits_for(&self, fuse: &str) -> bool {
+        self.requests.iter().any(|request| request.fuses.contains_key(fuse))
+    }
+
+    /// Whether it waits for each of these fuses, which are off. If so, they are off for it from now on.
+    pub fn wait_for<'f>(&mut self, off: impl IntoIterator<Item = &'f str>) -> Result<(), &'f str> {
+        let off: Vec<&str> = off.into_iter().collect();
+        if let Some(fuse) = off.iter().find(|fuse| !self.waits_for(fuse)) {
+            return Err(fuse);
+        }
+        for request in &mut self.requests {
+            let values = request.fuses.iter_mut();
+            values.filter(|(name, _)| off.contains(&name.as_str())).for_each(|(_, on)| *on = false);
+        }
+        Ok(())
     }
 
     /// The first word of one of its clauses, by index.

@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::admit::{ClauseAnswer, Hold};
 use super::describe::{StateText, free_again};
-use super::time::corrected_window;
-use super::time::window_end;
+use super::time::{corrected_window, window_end};
 use super::{FlowTime, Owner};
 
 /// Who holds a key, and for how long.

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::admit::{ClauseAnswer, Hold, Question};
 use super::describe::StateText;
-use super::time::corrected_window;
-use super::time::window_end;
+use super::time::{corrected_window, window_end};
 use super::{FlowTime, Owner};
 
 /// The occurrences of a key that follow each other closely. The last one waits.

@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::admit::{ClauseAnswer, Hold, Question};
 use super::describe::StateText;
-use super::time::corrected_window;
-use super::time::window_end;
+use super::time::{corrected_window, window_end};
 use super::{FlowTime, Owner};
 
 /// The occurrence of a key that waits, and the last event that cancelled one.

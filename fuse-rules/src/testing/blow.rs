@@ -100,25 +100,23 @@ impl TestFuses {
             let rule: Vec<BlowingFuse> =
                 required.iter().filter_map(|index| self.fuses.get(*index)).cloned().collect();
             // What is in shadow performs nothing.
-            let off = match occurrence.is_shadow {
-                true => None,
-                false => self.gating(&rule, &mut occurrence),
+            let held = match occurrence.is_shadow {
+                true => Ok(()),
+                false => self.hold(&mut occurrence),
             };
-            let answer = match off {
-                Some(fuse) => Err(fuse_is_off(&fuse)),
-                None => {
+            let answer = match held {
+                Err(why) => Err(why),
+                Ok(()) => {
                     let fired = |one: &&Decision| is_same(one) && one.outcome == Outcome::Fired;
                     let actions = decisions.iter().filter(fired).count();
-                    let fuses = rule.iter();
                     let answer =
-                        states.admit_unless_blown(&occurrence, None, fuses, actions, now.into());
+                        states.admit_unless_blown(&occurrence, None, &rule, actions, now.into());
                     let answer = self.answer(answer, (&decision.rule, now), &mut passed.blown);
-                    match answer {
-                        Err(_) if self.gating(&rule, &mut occurrence).is_none() => {
-                            Ok(states.admit(&occurrence, now.into()))
-                        }
-                        answer => answer,
-                    }
+                    // It waits for the fuse that it blew, if it waits for that fuse.
+                    answer.or_else(|why| match self.hold(&mut occurrence) {
+                        Ok(()) => Ok(states.admit(&occurrence, now.into())),
+                        Err(_) => Err(why),
+                    })
                 }
             };
             let (rule, element) = (decision.rule.clone(), decision.element.clone());
@@ -139,18 +137,16 @@ impl TestFuses {
         passed
     }
 
-    /// The first of these fuses that is blown, and for which the occurrence does not wait.
-    fn gating(&self, fuses: &[BlowingFuse], occurrence: &mut Occurrence) -> Option<String> {
-        let mut blown = fuses.iter().filter(|fuse| self.blown.contains_key(&fuse.name));
-        blown.find(|fuse| !occurrence.hold_for(&fuse.name)).map(|fuse| fuse.name.clone())
-    }
-
-    /// The same for the fuses of its rule.
-    pub(super) fn gating_rule(&self, occurrence: &mut Occurrence) -> Option<String> {
+    /// Lets an occurrence wait for the fuses of its rule that are blown.
+    ///
+    /// # Errors
+    ///
+    /// Why it is gated: it does not wait for one of them.
+    pub(super) fn hold(&self, occurrence: &mut Occurrence) -> Result<(), String> {
         let required = self.requires.get(&occurrence.rule).into_iter().flatten();
-        let fuses: Vec<BlowingFuse> =
-            required.filter_map(|index| self.fuses.get(*index)).cloned().collect();
-        self.gating(&fuses, occurrence)
+        let fuses = required.filter_map(|index| self.fuses.get(*index));
+        let off = fuses.filter(|fuse| self.blown.contains_key(&fuse.name));
+        occurrence.wait_for(off.map(|fuse| fuse.name.as_str())).map_err(fuse_is_off)
     }
 
     /// When the first blown fuse closes by itself.

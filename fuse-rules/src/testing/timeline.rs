@@ -182,7 +182,7 @@ impl Timeline<'_, '_> {
     /// An occurrence is in progress, if it has a place. A rule with several triggers has one place for all of them.
     fn begin(&mut self, occurrence: &Occurrence) {
         let keys = occurrence.place_keys();
-        let name = WaitName { rule: occurrence.rule.clone(), owner: occurrence.owner.id.clone() };
+        let name = occurrence.name();
         if !keys.is_empty() && !self.in_progress.iter().any(|(known, _)| *known == name) {
             self.in_progress.push((name, keys));
         }
@@ -353,7 +353,7 @@ impl Timeline<'_, '_> {
         let admission = match answer {
             Ok(admission) => admission,
             // It waits for the fuse that it blew.
-            Err(_) if self.blowing.gating_rule(&mut wait.occurrence).is_none() => {
+            Err(_) if self.blowing.hold(&mut wait.occurrence).is_ok() => {
                 self.waiting.push(Waiting { is_held: true, ..Waiting::new(wait, event, decision) });
                 return;
             }

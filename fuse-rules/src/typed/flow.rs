@@ -93,9 +93,10 @@ impl Rule {
         self.flow.iter().flat_map(|clause| &clause.keys)
     }
 
-    /// The fuses for which its matches wait.
-    pub(crate) fn held_fuses(&self) -> impl Iterator<Item = &str> {
-        self.flow.iter().flat_map(|clause| &clause.fuses).map(|(_, name)| name.as_str())
+    /// The fuses of each clause at which its matches wait for fuses.
+    pub(crate) fn holds(&self) -> impl Iterator<Item = impl Iterator<Item = &str>> {
+        let clauses = self.flow.iter().filter(|clause| clause.flow.is_requires());
+        clauses.map(|clause| clause.fuses.iter().map(|(_, name)| name.as_str()))
     }
 
     /// Its clauses with an `unless`.

@@ -59,6 +59,7 @@ impl Embedded {
     pub async fn new(store: Store, max_backlog: u64) -> Result<Self, BackendError> {
         let bus = Arc::new(EmbeddedBus::new(store.clone(), max_backlog).await?);
         let ledger = Arc::new(EmbeddedLedger::new(store.clone()));
+        ledger.correct().await?;
         Ok(Self { store, bus, ledger })
     }
 

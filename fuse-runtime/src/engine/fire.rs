@@ -2,7 +2,6 @@
 //! attempt. An action that must be retried, or that lacks something, is parked.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
 use fuse_rules::ActionResponse;
 use jiff::Timestamp;
@@ -59,6 +58,22 @@ impl Engine {
         caller: Caller,
         stop: &Shutdown,
     ) -> Result<(), Interrupted> {
+        match self.attempt_and_record(action, caller, stop).await {
+            // A newer one replaced it meanwhile.
+            Err(Interrupted::Ledger(LedgerError::Settled(id))) => {
+                self.parked.forget(&id);
+                Ok(())
+            }
+            performed => performed,
+        }
+    }
+
+    async fn attempt_and_record(
+        &self,
+        action: EventAction,
+        caller: Caller,
+        stop: &Shutdown,
+    ) -> Result<(), Interrupted> {
         let permit = action.permit();
         let EventAction { event, action } = action;
         let (kind, rule) = (action.action.trigger.clone(), action.action.rule.clone());
@@ -109,14 +124,7 @@ impl Engine {
             progress.request.thread = self.ledger.thread(key, self.clock.steady()).await?;
         }
         let end = match slot {
-            Ok(_slot) => match self.attempt(&trigger, &mut progress).await {
-                // It was discarded, or replaced by a newer one, while it waited for this.
-                Err(Interrupted::Ledger(LedgerError::Settled(id))) => {
-                    self.parked.forget(&id);
-                    return Ok(());
-                }
-                attempted => attempted?,
-            },
+            Ok(_slot) => self.attempt(&trigger, &mut progress).await?,
             Err(Congested) => {
                 let why = "it waits for its turn, because other actions of its rule are slow";
                 self.waiting(&progress, progress.attempts, self.policy.backoff, why)
@@ -263,29 +271,6 @@ impl Engine {
             }
             Err(failure) => Ok(Fired::Failed(failure)),
         }
-    }
-
-    /// The state of an action that is held because something is missing, or by fuses.
-    pub(super) fn held(&self, progress: &Progress, reason: String, fuses: Vec<String>) -> End {
-        let since = match &progress.record.state {
-            ActionState::Held { since, .. } => *since,
-            _ => self.clock.steady(),
-        };
-        let (last_attempt, checkpoint) =
-            (progress.last_attempt.clone(), progress.request.checkpoint.clone());
-        End::Parked(ActionState::Held { since, reason, last_attempt, checkpoint, fuses })
-    }
-
-    /// The state of an action that is retried once `wait` has passed.
-    fn waiting(&self, progress: &Progress, attempts: u32, wait: Duration, reason: &str) -> End {
-        let until = self.clock.steady().checked_add(wait).unwrap_or(Timestamp::MAX);
-        End::Parked(ActionState::Waiting {
-            until,
-            attempts,
-            reason: reason.to_owned(),
-            last_attempt: progress.last_attempt.clone(),
-            checkpoint: progress.request.checkpoint.clone(),
-        })
     }
 
     /// Parks an action, unless too many are parked or it has been held for too long.

@@ -35,13 +35,14 @@ impl Gate {
         for rule in ruleset.rules().filter(|rule| !rule.requires.is_empty()) {
             let names = rule.requires.iter().map(|name| (*name).to_owned());
             // A reaction to a fuse that is off happens while it is off.
-            let is_about_fuses = |kind| match kind {
-                ReactionKind::Gated => true,
-                ReactionKind::Expired => !rule.holds.is_empty(),
-                _ => false,
-            };
-            for reaction in rule.reactions.iter().filter(|one| !is_about_fuses(one.kind)) {
-                requires.entry(reaction.name.to_owned()).or_default().extend(names.clone());
+            for reaction in &rule.reactions {
+                let ignores = |fuse: &str| match reaction.kind {
+                    ReactionKind::Gated => true,
+                    ReactionKind::Expired => rule.holds.iter().flatten().any(|held| *held == fuse),
+                    _ => false,
+                };
+                let names = names.clone().filter(|name| !ignores(name));
+                requires.entry(reaction.name.to_owned()).or_default().extend(names);
             }
             requires.entry(rule.name.to_owned()).or_default().extend(names);
         }
@@ -132,6 +133,8 @@ mod tests {
         assert_eq!(gate.off("s/hold", &[]), ["c"]);
         assert_eq!(gate.off("s/hold on failure", &[]), ["c"]);
         assert_eq!(gate.off("s/hold on expired", &[]), [""; 0]);
+        let other = Gate::new(&ruleset, &Fuses::default().set("a", false));
+        assert_eq!(other.off("s/hold on expired", &[]), ["a"]);
         // The fuses that a rule required when it decided count, even if the rule is gone.
         assert_eq!(gate.off("s/gone", &["b".into()]), ["b"]);
         assert_eq!(gate.off("s/r", &["b".into(), "gone".into()]), ["b", "c"]);

@@ -18,8 +18,8 @@ use crate::clock::Clock;
 use crate::event::EventKey;
 use crate::kubernetes::{Cluster, Followed, Scope, Seen};
 use crate::ledger::{
-    ActionRecord, ActionState, EventAction, Ledger, LedgerError, Observed, ObservedResult,
-    StartedObject,
+    ActionRecord, ActionState, DeadLetterKind, EventAction, Ledger, LedgerError, Observed,
+    ObservedResult, StartedObject,
 };
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
@@ -255,9 +255,15 @@ impl Follower {
         };
         let (trigger, rule) = (&action.action.trigger, &action.action.rule);
         let Observed { kind, namespace, name, phase, result, .. } = observed;
-        self.metrics.acted(trigger, result.as_str());
+        // What was asked to stop has not failed.
+        let is_replaced = action.replaced.is_some() && *result != ObservedResult::Succeeded;
+        let shown = match is_replaced {
+            true => DeadLetterKind::Replaced.as_str(),
+            false => result.as_str(),
+        };
+        self.metrics.acted(trigger, shown);
         let (source, event_name, event) = (event.source, event.name, event.id);
-        let result = result.as_str();
+        let result = shown;
         // The level of a log line must be known at compile time.
         macro_rules! log {
             ($level:ident) => {
@@ -278,6 +284,7 @@ impl Follower {
         }
         match observed.result {
             ObservedResult::Succeeded => log!(info),
+            _ if is_replaced => log!(info),
             _ => log!(warn),
         }
         Ok(())

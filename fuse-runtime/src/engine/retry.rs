@@ -207,7 +207,9 @@ impl Engine {
 
     /// Parks an action again that could not be settled. If its record changed meanwhile, it is read again.
     fn put_back(&self, action: EventAction, error: &Interrupted) {
-        if error.is_superseded() {
+        if let Interrupted::Ledger(LedgerError::Settled(id)) = error {
+            self.parked.forget(id);
+        } else if error.is_superseded() {
             self.parked.forget(&action.action.id);
             self.in_doubt.store(true, Ordering::Relaxed);
         } else {

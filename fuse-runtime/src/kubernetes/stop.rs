@@ -3,7 +3,7 @@
 //! | object | how |
 //! |---|---|
 //! | Workflow | `spec.shutdown: Stop`: running steps end, and exit handlers still run |
-//! | Job | it is deleted once its pods are gone |
+//! | Job | foreground deletion: it remains until its pods are gone |
 
 use http::Request;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};

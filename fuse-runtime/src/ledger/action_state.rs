@@ -155,6 +155,11 @@ impl ObservedResult {
 }
 
 impl ActionState {
+    /// Whether a newer match took its place before it was performed.
+    pub fn is_replaced(&self) -> bool {
+        matches!(self, Self::DeadLettered { kind: DeadLetterKind::Replaced, .. })
+    }
+
     /// The trigger's checkpoint from before the latest attempt.
     pub fn checkpoint(&self) -> Option<String> {
         match self {

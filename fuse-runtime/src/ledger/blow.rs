@@ -34,31 +34,34 @@ pub(super) fn admit(
     let required = verdict.requires.get(&occurrence.rule).map_or(&[][..], Vec::as_slice);
     let fuses: Vec<&BlowingFuse> =
         verdict.blow.iter().filter(|fuse| required.contains(&fuse.name)).collect();
+    // Only here: the record keeps the values by which the event was evaluated.
     let mut occurrence = occurrence.clone();
-    // It may have blown, or been switched off, after the event was evaluated.
-    if let Some(off) = gating(&fuses, &mut occurrence, histories, time) {
-        return Err(format!("fuse `{off}` is off"));
-    }
+    // One may have blown, or been switched off, since then.
+    hold(&fuses, &mut occurrence, histories, time)?;
     let all = fuses.iter().copied();
     let answer = states.admit_unless_blown(&occurrence, None, all, actions, time);
-    match blowing.answer(answer, &occurrence, histories) {
-        // It waits for the fuse that it blew.
-        Err(_) if gating(&fuses, &mut occurrence, histories, time).is_none() => {
-            Ok(states.admit(&occurrence, time))
-        }
-        answer => answer,
-    }
+    // It waits for the fuse that it blew, if it waits for that fuse.
+    let answer = blowing.answer(answer, &occurrence, histories);
+    answer.or_else(|why| match hold(&fuses, &mut occurrence, histories, time) {
+        Ok(()) => Ok(states.admit(&occurrence, time)),
+        Err(_) => Err(why),
+    })
 }
 
-/// The first of these fuses that is off, and for which the occurrence does not wait.
-fn gating<'f>(
-    fuses: &[&'f BlowingFuse],
+/// Lets an occurrence wait for those of these fuses that are off.
+///
+/// # Errors
+///
+/// Why it is gated: it does not wait for one of them.
+fn hold(
+    fuses: &[&BlowingFuse],
     occurrence: &mut Occurrence,
     histories: &FuseHistories,
     time: FlowTime,
-) -> Option<&'f str> {
-    let mut off = fuses.iter().filter(|fuse| is_off(histories, &fuse.name, time.steady));
-    off.find(|fuse| !occurrence.hold_for(&fuse.name)).map(|fuse| fuse.name.as_str())
+) -> Result<(), String> {
+    let off = fuses.iter().filter(|fuse| is_off(histories, &fuse.name, time.steady));
+    let held = occurrence.wait_for(off.map(|fuse| fuse.name.as_str()));
+    held.map_err(|fuse| format!("fuse `{fuse}` is off"))
 }
 
 /// What becomes of an occurrence that is due.
@@ -107,9 +110,9 @@ pub(super) fn resume(
         Ok(admission) => Resumption::Decided(admission),
         Err(why) => {
             let fuses: Vec<&BlowingFuse> = fuses().collect();
-            match gating(&fuses, &mut wait.occurrence.clone(), histories, time) {
-                Some(_) => Resumption::Gated(why),
-                None => held(&fuses, histories, time),
+            match hold(&fuses, &mut wait.occurrence.clone(), histories, time) {
+                Ok(()) => held(&fuses, histories, time),
+                Err(_) => Resumption::Gated(why),
             }
         }
     }

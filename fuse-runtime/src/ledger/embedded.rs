@@ -10,20 +10,17 @@ use redb::{ReadTransaction, TableDefinition, WriteTransaction};
 
 use super::flow_table::{concealed_to_read, states};
 use super::pages::Bounds;
-use super::read::{self, ActionRow, Listed};
-use super::transition::{self, DeadEntry, Lists, Transition};
+use super::read::{self, Listed};
+use super::transition::{self, Transition};
 use super::{
-    ActionRecord, ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery,
-    DecisionRecord, Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord,
-    FuseHistories, FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, StatePage,
-    StateQuery, Thread, ThreadKey, Verdict, WaitAnswer, WaitingDecision, Woken, answer_table,
-    decide, flow, operate, pages, place_table, prune, react, state_table, switch_table,
-    thread_table, wake,
+    ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery, DecisionRecord,
+    Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories,
+    FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, StatePage, StateQuery, Thread,
+    ThreadKey, Verdict, WaitAnswer, WaitingDecision, Woken, action_table, answer_table, decide,
+    flow, operate, pages, prune, react, state_table, switch_table, thread_table, wake,
 };
 use crate::event::EventKey;
-use crate::store::{
-    ACTIONS, DEAD, FLOW, HELD, RUNNING, STOPPING, Store, StoreError, UNSETTLED, get_row, put_row,
-};
+use crate::store::{FLOW, HELD, RUNNING, STOPPING, Store, StoreError, UNSETTLED};
 
 /// How many damaged records are remembered and logged.
 const MAX_KNOWN_DAMAGED: usize = 1000;
@@ -50,6 +47,14 @@ impl From<StoreError> for LedgerError {
 impl EmbeddedLedger {
     pub(crate) fn new(store: Store) -> Self {
         Self { store, damaged: Arc::default() }
+    }
+
+    /// Corrects what a damaged record or an older fuse left behind. Call it once, before anything else.
+    pub(crate) async fn correct(&self) -> Result<(), StoreError> {
+        match self.store.read(wake::has_wrong_counts).await? {
+            true => self.store.write(wake::recount).await,
+            false => Ok(()),
+        }
     }
 
     /// One page of the actions whose ids a table lists.
@@ -88,7 +93,9 @@ impl EmbeddedLedger {
         let permit = Permit::new(event.clone(), action.to_owned(), 0);
         let (event, action) = (event.clone(), action.to_owned());
         self.store
-            .write(move |transaction| change(transaction, &event, &action, &transition))
+            .write(move |transaction| {
+                action_table::change(transaction, &event, &action, &transition)
+            })
             .await??;
         Ok(permit)
     }
@@ -259,7 +266,9 @@ impl Ledger for EmbeddedLedger {
     ) -> Result<bool, LedgerError> {
         let (event, action) = (event.clone(), action.to_owned());
         self.store
-            .write(move |transaction| observe(transaction, &event, &action, &observed))
+            .write(move |transaction| {
+                action_table::observe(transaction, &event, &action, &observed)
+            })
             .await?
     }
 
@@ -371,77 +380,4 @@ impl Ledger for EmbeddedLedger {
     fn damaged(&self) -> u64 {
         self.damaged.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
     }
-}
-
-fn change(
-    transaction: &WriteTransaction,
-    event: &EventKey,
-    id: &str,
-    transition: &Transition,
-) -> Result<Result<(), LedgerError>, StoreError> {
-    let Some(record) = action_of(transaction, event, id)? else {
-        return Ok(Err(LedgerError::UnknownAction(id.to_owned())));
-    };
-    match transition::change(&record, transition) {
-        Ok(None) => Ok(Ok(())),
-        Ok(Some(changed)) => write_action(transaction, event, &record, &changed).map(Ok),
-        Err(error) => Ok(Err(error)),
-    }
-}
-
-fn observe(
-    transaction: &WriteTransaction,
-    event: &EventKey,
-    id: &str,
-    observed: &Observed,
-) -> Result<Result<bool, LedgerError>, StoreError> {
-    let Some(record) = action_of(transaction, event, id)? else {
-        return Ok(Err(LedgerError::UnknownAction(id.to_owned())));
-    };
-    let Some(changed) = transition::observe(&record, observed) else { return Ok(Ok(false)) };
-    write_action(transaction, event, &record, &changed)?;
-    Ok(Ok(true))
-}
-
-pub(super) fn action_of(
-    transaction: &WriteTransaction,
-    event: &EventKey,
-    id: &str,
-) -> Result<Option<ActionRecord>, StoreError> {
-    let row: Option<ActionRow> = get_row(&transaction.open_table(ACTIONS)?, id)?;
-    Ok(row.filter(|row| row.event == *event).map(|row| row.with_id(id.to_owned()).action))
-}
-
-/// Writes the record of an action, and the lists in which it is.
-pub(super) fn write_action(
-    transaction: &WriteTransaction,
-    event: &EventKey,
-    before: &ActionRecord,
-    after: &ActionRecord,
-) -> Result<(), StoreError> {
-    let id = after.id.as_str();
-    let (old, new) = (transition::lists(before), transition::lists(after));
-    if old != new {
-        let list = |Lists { unsettled, held, running, stopping, .. }: Lists| {
-            [(UNSETTLED, unsettled), (HELD, held), (RUNNING, running), (STOPPING, stopping)]
-        };
-        for ((table, was_listed), (_, is_listed)) in list(old).into_iter().zip(list(new)) {
-            if is_listed && !was_listed {
-                transaction.open_table(table)?.insert(id, ())?;
-            } else if was_listed && !is_listed {
-                transaction.open_table(table)?.remove(id)?;
-            }
-        }
-        let (key, entry) = (event.encode(), DeadEntry::Action(id).encode());
-        let mut dead = transaction.open_table(DEAD)?;
-        if let Some(at) = old.dead_since {
-            dead.remove((at.as_nanosecond(), key.as_str(), &*entry))?;
-        }
-        if let Some(at) = new.dead_since {
-            dead.insert((at.as_nanosecond(), key.as_str(), &*entry), ())?;
-        }
-    }
-    put_row(&mut transaction.open_table(ACTIONS)?, id, &ActionRow::new(event, after))?;
-    thread_table::write(transaction, before, after)?;
-    place_table::ended(transaction, event, before, after)
 }

@@ -208,6 +208,8 @@ pub struct ActionCounts {
     pub dead: usize,
     /// Performed, but the work that was started failed, or its object is gone.
     pub failed: usize,
+    /// Replaced by a newer match, before they were performed or while their work went on.
+    pub replaced: usize,
 }
 
 impl EventOverview {
@@ -266,6 +268,16 @@ impl ActionCounts {
         for action in actions.filter(|one| rule.is_none_or(|rule| one.action.rule == rule)) {
             let result = action.observed.as_ref().map(|observed| observed.result);
             match action.state {
+                _ if action.state.is_replaced() => counts.replaced += 1,
+                ActionState::Done { .. }
+                    if action.replaced.is_some()
+                        && matches!(
+                            result,
+                            Some(ObservedResult::Failed | ObservedResult::Gone)
+                        ) =>
+                {
+                    counts.replaced += 1;
+                }
                 ActionState::Done { .. }
                     if matches!(result, Some(ObservedResult::Failed | ObservedResult::Gone)) =>
                 {

@@ -6,6 +6,7 @@
 //! rules, the engine gets that record and continues from it.
 
 mod action_state;
+mod action_table;
 pub(crate) mod answer;
 mod answer_table;
 pub(crate) mod blow;
@@ -309,7 +310,8 @@ pub trait Ledger: Send + Sync + 'static {
         observed: Observed,
     ) -> Result<bool, LedgerError>;
 
-    /// Up to `limit` actions that are replaced and whose work was not told to stop, with ids after `after`, sorted by id.
+    /// Up to `limit` replaced actions for which [`Ledger::stopped`] was not called, with ids after `after`, sorted by id:
+    /// those whose work has to stop, and those that ended because they were replaced.
     ///
     /// # Errors
     ///
@@ -320,7 +322,7 @@ pub trait Ledger: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<EventAction>, LedgerError>;
 
-    /// Records that the work of an action was told to stop.
+    /// Records that the work of a replaced action was asked to stop, or that its end was noted.
     ///
     /// # Errors
     ///

@@ -5,7 +5,7 @@ use fuse_rules::flow::{FlowStates, ReplacedOccurrence, WaitName};
 use jiff::Timestamp;
 use redb::WriteTransaction;
 
-use super::embedded::{action_of, write_action};
+use super::action_table::{action_of, write_action};
 use super::flow_table::{states, write_states};
 use super::read::readable_row;
 use super::{ActionRecord, WaitRecord, places, transition, wake};
@@ -60,7 +60,12 @@ fn replace(
         return Ok(());
     };
     for id in &row.actions {
-        let Some(record) = action_of(transaction, &event, id)? else { continue };
+        let record = match action_of(transaction, &event, id) {
+            // The event that replaces it is not at fault.
+            Err(StoreError::Damaged(_)) => continue,
+            record => record?,
+        };
+        let Some(record) = record else { continue };
         if held.has(&record.action)
             && let Some(changed) = transition::replace(&record, by, at)
         {

@@ -3,7 +3,7 @@
 use fuse_rules::flow::FlowStates;
 use redb::{ReadableTable as _, WriteTransaction};
 
-use super::embedded::{action_of, write_action};
+use super::action_table::{action_of, write_action};
 use super::flow_table::{asked, concealed, write_states};
 use super::read::{ActionRow, DecidedRow};
 use super::transition::{self, DeadEntry, Transition};

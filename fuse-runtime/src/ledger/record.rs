@@ -143,7 +143,9 @@ impl ActionRecord {
 pub struct Replacement {
     /// The newer match, for people: ``event `b` ``.
     pub by: String,
-    /// Whether its work was told to stop. It ends a little later.
+    /// When.
+    pub at: Timestamp,
+    /// Whether its work was asked to stop, if there was any. It ends a little later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_stopped: bool,
 }

@@ -1,7 +1,7 @@
 //! The threads of messages, in the state folder.
 
 use jiff::Timestamp;
-use redb::{ReadTransaction, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
 use super::{ActionRecord, ActionState, Thread, ThreadKey};
 use crate::store::{StoreError, THREAD_ENDS, THREADS, get_row, put_row};
@@ -19,7 +19,7 @@ pub(super) fn write(
     let key = thread.key.encode();
     let mut threads = transaction.open_table(THREADS)?;
     let mut ends = transaction.open_table(THREAD_ENDS)?;
-    if let Some(old) = get_row::<Thread>(&threads, &key)? {
+    if let Some(old) = readable(&threads, &key)? {
         ends.remove((old.until.as_nanosecond(), key.as_str()))?;
     }
     ends.insert((thread.until.as_nanosecond(), key.as_str()), ())?;
@@ -31,6 +31,17 @@ pub(super) fn find(
     key: &ThreadKey,
     now: Timestamp,
 ) -> Result<Option<Thread>, StoreError> {
-    let thread: Option<Thread> = get_row(&transaction.open_table(THREADS)?, &key.encode())?;
+    let thread = readable(&transaction.open_table(THREADS)?, &key.encode())?;
     Ok(thread.filter(|thread| thread.until > now))
+}
+
+/// A thread. If its row is damaged, the next message begins another one.
+fn readable(
+    threads: &impl ReadableTable<&'static str, &'static [u8]>,
+    key: &str,
+) -> Result<Option<Thread>, StoreError> {
+    match get_row(threads, key) {
+        Err(StoreError::Damaged(_)) => Ok(None),
+        thread => thread,
+    }
 }

@@ -205,6 +205,11 @@ pub(crate) fn change(
         Transition::Hold(state) | Transition::Settle(state) => state.clone(),
         Transition::Reopen | Transition::Stop => ActionState::Pending,
     };
+    // Its place belongs to a newer one, so it is not attempted again.
+    let state = match &record.replaced {
+        Some(replaced) if is_unattempted(&state) => not_performed(replaced),
+        _ => state,
+    };
     let off_bus = record.off_bus || state.is_parked();
     Ok(Some(places::ended(ActionRecord { state, off_bus, ..record.clone() })))
 }
@@ -215,22 +220,30 @@ pub(crate) fn replace(record: &ActionRecord, by: &str, at: Timestamp) -> Option<
     if !record.in_progress || record.replaced.is_some() {
         return None;
     }
-    let is_unattempted = match &record.state {
+    let replaced = Replacement { by: by.to_owned(), at, is_stopped: false };
+    let state = match is_unattempted(&record.state) {
+        true => not_performed(&replaced),
+        false => record.state.clone(),
+    };
+    Some(places::ended(ActionRecord { state, replaced: Some(replaced), ..record.clone() }))
+}
+
+/// Whether no attempt was made, or the last one certainly did not take effect.
+fn is_unattempted(state: &ActionState) -> bool {
+    match state {
         ActionState::Pending => true,
         ActionState::Held { last_attempt, .. } | ActionState::Waiting { last_attempt, .. } => {
             last_attempt.is_none()
         }
         _ => false,
-    };
-    let state = match is_unattempted {
-        true => {
-            let reason = format!("{by} took its place before it was performed");
-            ActionState::DeadLettered { at, kind: DeadLetterKind::Replaced, reason, response: None }
-        }
-        false => record.state.clone(),
-    };
-    let replaced = Some(Replacement { by: by.to_owned(), is_stopped: false });
-    Some(places::ended(ActionRecord { state, replaced, ..record.clone() }))
+    }
+}
+
+/// The state of an action that is replaced before it was performed.
+fn not_performed(replaced: &Replacement) -> ActionState {
+    let Replacement { by, at, .. } = replaced;
+    let reason = format!("{by} took its place before it was performed");
+    ActionState::DeadLettered { at: *at, kind: DeadLetterKind::Replaced, reason, response: None }
 }
 
 fn invalid<T>(record: &ActionRecord, why: &str) -> Result<T, LedgerError> {
@@ -259,7 +272,7 @@ pub(crate) struct Lists {
     pub(crate) held: bool,
     /// Its object was seen and is not in a terminal state, or the action is in progress until the object is seen.
     pub(crate) running: bool,
-    /// It is replaced, and its work was not told to stop.
+    /// It is replaced, and its work was not asked to stop, or nobody took note of its end.
     pub(crate) stopping: bool,
     /// Since when it is a dead letter.
     pub(crate) dead_since: Option<Timestamp>,
@@ -274,11 +287,10 @@ pub(crate) fn lists(record: &ActionRecord) -> Lists {
         unsettled,
         held: unsettled && record.off_bus,
         running: observed == Some(ObservedResult::Running) || is_started && record.in_progress,
-        stopping: is_started
-            && record.in_progress
+        stopping: (is_started && record.in_progress || record.state.is_replaced())
             && record.replaced.as_ref().is_some_and(|replaced| !replaced.is_stopped),
         dead_since: match &record.state {
-            ActionState::DeadLettered { kind: DeadLetterKind::Replaced, .. } => None,
+            state if state.is_replaced() => None,
             ActionState::DeadLettered { at, .. } => Some(*at),
             _ => None,
         },

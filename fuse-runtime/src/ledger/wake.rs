@@ -8,7 +8,7 @@ use redb::{ReadTransaction, ReadableTable as _, TableHandle as _, WriteTransacti
 
 use super::flow_table::states;
 use super::react::add_actions;
-use super::read::{DecidedRow, readable_row};
+use super::read::{self, DecidedRow, readable_row};
 use super::waits::{self, Resumed, WaitRecord};
 use super::{CurrentRules, Due, Woken, blow, place_table, switch_table};
 use crate::event::EventKey;
@@ -190,6 +190,33 @@ pub(super) fn make_due(
         put_row(&mut transaction.open_table(DECIDED)?, key, &row)?;
     }
     Ok(true)
+}
+
+/// Whether the numbers of those that wait by clause do not add up, because a record was damaged, or an older fuse wrote the
+/// state.
+pub(super) fn has_wrong_counts(transaction: &ReadTransaction) -> Result<bool, StoreError> {
+    let counts = read::counts(transaction)?;
+    Ok(counts.waiting_at.values().sum::<u64>() != counts.waiting)
+}
+
+/// Counts those that wait by clause again.
+pub(super) fn recount(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let mut events = BTreeSet::new();
+    for table in [DUE, DUE_HOURS] {
+        for entry in transaction.open_table(table)?.iter()? {
+            events.insert(entry?.1.value().to_owned());
+        }
+    }
+    let mut all: BTreeMap<&str, u64> = BTreeMap::new();
+    for key in events {
+        let row = readable_row(transaction, &key)?;
+        for (word, number) in row.iter().flat_map(|row| waits::by_clause(&row.waits)) {
+            let count = all.entry(word).or_default();
+            *count = count.saturating_add(number);
+        }
+    }
+    transaction.open_table(WAIT_COUNTS)?.retain(|_, _| false)?;
+    count(transaction, &BTreeMap::new(), &all)
 }
 
 /// Changes how many wait, by the first word of the clause.

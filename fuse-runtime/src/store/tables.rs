@@ -2,7 +2,7 @@
 //! are JSON unless said otherwise.
 //!
 //! Counts are the lengths of tables, which the database keeps, so that no counter can drift from what it
-//! counts.
+//! counts. Only [`WAIT_COUNTS`] is written; it is corrected when the state is opened.
 
 use redb::{TableDefinition as Table, WriteTransaction};
 

@@ -113,10 +113,10 @@ pub(crate) fn hash_of(parts: &[&str]) -> String {
     data_encoding::HEXLOWER.encode(&hash.finalize())
 }
 
-/// The id of an action that reacts to the failure of another action: a hash of the id of that action, the name of the
-/// reaction and the trigger's ordinal. Each failed action has reactions of its own.
-pub(crate) fn reaction_id(failed: &str, action: &Action) -> String {
-    hash_of(&[failed, &action.rule, &action.ordinal.to_string()])
+/// The id of an action that reacts to another action, or to the end of a decision: a hash of the id of its cause, the name
+/// of the reaction and the trigger's ordinal. Each cause has reactions of its own.
+pub(crate) fn reaction_id(cause: &str, action: &Action) -> String {
+    hash_of(&[cause, &action.rule, &action.ordinal.to_string()])
 }
 
 /// The id of a fuse's blowing, at this steady time. The reaction to each has an id of its own.

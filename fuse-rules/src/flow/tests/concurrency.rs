@@ -111,8 +111,8 @@ impl Model {
             if otherwise == Overflow::Replace {
                 self.replace(who, count as usize);
             }
-            self.stop(count as usize, otherwise);
         }
+        self.stop(count as usize, otherwise);
         Answer::Waits
     }
 }
@@ -135,7 +135,9 @@ impl Model {
         if otherwise != Overflow::Replace {
             return;
         }
-        let needed = self.without_place(count).count();
+        let waiting = self.without_place(count).count();
+        let too_many = self.in_progress.len().saturating_sub(count);
+        let needed = if waiting > 0 { waiting + too_many } else { 0 };
         for one in &self.in_progress {
             if self.stopping.len() < needed && !self.stopping.contains(one) {
                 self.stopping.push(*one);

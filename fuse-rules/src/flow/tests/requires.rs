@@ -74,8 +74,9 @@ fn it_does_not_wait_while_all_are_on() {
     let mut states = FlowStates::default();
     assert_eq!(states.admit(&held("x"), at(0).into()), Admission::Passed);
     let mut blown = held("y");
-    assert!(!blown.hold_for("c"), "it does not require this fuse");
-    assert!(blown.hold_for("a"));
+    assert_eq!(blown.wait_for(["a", "c"]), Err("c"), "it does not require this fuse");
+    assert!(blown.requests.iter().all(|one| one.fuses.values().all(|on| *on)), "nothing changed");
+    assert_eq!(blown.wait_for(["a"]), Ok(()));
     let (_, why) = wait(&mut states, blown, 1);
     assert!(why.contains("the fuse `a`"), "{why}");
 }

@@ -52,7 +52,7 @@ fn check(context: &LintContext<'_>, out: &mut Findings) {
 
 /// The reactions to fuses that are off. They run while these are off.
 fn runs_while_off(rule: &Rule) -> impl Iterator<Item = &Reaction> {
-    let holds = rule.held_fuses().next().is_some();
+    let holds = rule.holds().next().is_some();
     let expired = rule.reaction(ReactionKind::Expired).filter(|_| holds);
     rule.reaction(ReactionKind::Gated).into_iter().chain(expired)
 }

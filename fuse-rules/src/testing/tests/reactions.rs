@@ -177,7 +177,7 @@ fn a_test_gives_the_response_to_which_a_rule_reacts() {
         ),
         (
             &format!("with response r {{ status = 600 }} {send} expect r"),
-            Some("`status` is not the status of a response"),
+            Some("`status` must be an HTTP status"),
         ),
         (
             &format!("with response r {{ ticket = [1] }} {send} expect r"),

@@ -1,11 +1,14 @@
 //! What the state folder contains about the states of flow control.
 
+use std::collections::BTreeMap;
+
 use fuse_rules::Outcome;
-use fuse_rules::flow::{FlowRequest, FlowTime, Occurrence};
+use fuse_rules::flow::{Flow, FlowRequest, FlowTime, Occurrence};
+use jiff::SignedDuration;
 
 use super::OpenStore;
 use crate::ledger::{Ledger, StateQuery};
-use crate::store::{FILE_NAME, FLOW, FLOW_SUBJECTS, META, SCHEMA, SECRETS, Store};
+use crate::store::{FILE_NAME, FLOW, FLOW_SUBJECTS, META, SCHEMA, SECRETS, Store, WAIT_COUNTS};
 use crate::testing::backend_laws::support::{at, once, outcomes, verdict};
 
 const SECRET: &str = "tr0ub4dor";
@@ -41,6 +44,29 @@ async fn a_sensitive_value_is_not_in_the_file() {
     let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(has("hmac:") && has("web"));
     assert!(!has(SECRET));
+}
+
+/// How many wait by clause is counted again if the numbers do not add up, as in the state of an older fuse.
+#[tokio::test]
+async fn lost_counts_of_what_waits_are_corrected() {
+    let opened = OpenStore::in_memory().await;
+    for id in ["a", "b"] {
+        let event = opened.accept(id, 0).await;
+        let mut asking = verdict(&event, id, 0);
+        let still = Flow::Still { length: SignedDuration::from_secs(300) };
+        let request = FlowRequest::new("still per k", still, vec![format!("\"{id}\"")]);
+        asking.flow = vec![Occurrence { requests: vec![request], ..once("k", id, None) }];
+        opened.ledger.decide(asking).await.unwrap();
+    }
+    let expected = BTreeMap::from([("still".to_owned(), 2)]);
+    let lose = |transaction: &redb::WriteTransaction| {
+        transaction.open_table(WAIT_COUNTS)?.insert("still", 1)?;
+        Ok(())
+    };
+    opened.store.write(lose).await.unwrap();
+    assert_ne!(opened.ledger.counts().await.unwrap().waiting_at, expected);
+    opened.ledger.correct().await.unwrap();
+    assert_eq!(opened.ledger.counts().await.unwrap().waiting_at, expected);
 }
 
 /// States from before subjects were recorded still decide, and are listed once their clause is asked again.

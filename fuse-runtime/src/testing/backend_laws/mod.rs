@@ -2,8 +2,8 @@
 //!
 //! A backend that keeps all of them can run the engine. Write a [`Fixture`] that opens the backend on
 //! an empty state, and call [`check`]. Each law is a function of its own as well, in [`bus`],
-//! [`decisions`], [`flow`], [`waits`], [`queues`], [`approval`], [`actions`], [`reactions`], [`history`], [`fuses`],
-//! [`blow`], [`states`] and [`retention`].
+//! [`decisions`], [`flow`], [`waits`], [`queues`], [`approval`], [`concurrency`], [`holds`], [`replaced`], [`actions`],
+//! [`reactions`], [`threads`], [`history`], [`fuses`], [`blow`], [`states`] and [`retention`].
 //!
 //! ```
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {

@@ -5,7 +5,7 @@ use fuse_rules::flow::Overflow;
 
 use super::Fixture;
 use super::concurrency::{concurrency, started};
-use super::support::{OpenBackend, Violation, attempt, done, ids, push};
+use super::support::{OpenBackend, Violation, at, attempt, done, held, ids, push};
 use crate::ledger::{ActionState, DeadLetterKind, LedgerError, ObservedResult, Replacement};
 
 /// One that has to stop is listed until it was told so, also across crashes. Its place is free when its work has ended. The
@@ -23,7 +23,7 @@ pub async fn the_newest_match_replaces_the_oldest(fixture: &dyn Fixture) -> Resu
     ensure_eq!(opened.concurrent("b", 2, one()).await?, [Outcome::Waiting], "a newer one");
     opened = opened.crash(fixture).await?;
     ensure_eq!(opened.stopping().await?, ["a"], "what has to stop");
-    let by = Replacement { by: "event `b`".into(), is_stopped: false };
+    let by = Replacement { by: "event `b`".into(), at: at(2), is_stopped: false };
     ensure_eq!(opened.action("a").await?.action.replaced, Some(by), "why it has to stop");
     ensure_eq!(opened.concurrent("c", 3, one()).await?, [Outcome::Waiting], "the newest one");
     let record = opened.record(&push("b")).await?;
@@ -50,6 +50,10 @@ pub async fn the_newest_match_replaces_the_oldest(fixture: &dyn Fixture) -> Resu
     ensure_eq!(opened.ledger.counts().await?.dead_letters, 0, "the number of dead letters");
     opened = opened.crash(fixture).await?;
     ensure_eq!(opened.release(7).await?, ["d"], "what is released at once");
+    // Its end has to be noted, too.
+    ensure_eq!(opened.stopping().await?, ["c"], "what ended because it was replaced");
+    opened.ledger.stopped(&push("c"), "c").await?;
+    ensure_eq!(opened.stopping().await?, [""; 0], "what ended once that was noted");
 
     // One that is about to be attempted may start its work, and has to stop then.
     let permit = opened.ledger.intend(&push("d"), "d", attempt(8)).await?;
@@ -60,7 +64,25 @@ pub async fn the_newest_match_replaces_the_oldest(fixture: &dyn Fixture) -> Resu
     opened.observed_as("d", ObservedResult::Gone, "").await?;
     ensure_eq!(opened.stopping().await?, [""; 0], "what has to stop when it is gone");
     ensure_eq!(opened.release(11).await?, ["e"], "what is released in the end");
-    opened.settle("e", done(12)).await?;
+
+    // One whose attempt fails after it was replaced is not attempted again.
+    let permit = opened.ledger.intend(&push("e"), "e", attempt(12)).await?;
+    ensure_eq!(opened.concurrent("f", 13, one()).await?, [Outcome::Waiting], "one after it");
+    opened.ledger.hold(&permit, held(None)).await?;
+    ensure!(opened.action("e").await?.action.state.is_replaced(), "it is held all the same");
+    ensure_eq!(opened.release(14).await?, ["f"], "what is released instead");
+    let permit = opened.ledger.intend(&push("f"), "f", attempt(15)).await?;
+    ensure_eq!(opened.concurrent("g", 16, one()).await?, [Outcome::Waiting], "the next one");
+    opened.ledger.reopen(&permit).await?;
+    ensure!(opened.action("f").await?.action.state.is_replaced(), "it is pending all the same");
+    ensure_eq!(opened.release(17).await?, ["g"], "what is released after that");
+    // An attempt with an unknown result has to be looked at.
+    let permit = opened.ledger.intend(&push("g"), "g", attempt(18)).await?;
+    ensure_eq!(opened.concurrent("h", 19, one()).await?, [Outcome::Waiting], "the very last one");
+    opened.ledger.hold(&permit, held(Some(attempt(18)))).await?;
+    ensure!(!opened.action("g").await?.action.state.is_replaced(), "its attempt is forgotten");
+    opened.settle("g", done(20)).await?;
+    ensure_eq!(opened.release(21).await?, ["h"], "what is released in the very end");
     let unknown = opened.ledger.stopped(&push("z"), "z").await;
     ensure!(
         matches!(unknown, Err(LedgerError::UnknownAction(_))),

@@ -16,6 +16,8 @@ pub(super) struct HttpAnswer {
     pub(super) body: String,
     /// Where it redirects to.
     pub(super) location: Option<String>,
+    /// The secrets of the request.
+    hidden: Vec<String>,
 }
 
 impl HttpAnswer {
@@ -26,11 +28,18 @@ impl HttpAnswer {
         body: &[u8],
         hidden: &[String],
     ) -> Self {
-        let hide = |text: &str| {
-            hidden.iter().fold(text.to_owned(), |shown, text| shown.replace(text, "[hidden]"))
-        };
-        let location = headers.get(header::LOCATION).and_then(|to| to.to_str().ok()).map(hide);
-        Self { status, body: hide(&String::from_utf8_lossy(body)), headers, location }
+        let hidden = hidden.to_vec();
+        let mut answer = Self { status, headers, body: String::new(), location: None, hidden };
+        answer.body = answer.hide(&String::from_utf8_lossy(body));
+        let location = answer.headers.get(header::LOCATION).and_then(|to| to.to_str().ok());
+        answer.location = location.map(|to| answer.hide(to));
+        answer
+    }
+
+    /// The text without the secrets of the request.
+    pub(super) fn hide(&self, text: &str) -> String {
+        let hidden = self.hidden.iter();
+        hidden.fold(text.to_owned(), |shown, text| shown.replace(text, "[hidden]"))
     }
 
     pub(super) fn json(&self) -> Option<Value> {

@@ -94,6 +94,8 @@ pub(super) fn kept(answer: &HttpAnswer, keep: &BTreeMap<String, String>) -> Acti
     }
     let Some(json) = answer.json() else { return response };
     keep.iter().fold(response, |response, (name, path)| match value(&json, path) {
+        // In JSON, a secret may be written with escapes.
+        Some(Value::String(text)) => response.with(name, answer.hide(text)),
         Some(value) => response.with(name, value.clone()),
         None => response,
     })
@@ -128,6 +130,19 @@ mod tests {
         let answer = HttpAnswer::new(StatusCode::CREATED, HeaderMap::new(), body.as_bytes(), &[]);
         let keep = keep.iter().map(|(name, path)| ((*name).to_owned(), (*path).to_owned()));
         serde_json::to_value(kept(&answer, &keep.collect())).unwrap()
+    }
+
+    #[test]
+    fn a_secret_of_the_request_is_hidden_however_it_is_written() {
+        let body = br#"{"a": "https://x/T/s", "b": "https:\/\/x\/T\/s", "c": "\u0054/s"}"#;
+        let hidden = ["T/s".to_owned()];
+        let answer = HttpAnswer::new(StatusCode::OK, HeaderMap::new(), body, &hidden);
+        let keep = ["a", "b", "c"].map(|name| (name.to_owned(), name.to_owned()));
+        let found = serde_json::to_value(kept(&answer, &keep.into())).unwrap();
+        for name in ["a", "b", "c"] {
+            let text = found[name].as_str().or(found["values"][name].as_str()).unwrap();
+            assert!(text.ends_with("[hidden]"), "{found}");
+        }
     }
 
     #[test]
