@@ -106,8 +106,11 @@ pub(crate) struct Fmt {
 ///
 /// Decides the event as a running fuse would, without acting on it. For every rule and element, shows
 /// the condition and the value that decided. For rules that fire, shows the exact object that would be
-/// submitted. Does not know earlier events, so `once` suppresses only repeated keys within the event.
-/// Refuses the events that a running fuse would refuse.
+/// submitted. Refuses the events that a running fuse would refuse.
+///
+/// Flow control, such as `once` and `limit`, decides as if there was no earlier event. With `--server` or `--state`, it
+/// meets the state of that fuse: what the clauses remember and which fuses are on. The rules are still those given here,
+/// so you can try a change before it is deployed. Nothing is recorded.
 ///
 /// `--why` and `--why-not` show everything about the given rules: each part of each condition, whether
 /// it is true, false or unknown, and the values that it read.
@@ -117,6 +120,7 @@ Examples:
   fuse explain rules --source alertmanager.slo-alerts --event rules/events/alertmanager-mixed.json
   fuse explain rules --source backstage.provision --event event.json --fuse cicd=on --format json
   fuse explain rules --source backstage.provision --event event.json --why-not provision-app
+  fuse explain rules --source backstage.provision --event event.json --server http://127.0.0.1:12080
 
 Exit codes: 0 explained, 1 the rules have problems, 2 wrong usage or an event that fuse would refuse")]
 pub(crate) struct Explain {
@@ -157,9 +161,21 @@ pub(crate) struct Explain {
 
     /// The state of a fuse; can be repeated
     ///
-    /// Other fuses have their defaults from the rules. The environment and `fuse.toml` are ignored.
+    /// Other fuses have their values at `--server`, those that were switched in `--state`, or their defaults from the
+    /// rules. The environment and `fuse.toml` are ignored.
     #[arg(long = "fuse", value_name = "NAME=on|off")]
     pub(crate) fuses: Vec<String>,
+
+    /// Decide with the state of a running fuse, by its admin port
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: Option<String>,
+
+    /// Decide with the state in a state folder on this machine, of a running or stopped fuse
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["server", "token_file"])]
+    pub(crate) state: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
 
     /// When the event was received, as in 2026-08-01T10:00:00Z [default: now]
     #[arg(long, value_name = "TIME", value_parser = time)]

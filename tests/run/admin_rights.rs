@@ -52,6 +52,7 @@ async fn rights_separate_reading_changing_and_bodies() {
         (Method::GET, "/payload?event=1", [401, 403, 403, 200]),
         (Method::POST, "/replay", [401, 403, 404, 403]),
         (Method::POST, "/-/reload", [401, 403, 200, 403]),
+        (Method::POST, "/state/preview", [401, 400, 400, 400]),
     ] {
         for (token, expected) in tokens.iter().zip(expected) {
             let found = status(method.clone(), path, *token).await;

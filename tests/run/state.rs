@@ -50,9 +50,10 @@ async fn sent(fuse: &Fuse, id: &str) {
 
 /// The text with `TIME` instead of each time.
 fn timeless(text: &str) -> String {
-    let words = text.split_inclusive([' ', '\n', ',', ';', '"']);
+    let ends = [' ', '\n', ',', ';', '"'];
+    let words = text.split_inclusive(ends);
     let timeless = words.map(|word| {
-        let bare = word.trim_end_matches([' ', '\n', ',', ';', '"']);
+        let bare = word.trim_end_matches(ends).trim_end_matches(':');
         match bare.parse::<jiff::Timestamp>() {
             Ok(_) => word.replace(bare, "TIME"),
             Err(_) => word.to_owned(),
@@ -126,5 +127,92 @@ async fn the_states_of_all_clauses_are_listed() {
     fuse.kill();
     let (code, stopped) = fuse.command(&["state", "--state", ".fuse"]);
     assert_eq!((code, timeless(&stopped)), (Some(0), timeless(&all)));
+    drop(listener);
+}
+
+/// What `fuse explain` says with these arguments about an event `id` of `web`: the outcome of each rule, and the text.
+fn explained(fuse: &Fuse, id: &str, arguments: &[&str]) -> (Vec<(String, String)>, String) {
+    let body = json!({ "id": id, "app": "web" }).to_string();
+    std::fs::write(fuse.folder().join("event.json"), body).unwrap();
+    let header = format!("x-api-key: {SECRET}");
+    let event = ["--source", "q.e", "--event", "event.json", "--header", &header];
+    let command = [&["explain", "rules"], &event[..], arguments].concat();
+    let (code, text) = fuse.command(&command);
+    assert_eq!(code, Some(0), "{text}");
+    let (_, json) = fuse.command(&[&command[..], &["--format", "json"]].concat());
+    let json: Value = serde_json::from_str(&json).unwrap_or_else(|_| panic!("{json}"));
+    assert!(!text.contains(SECRET) && !json.to_string().contains(SECRET), "{text}");
+    (outcomes(&json), text)
+}
+
+/// The rules in a report, with their outcomes.
+fn outcomes(report: &Value) -> Vec<(String, String)> {
+    let decisions = report["decisions"].as_array().unwrap().iter();
+    let mut outcomes: Vec<_> = decisions
+        .map(|one| {
+            let text = |field: &str| one[field].as_str().unwrap().to_owned();
+            (text("rule"), text("outcome"))
+        })
+        .collect();
+    outcomes.sort();
+    outcomes
+}
+
+/// An explanation with the state of a fuse foretells what this fuse then decides.
+#[tokio::test]
+async fn an_event_is_explained_with_the_state_of_a_fuse() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut fuse = Setup::rules(&rules(&url)).no_cluster().start().await;
+    let server = fuse.server();
+    for id in ["a", "b"] {
+        sent(&fuse, id).await;
+    }
+    fuse.kill();
+    let (foretold, text) = explained(&fuse, "c", &["--state", ".fuse"]);
+    insta::assert_snapshot!(timeless(&text.replace(&url, "http://SERVER")));
+    fuse.start_again().await;
+    assert_eq!(explained(&fuse, "c", &["--state", ".fuse"]).0.len(), foretold.len());
+    let (asked, text) = explained(&fuse, "c", &["--server", &server]);
+    assert!(text.contains("s/keyed: a running fuse is not asked about keys that contain secrets"));
+    let but_secret = |all: &[(String, String)]| {
+        all.iter().filter(|(rule, _)| rule != "s/keyed").cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(but_secret(&asked), but_secret(&foretold), "{text}");
+    sent(&fuse, "c").await;
+    let report = fuse.admin("/decisions?event=c").await.json();
+    assert_eq!(outcomes(&report), foretold);
+    // Nothing was recorded by asking, and what is known is said.
+    let (_, text) = explained(&fuse, "c", &["--server", &server]);
+    assert!(text.contains("it received an event `c` at "), "{text}");
+
+    // A fuse that is off there is off here, unless the arguments say otherwise.
+    let off = ["switch", "healing", "off", "--server", &server];
+    assert_eq!(fuse.command(&off).0, Some(0));
+    let heal = |arguments: &[&str]| {
+        let (outcomes, _) = explained(&fuse, "d", arguments);
+        outcomes.into_iter().find(|(rule, _)| rule == "s/heal").unwrap().1
+    };
+    assert_eq!(heal(&["--server", &server]), "gated");
+    assert_eq!(heal(&["--server", &server, "--fuse", "healing=on"]), "waiting");
+    assert_eq!(heal(&[]), "fired");
+    // A question with a secret is refused, whoever asks.
+    let secret = json!({
+        "event": { "source": "q", "name": "e", "id": "x" },
+        "occurrences": [{ "actions": 1, "requires": [], "occurrence": {
+            "rule": "s/keyed", "element": null, "owner": { "id": "x", "name": "x" },
+            "received": "2026-08-01T10:00:00Z", "is_shadow": false,
+            "requests": [{ "clause": "once per headers[\"x-api-key\"]",
+                "flow": { "once": { "within": "PT4H" } },
+                "values": ["\"guess\""], "is_sensitive": true }],
+        } }],
+        "cancels": [],
+        "blow": [],
+    });
+    let refused = fuse
+        .admin_as(Method::POST, "/state/preview", fuse.token().as_deref(), secret.to_string())
+        .await
+        .error(400);
+    assert!(refused.contains("keys with secrets are not looked up"), "{refused}");
     drop(listener);
 }

@@ -2,7 +2,7 @@
 //! the rules can do. It does not read event files, because rules may be loaded where these are not
 //! available.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
@@ -29,7 +29,7 @@ pub(super) struct TestableRules<'r> {
     /// The full names by short name.
     short: FxHashMap<&'r str, Vec<&'r str>>,
     /// Whether all rules were parsed. If so, a rule that is not listed does not exist.
-    whole: bool,
+    pub(super) whole: bool,
     pub(super) fuses: &'r [Fuse],
 }
 
@@ -52,6 +52,13 @@ impl<'r> TestableRules<'r> {
             }
         }
         rules
+    }
+
+    /// How many keys the clauses that use this limiter have, in ascending order.
+    pub(super) fn keys_of_limiter(&self, limiter: &str) -> BTreeSet<usize> {
+        let clauses = self.all.values().flat_map(|(_, rule)| &rule.flow);
+        let using = clauses.filter(|clause| clause.limiter.as_deref() == Some(limiter));
+        using.map(|clause| clause.keys.len()).collect()
     }
 }
 
@@ -82,6 +89,9 @@ impl Checker<'_> {
                 },
                 ast::TestStep::Response { rule, response } => {
                     steps.extend(self.given_response(rule, response, &all_sent, rules));
+                }
+                ast::TestStep::Limiter { limiter, used, keys, span } => {
+                    steps.extend(self.used_limiter(limiter, *used, (keys, *span), rules));
                 }
                 ast::TestStep::At(time) => match time.text.parse() {
                     Ok(time) => steps.push(TestStep::At(time)),

@@ -1,12 +1,16 @@
-//! Checks the steps of tests that name a rule and expect nothing: `finish RULE`, `approve RULE`, and `with response RULE { … }`.
+//! Checks the steps of tests that expect nothing: `finish RULE`, `approve RULE`, `with response RULE { … }` and
+//! `with limiter NAME used N`.
 
 use serde_json::Value as Json;
 
 use super::Checker;
+use super::calls::counted;
 use super::expected_outcomes::never_asks;
 use super::test_blocks::TestableRules;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::flow::{Flow, FlowRequest};
 use crate::reaction::{ActionResponse, RESPONSE_STATUS};
+use crate::span::Span;
 use crate::syntax::ast::{self, Block, RuleRef, Text};
 use crate::typed::{ResponseInfo, Rule, TestStep};
 
@@ -84,6 +88,81 @@ impl Checker<'_> {
         }
         let rule = rule.name.clone();
         (!self.has_errors_since(before)).then_some(TestStep::Response { rule, response })
+    }
+
+    /// The matches of other rules that a limiter lets through in a test.
+    pub(super) fn used_limiter(
+        &mut self,
+        name: &Text,
+        (used, number): (u32, Span),
+        (keys, span): (&[ast::Expr], Span),
+        rules: &TestableRules<'_>,
+    ) -> Option<TestStep> {
+        let limiter = match self.names.limiter(name) {
+            Ok(limiter) => limiter,
+            Err(problem) => {
+                self.report(*problem);
+                return None;
+            }
+        };
+        let flow = limiter.limit.flow.with_waits(false);
+        let (Flow::Limit { count, .. } | Flow::Concurrency { count, .. }) = flow else {
+            return None;
+        };
+        let before = self.problems.len();
+        if used == 0 || used > count {
+            let message = format!(
+                "limiter `{}` never lets {used} matches through: it has `{}`",
+                name.text,
+                flow.text(&[])
+            );
+            self.never(number, message, &format!("write a number from 1 to {count}"));
+        }
+        let known = rules.keys_of_limiter(&name.text);
+        if rules.whole && !known.contains(&keys.len()) {
+            let (message, help) = match known.iter().next() {
+                None => {
+                    (format!("no rule uses the limiter `{}`", name.text), "remove this step".into())
+                }
+                Some(0) => (
+                    format!("the rules use the limiter `{}` without keys", name.text),
+                    "remove `per …`".into(),
+                ),
+                Some(known) => (
+                    format!(
+                        "the rules use the limiter `{}` with {}, and this step gives {}",
+                        name.text,
+                        counted(*known, "key"),
+                        keys.len()
+                    ),
+                    format!(
+                        "write a value for each key of the rule: `with limiter {} used {used} per \"…\"`",
+                        name.text
+                    ),
+                ),
+            };
+            self.never(span, message, &help);
+        }
+        let values = keys.iter().map(|key| self.key_value(key)).collect();
+        let request = FlowRequest {
+            limiter: Some(name.text.clone()),
+            ..FlowRequest::new(flow.word(), flow, values)
+        };
+        (!self.has_errors_since(before))
+            .then(|| TestStep::Limiter { request: Box::new(request), used })
+    }
+
+    /// The value of a key, as in a request to flow control. Empty if it has a problem.
+    fn key_value(&mut self, key: &ast::Expr) -> String {
+        let Some(value) = self.fixed(key) else { return String::new() };
+        match (value.canonical(), value.to_json_text()) {
+            (Some(_), Ok(text)) => text,
+            _ => {
+                let why = format!("a key is a single value, and this is {}", value.kind());
+                self.error(Code::E0406, key.span, why, "not a single value");
+                String::new()
+            }
+        }
     }
 
     fn status(&mut self, key: &Text, value: &Json) -> Option<u16> {

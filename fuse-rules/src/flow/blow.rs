@@ -75,7 +75,7 @@ impl fmt::Display for BlowClause {
 ///     Some("`blow after 2 failures within 10m` is reached: 2 of 2 failures within 10m")
 /// );
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlowingFuse {
     /// Its name.
     pub name: String,

@@ -224,6 +224,12 @@ impl FlowState {
 }
 
 impl FlowStates {
+    /// The state of a clause of this rule, in words. `None` if nothing is in it, or if the clause has no state.
+    pub fn describe(&self, rule: &str, request: &FlowRequest, time: FlowTime) -> Option<StateText> {
+        let state = self.get(&request.state_key(rule)).filter(|_| request.has_state())?;
+        state.describe(&StateSubject::of_request(rule, request), time)
+    }
+
     /// What the state with this key belongs to. `None` if it was not changed here.
     pub fn subject(&self, key: &str) -> Option<&StateSubject> {
         self.subjects.get(key)

@@ -181,7 +181,7 @@ pub enum WaitEnd {
 }
 
 /// An event that meets the `unless` condition of a `still` clause.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancellation {
     /// The full name of the rule that waits.
     pub rule: String,

@@ -76,6 +76,22 @@ impl Lower<'_> {
                 let (rule, response) = rule.zip(response).ok_or(Dropped)?;
                 TestStep::Response { rule, response }
             }
+            Rule::limiter_step => {
+                let (mut limiter, mut used, mut keys) = (None, None, Vec::new());
+                for part in pair.into_inner() {
+                    match part.as_rule() {
+                        Rule::ident => limiter = Some(self.text_of(&part)),
+                        // A number that is too long becomes 0, which the checker refuses.
+                        Rule::integer => {
+                            used = Some((part.as_str().parse().unwrap_or(0), self.span(&part)));
+                        }
+                        Rule::expr => keys.push(self.expr(part, 0)),
+                        _ => {}
+                    }
+                }
+                let (limiter, used) = limiter.zip(used).ok_or(Dropped)?;
+                TestStep::Limiter { limiter, used, keys, span }
+            }
             Rule::at_step => TestStep::At(self.string_in(pair).ok_or(Dropped)?),
             Rule::finish_step => {
                 let rule = pair.into_inner().find(|part| part.as_rule() == Rule::rule_ref);

@@ -142,6 +142,8 @@ test "t" {
   expect fuse healing blown
   finish s/r
   with response s/r { status = 201, ticket = "A" }
+  with limiter api used 2 per "web", 7
+  with limiter healing used 1
 }
 "##;
     let (tree, problems) = read(text);

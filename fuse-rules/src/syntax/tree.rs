@@ -148,6 +148,12 @@ impl Tree {
                 self.line(depth, &format!("with response {}", rule.text));
                 self.block(depth + 1, response);
             }
+            TestStep::Limiter { limiter, used: (used, _), keys, .. } => {
+                let keys: Vec<_> = keys.iter().map(expr).collect();
+                let per = if keys.is_empty() { "" } else { " per " };
+                let keys = keys.join(", ");
+                self.line(depth, &format!("with limiter {} used {used}{per}{keys}", limiter.text));
+            }
             TestStep::At(time) => self.line(depth, &format!("at {}", time.text)),
             TestStep::Finish(rule) => self.line(depth, &format!("finish {}", rule.text)),
             TestStep::Send(send) => {

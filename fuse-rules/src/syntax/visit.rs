@@ -32,6 +32,7 @@ fn roots<'a>(file: &'a File, visit: &mut impl FnMut(&'a Expr)) {
                 blocks.for_each(|fields| block(fields, visit));
             }
             TestStep::Response { response, .. } => block(response, visit),
+            TestStep::Limiter { keys, .. } => keys.iter().for_each(&mut *visit),
             TestStep::Expect(Expect { what: Expected::Rule(rule), .. }) => {
                 rule.fields.iter().for_each(|fields| block(fields, visit));
             }

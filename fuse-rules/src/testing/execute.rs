@@ -126,6 +126,7 @@ impl<'r> Tests<'r> {
                     events.push(SentEvent::new(events.len(), event, fuses.clone(), evaluation));
                 }
                 TestStep::Response { .. }
+                | TestStep::Limiter { .. }
                 | TestStep::Answer { .. }
                 | TestStep::Finish(_)
                 | TestStep::Expect(_) => {}

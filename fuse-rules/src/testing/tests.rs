@@ -11,6 +11,7 @@ mod concurrency;
 mod conditions;
 mod events;
 mod hold;
+mod limiters;
 mod reactions;
 mod scope;
 mod waits;

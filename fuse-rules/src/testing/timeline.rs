@@ -1,6 +1,8 @@
 //! The timeline of a test: passes the decisions about its events through flow control, and ends waits when an event ends
 //! them, or when `at` moves the clock past the time at which they are due.
 
+mod places;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -10,9 +12,7 @@ use super::blow::TestFuses;
 use super::execute::{SentEvent, name_of};
 use crate::decision::{Decision, Evaluation, Outcome};
 use crate::event::DEFAULT_RECEIVED;
-use crate::flow::{
-    Admission, Approval, BlowingFuse, EndedWait, FlowStates, Occurrence, Owner, Wait, WaitName,
-};
+use crate::flow::{Admission, Approval, BlowingFuse, EndedWait, FlowStates, Owner, Wait, WaitName};
 use crate::fuses::{Fuses, PendingActions};
 use crate::reaction::ActionResponse;
 use crate::semantics;
@@ -105,6 +105,7 @@ impl Tests<'_> {
                 TestStep::Response { rule, response } => {
                     timeline.responses.insert(rule.clone(), response.clone());
                 }
+                TestStep::Limiter { request, used } => timeline.use_limiter(step, request, *used),
                 TestStep::At(time) => {
                     timeline.now = *time;
                     timeline.fire(step, events);
@@ -177,34 +178,6 @@ impl Timeline<'_, '_> {
         sent.evaluation = evaluation;
         sent.blows = passed.blown;
         sent.blown = self.blowing.blown();
-    }
-
-    /// An occurrence is in progress, if it has a place. A rule with several triggers has one place for all of them.
-    fn begin(&mut self, occurrence: &Occurrence) {
-        let keys = occurrence.place_keys();
-        let name = occurrence.name();
-        if !keys.is_empty() && !self.in_progress.iter().any(|(known, _)| *known == name) {
-            self.in_progress.push((name, keys));
-        }
-    }
-
-    /// Ends the actions of the oldest occurrence of a rule that is in progress, and continues with those that get its place.
-    fn finish(&mut self, step: usize, rule: &str, events: &mut [SentEvent<'_>]) {
-        let oldest = self.in_progress.iter().position(|(name, _)| name.rule == rule);
-        if let Some((name, keys)) = oldest.map(|oldest| self.in_progress.remove(oldest)) {
-            keys.iter().for_each(|key| self.states.vacate(key, &name));
-        }
-        self.fire(step, events);
-    }
-
-    /// Those that got a place are due.
-    fn wake_ready(&mut self) {
-        for ready in self.states.take_ready() {
-            let waiting = self.waiting.iter_mut().filter(|one| one.wait.is_for_place());
-            waiting.filter(|one| one.wait.name() == ready.wait).for_each(|one| {
-                one.wait.until = one.wait.until.min(self.now);
-            });
-        }
     }
 
     /// Those whose fuses are on since this time are due.

@@ -1,6 +1,7 @@
 //! Checked `test` declarations.
 
 use crate::decision::Outcome;
+use crate::flow::FlowRequest;
 use crate::reaction::{ActionResponse, ReactionKind};
 use crate::span::Span;
 
@@ -25,6 +26,11 @@ pub(crate) enum TestStep {
     Response {
         rule: String,
         response: ActionResponse,
+    },
+    /// Matches of other rules that a limiter lets through.
+    Limiter {
+        request: Box<FlowRequest>,
+        used: u32,
     },
     At(jiff::Timestamp),
     /// The actions of the oldest occurrence in progress of a rule end.

@@ -33,6 +33,7 @@ pub(super) fn routes() -> Vec<AdminRoute> {
         read("/dead-letters", get(dead_letters::list)),
         read("/held", get(held::list)),
         read("/state", get(state::list)),
+        change("/state/preview", post(state::preview)),
         read("/rules", get(rules::list)),
         read("/rules/files", get(rule_files::list)),
         read("/fuses", get(fuses::list)),

@@ -11,13 +11,13 @@ use redb::{ReadTransaction, TableDefinition, WriteTransaction};
 use super::flow_table::{concealed_to_read, states};
 use super::pages::Bounds;
 use super::read::{self, Listed};
-use super::transition::{self, Transition};
+use super::transition::Transition;
 use super::{
-    ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery, DecisionRecord,
-    Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories,
-    FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, StatePage, StateQuery, Thread,
-    ThreadKey, Verdict, WaitAnswer, WaitingDecision, Woken, action_table, answer_table, decide,
-    flow, operate, pages, prune, react, state_table, switch_table, thread_table, wake,
+    ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery, Due, EventAction,
+    EventOperation, EventPage, EventQuery, EventRecord, FuseHistories, FuseSwitch, Ledger,
+    LedgerError, Observed, Permit, Preview, Reacted, StatePage, StateQuery, Thread, ThreadKey,
+    Verdict, WaitAnswer, WaitingDecision, Woken, action_table, answer_table, decide, flow, operate,
+    pages, preview, prune, react, state_table, switch_table, thread_table, wake,
 };
 use crate::event::EventKey;
 use crate::store::{FLOW, HELD, RUNNING, STOPPING, Store, StoreError, UNSETTLED};
@@ -326,16 +326,16 @@ impl Ledger for EmbeddedLedger {
         Ok(self.store.read(read).await?)
     }
 
-    async fn preview(&self, verdict: &Verdict) -> Result<Vec<DecisionRecord>, LedgerError> {
+    async fn preview(&self, verdict: &Verdict) -> Result<Preview, LedgerError> {
         let asking = verdict.clone();
         let read = move |transaction: &ReadTransaction| {
             let asking = concealed_to_read(transaction, asking)?;
             let states = states(&transaction.open_table(FLOW)?, flow::keys(&asking))?;
             Ok((asking, states))
         };
-        let (verdict, mut states) = self.store.read(read).await?;
-        let mut fuses = self.store.read(switch_table::read).await?;
-        Ok(transition::decide(&verdict, &mut states, &mut fuses)?.decisions)
+        let (verdict, states) = self.store.read(read).await?;
+        let fuses = self.store.read(switch_table::read).await?;
+        preview::preview(&verdict, states, fuses)
     }
 
     async fn operate(

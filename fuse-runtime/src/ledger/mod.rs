@@ -25,7 +25,9 @@ mod pages;
 mod permit;
 mod place_table;
 pub(crate) mod places;
+pub(crate) mod preview;
 mod prune;
+mod question;
 mod react;
 mod read;
 mod record;
@@ -64,6 +66,8 @@ pub use history::{
 };
 pub use operation::{EventOperation, OperationKind};
 pub use permit::Permit;
+pub use preview::{MetState, Preview};
+pub use question::{AnsweredDecision, FlowAnswer, FlowQuestion};
 pub use record::{
     ActionRecord, ActionSummary, BlowRecord, Counts, DeadLetter, DecisionRecord, EventAction,
     EventRecord, Replacement,
@@ -381,13 +385,13 @@ pub trait Ledger: Send + Sync + 'static {
     /// [`LedgerError::Invalid`] for an `after` that is not from an earlier page.
     async fn events(&self, query: &EventQuery) -> Result<EventPage, LedgerError>;
 
-    /// What [`Ledger::decide`] would record of a verdict now, flow control included. Records nothing, and does not need
-    /// the event to be accepted.
+    /// What [`Ledger::decide`] would record of a verdict now, flow control included, and the states that it would meet.
+    /// Records nothing, and does not need the event to be accepted.
     ///
     /// # Errors
     ///
     /// [`LedgerError::Invalid`] for a verdict that contradicts itself.
-    async fn preview(&self, verdict: &Verdict) -> Result<Vec<DecisionRecord>, LedgerError>;
+    async fn preview(&self, verdict: &Verdict) -> Result<Preview, LedgerError>;
 
     /// Records what a person did about a decided event. The dead letter that it is about, or those of the whole event,
     /// are no longer listed. Recording the same operation again does nothing; a replay is the same under any number.
@@ -422,8 +426,7 @@ pub trait Ledger: Send + Sync + 'static {
     /// [`LedgerError::Invalid`] for an `after` that is not from an earlier page.
     async fn states(&self, query: &StateQuery, time: FlowTime) -> Result<StatePage, LedgerError>;
 
-    /// How many actions are not settled, and how many dead letters there are. The cost does not
-    /// grow with their number.
+    /// How many actions are not settled, and how many dead letters there are. The cost does not grow with their number.
     ///
     /// # Errors
     ///
@@ -432,13 +435,11 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Removes the events that were received before `older_than`, are acknowledged, and have no action that is unsettled
     /// or in progress, together with their dead letters, and the states of flow control that ended by then.
-    /// Returns the number of removed events. If a sender repeats a removed event, it is accepted as a
-    /// new one.
+    /// Returns the number of removed events. If a sender repeats a removed event, it is accepted as a new one.
     ///
     /// # Errors
     ///
-    /// Only those of a closed ledger and of storage. Events that were removed before the error stay
-    /// removed.
+    /// Only those of a closed ledger and of storage. Events that were removed before the error stay removed.
     async fn prune(&self, older_than: Timestamp) -> Result<u64, LedgerError>;
 
     /// How many records were found that cannot be read.

@@ -2,13 +2,14 @@
 
 mod asked;
 mod condition;
+mod flow;
 mod text;
 
 use std::collections::BTreeMap;
 
 use asked::Asked;
+use flow::{Found, Met};
 use fuse_rules::explain::{Counterfactual, Explained, Explanation};
-use fuse_rules::flow::FlowStates;
 use fuse_rules::literals::parse_switch;
 use fuse_rules::{ArrivedEvent, AttemptPolicy, Event, Fuses, Ruleset};
 use fuse_runtime::engine::reject_unrenderable;
@@ -17,7 +18,7 @@ use fuse_runtime::triggers::{ActionRequest, Triggers};
 use serde_json::{Value, json};
 
 use super::request::{self, Texts};
-use super::{Ended, kinds, load, problems, read_event};
+use super::{Ended, async_runtime, kinds, load, problems, read_event};
 use crate::cli::{Explain, Format};
 use crate::{Exit, output};
 
@@ -28,7 +29,11 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     };
     let (source, name) = event_name(&ruleset, &arguments.source)?;
     let asked = Asked::of(&ruleset, (&source, &name), &arguments.why, &arguments.why_not)?;
-    let fuses = fuses(&ruleset, &arguments.fuses)?;
+    let given = fuses(&ruleset, &arguments.fuses)?;
+    let runtime = async_runtime()?;
+    let met = runtime.block_on(Met::new(arguments, &ruleset))?;
+    let of_met = met.as_ref().map(|met| met.fuses.clone()).unwrap_or_default();
+    let fuses = given.iter().fold(of_met, |fuses, (name, on)| fuses.set(name, on));
     let headers = request::headers(&arguments.headers)?;
     let headers = request::visible(&ruleset, (&source, &name), headers);
     let query = request::query(&arguments.query)?;
@@ -61,14 +66,35 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     for explained in &mut explanation.decisions {
         reject_unrenderable(&mut explained.decision, &triggers, &objects.event);
     }
-    apply_flow_control(&mut explanation, event.received_at());
+    let met = match met {
+        None => {
+            flow::apply_to_none(&mut explanation, event.received_at(), |_| true);
+            None
+        }
+        Some(met) => {
+            let by = (arguments.at, &given);
+            Some(runtime.block_on(met.apply(&ruleset, &objects.event, by, &mut explanation))?)
+        }
+    };
     asked.sort(&mut explanation.decisions);
     let closest = ruleset.would_match(&event, &explanation.decisions).rules;
+    let report = Report { explanation, objects, file: shown, closest, met };
     output::print(&match arguments.format {
-        Format::Json => json_text(&explanation, &objects, &closest),
-        Format::Text => text::text(&explanation, &asked, &objects, &shown, &closest),
+        Format::Json => json_text(&report),
+        Format::Text => text::text(&report, &asked),
     });
     Ok(Exit::Clean)
+}
+
+/// What is printed.
+struct Report<'a> {
+    explanation: Explanation,
+    objects: Objects<'a>,
+    /// Where the body comes from, for people.
+    file: String,
+    closest: BTreeMap<String, Counterfactual>,
+    /// The state that the event meets, if it meets one.
+    met: Option<Found>,
 }
 
 /// The event that is explained, or which event of its address matches the request instead.
@@ -86,14 +112,6 @@ fn taken<'e>(
             "is no event of `{source}`: the conditions of no event are true for it; \
              give the headers that it is sent with by `--header`"
         )),
-    }
-}
-
-/// Passes the decisions through flow control, as the ledger would if it had no earlier event.
-fn apply_flow_control(explanation: &mut Explanation, now: jiff::Timestamp) {
-    let mut states = FlowStates::default();
-    for explained in &mut explanation.decisions {
-        explained.decision.pass(&mut states, "this", "this event", now.into());
     }
 }
 
@@ -203,11 +221,8 @@ impl Objects<'_> {
     }
 }
 
-fn json_text(
-    explanation: &Explanation,
-    objects: &Objects<'_>,
-    closest: &BTreeMap<String, Counterfactual>,
-) -> String {
+fn json_text(report: &Report<'_>) -> String {
+    let Report { explanation, objects, closest, met, .. } = report;
     let decisions: Vec<Value> = explanation
         .decisions
         .iter()
@@ -223,14 +238,18 @@ fn json_text(
                 }
                 action
             });
-            json!({
+            let mut told = json!({
                 "rule": decision.rule,
                 "element": decision.element,
                 "outcome": decision.outcome,
                 "reason": decision.reason,
                 "action": action,
                 "conditions": explained.conditions,
-            })
+            });
+            if let (Some(met), Some(told)) = (met, told.as_object_mut()) {
+                told.insert("states".to_owned(), json!(met.states_of(decision)));
+            }
+            told
         })
         .collect();
     let event = json!({
@@ -244,11 +263,16 @@ fn json_text(
     let cancels = explanation.cancels.iter();
     let cancels: Vec<Value> =
         cancels.map(|one| json!({ "rule": one.rule, "clause": one.request.to_string() })).collect();
-    let all = json!({
+    let mut all = json!({
         "event": event,
         "decisions": decisions,
         "cancels": cancels,
         "would_match": closest,
     });
+    if let (Some(met), Some(all)) = (met, all.as_object_mut()) {
+        let state =
+            json!({ "of": met.name, "known_since": met.known_since, "not_asked": met.secret });
+        all.insert("state".to_owned(), state);
+    }
     format!("{all:#}\n")
 }

@@ -1,16 +1,15 @@
 //! An explanation as text: a heading per rule and element with the outcome, then the reasons.
 
-use std::collections::BTreeMap;
-
 use clap::builder::styling::{AnsiColor, Style};
-use fuse_rules::Outcome;
-use fuse_rules::explain::{Counterfactual, Explained, Explanation, Part};
+use fuse_rules::explain::{Explained, Part};
 use fuse_rules::flow::{Cancellation, Flow, FlowRequest};
+use fuse_rules::{Decision, Outcome};
 use fuse_runtime::event::EventKey;
+use fuse_runtime::ledger::MetState;
 
 use super::asked::Asked;
 use super::condition::{Shown, condition, is_plain, line_at, others};
-use super::{Objects, RenderedAction};
+use super::{RenderedAction, Report};
 
 /// The note at the end of an incomplete explanation.
 const CUT: &str =
@@ -19,15 +18,12 @@ const CUT: &str =
 /// The maximum number of elements on one line.
 const MOST: usize = 8;
 
-pub(super) fn text(
-    explanation: &Explanation,
-    asked: &Asked,
-    objects: &Objects<'_>,
-    file: &str,
-    closest: &BTreeMap<String, Counterfactual>,
-) -> String {
+pub(super) fn text(report: &Report<'_>, asked: &Asked) -> String {
+    let Report { explanation, objects, file, closest, met } = report;
     let EventKey { id, .. } = &objects.event;
     let mut out = format!("{}, from {file}, id `{id}`\n", objects.event.full_name());
+    let notes = met.iter().flat_map(|met| met.notes(id));
+    notes.for_each(|note| line_at(&mut out, 0, &note));
     if let Some(why) = &explanation.refused {
         return format!("{out}\nrejected as a whole, so no rule fires: {why}\n");
     }
@@ -46,7 +42,7 @@ pub(super) fn text(
         None => {}
     }
     let mut before: Option<&Explained> = None;
-    let mut text = Text { out, asked, objects, short: false };
+    let mut text = Text { out, asked, report, short: false };
     for explained in decisions {
         // Several triggers have one decision each, with the same reasons.
         if before.is_some_and(|before| same(before, explained)) {
@@ -115,7 +111,7 @@ fn summary(rule: &str, decisions: &[Explained]) -> String {
 struct Text<'a> {
     out: String,
     asked: &'a Asked,
-    objects: &'a Objects<'a>,
+    report: &'a Report<'a>,
     /// Whether the previous decision took one line.
     short: bool,
 }
@@ -145,9 +141,21 @@ impl Text<'_> {
             decision.flow.iter().for_each(|request| self.line(2, ends(request)));
         }
         if decision.outcome.is_rendered() {
-            decision.flow.iter().for_each(|request| self.line(2, &request.to_string()));
+            decision.flow.iter().for_each(|request| self.clause(decision, request));
         }
         self.action(explained);
+    }
+
+    /// A clause that lets the decision through, with its state.
+    fn clause(&mut self, decision: &Decision, request: &FlowRequest) {
+        let clause = request.to_string();
+        let states = self.report.met.iter().flat_map(|met| met.states_of(decision));
+        match states.into_iter().find(|met| met.clause == clause) {
+            Some(MetState { state, frees, .. }) => {
+                self.line(2, &format!("{clause}: {state}; {frees}"))
+            }
+            None => self.line(2, &clause),
+        }
     }
 
     /// The text for a decision that is the same for all rules of a sensor, or that was not asked
@@ -210,7 +218,7 @@ impl Text<'_> {
         if let (Asked::WhyNot(_), Outcome::Fired) = (self.asked, decision.outcome) {
             return;
         }
-        match self.objects.of(explained) {
+        match self.report.objects.of(explained) {
             None => {}
             Some(RenderedAction { kind, attempts, object: Ok(object) }) => {
                 let does = match kind.as_str() {

@@ -27,6 +27,13 @@ pub(crate) enum TestStep {
         rule: RuleRef,
         response: Block,
     },
+    /// `with limiter NAME used N per KEY, …`.
+    Limiter {
+        limiter: Text,
+        used: (u32, Span),
+        keys: Vec<Expr>,
+        span: Span,
+    },
     /// `at "TIME"`.
     At(Text),
     /// `finish RULE`.

@@ -13,6 +13,8 @@ pub(crate) const TOKEN_PATHS: [&str; 2] = ["/rules/files", "/payload"];
 /// Reads of the bodies of events.
 const PAYLOAD_PATHS: [&str; 1] = ["/payload"];
 
+/// What is asked with a body, and changes nothing.
+const QUESTIONS: [&str; 1] = ["/state/preview"];
 /// Where people answer what waits for approval.
 const APPROVALS: &str = "/waiting/";
 
@@ -91,6 +93,7 @@ pub(super) fn needed(method: &Method, path: &str) -> Option<AdminRight> {
         false if path.starts_with(APPROVALS) && !path.ends_with("/discard") => {
             Some(AdminRight::Approve)
         }
+        false if QUESTIONS.contains(&path) => Some(AdminRight::Read),
         false => Some(AdminRight::Change),
     }
 }

@@ -81,7 +81,7 @@ impl Engine {
         max_bytes: usize,
     ) -> Result<ReplayReport, ReplayError> {
         let verdict = self.verdict_of(envelope).await?;
-        let decided = self.ledger.preview(&verdict).await?;
+        let decided = self.ledger.preview(&verdict).await?.decisions;
         let acts = |one: &&DecisionRecord| matches!(one.outcome, Outcome::Fired | Outcome::Waiting);
         let fired = decided.iter().filter(acts).count();
         let mut warnings = warnings(target);

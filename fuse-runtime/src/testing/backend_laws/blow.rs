@@ -195,7 +195,7 @@ pub async fn a_preview_blows_nothing(fixture: &dyn Fixture) -> Result<(), Violat
         ask(&opened, id, 0).await?;
     }
     let event = envelope("github", "c", "{}").key();
-    let preview = opened.ledger.preview(&asking(&event, 1)).await?;
+    let preview = opened.ledger.preview(&asking(&event, 1)).await?.decisions;
     let shown: Vec<Outcome> = preview.iter().map(|decision| decision.outcome).collect();
     ensure_eq!(shown, [Outcome::Gated], "the outcomes of the preview");
     ensure_eq!(changes(&opened).await?.len(), 0, "how often it blew");

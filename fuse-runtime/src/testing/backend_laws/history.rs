@@ -236,14 +236,17 @@ pub async fn a_preview_records_nothing(fixture: &dyn Fixture) -> Result<(), Viol
     asked.flow = vec![once("k", "a", None)];
     for _ in 0..2 {
         let shown = opened.ledger.preview(&asked).await?;
-        ensure_eq!(shown, asked.decisions, "a preview of a free key");
+        ensure_eq!(shown.decisions, asked.decisions, "a preview of a free key");
+        ensure_eq!(shown.states, [], "the states that it meets");
     }
     ensure_eq!(opened.record(&event).await?.decided, None, "the decision");
     opened.ledger.decide(asked).await?;
     let mut repeated = verdict(&EventKey { id: "b".into(), ..event }, "b", 2);
     repeated.flow = vec![once("k", "b", None)];
     let shown = opened.ledger.preview(&repeated).await?;
-    let outcome = shown.first().map(|decision| decision.outcome);
+    let outcome = shown.decisions.first().map(|decision| decision.outcome);
     ensure_eq!(outcome, Some(Outcome::Suppressed), "a preview of a key that is held");
+    let met = shown.states.first().map(|met| met.state.starts_with("fired at "));
+    ensure_eq!(met, Some(true), "whether the state that it meets is told");
     Ok(())
 }

@@ -234,7 +234,7 @@ pub async fn sensitive_values_are_not_recorded(fixture: &dyn Fixture) -> Result<
         opened = opened.crash(fixture).await?;
         let event = opened.accept(id, 60).await?;
         let asked = asks(&event, 60, vec![sensitive(once(key))]);
-        let previewed = opened.ledger.preview(&asked).await?;
+        let previewed = opened.ledger.preview(&asked).await?.decisions;
         let previewed: Vec<_> = previewed.iter().map(|one| one.outcome).collect();
         ensure_eq!(previewed, [outcome], "the preview of event `{id}`");
         let record = opened.ledger.decide(asked).await?;

@@ -9,12 +9,13 @@ use jiff::Timestamp;
 use super::{Process, State, StoredDecision};
 use crate::event::EventKey;
 use crate::ledger::blow;
+use crate::ledger::preview::preview;
 use crate::ledger::transition::{self, Transition};
 use crate::ledger::{
-    ActionRecord, ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery,
-    DecisionRecord, Due, EventAction, EventOperation, EventPage, EventQuery, EventRecord,
-    FuseHistories, FuseSwitch, Ledger, LedgerError, Observed, Permit, Reacted, StatePage,
-    StateQuery, Thread, ThreadKey, Verdict, WaitAnswer, WaitingDecision, Woken,
+    ActionRecord, ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery, Due,
+    EventAction, EventOperation, EventPage, EventQuery, EventRecord, FuseHistories, FuseSwitch,
+    Ledger, LedgerError, Observed, Permit, Preview, Reacted, StatePage, StateQuery, Thread,
+    ThreadKey, Verdict, WaitAnswer, WaitingDecision, Woken,
 };
 
 impl State {
@@ -393,11 +394,11 @@ impl Ledger for Process {
         self.with(|state| state.event_page(query))?
     }
 
-    async fn preview(&self, verdict: &Verdict) -> Result<Vec<DecisionRecord>, LedgerError> {
-        let (verdict, mut states, mut fuses) = self.with(|state| {
+    async fn preview(&self, verdict: &Verdict) -> Result<Preview, LedgerError> {
+        let (verdict, states, fuses) = self.with(|state| {
             (state.key_secret.conceal(verdict), state.flow.clone(), state.fuses.clone())
         })?;
-        Ok(transition::decide(&verdict, &mut states, &mut fuses)?.decisions)
+        preview(&verdict, states, fuses)
     }
 
     async fn operate(
