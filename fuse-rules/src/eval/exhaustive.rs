@@ -318,7 +318,7 @@ pub(super) fn rendered(
     report: &mut dyn FnMut(Verdict),
 ) {
     let mut value = |expr: &Expr<Slot>| stack.rendered(expr);
-    let flow = match flow {
+    let mut flow = match flow {
         Ok(flow) => flow,
         Err(why) => {
             for _ in triggers {
@@ -327,6 +327,7 @@ pub(super) fn rendered(
             return;
         }
     };
+    let last = triggers.len().saturating_sub(1);
     for (ordinal, trigger) in triggers.iter().enumerate() {
         report(match mapping::render(&trigger.fields, &mut value) {
             Ok(fields) => Verdict::Fired {
@@ -334,7 +335,7 @@ pub(super) fn rendered(
                 ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
                 fields,
                 attempts: trigger.attempts,
-                flow: flow.clone(),
+                flow: if ordinal == last { std::mem::take(&mut flow) } else { flow.clone() },
                 is_shadow,
             },
             Err(why) => Verdict::Rejected(why),

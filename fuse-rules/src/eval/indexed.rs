@@ -260,6 +260,10 @@ impl<'d> Decider<'d> {
             return self.cancels.extend(verdict.into_cancellation(&rule.name));
         }
         let element = (!element.is_empty()).then_some(element);
+        if self.decisions.is_empty() {
+            // Most events have one or two. Room for more would be a slow allocation.
+            self.decisions.reserve_exact(2);
+        }
         self.decisions.push((order, decision(&rule.name, element, verdict)));
     }
 

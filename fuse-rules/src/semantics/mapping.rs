@@ -175,6 +175,10 @@ pub(crate) fn flow_requests<'e, P: Reference>(
     clauses: &[FlowClause<P>],
     mut evaluate: impl FnMut(&Expr<P>) -> Result<Value<'e>, Fault>,
 ) -> Result<Vec<FlowRequest>, String> {
+    // Most rules have none.
+    if clauses.is_empty() {
+        return Ok(Vec::new());
+    }
     let request = |clause| flow_request(clause, &mut evaluate);
     clauses.iter().map(request).collect()
 }

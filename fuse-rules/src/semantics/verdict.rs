@@ -58,48 +58,41 @@ pub(crate) fn distinct(mut cancels: Vec<Cancellation>) -> Vec<Cancellation> {
 /// The decision that results from a verdict.
 pub(crate) fn decision(rule: &str, element: Option<&[u32]>, verdict: Verdict) -> Decision {
     let element = element.map(<[u32]>::to_vec);
-    let mut decision = Decision {
-        rule: rule.to_owned(),
-        element,
-        outcome: Outcome::NotMatched,
-        reason: String::new(),
-        missing: None,
-        action: None,
-        flow: Vec::new(),
-    };
-    match verdict {
-        Verdict::NotMatched(why) => decision.reason = why,
-        // An `unless` makes no decision.
-        Verdict::Cancels(_) => {}
-        Verdict::Unknown(fault) => {
-            decision.outcome = Outcome::Unknown;
-            decision.reason = fault.reason();
-            if let Fault::Absent(path) | Fault::Unknown(path) = fault {
-                decision.missing = Some(path.to_string());
-            }
-        }
-        Verdict::Gated(why) => {
-            decision.outcome = Outcome::Gated;
-            decision.reason = why;
-        }
-        Verdict::Rejected(why) => {
-            decision.outcome = Outcome::Rejected;
-            decision.reason = why;
-        }
+    let mut missing = None;
+    let (outcome, reason) = match verdict {
         Verdict::Fired { trigger, ordinal, fields, attempts, flow, is_shadow } => {
-            decision.outcome = if is_shadow { Outcome::Shadow } else { Outcome::Fired };
-            decision.action = Some(Action {
+            let action = Action {
                 trigger,
                 rule: rule.to_owned(),
-                element: decision.element.clone(),
+                element: element.clone(),
                 ordinal,
                 fields,
                 attempts,
-            });
-            decision.flow = flow;
+            };
+            return Decision {
+                rule: rule.to_owned(),
+                element,
+                outcome: if is_shadow { Outcome::Shadow } else { Outcome::Fired },
+                reason: String::new(),
+                missing: None,
+                action: Some(action),
+                flow,
+            };
         }
-    }
-    decision
+        Verdict::NotMatched(why) => (Outcome::NotMatched, why),
+        // An `unless` makes no decision.
+        Verdict::Cancels(_) => (Outcome::NotMatched, String::new()),
+        Verdict::Unknown(fault) => {
+            if let Fault::Absent(path) | Fault::Unknown(path) = &fault {
+                missing = Some(path.to_string());
+            }
+            (Outcome::Unknown, fault.reason())
+        }
+        Verdict::Gated(why) => (Outcome::Gated, why),
+        Verdict::Rejected(why) => (Outcome::Rejected, why),
+    };
+    let rule = rule.to_owned();
+    Decision { rule, element, outcome, reason, missing, action: None, flow: Vec::new() }
 }
 
 /// Sets the values of the fuses for which the clauses of a rule wait.
