@@ -2,12 +2,14 @@
 
 mod tls;
 
+use std::fs::File;
+use std::io::Write as _;
 use std::time::Duration;
 
 use fuse_runtime::secrets::Secret;
 use http::{HeaderValue, Method, StatusCode, header};
-use reqwest::Client;
 use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -16,6 +18,8 @@ pub(crate) use tls::Trust;
 
 /// The timeout for a response.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The timeout for a download.
+const DOWNLOAD_PATIENCE: Duration = Duration::from_hours(24);
 /// The maximum size of a response, in bytes.
 const MAX_ANSWER: usize = 256 << 20;
 
@@ -46,12 +50,43 @@ impl Server {
         self.ask(Method::POST, path, body).await
     }
 
+    /// Writes the response to a file. It may be large, and take long.
+    pub(crate) async fn download(&self, path: &str, file: &mut File) -> Result<(), String> {
+        let request = self.request(Method::GET, path, Value::Null)?.timeout(DOWNLOAD_PATIENCE);
+        let mut response = request.send().await.map_err(|error| self.silent(error))?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(early)? {
+            if status.is_success() {
+                file.write_all(&chunk)
+                    .map_err(|error| format!("cannot write the file: {error}"))?;
+            } else if body.len().saturating_add(chunk.len()) <= MAX_ANSWER {
+                body.extend_from_slice(&chunk);
+            }
+        }
+        if status.is_success() { Ok(()) } else { read::<Value>(&self.url, status, &body).map(drop) }
+    }
+
     async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         body: Value,
     ) -> Result<T, String> {
+        let request = self.request(method, path, body)?;
+        let mut response = request.send().await.map_err(|error| self.silent(error))?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(early)? {
+            if body.len().saturating_add(chunk.len()) > MAX_ANSWER {
+                return Err(format!("the response has more than {} MiB", MAX_ANSWER >> 20));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        read(&self.url, status, &body)
+    }
+
+    fn request(&self, method: Method, path: &str, body: Value) -> Result<RequestBuilder, String> {
         let url = format!("{}{path}", self.url);
         let parsed: reqwest::Url =
             url.parse().map_err(|error| format!("`{url}` is not a URL: {error}"))?;
@@ -67,26 +102,23 @@ impl Server {
             value.set_sensitive(true);
             request = request.header(header::AUTHORIZATION, value);
         }
-        let failed = |error: reqwest::Error| match error.is_timeout() {
+        Ok(request)
+    }
+
+    /// Why there is no response.
+    fn silent(&self, error: reqwest::Error) -> String {
+        match error.is_timeout() {
             true => format!("no answer from `{}` within {} s", self.url, PATIENCE.as_secs()),
             false => {
                 format!("no fuse responds at `{}`: {}", self.url, with_causes(&error.without_url()))
             }
-        };
-        let mut response = request.send().await.map_err(failed)?;
-        let status = response.status();
-        let mut body = Vec::new();
-        let early = |error: reqwest::Error| {
-            format!("the response ended early: {}", with_causes(&error.without_url()))
-        };
-        while let Some(chunk) = response.chunk().await.map_err(early)? {
-            if body.len().saturating_add(chunk.len()) > MAX_ANSWER {
-                return Err(format!("the response has more than {} MiB", MAX_ANSWER >> 20));
-            }
-            body.extend_from_slice(&chunk);
         }
-        read(&self.url, status, &body)
     }
+}
+
+/// Why a response ended before its end.
+fn early(error: reqwest::Error) -> String {
+    format!("the response ended early: {}", with_causes(&error.without_url()))
 }
 
 /// An error with all its causes.

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         Command::DeadLetters(arguments) => commands::dead_letters::list(&arguments),
         Command::Held(arguments) => commands::held::list(&arguments),
         Command::Waiting(arguments) => commands::waiting::list(&arguments),
-        Command::State(arguments) => commands::state::list(&arguments),
+        Command::State(arguments) => commands::state::run(&arguments),
         Command::Approve(arguments) => commands::waiting::answer(&arguments, WaitAnswer::Approve),
         Command::Decline(arguments) => commands::waiting::answer(&arguments, WaitAnswer::Decline),
         Command::Replay(arguments) => commands::replay::run(&arguments),

@@ -393,6 +393,7 @@ impl Runtime {
             let keep_fresh = move || Arc::clone(&fresh).keep_fresh(secrets.clone(), until.clone());
             tasks.spawn(Arc::clone(&supervisor).keep("reading the admin tokens", keep_fresh));
             let admin = Arc::new(Admin {
+                backend: Arc::clone(&backend),
                 bus: Arc::clone(&bus),
                 ledger: Arc::clone(&ledger),
                 metrics: Arc::clone(&metrics),
@@ -404,6 +405,7 @@ impl Runtime {
                 unfollowed,
                 dropped_log_lines: self.dropped_log_lines,
                 looking: Arc::new(Semaphore::new(1)),
+                copying: Arc::new(Semaphore::new(1)),
                 explaining: Arc::new(Semaphore::new(admin::decisions::MAX_ANSWERS)),
                 stop: stop.clone(),
                 clock: clock.clone(),

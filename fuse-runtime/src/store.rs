@@ -8,6 +8,7 @@
 //! After an I/O error, the open file is unusable. The writer closes and reopens it until that works.
 //! Meanwhile every call fails with [`StoreError::Storage`], and [`Store::outage`] reports why.
 
+mod backup;
 mod capacity;
 mod file;
 mod health;
@@ -25,12 +26,13 @@ mod tests;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::thread::{self, JoinHandle};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use backup::{StateReport, restore};
 pub(crate) use capacity::Capacity;
 pub use capacity::SizeLimits;
 pub use health::Outage;
@@ -410,7 +412,12 @@ impl Core {
         if !self.compact.swap(false, Ordering::Relaxed) {
             return;
         }
-        let mut guard = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = match self.database.try_write() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // Commits must not wait for a long read, such as a backup.
+            Err(TryLockError::WouldBlock) => return self.compact.store(true, Ordering::Relaxed),
+        };
         let Some(database) = guard.as_mut() else { return };
         let before = self.opener.length();
         match open::compact(database, before) {

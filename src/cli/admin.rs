@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
-use fuse_rules::flow::StateSubject;
 use fuse_rules::literals::parse_duration;
 use fuse_runtime::ledger::EventResult;
 use jiff::Timestamp;
@@ -156,46 +155,6 @@ pub(crate) struct Waiting {
     /// Only those that wait for approval
     #[arg(long)]
     pub(crate) approval: bool,
-
-    #[command(flatten)]
-    pub(crate) server: ServerArgs,
-}
-
-/// List what flow control remembers, key by key, and when it lets the next match through
-///
-/// A state is what a clause of flow control remembers of earlier events, such as the actions that count for a `limit`. The
-/// list shows the clause and its parameters when it was asked last, and the values of its key. Values that contain a
-/// sensitive header or query parameter are hidden, and `--key` does not find them. States that have ended are left out. Asks a running fuse;
-/// with `--state`, also reads the state of a stopped one.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  fuse state
-  fuse state --rule provisioning/create --clause limit
-  fuse state --limiter github-api --key web
-  fuse state --state .fuse --format json
-
-Exit codes: 0 listed, 2 wrong usage, no such server or state folder, or a damaged state")]
-pub(crate) struct State {
-    /// Only the states of this rule; those of a limiter belong to no rule
-    #[arg(long, value_name = "SENSOR/RULE")]
-    pub(crate) rule: Option<String>,
-
-    /// Only the states of this limiter
-    #[arg(long, value_name = "NAME", conflicts_with = "rule")]
-    pub(crate) limiter: Option<String>,
-
-    /// Only what is counted for this fuse
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["rule", "limiter"])]
-    pub(crate) fuse: Option<String>,
-
-    /// Only the states of clauses that start with this word
-    #[arg(long, value_name = "WORD", value_parser = PossibleValuesParser::new(StateSubject::WORDS))]
-    pub(crate) clause: Option<String>,
-
-    /// Only the states with this value in their key
-    #[arg(long, value_name = "VALUE")]
-    pub(crate) key: Option<String>,
 
     #[command(flatten)]
     pub(crate) server: ServerArgs,

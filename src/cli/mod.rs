@@ -5,6 +5,7 @@ mod fuzz;
 mod lint;
 mod rules;
 mod running;
+mod state;
 mod test;
 
 use std::path::PathBuf;
@@ -14,12 +15,13 @@ use clap_complete::Shell;
 
 pub(crate) use admin::{
     Answer, Credentials, DeadLetters, Discard, Events, Filter, FuseList, FuseSwitch, Held, Replay,
-    ServerArgs, State, Waiting,
+    ServerArgs, Waiting,
 };
 pub(crate) use fuzz::Fuzz;
 pub(crate) use lint::{ALL, Levels, Lint, WARNINGS};
 pub(crate) use rules::{Bench, Check, Doc, Explain, ExplainCode, Fmt, InferType, Plan};
 pub(crate) use running::{Cluster, Connect, Doctor, Rbac, Run};
+pub(crate) use state::{BackupArgs, RestoreArgs, State, StateCommand, VerifyArgs};
 pub(crate) use test::{Test, TestFormat};
 
 const EXIT_CODES: &str = "\

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::target::{Target, field, formatted, path, text};
 use super::waiting::time;
-use super::{Ended, async_runtime, counted};
-use crate::cli::State;
+use super::{Ended, async_runtime, backup, counted};
+use crate::cli::{State, StateCommand};
 use crate::client::Server;
 use crate::output::printable;
 use crate::{Exit, output};
@@ -15,7 +15,16 @@ use crate::{Exit, output};
 /// The number of states per request.
 const PAGE: usize = 500;
 
-pub(crate) fn list(arguments: &State) -> Ended {
+pub(crate) fn run(arguments: &State) -> Ended {
+    match &arguments.command {
+        None => list(arguments),
+        Some(StateCommand::Backup(backup)) => backup::backup(backup),
+        Some(StateCommand::Verify(verify)) => backup::verify(verify),
+        Some(StateCommand::Restore(restore)) => backup::put_back(restore),
+    }
+}
+
+fn list(arguments: &State) -> Ended {
     let query = StateQuery {
         rule: arguments.rule.clone(),
         limiter: arguments.limiter.clone(),

@@ -50,6 +50,7 @@ async fn rights_separate_reading_changing_and_bodies() {
         (Method::GET, "/events", [200, 200, 200, 200]),
         (Method::GET, "/rules/files", [401, 200, 200, 200]),
         (Method::GET, "/payload?event=1", [401, 403, 403, 200]),
+        (Method::GET, "/state/backup", [401, 403, 403, 200]),
         (Method::POST, "/replay", [401, 403, 404, 403]),
         (Method::POST, "/-/reload", [401, 403, 200, 403]),
         (Method::POST, "/state/preview", [401, 400, 400, 400]),

@@ -10,6 +10,7 @@ mod answers;
 mod approval;
 mod attempts;
 mod auth;
+mod backup;
 /// What is decided about bodies as senders really send them.
 mod blow;
 mod bodies;

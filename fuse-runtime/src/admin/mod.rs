@@ -1,6 +1,7 @@
 //! The admin port: health, readiness, metrics, what happened and why, and what people can do about it.
 
 mod access;
+mod backup;
 mod dead_letters;
 pub(crate) mod decisions;
 mod events;
@@ -32,6 +33,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::backend::Backend;
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::engine::{Engine, Group, Watch};
@@ -58,6 +60,7 @@ const UNHEALTHY_AFTER: Duration = Duration::from_secs(60);
 
 /// The parts of the runtime that the admin port reports on.
 pub(crate) struct Admin {
+    pub(crate) backend: Arc<dyn Backend>,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) metrics: Arc<Metrics>,
@@ -76,6 +79,8 @@ pub(crate) struct Admin {
     pub(crate) looking: Arc<Semaphore>,
     /// Limits how many answers explain an event at once, since each takes memory.
     pub(crate) explaining: Arc<Semaphore>,
+    /// Held while a copy of the state exists.
+    pub(crate) copying: Arc<Semaphore>,
     pub(crate) stop: Shutdown,
     pub(crate) clock: Clock,
     pub(crate) switchboard: Arc<Switchboard>,

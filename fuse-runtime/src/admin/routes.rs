@@ -8,7 +8,9 @@ use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 
-use super::{Admin, access, alive, dead_letters, decisions, events, failed, fuses, held, metrics};
+use super::{
+    Admin, access, alive, backup, dead_letters, decisions, events, failed, fuses, held, metrics,
+};
 use super::{payload, ready, reload, replay, rule_files, rules, state, waiting};
 use crate::ledger::WaitAnswer;
 
@@ -33,6 +35,7 @@ pub(super) fn routes() -> Vec<AdminRoute> {
         read("/dead-letters", get(dead_letters::list)),
         read("/held", get(held::list)),
         read("/state", get(state::list)),
+        read("/state/backup", get(backup::download)),
         change("/state/preview", post(state::preview)),
         read("/rules", get(rules::list)),
         read("/rules/files", get(rule_files::list)),

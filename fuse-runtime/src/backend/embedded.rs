@@ -1,5 +1,6 @@
 //! The backend in the state folder.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -81,6 +82,10 @@ impl Backend for Embedded {
 
     async fn resume_clock(&self, clock: &Clock) -> Result<Clock, BackendError> {
         Ok(self.store.resume_clock(clock).await?)
+    }
+
+    async fn copy(&self) -> Result<Option<File>, BackendError> {
+        Ok(Some(self.store.copy().await?))
     }
 
     async fn close(&self) -> Result<(), BackendError> {

@@ -8,6 +8,7 @@
 mod embedded;
 
 use std::error::Error;
+use std::fs::File;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -72,6 +73,16 @@ pub trait Backend: Send + Sync + 'static {
         Ok(clock.clone())
     }
 
+    /// A consistent copy of everything on record, as a file to be read from its start. `None` if the backend has tools of
+    /// its own for that, as by default.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be read, or there is no room for the copy.
+    async fn copy(&self) -> Result<Option<File>, BackendError> {
+        Ok(None)
+    }
+
     /// Completes what is being written, and closes the bus and the ledger. Every later call of theirs
     /// fails; closing again does nothing.
     ///
@@ -93,6 +104,10 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     async fn resume_clock(&self, clock: &Clock) -> Result<Clock, BackendError> {
         (**self).resume_clock(clock).await
+    }
+
+    async fn copy(&self) -> Result<Option<File>, BackendError> {
+        (**self).copy().await
     }
 
     async fn close(&self) -> Result<(), BackendError> {

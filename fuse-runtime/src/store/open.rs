@@ -16,7 +16,7 @@ use super::{
 
 /// How much of the file is cached in memory, in bytes. redb's default of 1 GiB is too much for a
 /// program that runs beside others.
-const CACHE_BYTES: usize = 32 << 20;
+pub(super) const CACHE_BYTES: usize = 32 << 20;
 /// About how many bytes a decision that waits needs: its rendered action, and when it is due.
 const BYTES_OF_WAIT: u64 = 4_096;
 /// The same for a state of flow control, with its key and what it belongs to.
@@ -58,8 +58,12 @@ impl Opener {
         }
     }
 
+    pub(super) fn folder(&self) -> Option<PathBuf> {
+        self.dir.clone()
+    }
+
     pub(super) fn path(&self) -> Option<PathBuf> {
-        self.dir.as_ref().map(|dir| dir.join(FILE_NAME))
+        self.folder().map(|dir| dir.join(FILE_NAME))
     }
 
     /// The length of the file, in bytes.
@@ -177,7 +181,7 @@ fn bytes_of_events(transaction: &WriteTransaction) -> Result<u64, StoreError> {
     Ok(bytes)
 }
 
-fn schema_of(database: &Database) -> Result<Option<u64>, StoreError> {
+pub(super) fn schema_of(database: &impl ReadableDatabase) -> Result<Option<u64>, StoreError> {
     match database.begin_read()?.open_table(META) {
         Ok(meta) => Ok(meta.get(SCHEMA)?.map(|version| version.value())),
         Err(TableError::TableDoesNotExist(_)) => Ok(None),
@@ -185,7 +189,7 @@ fn schema_of(database: &Database) -> Result<Option<u64>, StoreError> {
     }
 }
 
-fn refused(path: &Path, problem: &DatabaseError) -> StoreError {
+pub(super) fn refused(path: &Path, problem: &DatabaseError) -> StoreError {
     match problem {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
             StoreError::Locked { path: path.display().to_string() }

@@ -152,6 +152,12 @@ fn damaged(key: &[u8], why: &str) -> StoreError {
     StoreError::Damaged(format!("the record of `{key}` is damaged: {why}"))
 }
 
+/// Checks a row of JSON.
+pub(super) fn check_row(key: &str, row: &[u8]) -> Result<(), StoreError> {
+    let content = content(key.as_bytes(), row)?;
+    parse::<serde::de::IgnoredAny>(key.as_bytes(), content).map(drop)
+}
+
 /// Decodes a row that [`encode_envelope`] made for the event with this sequence number.
 pub(crate) fn decode_envelope(seq: u64, row: &[u8]) -> Result<Envelope, StoreError> {
     let (event, body) = decode(seq, row)?;

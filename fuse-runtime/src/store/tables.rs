@@ -4,7 +4,7 @@
 //! Counts are the lengths of tables, which the database keeps, so that no counter can drift from what it
 //! counts. Only [`WAIT_COUNTS`] is written; it is corrected when the state is opened.
 
-use redb::{TableDefinition as Table, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable as _, TableDefinition as Table, WriteTransaction};
 
 use super::StoreError;
 use crate::event::EventKey;
@@ -82,32 +82,66 @@ pub(crate) fn id_place(event: &EventKey) -> (&str, &str, &str) {
     (&event.id, &event.source, &event.name)
 }
 
+/// Does the same with every table.
+macro_rules! with_every_table {
+    ($each:ident) => {
+        $each!(META);
+        $each!(EVENTS);
+        $each!(STATUS);
+        $each!(QUEUE);
+        $each!(IDS);
+        $each!(TIMES);
+        $each!(DECIDED);
+        $each!(ACTIONS);
+        $each!(UNSETTLED);
+        $each!(HELD);
+        $each!(RUNNING);
+        $each!(STOPPING);
+        $each!(DEAD);
+        $each!(FLOW);
+        $each!(FLOW_ENDS);
+        $each!(FLOW_SUBJECTS);
+        $each!(SECRETS);
+        $each!(THREADS);
+        $each!(THREAD_ENDS);
+        $each!(DUE);
+        $each!(DUE_HOURS);
+        $each!(WAITING);
+        $each!(WAIT_COUNTS);
+        $each!(WOKEN);
+        $each!(FUSES);
+    };
+}
+
 /// Creates every table, so that readers find them from the start.
 pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
-    transaction.open_table(META)?;
-    transaction.open_table(EVENTS)?;
-    transaction.open_table(STATUS)?;
-    transaction.open_table(QUEUE)?;
-    transaction.open_table(IDS)?;
-    transaction.open_table(TIMES)?;
-    transaction.open_table(DECIDED)?;
-    transaction.open_table(ACTIONS)?;
-    transaction.open_table(UNSETTLED)?;
-    transaction.open_table(HELD)?;
-    transaction.open_table(RUNNING)?;
-    transaction.open_table(STOPPING)?;
-    transaction.open_table(DEAD)?;
-    transaction.open_table(FLOW)?;
-    transaction.open_table(FLOW_ENDS)?;
-    transaction.open_table(FLOW_SUBJECTS)?;
-    transaction.open_table(SECRETS)?;
-    transaction.open_table(THREADS)?;
-    transaction.open_table(THREAD_ENDS)?;
-    transaction.open_table(DUE)?;
-    transaction.open_table(DUE_HOURS)?;
-    transaction.open_table(WAITING)?;
-    transaction.open_table(WAIT_COUNTS)?;
-    transaction.open_table(WOKEN)?;
-    transaction.open_table(FUSES)?;
+    macro_rules! create {
+        ($table:expr) => {
+            transaction.open_table($table)?;
+        };
+    }
+    with_every_table!(create);
+    Ok(())
+}
+
+/// Copies every table into another file, unless it has to stop.
+pub(super) fn copy_tables(
+    from: &ReadTransaction,
+    to: &WriteTransaction,
+    stops: impl Fn() -> bool,
+) -> Result<(), StoreError> {
+    macro_rules! copy {
+        ($table:expr) => {
+            let mut copied = to.open_table($table)?;
+            for row in from.open_table($table)?.iter()? {
+                let (key, value) = row?;
+                if stops() {
+                    return Err(StoreError::Closed);
+                }
+                copied.insert(key.value(), value.value())?;
+            }
+        };
+    }
+    with_every_table!(copy);
     Ok(())
 }

@@ -9,9 +9,10 @@ use serde::Deserialize;
 /// What probes and Prometheus ask for. They have no token.
 pub(super) const OPEN_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 /// Reads that need a token also within this machine.
-pub(crate) const TOKEN_PATHS: [&str; 2] = ["/rules/files", "/payload"];
+pub(crate) const TOKEN_PATHS: [&str; 4] =
+    ["/rules/files", "/payload", "/state/backup", "/state/preview"];
 /// Reads of the bodies of events.
-const PAYLOAD_PATHS: [&str; 1] = ["/payload"];
+const PAYLOAD_PATHS: [&str; 2] = ["/payload", "/state/backup"];
 
 /// What is asked with a body, and changes nothing.
 const QUESTIONS: [&str; 1] = ["/state/preview"];

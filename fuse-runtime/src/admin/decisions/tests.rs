@@ -40,6 +40,7 @@ async fn admin(folder: &std::path::Path, rules: &str) -> Arc<Admin> {
     let (ledger, metrics) = (backend.ledger(), Arc::new(Metrics::new()));
     let switchboard = Switchboard::new(ledger, active.clone(), metrics, Clock::system());
     Arc::new(Admin {
+        backend: Arc::new(backend.clone()),
         bus: backend.bus(),
         ledger: backend.ledger(),
         metrics: Arc::new(Metrics::new()),
@@ -51,6 +52,7 @@ async fn admin(folder: &std::path::Path, rules: &str) -> Arc<Admin> {
         unfollowed: Arc::new(Mutex::new(BTreeMap::new())),
         dropped_log_lines: Arc::new(|| 0),
         looking: Arc::new(Semaphore::new(1)),
+        copying: Arc::new(Semaphore::new(1)),
         explaining: Arc::new(Semaphore::new(MAX_ANSWERS)),
         stop: Shutdown::new().1,
         clock: Clock::system(),

@@ -1,0 +1,162 @@
+//! Copies of the state that can be kept elsewhere, and checks of a copy.
+
+use std::fs::File;
+use std::io::{self, Seek as _};
+use std::path::Path;
+
+use redb::backends::FileBackend;
+use redb::{
+    Builder, ReadOnlyDatabase, ReadableDatabase, ReadableTable, ReadableTableMetadata as _,
+};
+
+use super::open::{CACHE_BYTES, refused, schema_of};
+use super::rows::{check_row, decode_head};
+use super::{
+    ACTIONS, DECIDED, EVENTS, FLOW, FLOW_SUBJECTS, FUSES, SCHEMA_VERSION, STATUS, Store,
+    StoreError, THREADS, UNSETTLED, tables,
+};
+
+/// How many damaged records a [`StateReport`] names.
+const MAX_DAMAGED: usize = 100;
+
+/// What is in the file of a state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StateReport {
+    /// The version of the layout.
+    pub layout: u64,
+    /// The number of events.
+    pub events: u64,
+    /// The number of actions.
+    pub actions: u64,
+    /// How many of them are not settled.
+    pub unsettled: u64,
+    /// The number of records that cannot be read.
+    pub damaged: u64,
+    /// Which records these are, and why: the first 100.
+    pub problems: Vec<String>,
+}
+
+impl Store {
+    /// Copies everything that is committed now into a file without a name, which is returned to be read from its start.
+    /// It contains only what is used, and it is the file of a state itself: [`StateReport::of`] checks it. Writes go on
+    /// meanwhile.
+    ///
+    /// The copy needs room beside the state. What was freed while it is made is used again only afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Storage`] if there is no room, or if the state cannot be read, and [`StoreError::Closed`] if it is closed
+    /// meanwhile.
+    pub async fn copy(&self) -> Result<File, StoreError> {
+        let (folder, closed) = (self.inner.core.opener.folder(), self.inner.closed.subscribe());
+        self.read(move |transaction| {
+            let file = match folder {
+                Some(folder) => tempfile::tempfile_in(folder),
+                None => tempfile::tempfile(),
+            };
+            let mut file = file.map_err(|problem| storage(&problem))?;
+            let own = file.try_clone().map_err(|problem| storage(&problem))?;
+            let backend = FileBackend::new(own).map_err(|problem| storage(&problem))?;
+            let copy = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend);
+            let mut copy = copy.map_err(|problem| storage(&problem))?;
+            let writing = copy.begin_write()?;
+            tables::copy_tables(transaction, &writing, || *closed.borrow())?;
+            writing.commit()?;
+            copy.compact().map_err(|problem| storage(&problem))?;
+            copy.close().map_err(|problem| storage(&problem))?;
+            file.rewind().map_err(|problem| storage(&problem))?;
+            Ok(file)
+        })
+        .await
+    }
+}
+
+impl StateReport {
+    /// Reads every record of the file of a state, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`] if a fuse uses it, [`StoreError::Newer`], and [`StoreError::Open`] if it is no state, is
+    /// damaged as a whole, or was not closed and has to be opened by a fuse first.
+    pub fn of(path: &Path) -> Result<Self, StoreError> {
+        let database = Builder::new().set_cache_size(CACHE_BYTES).open_read_only(path);
+        let database = database.map_err(|problem| refused(path, &problem))?;
+        let found = schema_of(&database)?.unwrap_or_default();
+        if found == 0 || found > SCHEMA_VERSION {
+            return Err(match found {
+                0 => StoreError::Open {
+                    path: path.display().to_string(),
+                    problem: "it contains no state of fuse".to_owned(),
+                },
+                found => {
+                    let path = path.display().to_string();
+                    StoreError::Newer { path, found, supported: SCHEMA_VERSION }
+                }
+            });
+        }
+        let mut report = Self { layout: found, ..Self::default() };
+        report.read(&database)?;
+        Ok(report)
+    }
+
+    fn read(&mut self, database: &ReadOnlyDatabase) -> Result<(), StoreError> {
+        let transaction = database.begin_read()?;
+        for row in transaction.open_table(EVENTS)?.iter()? {
+            let (seq, row) = row?;
+            self.note(decode_head(seq.value(), row.value()).err());
+        }
+        for table in [STATUS, DECIDED, ACTIONS, FLOW, FLOW_SUBJECTS, THREADS, FUSES] {
+            // Older layouts lack some.
+            let Ok(table) = transaction.open_table(table) else { continue };
+            for row in table.iter()? {
+                let (key, row) = row?;
+                self.note(check_row(key.value(), row.value()).err());
+            }
+        }
+        self.events = transaction.open_table(EVENTS)?.len()?;
+        self.actions = transaction.open_table(ACTIONS)?.len()?;
+        self.unsettled = transaction.open_table(UNSETTLED)?.len()?;
+        Ok(())
+    }
+
+    fn note(&mut self, problem: Option<StoreError>) {
+        let Some(problem) = problem else { return };
+        self.damaged = self.damaged.saturating_add(1);
+        if self.problems.len() < MAX_DAMAGED {
+            self.problems.push(problem.to_string());
+        }
+    }
+}
+
+/// Puts a copy into a state folder that has no state, once it was found to be whole.
+///
+/// # Errors
+///
+/// As of [`StateReport::of`], and [`StoreError::Open`] if the folder has a state or cannot be written.
+pub fn restore(copy: &Path, folder: &Path) -> Result<StateReport, StoreError> {
+    let to = folder.join(super::FILE_NAME);
+    let failed = |problem: &dyn std::fmt::Display| StoreError::Open {
+        path: to.display().to_string(),
+        problem: problem.to_string(),
+    };
+    if to.exists() {
+        return Err(failed(&"there is a state already; choose another folder, or move it away"));
+    }
+    let report = StateReport::of(copy)?;
+    std::fs::create_dir_all(folder).map_err(|problem| failed(&problem))?;
+    let mut from = File::open(copy).map_err(|problem| failed(&problem))?;
+    // A state that is there is whole: it gets its name last.
+    let mut written =
+        tempfile::NamedTempFile::new_in(folder).map_err(|problem| failed(&problem))?;
+    io::copy(&mut from, &mut written).map_err(|problem| failed(&problem))?;
+    written.as_file().sync_all().map_err(|problem| failed(&problem))?;
+    written.persist_noclobber(&to).map_err(|problem| failed(&problem.error))?;
+    #[cfg(unix)]
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|problem| failed(&problem))?;
+    Ok(report)
+}
+
+fn storage(problem: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Storage(problem.to_string())
+}

@@ -1,0 +1,133 @@
+//! The arguments of `fuse state`: what flow control remembers, and copies of the whole state.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+use fuse_rules::flow::StateSubject;
+
+use super::{Format, ServerArgs};
+
+/// List what flow control remembers, key by key, and when it lets the next match through
+///
+/// A state is what a clause of flow control remembers of earlier events, such as the actions that count for a `limit`. The
+/// list shows the clause and its parameters when it was asked last, and the values of its key. Values that contain a
+/// sensitive header or query parameter are hidden, and `--key` does not find them. States that have ended are left out. Asks a running fuse;
+/// with `--state`, also reads the state of a stopped one.
+///
+/// The subcommands copy, check and put back everything in a state folder, events and actions included.
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  fuse state
+  fuse state --rule provisioning/create --clause limit
+  fuse state --limiter github-api --key web
+  fuse state --state .fuse --format json
+  fuse state backup /backup/fuse.redb
+
+Exit codes: 0 listed, 2 wrong usage, no such server or state folder, or a damaged state"
+)]
+pub(crate) struct State {
+    #[command(subcommand)]
+    pub(crate) command: Option<StateCommand>,
+
+    /// Only the states of this rule; those of a limiter belong to no rule
+    #[arg(long, value_name = "SENSOR/RULE")]
+    pub(crate) rule: Option<String>,
+
+    /// Only the states of this limiter
+    #[arg(long, value_name = "NAME", conflicts_with = "rule")]
+    pub(crate) limiter: Option<String>,
+
+    /// Only what is counted for this fuse
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["rule", "limiter"])]
+    pub(crate) fuse: Option<String>,
+
+    /// Only the states of clauses that start with this word
+    #[arg(long, value_name = "WORD", value_parser = PossibleValuesParser::new(StateSubject::WORDS))]
+    pub(crate) clause: Option<String>,
+
+    /// Only the states with this value in their key
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) key: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// What is done with the whole state.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StateCommand {
+    Backup(BackupArgs),
+    Verify(VerifyArgs),
+    Restore(RestoreArgs),
+}
+
+/// Copy the whole state into a new file
+///
+/// The copy is consistent, also while fuse accepts events and acts. It contains everything that is committed when it begins,
+/// bodies and secrets of events included: only its owner can read the file. It is checked before it gets its name. Asking
+/// a running fuse needs a token with the right `payloads`. The copy needs room next to the state while it is made.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fuse state backup /backup/fuse.redb
+  fuse state backup /backup/fuse.redb --state .fuse
+
+Exit codes: 0 copied, 1 copied with damaged records, 2 wrong usage, no such server or state, or a file that
+cannot be written")]
+pub(crate) struct BackupArgs {
+    /// The file to write, which must not exist
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Read every record of a backup or of a stopped fuse
+///
+/// Each record has a checksum. Nothing is changed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fuse state verify /backup/fuse.redb
+  fuse state verify .fuse
+
+Exit codes: 0 whole, 1 damaged records, 2 wrong usage, or not a state that can be read")]
+pub(crate) struct VerifyArgs {
+    /// The backup, or a state folder
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+
+    /// The output format
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Put a backup into an empty state folder
+///
+/// The backup is checked first. A fuse that starts with the folder continues where the backup was made: it performs the
+/// actions that were not settled then. What was done between the backup and the loss is not on record, so senders that
+/// repeat these events have them decided again; objects that exist are found by their names.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example: fuse state restore /backup/fuse.redb --state .fuse
+
+Exit codes: 0 restored, 1 restored with damaged records, 2 wrong usage, a backup that cannot be read, or a folder
+that has a state")]
+pub(crate) struct RestoreArgs {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// The state folder, which is created if it is missing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+
+    /// The output format
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
