@@ -53,7 +53,8 @@ impl Server {
     /// Writes the response to a file. It may be large, and take long.
     pub(crate) async fn download(&self, path: &str, file: &mut File) -> Result<(), String> {
         let request = self.request(Method::GET, path, Value::Null)?.timeout(DOWNLOAD_PATIENCE);
-        let mut response = request.send().await.map_err(|error| self.silent(error))?;
+        let mut response =
+            request.send().await.map_err(|error| self.silent(error, DOWNLOAD_PATIENCE))?;
         let status = response.status();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(early)? {
@@ -74,7 +75,7 @@ impl Server {
         body: Value,
     ) -> Result<T, String> {
         let request = self.request(method, path, body)?;
-        let mut response = request.send().await.map_err(|error| self.silent(error))?;
+        let mut response = request.send().await.map_err(|error| self.silent(error, PATIENCE))?;
         let status = response.status();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(early)? {
@@ -106,9 +107,9 @@ impl Server {
     }
 
     /// Why there is no response.
-    fn silent(&self, error: reqwest::Error) -> String {
+    fn silent(&self, error: reqwest::Error, patience: Duration) -> String {
         match error.is_timeout() {
-            true => format!("no answer from `{}` within {} s", self.url, PATIENCE.as_secs()),
+            true => format!("no answer from `{}` within {} s", self.url, patience.as_secs()),
             false => {
                 format!("no fuse responds at `{}`: {}", self.url, with_causes(&error.without_url()))
             }

@@ -242,7 +242,8 @@ impl Store {
         self.inner.core.health.reopened()
     }
 
-    /// Compacts the file before the next commit, if it is mostly free. Reads and writes wait meanwhile.
+    /// Compacts the file before the next commit during which nothing is read, if it is mostly free. Reads and writes wait
+    /// meanwhile.
     pub(crate) async fn compact(&self) -> Result<(), StoreError> {
         self.inner.core.compact.store(true, Ordering::Relaxed);
         self.write(|_| Ok(())).await

@@ -69,7 +69,7 @@ pub(crate) enum StateCommand {
 ///
 /// The copy is consistent, also while fuse accepts events and acts. It contains everything that is committed when it begins,
 /// bodies and secrets of events included: only its owner can read the file. It is checked before it gets its name. Asking
-/// a running fuse needs a token with the right `payloads`. The copy needs room next to the state while it is made.
+/// a running fuse needs a token with the right `payloads`. The copy takes room on the disk of the state until it is downloaded.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -87,9 +87,10 @@ pub(crate) struct BackupArgs {
     pub(crate) server: ServerArgs,
 }
 
-/// Read every record of a backup or of a stopped fuse
+/// Check a backup, or the state of a stopped fuse
 ///
-/// Each record has a checksum. Nothing is changed.
+/// Reads all tables, and checks the checksums of events, decisions, actions, states of flow control, threads and fuses.
+/// Nothing is changed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

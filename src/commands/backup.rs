@@ -30,7 +30,7 @@ pub(crate) fn backup(arguments: &BackupArgs) -> Ended {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
-    // A backup that is there is whole: it gets its name last. Only its owner can read it.
+    // It gets its name last, so that an interrupted run leaves no part of a backup. Only its owner can read it.
     let mut written = NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
     async_runtime()?.block_on(async {
         match Target::new(&arguments.server).await? {
@@ -47,14 +47,14 @@ pub(crate) fn backup(arguments: &BackupArgs) -> Ended {
         .map_err(|error| format!("the copy is not whole, so it was not kept: {error}"))?;
     written.persist_noclobber(file).map_err(|error| failed(&error.error))?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| failed(&error))?;
-    told(&file.display().to_string(), &report, arguments.server.format)
+    print_report(&file.display().to_string(), &report, arguments.server.format)
 }
 
 /// Puts a backup into a state folder.
-pub(crate) fn put_back(arguments: &RestoreArgs) -> Ended {
+pub(crate) fn restore_backup(arguments: &RestoreArgs) -> Ended {
     let RestoreArgs { file, state, format } = arguments;
     let report = restore(file, state).map_err(|error| error.to_string())?;
-    told(&state.join(FILE_NAME).display().to_string(), &report, *format)
+    print_report(&state.join(FILE_NAME).display().to_string(), &report, *format)
 }
 
 /// Reads every record of a backup, or of the state of a stopped fuse.
@@ -62,19 +62,19 @@ pub(crate) fn verify(arguments: &VerifyArgs) -> Ended {
     let VerifyArgs { path, format } = arguments;
     let file = if path.is_dir() { path.join(FILE_NAME) } else { path.clone() };
     let report = StateReport::of(&file).map_err(|error| error.to_string())?;
-    told(&file.display().to_string(), &report, *format)
+    print_report(&file.display().to_string(), &report, *format)
 }
 
 /// Prints what is in a state. Damage is a problem.
-fn told(file: &str, report: &StateReport, format: Format) -> Ended {
+fn print_report(file: &str, report: &StateReport, format: Format) -> Ended {
     let StateReport { layout, events, actions, unsettled, damaged, problems, .. } = report;
     output::print(&match format {
         Format::Json => {
-            let told = json!({
+            let report = json!({
                 "file": file, "layout": layout, "events": events, "actions": actions,
                 "unsettled": unsettled, "damaged": damaged, "problems": problems,
             });
-            format!("{told}\n")
+            format!("{report}\n")
         }
         Format::Text => {
             let problems: String =

@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &State) -> Ended {
         None => list(arguments),
         Some(StateCommand::Backup(backup)) => backup::backup(backup),
         Some(StateCommand::Verify(verify)) => backup::verify(verify),
-        Some(StateCommand::Restore(restore)) => backup::put_back(restore),
+        Some(StateCommand::Restore(restore)) => backup::restore_backup(restore),
     }
 }
 

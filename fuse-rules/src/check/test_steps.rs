@@ -8,7 +8,7 @@ use super::calls::counted;
 use super::expected_outcomes::never_asks;
 use super::test_blocks::TestableRules;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::flow::{Flow, FlowRequest};
+use crate::flow::{Flow, FlowRequest, Overflow};
 use crate::reaction::{ActionResponse, RESPONSE_STATUS};
 use crate::span::Span;
 use crate::syntax::ast::{self, Block, RuleRef, Text};
@@ -105,17 +105,26 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let flow = limiter.limit.flow.with_waits(false);
+        // Nothing waits for a place: there is no event that would get it.
+        let flow = match limiter.limit.flow.with_waits(false) {
+            Flow::Concurrency { count, .. } => {
+                Flow::Concurrency { count, otherwise: Overflow::Skip }
+            }
+            other => other,
+        };
         let (Flow::Limit { count, .. } | Flow::Concurrency { count, .. }) = flow else {
             return None;
         };
         let before = self.problems.len();
         if used == 0 || used > count {
-            let message = format!(
-                "limiter `{}` never lets {used} matches through: it has `{}`",
-                name.text,
-                flow.text(&[])
-            );
+            let message = match used {
+                0 => "`used` must be at least 1".to_owned(),
+                _ => format!(
+                    "limiter `{}` never lets {used} matches through: it has `{}`",
+                    name.text,
+                    limiter.limit.flow.text(&[])
+                ),
+            };
             self.never(number, message, &format!("write a number from 1 to {count}"));
         }
         let known = rules.keys_of_limiter(&name.text);

@@ -24,7 +24,14 @@ pub(super) async fn download(
     let Ok(turn) = Arc::clone(&admin.copying).try_acquire_owned() else {
         return failed(StatusCode::SERVICE_UNAVAILABLE, "another backup is in progress");
     };
-    let copy = match admin.backend.copy().await {
+    // It keeps the permit until the copy is made, even if the client has gone.
+    let backend = Arc::clone(&admin.backend);
+    let made = tokio::spawn(async move { (backend.copy().await, turn) });
+    let (made, turn) = match made.await {
+        Ok(made) => made,
+        Err(error) => return failed(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    };
+    let copy = match made {
         Ok(Some(copy)) => copy,
         Ok(None) => {
             let why = "this backend has tools of its own for backups";

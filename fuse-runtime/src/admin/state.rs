@@ -8,16 +8,20 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use fuse_rules::flow::{FlowTime, StateSubject};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::query::{Params, QueryError};
-use super::{Admin, failed, ledger_failed};
+use super::{Admin, decisions, failed, ledger_failed};
 use crate::ledger::{FlowQuestion, LedgerError, StateEntry, StateQuery};
 
 /// The most states of one page.
 const MAX_PAGE: usize = 1000;
 /// The default number of states of a page.
 const PAGE: usize = 100;
+/// The longest text in a question, in bytes. The values of keys may be long.
+const MAX_TEXT: usize = 4096;
+/// The longest list in a question.
+const MAX_ITEMS: usize = 1000;
 const PARAMS: [&str; 7] = ["rule", "limiter", "fuse", "clause", "key", "limit", "after"];
 
 /// A page of the states that have not ended.
@@ -38,7 +42,11 @@ pub(super) async fn list(State(admin): State<Arc<Admin>>, RawQuery(query): RawQu
 
 /// What flow control would decide about an event now. Nothing is recorded.
 pub(super) async fn preview(State(admin): State<Arc<Admin>>, body: Bytes) -> Response {
-    let question: FlowQuestion = match serde_json::from_slice(&body) {
+    let parsed = serde_json::from_slice::<Value>(&body).and_then(|value| match is_small(&value) {
+        true => serde_json::from_value::<FlowQuestion>(value),
+        false => Err(serde::de::Error::custom("it has a list or text that is too long")),
+    });
+    let question = match parsed {
         Ok(question) => question,
         Err(error) => {
             let why = format!("the body is not a question of this version of fuse: {error}");
@@ -48,10 +56,30 @@ pub(super) async fn preview(State(admin): State<Arc<Admin>>, body: Bytes) -> Res
     if question.has_secrets() {
         return failed(StatusCode::BAD_REQUEST, "keys with secrets are not looked up");
     }
-    match question.ask(admin.ledger.as_ref(), now(&admin)).await {
+    let Some(turn) = decisions::turn(&admin.explaining).await else { return decisions::busy() };
+    // The question keeps its turn, even if the client has gone.
+    let answer = tokio::spawn(async move {
+        let _turn = turn;
+        question.ask(admin.ledger.as_ref(), now(&admin)).await
+    });
+    let interrupted = |error: tokio::task::JoinError| Err(LedgerError::Invalid(error.to_string()));
+    match answer.await.unwrap_or_else(interrupted) {
         Ok(answer) => Json(answer).into_response(),
         Err(LedgerError::Invalid(why)) => failed(StatusCode::BAD_REQUEST, &why),
         Err(error) => ledger_failed(&error),
+    }
+}
+
+/// Whether a question is of the size of one about rules that people wrote.
+fn is_small(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.len() <= MAX_TEXT,
+        Value::Array(items) => items.len() <= MAX_ITEMS && items.iter().all(is_small),
+        Value::Object(fields) => {
+            fields.len() <= MAX_ITEMS
+                && fields.iter().all(|(name, one)| name.len() <= MAX_TEXT && is_small(one))
+        }
+        _ => true,
     }
 }
 

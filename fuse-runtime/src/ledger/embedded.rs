@@ -331,11 +331,10 @@ impl Ledger for EmbeddedLedger {
         let read = move |transaction: &ReadTransaction| {
             let asking = concealed_to_read(transaction, asking)?;
             let states = states(&transaction.open_table(FLOW)?, flow::keys(&asking))?;
-            Ok((asking, states))
+            // Off the async threads: it may take long.
+            Ok(preview::preview(&asking, states, switch_table::read(transaction)?))
         };
-        let (verdict, states) = self.store.read(read).await?;
-        let fuses = self.store.read(switch_table::read).await?;
-        preview::preview(&verdict, states, fuses)
+        self.store.read(read).await?
     }
 
     async fn operate(

@@ -12,7 +12,7 @@ use super::{DecisionRecord, FuseHistories, LedgerError, Verdict};
 pub struct Preview {
     /// The decisions, after flow control.
     pub decisions: Vec<DecisionRecord>,
-    /// The states that the occurrences of the verdict meet, without those in which nothing is.
+    /// The states that the occurrences of the verdict meet, except empty ones.
     pub states: Vec<MetState>,
 }
 

@@ -13,7 +13,7 @@ use crate::event::EventKey;
 /// Who asks: no event has this id, since it is not the encoding of an event.
 const OWNER: &str = "this";
 /// The largest number of actions in one question.
-const MAX_ACTIONS: usize = 10_000;
+const MAX_ACTIONS: usize = 1_000;
 
 /// What an event asks of flow control: a [`Verdict`] without what its actions do. As JSON, it is the body of
 /// `POST /state/preview`, whose fields may change with each version of fuse.
@@ -24,7 +24,7 @@ pub struct FlowQuestion {
     /// When the event is received and decided. `None` means now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<Timestamp>,
-    occurrences: Vec<Asking>,
+    occurrences: Vec<AskingOccurrence>,
     cancels: Vec<Cancellation>,
     blow: Vec<BlowingFuse>,
 }
@@ -32,7 +32,7 @@ pub struct FlowQuestion {
 /// An occurrence that asks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asking {
+struct AskingOccurrence {
     occurrence: Occurrence,
     /// The number of its actions.
     actions: usize,
@@ -45,7 +45,7 @@ struct Asking {
 pub struct FlowAnswer {
     /// The answer to each occurrence, in their order.
     pub decisions: Vec<AnsweredDecision>,
-    /// The states that they meet, without those in which nothing is.
+    /// The states that they meet, except empty ones.
     pub states: Vec<MetState>,
     /// When fuse received an event with this id. It would ignore this one.
     pub known_since: Option<Timestamp>,
@@ -76,7 +76,7 @@ impl FlowQuestion {
         decisions: impl IntoIterator<Item = &'d Decision>,
         fixed: impl Fn(&str) -> bool,
     ) -> Self {
-        let mut occurrences: Vec<Asking> = Vec::new();
+        let mut occurrences: Vec<AskingOccurrence> = Vec::new();
         let required: HashMap<&str, Vec<&str>> =
             ruleset.rules().map(|rule| (rule.name, rule.requires)).collect();
         let received = at.unwrap_or_else(Timestamp::now);
@@ -93,7 +93,7 @@ impl FlowQuestion {
             }
             let requires = required.get(occurrence.rule.as_str()).into_iter().flatten();
             let requires = requires.map(|fuse| (*fuse).to_owned()).collect();
-            occurrences.push(Asking { occurrence, actions: 1, requires });
+            occurrences.push(AskingOccurrence { occurrence, actions: 1, requires });
         }
         let is_required = |name: &str| {
             occurrences.iter().any(|asking| asking.requires.iter().any(|fuse| fuse == name))
@@ -114,7 +114,7 @@ impl FlowQuestion {
 
     /// Whether a key has a sensitive value. Nobody may guess one by asking over the network.
     pub fn has_secrets(&self) -> bool {
-        self.occurrences.iter().any(Asking::has_secrets)
+        self.occurrences.iter().any(AskingOccurrence::has_secrets)
             || self.cancels.iter().any(|one| one.request.is_sensitive)
     }
 
@@ -134,7 +134,7 @@ impl FlowQuestion {
     /// [`LedgerError::Invalid`] for a question that contradicts itself or is too large, and those of a closed ledger and
     /// of storage.
     pub async fn ask(&self, ledger: &dyn Ledger, now: FlowTime) -> Result<FlowAnswer, LedgerError> {
-        let actions = self.occurrences.iter().map(|asking| asking.actions);
+        let actions = self.occurrences.iter().map(|asking| asking.actions.max(1));
         if actions.fold(0, usize::saturating_add) > MAX_ACTIONS {
             let why = format!("a question has at most {MAX_ACTIONS} actions");
             return Err(LedgerError::Invalid(why));
@@ -142,14 +142,15 @@ impl FlowQuestion {
         let known = ledger.event(&self.event).await?;
         let verdict = self.verdict(self.time(now));
         let Preview { decisions, states } = ledger.preview(&verdict).await?;
-        let decisions = self.occurrences.iter().filter_map(|Asking { occurrence, .. }| {
-            let of = |one: &&DecisionRecord| {
-                one.rule == occurrence.rule && one.element == occurrence.element
-            };
-            let DecisionRecord { rule, element, outcome, reason, clause, .. } =
-                decisions.iter().find(of)?.clone();
-            Some(AnsweredDecision { rule, element, outcome, reason, clause })
-        });
+        let decisions =
+            self.occurrences.iter().filter_map(|AskingOccurrence { occurrence, .. }| {
+                let of = |one: &&DecisionRecord| {
+                    one.rule == occurrence.rule && one.element == occurrence.element
+                };
+                let DecisionRecord { rule, element, outcome, reason, clause, .. } =
+                    decisions.iter().find(of)?.clone();
+                Some(AnsweredDecision { rule, element, outcome, reason, clause })
+            });
         Ok(FlowAnswer {
             decisions: decisions.collect(),
             states,
@@ -170,7 +171,8 @@ impl FlowQuestion {
             Verdict::empty(self.event.clone(), String::new(), (time.wall, time.steady));
         verdict.cancels.clone_from(&self.cancels);
         verdict.blow.clone_from(&self.blow);
-        for (index, Asking { occurrence, actions, requires }) in self.occurrences.iter().enumerate()
+        for (index, AskingOccurrence { occurrence, actions, requires }) in
+            self.occurrences.iter().enumerate()
         {
             let occurrence = Occurrence { received: time.wall, ..occurrence.clone() };
             let (rule, element) = (&occurrence.rule, &occurrence.element);
@@ -201,7 +203,7 @@ impl FlowQuestion {
     }
 }
 
-impl Asking {
+impl AskingOccurrence {
     fn has_secrets(&self) -> bool {
         self.occurrence.requests.iter().any(|request| request.is_sensitive)
     }

@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Seek as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use redb::backends::FileBackend;
 use redb::{
     Builder, ReadOnlyDatabase, ReadableDatabase, ReadableTable, ReadableTableMetadata as _,
+    TableError,
 };
 
 use super::open::{CACHE_BYTES, refused, schema_of};
@@ -49,31 +51,40 @@ impl Store {
     /// [`StoreError::Storage`] if there is no room, or if the state cannot be read, and [`StoreError::Closed`] if it is closed
     /// meanwhile.
     pub async fn copy(&self) -> Result<File, StoreError> {
+        if let Some(why) = self.inner.core.capacity.refuses_copy() {
+            return Err(StoreError::Storage(why));
+        }
         let (folder, closed) = (self.inner.core.opener.folder(), self.inner.closed.subscribe());
-        self.read(move |transaction| {
+        let copied = self.read(move |transaction| {
             let file = match folder {
                 Some(folder) => tempfile::tempfile_in(folder),
                 None => tempfile::tempfile(),
             };
-            let mut file = file.map_err(|problem| storage(&problem))?;
+            let file = file.map_err(|problem| storage(&problem))?;
             let own = file.try_clone().map_err(|problem| storage(&problem))?;
             let backend = FileBackend::new(own).map_err(|problem| storage(&problem))?;
             let copy = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend);
-            let mut copy = copy.map_err(|problem| storage(&problem))?;
+            let copy = copy.map_err(|problem| storage(&problem))?;
             let writing = copy.begin_write()?;
             tables::copy_tables(transaction, &writing, || *closed.borrow())?;
+            Ok((file, copy, writing))
+        });
+        let (mut file, mut copy, writing) = copied.await?;
+        // Without the lock of the store: closing it must not wait for this.
+        let finished = tokio::task::spawn_blocking(move || {
             writing.commit()?;
             copy.compact().map_err(|problem| storage(&problem))?;
             copy.close().map_err(|problem| storage(&problem))?;
             file.rewind().map_err(|problem| storage(&problem))?;
             Ok(file)
-        })
-        .await
+        });
+        finished.await.map_err(|problem| StoreError::Internal(problem.to_string()))?
     }
 }
 
 impl StateReport {
-    /// Reads every record of the file of a state, and changes nothing.
+    /// Reads every table of the file of a state, and changes nothing. The checksums of events, decisions, actions, states
+    /// of flow control, threads and fuses are checked; the indexes have none.
     ///
     /// # Errors
     ///
@@ -96,7 +107,14 @@ impl StateReport {
             });
         }
         let mut report = Self { layout: found, ..Self::default() };
-        report.read(&database)?;
+        // The database may panic if its pages are damaged.
+        let read = catch_unwind(AssertUnwindSafe(|| report.read(&database)));
+        read.unwrap_or_else(|_| {
+            Err(StoreError::Open {
+                path: path.display().to_string(),
+                problem: "it is damaged".to_owned(),
+            })
+        })?;
         Ok(report)
     }
 
@@ -107,13 +125,18 @@ impl StateReport {
             self.note(decode_head(seq.value(), row.value()).err());
         }
         for table in [STATUS, DECIDED, ACTIONS, FLOW, FLOW_SUBJECTS, THREADS, FUSES] {
-            // Older layouts lack some.
-            let Ok(table) = transaction.open_table(table) else { continue };
+            let table = match transaction.open_table(table) {
+                Ok(table) => table,
+                // Older layouts lack some.
+                Err(TableError::TableDoesNotExist(_)) => continue,
+                Err(problem) => return Err(problem.into()),
+            };
             for row in table.iter()? {
                 let (key, row) = row?;
                 self.note(check_row(key.value(), row.value()).err());
             }
         }
+        tables::read_tables(&transaction)?;
         self.events = transaction.open_table(EVENTS)?.len()?;
         self.actions = transaction.open_table(ACTIONS)?.len()?;
         self.unsettled = transaction.open_table(UNSETTLED)?.len()?;
@@ -129,7 +152,8 @@ impl StateReport {
     }
 }
 
-/// Puts a copy into a state folder that has no state, once it was found to be whole.
+/// Puts a copy into a state folder that has no state. Its records are read before; those that are damaged are counted, and
+/// restored as they are.
 ///
 /// # Errors
 ///
@@ -146,7 +170,7 @@ pub fn restore(copy: &Path, folder: &Path) -> Result<StateReport, StoreError> {
     let report = StateReport::of(copy)?;
     std::fs::create_dir_all(folder).map_err(|problem| failed(&problem))?;
     let mut from = File::open(copy).map_err(|problem| failed(&problem))?;
-    // A state that is there is whole: it gets its name last.
+    // It gets its name last, so that an interrupted run leaves no part of a state.
     let mut written =
         tempfile::NamedTempFile::new_in(folder).map_err(|problem| failed(&problem))?;
     io::copy(&mut from, &mut written).map_err(|problem| failed(&problem))?;

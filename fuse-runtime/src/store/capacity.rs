@@ -67,6 +67,17 @@ impl Capacity {
         state.fill.refusal(&self.limits, state.event_bytes)
     }
 
+    /// Why there is no room on the disk for a copy of the file.
+    pub(super) fn refuses_copy(&self) -> Option<String> {
+        let DiskUsage { used, free } = measure(self.file.as_deref()?)?;
+        let needed = used.saturating_add(self.limits.min_free);
+        (free < needed).then(|| {
+            format!(
+                "the disk of the state has {free} bytes free, and a copy may need {needed} with `min_free`"
+            )
+        })
+    }
+
     /// Records that every row of events so far is in the file.
     pub(super) fn committed(&self) {
         let mut state = self.state();

@@ -4,7 +4,9 @@
 //! Counts are the lengths of tables, which the database keeps, so that no counter can drift from what it
 //! counts. Only [`WAIT_COUNTS`] is written; it is corrected when the state is opened.
 
-use redb::{ReadTransaction, ReadableTable as _, TableDefinition as Table, WriteTransaction};
+use redb::{
+    ReadTransaction, ReadableTable as _, TableDefinition as Table, TableError, WriteTransaction,
+};
 
 use super::StoreError;
 use crate::event::EventKey;
@@ -121,6 +123,26 @@ pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreE
         };
     }
     with_every_table!(create);
+    Ok(())
+}
+
+/// Reads every row of every table that there is.
+pub(super) fn read_tables(transaction: &ReadTransaction) -> Result<(), StoreError> {
+    macro_rules! read {
+        ($table:expr) => {
+            match transaction.open_table($table) {
+                Ok(table) => {
+                    for row in table.iter()? {
+                        let (key, value) = row?;
+                        let _ = (key.value(), value.value());
+                    }
+                }
+                Err(TableError::TableDoesNotExist(_)) => {}
+                Err(problem) => return Err(problem.into()),
+            }
+        };
+    }
+    with_every_table!(read);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Flow control of an explanation: with the state of a fuse, or as if there was no earlier event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fuse_rules::explain::{Explained, Explanation};
 use fuse_rules::flow::FlowStates;
@@ -16,15 +16,17 @@ use super::super::waiting::time;
 use crate::cli::{Explain, ServerArgs};
 
 /// The fuse whose state the event meets.
-pub(super) struct Met {
+pub(super) struct PreviewTarget {
     target: Target,
     /// The values of its fuses.
     pub(super) fuses: Fuses,
+    /// Those that its environment sets, which cannot blow.
+    fixed: BTreeSet<String>,
     name: String,
 }
 
 /// What was found there.
-pub(super) struct Found {
+pub(super) struct MetStates {
     /// Whose state it is, for people.
     pub(super) name: String,
     /// When it received an event with this id.
@@ -34,7 +36,7 @@ pub(super) struct Found {
     pub(super) secret: Vec<String>,
 }
 
-impl Met {
+impl PreviewTarget {
     /// The fuse that the arguments name, if they name one.
     pub(super) async fn new(
         arguments: &Explain,
@@ -53,13 +55,15 @@ impl Met {
             format: *format,
         })
         .await?;
+        let mut fixed = BTreeSet::new();
         let values: BTreeMap<String, bool> = match &target {
             Target::Running(server) => {
                 let answer: Value = server.get("/fuses").await?;
                 let fuses = answer.get("fuses").and_then(Value::as_array).into_iter().flatten();
-                let value = |fuse: &Value| {
-                    Some((field(fuse, "fuse").to_owned(), fuse.get("on")?.as_bool()?))
-                };
+                let is_fixed = |fuse: &&Value| field(fuse, "origin") == "environment";
+                let name = |fuse: &Value| field(fuse, "fuse").to_owned();
+                fixed.extend(fuses.clone().filter(is_fixed).map(name));
+                let value = |fuse: &Value| Some((name(fuse), fuse.get("on")?.as_bool()?));
                 fuses.filter_map(value).collect()
             }
             Target::Stopped(backend) => {
@@ -75,7 +79,7 @@ impl Met {
         let declared =
             ruleset.fuses().filter_map(|fuse| Some((fuse.name, *values.get(fuse.name)?)));
         let fuses = declared.fold(Fuses::default(), |fuses, (name, on)| fuses.set(name, on));
-        Ok(Some(Self { target, fuses, name }))
+        Ok(Some(Self { target, fuses, fixed, name }))
     }
 
     /// Passes the decisions through flow control as this fuse would. A running one is not asked about keys with secrets.
@@ -85,10 +89,10 @@ impl Met {
         event: &EventKey,
         (at, given): (Option<Timestamp>, &Fuses),
         explanation: &mut Explanation,
-    ) -> Result<Found, String> {
+    ) -> Result<MetStates, String> {
         let decisions = explanation.decisions.iter().map(|one| &one.decision);
-        let is_given = |fuse: &str| given.get(fuse).is_some();
-        let mut question = FlowQuestion::new(ruleset, event.clone(), at, decisions, is_given)
+        let is_fixed = |fuse: &str| given.get(fuse).is_some() || self.fixed.contains(fuse);
+        let mut question = FlowQuestion::new(ruleset, event.clone(), at, decisions, is_fixed)
             .cancels(explanation.cancels.clone());
         let mut secret = Vec::new();
         let answer = match &self.target {
@@ -117,11 +121,11 @@ impl Met {
         apply_to_none(explanation, at.unwrap_or_else(Timestamp::now), |rule| {
             secret.iter().any(|one| one == rule)
         });
-        Ok(Found { name: self.name, known_since, states, secret })
+        Ok(MetStates { name: self.name, known_since, states, secret })
     }
 }
 
-impl Found {
+impl MetStates {
     /// The states that a decision meets.
     pub(super) fn states_of(&self, decision: &Decision) -> Vec<&MetState> {
         let of = |met: &&MetState| met.rule == decision.rule && met.element == decision.element;

@@ -8,7 +8,7 @@ mod text;
 use std::collections::BTreeMap;
 
 use asked::Asked;
-use flow::{Found, Met};
+use flow::{MetStates, PreviewTarget};
 use fuse_rules::explain::{Counterfactual, Explained, Explanation};
 use fuse_rules::literals::parse_switch;
 use fuse_rules::{ArrivedEvent, AttemptPolicy, Event, Fuses, Ruleset};
@@ -31,9 +31,9 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     let asked = Asked::of(&ruleset, (&source, &name), &arguments.why, &arguments.why_not)?;
     let given = fuses(&ruleset, &arguments.fuses)?;
     let runtime = async_runtime()?;
-    let met = runtime.block_on(Met::new(arguments, &ruleset))?;
-    let of_met = met.as_ref().map(|met| met.fuses.clone()).unwrap_or_default();
-    let fuses = given.iter().fold(of_met, |fuses, (name, on)| fuses.set(name, on));
+    let target = runtime.block_on(PreviewTarget::new(arguments, &ruleset))?;
+    let target_fuses = target.as_ref().map(|target| target.fuses.clone()).unwrap_or_default();
+    let fuses = given.iter().fold(target_fuses, |fuses, (name, on)| fuses.set(name, on));
     let headers = request::headers(&arguments.headers)?;
     let headers = request::visible(&ruleset, (&source, &name), headers);
     let query = request::query(&arguments.query)?;
@@ -55,6 +55,8 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     let event = arrived.seen().map_err(|why| format!("fuse would refuse this event: {why}"))?;
     let id = event.event_id().to_owned();
     let mut explanation = match asked.rules() {
+        // Rules before them may take the places that they would get.
+        Some(_) if target.is_some() => plan.explain(&event, &fuses),
         Some(rules) => plan.explain_rules(&event, &fuses, rules),
         None => plan.explain(&event, &fuses),
     };
@@ -66,16 +68,20 @@ pub(crate) fn run(arguments: &Explain) -> Ended {
     for explained in &mut explanation.decisions {
         reject_unrenderable(&mut explained.decision, &triggers, &objects.event);
     }
-    let met = match met {
+    let met = match target {
         None => {
             flow::apply_to_none(&mut explanation, event.received_at(), |_| true);
             None
         }
-        Some(met) => {
+        Some(target) => {
             let by = (arguments.at, &given);
-            Some(runtime.block_on(met.apply(&ruleset, &objects.event, by, &mut explanation))?)
+            Some(runtime.block_on(target.apply(&ruleset, &objects.event, by, &mut explanation))?)
         }
     };
+    if let Some(rules) = asked.rules() {
+        explanation.decisions.retain(|one| rules.contains(&one.decision.rule));
+        explanation.cancels.retain(|one| rules.contains(&one.rule));
+    }
     asked.sort(&mut explanation.decisions);
     let closest = ruleset.would_match(&event, &explanation.decisions).rules;
     let report = Report { explanation, objects, file: shown, closest, met };
@@ -94,7 +100,7 @@ struct Report<'a> {
     file: String,
     closest: BTreeMap<String, Counterfactual>,
     /// The state that the event meets, if it meets one.
-    met: Option<Found>,
+    met: Option<MetStates>,
 }
 
 /// The event that is explained, or which event of its address matches the request instead.

@@ -58,6 +58,10 @@ fn other_rules_use_a_limiter() {
             "with limiter healing used 2 {send} expect heal suppressed because \"`with limiter healing`\""
         ),
         format!("with limiter healing used 1 {send} expect heal finish heal {send} expect heal"),
+        // What has no room is left out, and waits for nothing.
+        format!(
+            "with limiter healing used 1 {send} expect heal with limiter healing used 2 finish heal {send} expect heal"
+        ),
     ] {
         assert_eq!(problem(&steps), None, "{steps}");
     }
@@ -72,10 +76,7 @@ fn a_use_that_never_happens_is_an_error() {
             "used 4 per \"web\"",
             "limiter `api` never lets 4 matches through: it has `limit 3 per 1h`",
         ),
-        (
-            "used 0 per \"web\"",
-            "limiter `api` never lets 0 matches through: it has `limit 3 per 1h`",
-        ),
+        ("used 0 per \"web\"", "`used` must be at least 1"),
         ("used 1", "the rules use the limiter `api` with 1 key, and this step gives 0"),
         ("used 1 per [1]", "a key is a single value, and this is a list"),
     ] {

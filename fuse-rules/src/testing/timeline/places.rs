@@ -5,7 +5,8 @@ use super::Timeline;
 use crate::flow::{FlowRequest, Occurrence, Owner};
 
 impl Timeline<'_, '_> {
-    /// Lets so many matches of other rules through the limiter of a request. Those of `concurrency` stay in progress.
+    /// Lets so many matches of other rules through the limiter of a request, or as many as it has room for. Those of
+    /// `concurrency` stay in progress.
     pub(super) fn use_limiter(&mut self, step: usize, request: &FlowRequest, used: u32) {
         let limiter = request.limiter.as_deref().unwrap_or_default();
         for number in 0..used {

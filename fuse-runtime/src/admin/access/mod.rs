@@ -301,9 +301,9 @@ impl Guard {
                  fuse.toml, or set FUSE_ADMIN_TOKEN or `--token-file` for fuse commands; on the machine of fuse, \
                  `--state` with the state folder is enough",
                 match needed {
-                    AdminRight::Read => "reads the texts of rules",
+                    AdminRight::Read => "reads the texts of rules or looks up states",
                     AdminRight::Change => "changes something",
-                    AdminRight::Payloads => "reads the body of an event",
+                    AdminRight::Payloads => "reads the bodies of events",
                     AdminRight::Approve => "approves or declines an action",
                 }
             )),
