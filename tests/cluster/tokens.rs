@@ -69,7 +69,7 @@ users = {{ "system:serviceaccount:{own}:alice" = ["change", "payloads"] }}
     // Fuse may not ask yet: it is not known whose token it is.
     let unknown = ask(Method::GET, "/events", &alice).await.error(503);
     assert!(unknown.contains("the log of fuse has the reason"), "{unknown}");
-    assert!(fuse.log().contains("tokenreviews"), "{}", fuse.log());
+    fuse.logged("tokenreviews").await;
     for object in roles["items"].as_array().unwrap() {
         let mut object = object.clone();
         object["metadata"]["name"] = own.clone().into();

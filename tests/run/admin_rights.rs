@@ -146,7 +146,7 @@ client_ca = { file = "ca.crt" }
     fuse.start_again().await;
     let mut local = secured(&fuse, &authority).await;
     assert_eq!(local.shown(), issued.der);
-    assert!(fuse.log().contains("admin at https://"), "{}", fuse.log());
+    fuse.logged("admin at https://").await;
     assert_eq!(local.status(&get("/readyz", "")).unwrap(), "200");
     assert_eq!(local.status(&get("/events", "")).unwrap(), "200");
     // As if it came from elsewhere.

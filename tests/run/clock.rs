@@ -35,7 +35,7 @@ async fn each_second_has_one_event_across_kills_and_reloads() {
           rule r { trigger log { message = "tick ${body.due}" } }
         }"#;
     let mut fuse = Setup::rules(rules).start().await;
-    assert!(fuse.log().contains("times.tick every 1s, next at 20"), "{}", fuse.log());
+    fuse.logged("times.tick every 1s, next at 20").await;
     let first = at_least(&fuse, 2).await;
     fuse.kill();
     fuse.start_again().await;

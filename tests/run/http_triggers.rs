@@ -215,13 +215,13 @@ async fn what_is_kept_of_a_response_is_on_record_and_read_by_reactions() {
     let expected = serde_json::json!({ "status": 201, "ticket": "OPS-7", "echo": "[hidden]" });
     assert_eq!(response(&decided), expected, "{decided}");
     assert!(!decided.to_string().contains("t0ps3cret"), "{decided}");
-    assert!(fuse.log().contains("opened OPS-7 with 201"), "{}", fuse.log());
+    fuse.logged("opened OPS-7 with 201").await;
 
     let refused = failed(&fuse).await;
     let decided = fuse.settled(&refused).await;
     let expected = serde_json::json!({ "status": 422, "why": "no such app" });
     assert_eq!(response(&decided), expected, "{decided}");
-    assert!(fuse.log().contains("not opened: 422 no such app"), "{}", fuse.log());
+    fuse.logged("not opened: 422 no such app").await;
 
     // The record survives a restart, and nothing reacts again.
     fuse.kill();

@@ -159,7 +159,7 @@ async fn a_configmap_and_a_fuse_are_picked_up() {
     assert_eq!(message(&fuse).await, "gated");
     std::fs::write(&toml, "").unwrap();
     until_message(&fuse, "version two").await;
-    assert!(fuse.log().contains("\"settings\":\"state.keep\""), "{}", fuse.log());
+    fuse.logged("\"settings\":\"state.keep\"").await;
 }
 
 /// A fuse can be switched off while somebody edits the rules, and not on.

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Fuse, Setup, root, until};
+use crate::support::{Fuse, Reply, Setup, root, until};
 
 const DOOR: (u16, &str) = (12_000, "/q");
 /// The value of a sensitive header.
@@ -145,6 +145,12 @@ fn explained(fuse: &Fuse, id: &str, arguments: &[&str]) -> (Vec<(String, String)
     (outcomes(&json), text)
 }
 
+/// The answer to a question about flow control.
+async fn preview(fuse: &Fuse, question: &Value) -> Reply {
+    let token = fuse.token();
+    fuse.admin_as(Method::POST, "/state/preview", token.as_deref(), question.to_string()).await
+}
+
 /// The rules in a report, with their outcomes.
 fn outcomes(report: &Value) -> Vec<(String, String)> {
     let decisions = report["decisions"].as_array().unwrap().iter();
@@ -189,14 +195,28 @@ async fn an_event_is_explained_with_the_state_of_a_fuse() {
     // A fuse that is off there is off here, unless the arguments say otherwise.
     let off = ["switch", "healing", "off", "--server", &server];
     assert_eq!(fuse.command(&off).0, Some(0));
-    let heal = |arguments: &[&str]| {
-        let (outcomes, _) = explained(&fuse, "d", arguments);
+    let heal = |fuse: &Fuse, arguments: &[&str]| {
+        let (outcomes, _) = explained(fuse, "d", arguments);
         outcomes.into_iter().find(|(rule, _)| rule == "s/heal").unwrap().1
     };
-    assert_eq!(heal(&["--server", &server]), "gated");
-    assert_eq!(heal(&["--server", &server, "--fuse", "healing=on"]), "waiting");
-    assert_eq!(heal(&[]), "fired");
-    // A question with a secret is refused, whoever asks.
+    assert_eq!(heal(&fuse, &["--server", &server]), "gated");
+    assert_eq!(heal(&fuse, &["--server", &server, "--fuse", "healing=on"]), "waiting");
+    assert_eq!(heal(&fuse, &[]), "fired");
+    // Fuses in the environment are what they are, whatever was switched: they cannot blow.
+    fuse.terminate();
+    assert_eq!(fuse.ended().await, Some(0));
+    fuse.set("FUSE_HEALING", "on");
+    fuse.start_again().await;
+    assert_eq!(heal(&fuse, &["--server", &server]), "waiting");
+    // One rule is explained as it is among all others.
+    let one = explained(&fuse, "d", &["--server", &server, "--why", "heal"]).0;
+    assert_eq!(one, [("s/heal".to_owned(), "waiting".to_owned())]);
+
+    // A question with a secret is refused, whoever asks, and one that no rules of people ask.
+    let long = json!({ "event": { "source": "q", "name": "e", "id": "x".repeat(5000) },
+        "occurrences": [], "cancels": [], "blow": [] });
+    let refused = preview(&fuse, &long).await.error(400);
+    assert!(refused.contains("too long"), "{refused}");
     let secret = json!({
         "event": { "source": "q", "name": "e", "id": "x" },
         "occurrences": [{ "actions": 1, "requires": [], "occurrence": {
@@ -209,10 +229,7 @@ async fn an_event_is_explained_with_the_state_of_a_fuse() {
         "cancels": [],
         "blow": [],
     });
-    let refused = fuse
-        .admin_as(Method::POST, "/state/preview", fuse.token().as_deref(), secret.to_string())
-        .await
-        .error(400);
+    let refused = preview(&fuse, &secret).await.error(400);
     assert!(refused.contains("keys with secrets are not looked up"), "{refused}");
     drop(listener);
 }

@@ -86,7 +86,7 @@ async fn a_fuse_that_is_switched_off_stops_held_actions_through_kill_9() {
     assert!(warning.starts_with("the fuse `line` is switched off since 20"), "{ready}");
     assert!(warning.ends_with('Z'), "{warning}");
     let logged = "\"message\":\"a fuse is switched\"";
-    assert!(fuse.log().contains(logged), "{}", fuse.log());
+    fuse.logged(logged).await;
     fuse.assert_stays(std::time::Duration::from_secs(3)).await;
     assert!(fuse.manifests().is_empty());
 
@@ -208,7 +208,7 @@ async fn a_switch_ends_by_itself() {
     .await;
     assert_eq!(outcome(&fuse, "1").await, "fired");
     let ended = "\"message\":\"the switch of a fuse has ended\"";
-    assert!(fuse.log().contains(ended), "{}", fuse.log());
+    fuse.logged(ended).await;
     // The one before does not come back.
     fuse.kill();
     fuse.start_again().await;

@@ -64,7 +64,7 @@ async fn a_renewed_certificate_is_used_within_two_seconds_and_refuses_no_request
     let mut fuse = setup("", "").lay_out();
     keep(&fuse, "v1", &[("tls.crt", &one.cert), ("tls.key", &one.key)]);
     fuse.start_again().await;
-    assert!(fuse.log().contains("web.sent at POST https://"), "{}", fuse.log());
+    fuse.logged("web.sent at POST https://").await;
     let port = fuse.port(12_000);
     let mut kept = Secured::connect(&authority, port, None).unwrap();
     assert_eq!(kept.status(&post("/web")).unwrap(), "202");
@@ -103,7 +103,7 @@ async fn an_expired_certificate_is_a_warning() {
     let warnings = async || fuse.admin("/readyz").await.json().get("warnings").cloned();
     let shown = until("it is a warning", warnings).await;
     assert_eq!((shown[0].as_str(), not_ready(&fuse).await.as_str()), (Some(&*warning), "[]"));
-    assert!(fuse.log().contains("the certificate has expired: renew it"), "{}", fuse.log());
+    fuse.logged("the certificate has expired: renew it").await;
     let renewed = authority.issue(&["localhost"]);
     keep(&fuse, "v2", &[("tls.crt", &renewed.cert), ("tls.key", &renewed.key)]);
     until("it is renewed", async || warnings().await.is_none().then_some(())).await;

@@ -272,6 +272,17 @@ impl Fuse {
         panic!("`{event}` is not {state}: {last:#}\n{}", self.log());
     }
 
+    /// Waits until the log has this text: fuse writes it in the background.
+    pub(crate) async fn logged(&self, text: &str) {
+        for _ in 0..TRIES {
+            if self.log().contains(text) {
+                return;
+            }
+            tokio::time::sleep(BETWEEN).await;
+        }
+        panic!("`{text}` is not in the log:\n{}", self.log());
+    }
+
     /// The files in the folder of manifests, but for those that are still being written.
     pub(crate) fn manifests(&self) -> BTreeMap<String, Value> {
         manifests(&self.out())
