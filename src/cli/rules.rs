@@ -161,8 +161,8 @@ pub(crate) struct Explain {
 
     /// The state of a fuse; can be repeated
     ///
-    /// Other fuses have their values at `--server`, those that were switched in `--state`, or their defaults from the
-    /// rules. The environment and `fuse.toml` are ignored.
+    /// Other fuses have their values in the fuse at `--server`, or as they were last switched in `--state`, or their
+    /// defaults from the rules. The environment and `fuse.toml` of this command are ignored.
     #[arg(long = "fuse", value_name = "NAME=on|off")]
     pub(crate) fuses: Vec<String>,
 

@@ -12,10 +12,10 @@ use super::{Format, ServerArgs};
 ///
 /// A state is what a clause of flow control remembers of earlier events, such as the actions that count for a `limit`. The
 /// list shows the clause and its parameters when it was asked last, and the values of its key. Values that contain a
-/// sensitive header or query parameter are hidden, and `--key` does not find them. States that have ended are left out. Asks a running fuse;
-/// with `--state`, also reads the state of a stopped one.
+/// sensitive header or query parameter are hidden, and `--key` does not find them. States that have ended are left out.
+/// Asks a running fuse; with `--state`, also reads the state of a stopped one.
 ///
-/// The subcommands copy, check and put back everything in a state folder, events and actions included.
+/// The subcommands copy, check and restore everything in a state folder, including events and actions.
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,

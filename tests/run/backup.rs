@@ -78,6 +78,8 @@ async fn a_backup_of_a_running_fuse_is_put_back_after_a_loss() {
 
     // The machine is lost.
     fuse.kill();
+    let (code, why) = fuse.command(&["state", "verify", ".fuse"]);
+    assert!(code == Some(2) && why.contains("its fuse was killed"), "{why}");
     std::fs::rename(fuse.folder().join(".fuse"), fuse.folder().join("lost")).unwrap();
     assert_eq!(told(&fuse, &["state", "verify", "kept.redb"], 0)["events"], report["events"]);
     let restored = told(&fuse, &["state", "restore", "kept.redb", "--state", ".fuse"], 0);

@@ -202,7 +202,7 @@ async fn an_event_is_explained_with_the_state_of_a_fuse() {
     assert_eq!(heal(&fuse, &["--server", &server]), "gated");
     assert_eq!(heal(&fuse, &["--server", &server, "--fuse", "healing=on"]), "waiting");
     assert_eq!(heal(&fuse, &[]), "fired");
-    // Fuses in the environment are what they are, whatever was switched: they cannot blow.
+    // The environment takes precedence over the switch.
     fuse.terminate();
     assert_eq!(fuse.ended().await, Some(0));
     fuse.set("FUSE_HEALING", "on");
@@ -212,7 +212,7 @@ async fn an_event_is_explained_with_the_state_of_a_fuse() {
     let one = explained(&fuse, "d", &["--server", &server, "--why", "heal"]).0;
     assert_eq!(one, [("s/heal".to_owned(), "waiting".to_owned())]);
 
-    // A question with a secret is refused, whoever asks, and one that no rules of people ask.
+    // Questions that are too long or contain secrets are refused.
     let long = json!({ "event": { "source": "q", "name": "e", "id": "x".repeat(5000) },
         "occurrences": [], "cancels": [], "blow": [] });
     let refused = preview(&fuse, &long).await.error(400);

@@ -105,7 +105,7 @@ impl Checker<'_> {
                 return None;
             }
         };
-        // Nothing waits for a place: there is no event that would get it.
+        // No event is behind such a match, so it cannot wait for a place.
         let flow = match limiter.limit.flow.with_waits(false) {
             Flow::Concurrency { count, .. } => {
                 Flow::Concurrency { count, otherwise: Overflow::Skip }

@@ -40,6 +40,17 @@ sensor t on q.e {
 }
 "#;
 
+/// The first problem of the first test of these rules, if it has one.
+fn first_problem(text: &str) -> Option<String> {
+    let files = BTreeMap::from([("a.rules", text)]);
+    let ruleset = match Ruleset::load_in_detail(&["a.rules"], &files, &registry()) {
+        Ok(ruleset) => ruleset,
+        Err(problems) => return Some(problems.iter().next()?.message.clone()),
+    };
+    let tests = Tests::new(&ruleset, &files);
+    Some(tests.run(0).err()?.iter().next()?.message.clone())
+}
+
 fn registry() -> Registry {
     Registry::new()
         .source(SourceSchema::new(

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{DecisionRecord, Ledger, LedgerError, MetState, Preview, Verdict};
 use crate::event::EventKey;
 
-/// Who asks: no event has this id, since it is not the encoding of an event.
+/// The owner of a question. No event has this id, because it is not the encoding of an event key.
 const OWNER: &str = "this";
 /// The largest number of actions in one question.
 const MAX_ACTIONS: usize = 1_000;
@@ -67,8 +67,8 @@ pub struct AnsweredDecision {
 }
 
 impl FlowQuestion {
-    /// The question about the decisions of these rules on an event that arrives now, or at this time. Fuses in `fixed`
-    /// cannot blow.
+    /// The question about the decisions of these rules on an event that arrives now, or at this time. Fuses for
+    /// which `fixed` is true cannot blow.
     pub fn new<'d>(
         ruleset: &Ruleset,
         event: EventKey,

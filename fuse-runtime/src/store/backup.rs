@@ -40,11 +40,10 @@ pub struct StateReport {
 }
 
 impl Store {
-    /// Copies everything that is committed now into a file without a name, which is returned to be read from its start.
-    /// It contains only what is used, and it is the file of a state itself: [`StateReport::of`] checks it. Writes go on
-    /// meanwhile.
+    /// Copies everything that is committed now into an unnamed temporary file, and returns it to be read from its start.
+    /// The copy is the file of a state without free pages. Writes go on meanwhile.
     ///
-    /// The copy needs room beside the state. What was freed while it is made is used again only afterwards.
+    /// The copy needs room on the disk of the state. Pages that are freed while it is made are reused only afterwards.
     ///
     /// # Errors
     ///
@@ -88,7 +87,7 @@ impl StateReport {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Locked`] if a fuse uses it, [`StoreError::Newer`], and [`StoreError::Open`] if it is no state, is
+    /// [`StoreError::Locked`] if a fuse uses it, [`StoreError::Newer`], and [`StoreError::Open`] if it is not a state, is
     /// damaged as a whole, or was not closed and has to be opened by a fuse first.
     pub fn of(path: &Path) -> Result<Self, StoreError> {
         let database = Builder::new().set_cache_size(CACHE_BYTES).open_read_only(path);

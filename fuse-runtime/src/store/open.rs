@@ -199,6 +199,11 @@ pub(super) fn refused(path: &Path, problem: &DatabaseError) -> StoreError {
         {
             cannot_open(path, &"it is not a fuse store, or it is damaged")
         }
+        // Only opening it to read needs a file that was closed.
+        DatabaseError::RepairAborted => cannot_open(
+            path,
+            &"its fuse was killed, so it must be repaired first: start fuse, or run `fuse state backup`",
+        ),
         other => cannot_open(path, other),
     }
 }

@@ -1,10 +1,6 @@
 //! `with limiter NAME used N`: what other rules use of a limiter.
 
-use std::collections::BTreeMap;
-
-use super::registry;
-use crate::ruleset::Ruleset;
-use crate::testing::Tests;
+use super::first_problem;
 
 const RULES: &str = r#"
 limiter api { limit 3 per 1h }
@@ -26,14 +22,7 @@ sensor s on q.e {
 
 /// The first problem of a test, if it has one.
 fn problem(steps: &str) -> Option<String> {
-    let text = format!("{RULES}test \"t\" {{ {steps} }}");
-    let files = BTreeMap::from([("a.rules", text.as_str())]);
-    let ruleset = match Ruleset::load_in_detail(&["a.rules"], &files, &registry()) {
-        Ok(ruleset) => ruleset,
-        Err(problems) => return Some(problems.iter().next()?.message.clone()),
-    };
-    let tests = Tests::new(&ruleset, &files);
-    Some(tests.run(0).err()?.iter().next()?.message.clone())
+    first_problem(&format!("{RULES}test \"t\" {{ {steps} }}"))
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::registry;
+use super::{first_problem, registry};
 use crate::reaction::ReactionKind;
 use crate::ruleset::Ruleset;
 use crate::testing::{RuleCoverage, Tests};
@@ -119,14 +119,7 @@ sensor s on q.e {
   }
 }
 "#;
-    let text = format!("{rules}test \"t\" {{ {test} }}");
-    let files = BTreeMap::from([("a.rules", text.as_str())]);
-    let ruleset = match Ruleset::load_in_detail(&["a.rules"], &files, &registry()) {
-        Ok(ruleset) => ruleset,
-        Err(problems) => return Some(problems.iter().next()?.message.clone()),
-    };
-    let tests = Tests::new(&ruleset, &files);
-    Some(tests.run(0).err()?.iter().next()?.message.clone())
+    first_problem(&format!("{rules}test \"t\" {{ {test} }}"))
 }
 
 #[test]
