@@ -20,6 +20,7 @@
 mod admin;
 pub mod backend;
 pub mod bus;
+mod change;
 pub mod clock;
 mod config;
 mod decision_waiters;

@@ -51,7 +51,7 @@ use writer::{ClosureJob, WriteJob};
 pub const FILE_NAME: &str = "fuse.redb";
 
 /// The version of the layout that this program writes. It reads every version up to this one.
-pub const SCHEMA_VERSION: u64 = 3;
+pub const SCHEMA_VERSION: u64 = 4;
 
 /// The part that the store, its clones and its writer share.
 struct Core {

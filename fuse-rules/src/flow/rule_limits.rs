@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::key::state_name;
 use super::{Flow, Wait};
 
 /// The limits of all rules. The rules may be edited while an occurrence waits; it then has to obey the new numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleLimits {
     /// The limits of each rule, by its full name and by the name of their states.
     by_rule: BTreeMap<String, BTreeMap<String, Flow>>,

@@ -1,10 +1,11 @@
 //! The time of a decision, and windows in it.
 
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
+use serde::{Deserialize, Serialize};
 
 /// The time of a decision. Windows use the steady time, so setting the clock does not change their length. Reasons show
 /// the time of day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowTime {
     /// The steady time.
     pub steady: Timestamp,

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Backend, BackendError};
-use crate::bus::{Bus, EmbeddedBus};
+use crate::bus::{Bus, StoreBus};
+use crate::change::{Commit, CommitHere};
 use crate::clock::Clock;
-use crate::ledger::{EmbeddedLedger, Ledger};
+use crate::ledger::{Ledger, StoreLedger};
 use crate::store::{Store, StoreError};
 
 /// The embedded backend: a bus and a ledger that share one [`Store`], a file in the state folder.
@@ -30,8 +31,8 @@ use crate::store::{Store, StoreError};
 #[derive(Clone, Debug)]
 pub struct Embedded {
     store: Store,
-    bus: Arc<EmbeddedBus>,
-    ledger: Arc<EmbeddedLedger>,
+    bus: Arc<StoreBus>,
+    ledger: Arc<StoreLedger>,
 }
 
 impl Embedded {
@@ -58,8 +59,9 @@ impl Embedded {
     ///
     /// The store cannot be read.
     pub async fn new(store: Store, max_backlog: u64) -> Result<Self, BackendError> {
-        let bus = Arc::new(EmbeddedBus::new(store.clone(), max_backlog).await?);
-        let ledger = Arc::new(EmbeddedLedger::new(store.clone()));
+        let commits: Arc<dyn Commit> = Arc::new(CommitHere(store.clone()));
+        let bus = StoreBus::new(store.clone(), Arc::clone(&commits), max_backlog).await?;
+        let (bus, ledger) = (Arc::new(bus), Arc::new(StoreLedger::new(store.clone(), commits)));
         ledger.correct().await?;
         Ok(Self { store, bus, ledger })
     }
@@ -73,11 +75,11 @@ impl Embedded {
 #[async_trait]
 impl Backend for Embedded {
     fn bus(&self) -> Arc<dyn Bus> {
-        Arc::<EmbeddedBus>::clone(&self.bus)
+        Arc::<StoreBus>::clone(&self.bus)
     }
 
     fn ledger(&self) -> Arc<dyn Ledger> {
-        Arc::<EmbeddedLedger>::clone(&self.ledger)
+        Arc::<StoreLedger>::clone(&self.ledger)
     }
 
     async fn resume_clock(&self, clock: &Clock) -> Result<Clock, BackendError> {

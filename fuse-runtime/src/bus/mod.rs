@@ -4,9 +4,10 @@
 //! [`Bus`], which hands events out with [`Delivery::new`].
 //! [`backend_laws`](crate::testing::backend_laws) checks an implementation.
 
+pub(crate) mod change;
 mod delivery;
-mod embedded;
 mod queue;
+mod store_bus;
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ use async_trait::async_trait;
 use crate::event::Envelope;
 
 pub use delivery::{Delivery, Token};
-pub(crate) use embedded::EmbeddedBus;
+pub(crate) use store_bus::StoreBus;
 
 /// What became of an event that was published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,12 +2,14 @@
 
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, WriteTransaction};
+use serde::{Deserialize, Serialize};
 
+use crate::change::Origin;
 use crate::event::{Envelope, EventKey};
 use crate::ledger::transition::{self, Accept};
 use crate::store::{
-    Capacity, EVENT_BYTES, EVENTS, EventStatus, IDS, META, NEXT_SEQ, QUEUE, STATUS, StoreError,
-    TIMES, decode_envelope, get_row, id_place, put_row, seal,
+    Capacity, EVENT_BYTES, EVENTS, EventStatus, IDS, META, NEXT_SEQ, OWNERS, QUEUE, STATUS,
+    StoreError, TIMES, decode_envelope, get_row, id_place, put_row, seal,
 };
 
 /// How many events one read of the queue fetches.
@@ -27,7 +29,8 @@ pub(super) struct Signal {
 }
 
 /// What became of an event that was published.
-pub(super) enum Publication {
+#[derive(Debug)]
+pub(crate) enum Publication {
     New { seq: u64, backlog: u64 },
     Known,
     Conflict,
@@ -36,23 +39,28 @@ pub(super) enum Publication {
 }
 
 /// An event to be accepted.
-pub(super) struct NewEvent<'a> {
-    pub(super) event: &'a EventKey,
-    pub(super) hash: &'a str,
-    pub(super) row: &'a mut [u8],
-    pub(super) received: Timestamp,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct NewEvent {
+    pub(crate) event: EventKey,
+    pub(crate) hash: String,
+    /// All of it, whose checksum is written when it has a sequence number.
+    #[serde(skip)]
+    pub(crate) row: Vec<u8>,
+    pub(crate) received: Timestamp,
     /// The steady time from which it is kept.
-    pub(super) kept_from: Timestamp,
-    /// How many events may wait.
-    pub(super) limit: u64,
-    pub(super) capacity: &'a Capacity,
+    pub(crate) kept_from: Timestamp,
 }
 
+/// Accepts an event, unless as many wait as may, or there is no room. An event of several replicas belongs to the one that
+/// accepted it.
 pub(super) fn accept(
     transaction: &WriteTransaction,
-    new: NewEvent<'_>,
+    new: &mut NewEvent,
+    (limit, capacity): (u64, Option<&Capacity>),
+    origin: Option<&Origin>,
 ) -> Result<Publication, StoreError> {
-    let NewEvent { event, hash, row, received, kept_from, limit, capacity } = new;
+    let NewEvent { event, hash, row, received, kept_from } = new;
+    let (received, event) = (*received, &*event);
     let key = event.encode();
     let key = key.as_str();
     let mut statuses = transaction.open_table(STATUS)?;
@@ -74,7 +82,7 @@ pub(super) fn accept(
     }
     let mut meta = transaction.open_table(META)?;
     let bytes = meta.get(EVENT_BYTES)?.map_or(0, |bytes| bytes.value());
-    if let Some(why) = capacity.refusal(bytes) {
+    if let Some(why) = capacity.and_then(|capacity| capacity.refusal(bytes)) {
         return Ok(Publication::NoRoom(why));
     }
     meta.insert(EVENT_BYTES, bytes.saturating_add(row.len() as u64))?;
@@ -83,10 +91,13 @@ pub(super) fn accept(
     meta.insert(NEXT_SEQ, seq.saturating_add(1))?;
     put_row(&mut statuses, key, &EventStatus::new(seq, acceptance))?;
     seal(&seq.to_be_bytes(), row);
-    transaction.open_table(EVENTS)?.insert(seq, &*row)?;
+    transaction.open_table(EVENTS)?.insert(seq, row.as_slice())?;
     transaction.open_table(IDS)?.insert(id_place(event), ())?;
     transaction.open_table(TIMES)?.insert((kept_from.as_nanosecond(), seq), key)?;
     queue.insert(seq, key)?;
+    if let Some(origin) = origin {
+        transaction.open_table(OWNERS)?.insert(seq, origin.replica.as_str())?;
+    }
     let backlog = queue.len()?;
     Ok(Publication::New { seq, backlog })
 }
@@ -96,6 +107,7 @@ pub(super) fn remove(transaction: &WriteTransaction, seq: u64) -> Result<u64, St
     let mut queue = transaction.open_table(QUEUE)?;
     let key = queue.remove(seq)?.map(|key| key.value().to_owned());
     if let Some(key) = key {
+        transaction.open_table(OWNERS)?.remove(seq)?;
         let mut statuses = transaction.open_table(STATUS)?;
         if let Some(mut status) = get_row::<EventStatus>(&statuses, &key)? {
             status.acked = true;

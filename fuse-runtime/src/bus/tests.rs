@@ -3,22 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Bus, BusError, EmbeddedBus, Published};
+use super::{Bus, BusError, Published, StoreBus};
+use crate::change::CommitHere;
 use crate::store::Store;
 use crate::store::support::{WriterGate, until_waiting};
 use crate::testing::backend_laws::support::envelope;
 
-async fn in_memory() -> (Store, EmbeddedBus) {
+async fn in_memory() -> (Store, StoreBus) {
     let store = Store::in_memory().unwrap();
-    let bus = EmbeddedBus::new(store.clone(), 1000).await.unwrap();
+    let bus =
+        StoreBus::new(store.clone(), Arc::new(CommitHere(store.clone())), 1000).await.unwrap();
     (store, bus)
 }
 
-async fn publish(bus: &EmbeddedBus, id: &str) -> Result<Published, BusError> {
+async fn publish(bus: &StoreBus, id: &str) -> Result<Published, BusError> {
     bus.publish(envelope("github", id, "{}")).await
 }
 
-async fn next_id(bus: &EmbeddedBus) -> String {
+async fn next_id(bus: &StoreBus) -> String {
     bus.next().await.unwrap().event().id.clone()
 }
 

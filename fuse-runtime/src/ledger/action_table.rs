@@ -1,41 +1,81 @@
 //! The actions in the state folder, with the lists in which each one is.
 
-use redb::WriteTransaction;
+use std::time::Duration;
 
+use jiff::Timestamp;
+use redb::{ReadableTable as _, WriteTransaction};
+
+use super::change::ActionRef;
 use super::read::ActionRow;
 use super::transition::{self, DeadEntry, Lists, Transition};
 use super::{ActionRecord, LedgerError, Observed, place_table, thread_table};
+use crate::change::Origin;
 use crate::event::EventKey;
 use crate::store::{
-    ACTIONS, DEAD, HELD, RUNNING, STOPPING, StoreError, UNSETTLED, get_row, put_row,
+    ACTIONS, DEAD, HELD, MEMBERS, RUNNING, STOPPING, StoreError, UNSETTLED, get_row, put_row,
 };
 
-/// Makes the action take this transition. Says why it cannot.
+/// Makes the action take this transition. Returns the revision of its record, or why it cannot.
 pub(super) fn change(
     transaction: &WriteTransaction,
-    event: &EventKey,
-    id: &str,
+    action: &ActionRef,
     transition: &Transition,
-) -> Result<Result<(), LedgerError>, StoreError> {
-    let Some(record) = action_of(transaction, event, id)? else {
-        return Ok(Err(LedgerError::UnknownAction(id.to_owned())));
+    origin: Option<&Origin>,
+) -> Result<Result<u64, LedgerError>, StoreError> {
+    let Some(record) = action_of(transaction, &action.event, &action.id)? else {
+        return Ok(Err(LedgerError::UnknownAction(action.id.clone())));
     };
-    match transition::change(&record, transition) {
-        Ok(None) => Ok(Ok(())),
-        Ok(Some(changed)) => write_action(transaction, event, &record, &changed).map(Ok),
+    match changed(transaction, (&record, action), transition, origin)? {
+        Ok(None) => Ok(Ok(record.revision)),
+        Ok(Some(changed)) => {
+            write_action(transaction, &action.event, &record, &changed)?;
+            Ok(Ok(changed.revision))
+        }
         Err(error) => Ok(Err(error)),
     }
+}
+
+/// How long a replica that is not heard of counts as alive.
+const TAKEN_FOR: Duration = Duration::from_secs(10);
+
+/// The record after the transition. `None` if it is the same as before. If several replicas share the ledger, a replica
+/// may change only the revision that it knows, and an intent of a replica that is alive is its own.
+pub(super) fn changed(
+    transaction: &WriteTransaction,
+    (record, action): (&ActionRecord, &ActionRef),
+    transition: &Transition,
+    origin: Option<&Origin>,
+) -> Result<Result<Option<ActionRecord>, LedgerError>, StoreError> {
+    let changed = match transition::change(record, transition) {
+        Ok(Some(changed)) => changed,
+        unchanged => return Ok(unchanged),
+    };
+    let Some(origin) = origin else { return Ok(Ok(Some(changed))) };
+    if action.revision.is_some_and(|revision| revision != record.revision) {
+        return Ok(Err(LedgerError::Fenced(record.id.clone())));
+    }
+    let mut performed_by = None;
+    if let Transition::Intend(attempt) = transition {
+        if let Some(other) = record.performed_by.as_ref().filter(|other| **other != origin.replica)
+            && transaction.open_table(MEMBERS)?.get(other.as_str())?.is_some()
+        {
+            let until = attempt.at.checked_add(TAKEN_FOR).unwrap_or(Timestamp::MAX);
+            return Ok(Err(LedgerError::Taken { action: record.id.clone(), until }));
+        }
+        performed_by = Some(origin.replica.clone());
+    }
+    let revision = origin.position;
+    Ok(Ok(Some(ActionRecord { revision, performed_by, ..changed })))
 }
 
 /// Records what was observed of the action's objects. Says whether that changes the record.
 pub(super) fn observe(
     transaction: &WriteTransaction,
-    event: &EventKey,
-    id: &str,
+    ActionRef { event, id, .. }: &ActionRef,
     observed: &Observed,
 ) -> Result<Result<bool, LedgerError>, StoreError> {
     let Some(record) = action_of(transaction, event, id)? else {
-        return Ok(Err(LedgerError::UnknownAction(id.to_owned())));
+        return Ok(Err(LedgerError::UnknownAction(id.clone())));
     };
     let Some(changed) = transition::observe(&record, observed) else { return Ok(Ok(false)) };
     write_action(transaction, event, &record, &changed)?;

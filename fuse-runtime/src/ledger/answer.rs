@@ -10,7 +10,7 @@ use super::{DecisionRecord, LedgerError};
 use crate::event::EventKey;
 
 /// What a person wants of a decision that waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WaitAnswer {
     /// Its action is approved.
     Approve,

@@ -2,7 +2,7 @@
 
 use redb::{ReadableTable as _, WriteTransaction};
 
-use super::flow_table::{asked, concealed};
+use super::flow_table::asked;
 use super::read::{ActionRow, DecidedRow, assemble};
 use super::transition::{self, DecidedEvent};
 use super::{EventRecord, LedgerError, Verdict, blow, place_table, switch_table, wake};
@@ -36,7 +36,6 @@ pub(super) fn decide(
             return Ok(Err(LedgerError::Invalid(transition::two_actions(id))));
         }
     }
-    let verdict = &*concealed(transaction, verdict)?;
     let before = asked(transaction, verdict)?;
     let mut states = before.clone();
     let fuses_before = switch_table::of(transaction, &verdict.blow)?;

@@ -1,7 +1,5 @@
 //! The states of flow control, in the state folder.
 
-use std::borrow::Cow;
-
 use fuse_rules::flow::{FlowState, FlowStates};
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
@@ -72,29 +70,35 @@ pub(super) fn write_states(
 /// The name of the secret of [`KeySecret`].
 const KEY_SECRET: &str = "flow-keys";
 
-/// A verdict without sensitive values, to be recorded.
-pub(super) fn concealed<'v>(
-    transaction: &WriteTransaction,
-    verdict: &'v Verdict,
-) -> Result<Cow<'v, Verdict>, StoreError> {
-    if !KeySecret::is_needed(verdict) {
-        return Ok(Cow::Borrowed(verdict));
-    }
-    let mut secrets = transaction.open_table(SECRETS)?;
-    let secret = match get_row::<KeySecret>(&secrets, KEY_SECRET) {
-        // It only has to be the same as before. With another one, the states of sensitive keys start from the beginning.
-        Ok(None) | Err(StoreError::Damaged(_)) => {
-            let secret = KeySecret::random().map_err(StoreError::Storage)?;
-            put_row(&mut secrets, KEY_SECRET, &secret)?;
-            secret
-        }
-        Ok(Some(secret)) => secret,
-        Err(error) => return Err(error),
-    };
-    Ok(Cow::Owned(secret.conceal(verdict)))
+/// The secret of sensitive keys, if there is one.
+pub(super) fn secret(transaction: &ReadTransaction) -> Result<Option<KeySecret>, StoreError> {
+    readable_secret(&transaction.open_table(SECRETS)?)
 }
 
-/// The same, for a verdict that is not recorded.
+/// Sets the secret of sensitive keys, unless there is one.
+pub(super) fn set_secret(
+    transaction: &WriteTransaction,
+    secret: &KeySecret,
+) -> Result<(), StoreError> {
+    let mut secrets = transaction.open_table(SECRETS)?;
+    match readable_secret(&secrets)? {
+        Some(_) => Ok(()),
+        None => put_row(&mut secrets, KEY_SECRET, secret),
+    }
+}
+
+/// A damaged secret is none: it only has to be the same as before. With another one, the states of sensitive keys start
+/// from the beginning.
+fn readable_secret(
+    secrets: &impl ReadableTable<&'static str, &'static [u8]>,
+) -> Result<Option<KeySecret>, StoreError> {
+    match get_row::<KeySecret>(secrets, KEY_SECRET) {
+        Err(StoreError::Damaged(_)) => Ok(None),
+        row => row,
+    }
+}
+
+/// A verdict without sensitive values, which is not recorded.
 pub(super) fn concealed_to_read(
     transaction: &ReadTransaction,
     verdict: Verdict,
@@ -102,10 +106,6 @@ pub(super) fn concealed_to_read(
     if !KeySecret::is_needed(&verdict) {
         return Ok(verdict);
     }
-    let secret = match get_row::<KeySecret>(&transaction.open_table(SECRETS)?, KEY_SECRET) {
-        Err(StoreError::Damaged(_)) => None,
-        row => row?,
-    };
     // Without one, there are no states of sensitive keys.
-    Ok(secret.unwrap_or_default().conceal(&verdict))
+    Ok(secret(transaction)?.unwrap_or_default().conceal(&verdict))
 }

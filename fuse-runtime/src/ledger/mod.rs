@@ -10,11 +10,11 @@ mod action_table;
 pub(crate) mod answer;
 mod answer_table;
 pub(crate) mod blow;
+pub(crate) mod change;
 pub(crate) mod conceal;
 mod content;
 pub(crate) mod dead;
 mod decide;
-mod embedded;
 mod error;
 mod flow;
 mod flow_table;
@@ -33,6 +33,7 @@ mod read;
 mod record;
 pub(crate) mod state_list;
 mod state_table;
+mod store_ledger;
 mod switch;
 mod switch_table;
 mod thread;
@@ -58,7 +59,6 @@ pub use action_state::{
 };
 pub use answer::{WaitAnswer, WaitSummary, WaitingDecision};
 pub use content::EventContent;
-pub(crate) use embedded::EmbeddedLedger;
 pub use error::LedgerError;
 pub use history::{
     ActionCounts, DeadLetterPage, DeadLetterQuery, DeadLetterSummary, DecisionCounts,
@@ -73,6 +73,7 @@ pub use record::{
     EventRecord, Replacement,
 };
 pub use state_list::{StateAction, StateEntry, StatePage, StateQuery, StateSummary};
+pub(crate) use store_ledger::StoreLedger;
 pub use switch::{
     BlownBy, FuseHistories, FuseHistory, FuseSwitch, MAX_FUSE_SWITCHES, SwitchPosition,
 };

@@ -2,50 +2,44 @@
 
 use std::ops::Bound;
 
-use jiff::Timestamp;
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use serde::{Deserialize, Serialize};
 
 use super::read::{ActionRow, DecidedRow};
 use super::transition::{self, DeadEntry};
 use crate::event::EventKey;
 use crate::store::{
     ACTIONS, DEAD, DECIDED, EVENT_BYTES, EVENTS, EventStatus, FLOW, FLOW_ENDS, FLOW_SUBJECTS, IDS,
-    META, RUNNING, STATUS, STOPPING, Store, StoreError, THREAD_ENDS, THREADS, TIMES, UNSETTLED,
-    WOKEN, get_row, id_place,
+    META, RUNNING, STATUS, STOPPING, StoreError, THREAD_ENDS, THREADS, TIMES, UNSETTLED, WOKEN,
+    get_row, id_place,
 };
 
 /// How many rows one transaction reads.
 const BATCH: usize = 256;
 
-/// Prunes batch by batch. Returns the number of removed events.
-pub(super) async fn prune(store: &Store, older_than: Timestamp) -> Result<u64, StoreError> {
-    let before = older_than.as_nanosecond();
-    let mut events = 0_u64;
-    let mut from = Bound::Unbounded;
-    loop {
-        let (removed, last) =
-            store.write(move |transaction| prune_events(transaction, from, before)).await?;
-        events = events.saturating_add(removed);
-        // Events that stay are not read again.
-        match last {
-            Some(last) => from = Bound::Excluded(last),
-            None => break,
+/// What ends by itself.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) enum Ending {
+    /// States of flow control.
+    States,
+    /// Threads of messages.
+    Threads,
+}
+
+impl Ending {
+    pub(super) const ALL: [Self; 2] = [Self::States, Self::Threads];
+
+    fn rows(self) -> EndingRows {
+        match self {
+            Self::States => (&[FLOW, FLOW_SUBJECTS], FLOW_ENDS),
+            Self::Threads => (&[THREADS], THREAD_ENDS),
         }
     }
-    const ENDING: [EndingRows; 2] =
-        [(&[FLOW, FLOW_SUBJECTS], FLOW_ENDS), (&[THREADS], THREAD_ENDS)];
-    for tables in ENDING {
-        while store.write(move |transaction| prune_ended(transaction, tables, before)).await? {}
-    }
-    if events > 0 {
-        store.compact().await?;
-    }
-    Ok(events)
 }
 
 /// Prunes the next batch of events. Returns how many were removed, and the last one that was read if more
 /// may follow.
-fn prune_events(
+pub(super) fn prune_events(
     transaction: &WriteTransaction,
     from: Bound<(i128, u64)>,
     before: i128,
@@ -134,12 +128,13 @@ type EndingRows = (
     TableDefinition<'static, (i128, &'static str), ()>,
 );
 
-/// Removes a batch of the rows that ended: states of flow control, or threads. Returns whether more may follow.
-fn prune_ended(
+/// Removes a batch of what ended. Returns whether more may follow.
+pub(super) fn prune_ended(
     transaction: &WriteTransaction,
-    (tables, ends): EndingRows,
+    of: Ending,
     before: i128,
 ) -> Result<bool, StoreError> {
+    let (tables, ends) = of.rows();
     let mut ends = transaction.open_table(ends)?;
     let mut over = Vec::new();
     // A state that ends at this instant is over.

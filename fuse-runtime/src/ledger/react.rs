@@ -3,14 +3,16 @@
 use fuse_rules::flow::FlowStates;
 use redb::{ReadableTable as _, WriteTransaction};
 
-use super::action_table::{action_of, write_action};
-use super::flow_table::{asked, concealed, write_states};
+use super::action_table::{self, action_of, write_action};
+use super::change::ActionRef;
+use super::flow_table::{asked, write_states};
 use super::read::{ActionRow, DecidedRow};
 use super::transition::{self, DeadEntry, Transition};
 use super::{
     ActionRecord, EventAction, FuseHistories, LedgerError, Observed, Reacted, Verdict, blow,
     place_table, switch_table, wake,
 };
+use crate::change::Origin;
 use crate::event::EventKey;
 use crate::store::{
     ACTIONS, DEAD, DECIDED, HELD, STATUS, StoreError, UNSETTLED, WOKEN, get_row, put_row,
@@ -27,7 +29,6 @@ pub(super) fn react(
     }
     let row: Option<DecidedRow> = get_row(&transaction.open_table(DECIDED)?, &key)?;
     let Some(mut row) = row else { return Ok(Err(transition::undecided(&verdict.event))) };
-    let verdict = &*concealed(transaction, verdict)?;
     let before = asked(transaction, verdict)?;
     let mut states = before.clone();
     let reactions = match transition::react(&row.decisions, verdict, &mut states) {
@@ -85,14 +86,15 @@ pub(super) fn add_actions(
 /// Records the end of an action with the reactions to it. If it fails, nothing was written.
 pub(super) fn settle_and_react(
     transaction: &WriteTransaction,
-    (event, id): (&EventKey, &str),
+    (action, origin): (&ActionRef, Option<&Origin>),
     settle: &Transition,
     verdict: &Verdict,
 ) -> Result<Result<Reacted, LedgerError>, StoreError> {
+    let ActionRef { event, id, .. } = action;
     let Some(record) = action_of(transaction, event, id)? else {
-        return Ok(Err(LedgerError::UnknownAction(id.to_owned())));
+        return Ok(Err(LedgerError::UnknownAction(id.clone())));
     };
-    let changed = match transition::change(&record, settle) {
+    let changed = match action_table::changed(transaction, (&record, action), settle, origin)? {
         Ok(changed) => changed,
         Err(error) => return Ok(Err(error)),
     };
@@ -136,12 +138,12 @@ fn count(
 /// Records the state of an object with the reactions to it, if the state changed. If it fails, nothing was written.
 pub(super) fn observe_and_react(
     transaction: &WriteTransaction,
-    (event, id): (&EventKey, &str),
+    ActionRef { event, id, .. }: &ActionRef,
     observed: &Observed,
     verdict: &Verdict,
 ) -> Result<Result<(bool, Reacted), LedgerError>, StoreError> {
     let Some(record) = action_of(transaction, event, id)? else {
-        return Ok(Err(LedgerError::UnknownAction(id.to_owned())));
+        return Ok(Err(LedgerError::UnknownAction(id.clone())));
     };
     let Some(changed) = transition::observe(&record, observed) else {
         return Ok(Ok((false, Reacted::default())));

@@ -73,6 +73,14 @@ pub(super) struct ActionRow {
     pub(super) replaced: Option<Replacement>,
     #[serde(default)]
     pub(super) observed: Option<Observed>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) revision: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) performed_by: Option<String>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl ActionRow {
@@ -86,15 +94,37 @@ impl ActionRow {
             in_progress,
             replaced,
             observed,
-            revision: _,
+            revision,
+            performed_by,
         } = record.clone();
         let event = event.clone();
-        Self { event, action, state, requires, off_bus, in_progress, replaced, observed }
+        Self {
+            event,
+            action,
+            state,
+            requires,
+            off_bus,
+            in_progress,
+            replaced,
+            observed,
+            revision,
+            performed_by,
+        }
     }
 
     pub(super) fn with_id(self, id: String) -> EventAction {
-        let Self { event, action, state, requires, off_bus, in_progress, replaced, observed } =
-            self;
+        let Self {
+            event,
+            action,
+            state,
+            requires,
+            off_bus,
+            in_progress,
+            replaced,
+            observed,
+            revision,
+            performed_by,
+        } = self;
         let action = ActionRecord {
             id,
             action,
@@ -104,7 +134,8 @@ impl ActionRow {
             in_progress,
             replaced,
             observed,
-            revision: 0,
+            revision,
+            performed_by,
         };
         EventAction { event, action }
     }

@@ -118,6 +118,9 @@ pub struct ActionRecord {
     /// with the embedded backend.
     #[serde(skip)]
     pub revision: u64,
+    /// The replica that is about to perform it, if several share the ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub performed_by: Option<String>,
 }
 
 impl ActionRecord {
@@ -134,6 +137,7 @@ impl ActionRecord {
             replaced: None,
             observed: None,
             revision: 0,
+            performed_by: None,
         }
     }
 }

@@ -9,10 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{
-    ActionState, Attempt, DeadLetterKind, EmbeddedLedger, EventAction, FuseSwitch, Ledger,
-    LedgerError, SwitchPosition,
+    ActionState, Attempt, DeadLetterKind, EventAction, FuseSwitch, Ledger, LedgerError,
+    StoreLedger, SwitchPosition,
 };
-use crate::bus::{Bus, EmbeddedBus};
+use crate::bus::{Bus, StoreBus};
+use crate::change::CommitHere;
 use crate::event::EventKey;
 use crate::store::{FLOW, FUSES, Store};
 use crate::testing::backend_laws::support::{at, dead, envelope, once, verdict};
@@ -20,15 +21,16 @@ use crate::testing::backend_laws::support::{at, dead, envelope, once, verdict};
 /// A bus and a ledger over one store.
 struct OpenStore {
     store: Store,
-    bus: Arc<EmbeddedBus>,
-    ledger: EmbeddedLedger,
+    bus: Arc<StoreBus>,
+    ledger: StoreLedger,
 }
 
 impl OpenStore {
     async fn new(store: Store) -> Self {
+        let commits = Arc::new(CommitHere(store.clone()));
         Self {
-            bus: Arc::new(EmbeddedBus::new(store.clone(), 100_000).await.unwrap()),
-            ledger: EmbeddedLedger::new(store.clone()),
+            bus: Arc::new(StoreBus::new(store.clone(), commits.clone(), 100_000).await.unwrap()),
+            ledger: StoreLedger::new(store.clone(), commits),
             store,
         }
     }

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use fuse_rules::Outcome;
 use fuse_rules::flow::{EndedWait, FlowStates};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::flow::{self, Applied};
 use super::places::{self, PlacesInUse};
@@ -158,7 +159,7 @@ pub(crate) fn two_actions(id: &str) -> String {
 }
 
 /// A change of an action's state.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Transition {
     /// An attempt is about to be made.
     Intend(Attempt),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use fuse_rules::Action;
 use fuse_rules::flow::{BlowingFuse, Cancellation, FlowTime, Occurrence, RuleLimits};
 use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{DecisionRecord, EventAction};
 use crate::event::EventKey;
@@ -37,14 +38,23 @@ pub struct Woken {
 }
 
 /// The rules and fuses that are in use when waits resume.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CurrentRules {
     /// The fuses that may blow, as in [`Verdict::blow`].
     pub blow: Vec<BlowingFuse>,
     /// The limits of rules, which those that wait have to obey, even if they were edited meanwhile.
+    #[serde(serialize_with = "as_inner", deserialize_with = "in_arc")]
     pub limits: Arc<RuleLimits>,
     /// The fuses that are off. Those that can blow may have been switched since; the ledger knows that.
     pub off: BTreeSet<String>,
+}
+
+fn as_inner<S: Serializer>(limits: &Arc<RuleLimits>, to: S) -> Result<S::Ok, S::Error> {
+    limits.as_ref().serialize(to)
+}
+
+fn in_arc<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<RuleLimits>, D::Error> {
+    RuleLimits::deserialize(from).map(Arc::new)
 }
 
 /// The events whose waits are due.
@@ -58,7 +68,7 @@ pub struct Due {
 }
 
 /// The result of evaluating an event, to be recorded.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The event.
     pub event: EventKey,

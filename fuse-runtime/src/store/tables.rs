@@ -76,6 +76,13 @@ pub(crate) const WAITING: Table<'static, &str, &str> = Table::new("waiting");
 /// The keys of the events that were woken and whose reactions may not be recorded.
 pub(crate) const WOKEN: Table<'static, &str, ()> = Table::new("woken");
 
+/// Of a state that replicas share: the sequence number of each event of [`QUEUE`] -> the id of the replica that handles it.
+pub(crate) const OWNERS: Table<'static, u64, &str> = Table::new("owners");
+/// The same: the id of each replica that is alive -> what is known of it.
+pub(crate) const MEMBERS: Table<'static, &str, &[u8]> = Table::new("members");
+/// The same: what of the shared log was applied.
+pub(crate) const LOG: Table<'static, &str, &[u8]> = Table::new("log");
+
 /// Fuse -> the last changes that people made to it at run time.
 pub(crate) const FUSES: Table<'static, &str, &[u8]> = Table::new("fuses");
 
@@ -112,6 +119,9 @@ macro_rules! with_every_table {
         $each!(WAIT_COUNTS);
         $each!(WOKEN);
         $each!(FUSES);
+        $each!(OWNERS);
+        $each!(MEMBERS);
+        $each!(LOG);
     };
 }
 

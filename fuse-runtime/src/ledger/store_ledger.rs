@@ -1,35 +1,46 @@
-//! The ledger in the state folder.
+//! The ledger in a store: reads its tables, and has every change of them committed.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use fuse_rules::flow::{Approval, FlowTime};
 use jiff::Timestamp;
-use redb::{ReadTransaction, TableDefinition, WriteTransaction};
+use redb::{ReadTransaction, TableDefinition};
+use tokio::time::Instant;
 
-use super::flow_table::{concealed_to_read, states};
+use super::change::{ActionRef, LedgerAnswer, LedgerChange};
+use super::conceal::KeySecret;
+use super::flow_table::{self, concealed_to_read, states};
 use super::pages::Bounds;
+use super::prune::Ending;
 use super::read::{self, Listed};
 use super::transition::Transition;
 use super::{
     ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery, Due, EventAction,
     EventOperation, EventPage, EventQuery, EventRecord, FuseHistories, FuseSwitch, Ledger,
     LedgerError, Observed, Permit, Preview, Reacted, StatePage, StateQuery, Thread, ThreadKey,
-    Verdict, WaitAnswer, WaitingDecision, Woken, action_table, answer_table, decide, flow, operate,
-    pages, preview, prune, react, state_table, switch_table, thread_table, wake,
+    Verdict, WaitAnswer, WaitingDecision, Woken, answer_table, flow, pages, preview, state_table,
+    switch_table, thread_table, wake,
 };
+use crate::change::{Answer, Change, Commit, wrong_answer};
 use crate::event::EventKey;
 use crate::store::{FLOW, HELD, RUNNING, STOPPING, Store, StoreError, UNSETTLED};
 
 /// How many damaged records are remembered and logged.
 const MAX_KNOWN_DAMAGED: usize = 1000;
 
-/// A [`Ledger`] over the [`Store`] of the embedded bus: an event can be decided once the bus accepted
+/// How long after an intent its action may be fired, if several replicas share the ledger: half of the time after which
+/// another one may take it over.
+const MAY_FIRE_FOR: Duration = Duration::from_secs(5);
+
+/// A [`Ledger`] over the [`Store`] of a [`StoreBus`](crate::bus::StoreBus): an event can be decided once the bus accepted
 /// it.
 #[derive(Clone, Debug)]
-pub(crate) struct EmbeddedLedger {
+pub(crate) struct StoreLedger {
     store: Store,
+    commits: Arc<dyn Commit>,
     /// Why records could not be read. The text identifies the record.
     damaged: Arc<Mutex<BTreeSet<String>>>,
 }
@@ -44,15 +55,61 @@ impl From<StoreError> for LedgerError {
     }
 }
 
-impl EmbeddedLedger {
-    pub(crate) fn new(store: Store) -> Self {
-        Self { store, damaged: Arc::default() }
+impl StoreLedger {
+    pub(crate) fn new(store: Store, commits: Arc<dyn Commit>) -> Self {
+        Self { store, commits, damaged: Arc::default() }
+    }
+
+    async fn commit(&self, change: LedgerChange) -> Result<LedgerAnswer, StoreError> {
+        let answer = self.commits.commit(Change::Ledger(Box::new(change)), Box::new(|_| ()));
+        match answer.await? {
+            Answer::Ledger(answer) => Ok(*answer),
+            Answer::Bus(_) => Err(wrong_answer()),
+        }
+    }
+
+    /// A change that gives nothing.
+    async fn commit_done(&self, change: LedgerChange) -> Result<(), StoreError> {
+        match self.commit(change).await? {
+            LedgerAnswer::Done => Ok(()),
+            _ => Err(wrong_answer()),
+        }
+    }
+
+    /// A change that may be news.
+    async fn commit_new(&self, change: LedgerChange) -> Result<bool, LedgerError> {
+        match self.commit(change).await? {
+            LedgerAnswer::New(is_new) => is_new,
+            _ => Err(wrong_answer().into()),
+        }
+    }
+
+    /// A change that adds reactions.
+    async fn commit_reaction(&self, change: LedgerChange) -> Result<(bool, Reacted), LedgerError> {
+        match self.commit(change).await? {
+            LedgerAnswer::Reacted(reacted) => reacted,
+            _ => Err(wrong_answer().into()),
+        }
+    }
+
+    /// The verdict without sensitive values, to be recorded.
+    async fn concealed(&self, verdict: Verdict) -> Result<Verdict, StoreError> {
+        if !KeySecret::is_needed(&verdict) {
+            return Ok(verdict);
+        }
+        loop {
+            if let Some(secret) = self.store.read(flow_table::secret).await? {
+                return Ok(secret.conceal(&verdict));
+            }
+            let secret = KeySecret::random().map_err(StoreError::Storage)?;
+            self.commit_done(LedgerChange::SetKeySecret(secret)).await?;
+        }
     }
 
     /// Corrects what a damaged record or an older fuse left behind. Call it once, before anything else.
     pub(crate) async fn correct(&self) -> Result<(), StoreError> {
         match self.store.read(wake::has_wrong_counts).await? {
-            true => self.store.write(wake::recount).await,
+            true => self.commit_done(LedgerChange::Recount).await,
             false => Ok(()),
         }
     }
@@ -83,28 +140,46 @@ impl EmbeddedLedger {
         }
     }
 
-    /// Changes the state of an action. The store belongs to one process, so that no permit expires.
+    /// Changes the state of an action, whose record must have this revision.
     async fn change(
         &self,
-        event: &EventKey,
-        action: &str,
+        (event, id, revision): (&EventKey, &str, Option<u64>),
         transition: Transition,
     ) -> Result<Permit, LedgerError> {
-        let permit = Permit::new(event.clone(), action.to_owned(), 0);
-        let (event, action) = (event.clone(), action.to_owned());
-        self.store
-            .write(move |transaction| {
-                action_table::change(transaction, &event, &action, &transition)
-            })
-            .await??;
-        Ok(permit)
+        let action = ActionRef { event: event.clone(), id: id.to_owned(), revision };
+        match self.commit(LedgerChange::Act { action, transition }).await? {
+            LedgerAnswer::Acted(revision) => {
+                Ok(Permit::new(event.clone(), id.to_owned(), revision?))
+            }
+            _ => Err(wrong_answer().into()),
+        }
+    }
+
+    /// Changes the state of an action with the permit to do so.
+    async fn permitted(&self, permit: &Permit, to: Transition) -> Result<Permit, LedgerError> {
+        self.change((permit.event(), permit.action(), Some(permit.revision())), to).await
     }
 }
 
+/// The action that a permit is for.
+fn permitted(permit: &Permit) -> ActionRef {
+    let (event, id) = (permit.event().clone(), permit.action().to_owned());
+    ActionRef { event, id, revision: Some(permit.revision()) }
+}
+
+/// An action, whatever its revision.
+fn any_revision(event: &EventKey, id: &str) -> ActionRef {
+    ActionRef { event: event.clone(), id: id.to_owned(), revision: None }
+}
+
 #[async_trait]
-impl Ledger for EmbeddedLedger {
+impl Ledger for StoreLedger {
     async fn decide(&self, verdict: Verdict) -> Result<EventRecord, LedgerError> {
-        self.store.write(move |transaction| decide::decide(transaction, &verdict)).await?
+        let verdict = self.concealed(verdict).await?;
+        match self.commit(LedgerChange::Decide(verdict)).await? {
+            LedgerAnswer::Decided(record) => record,
+            _ => Err(wrong_answer().into()),
+        }
     }
 
     async fn event(&self, event: &EventKey) -> Result<Option<EventRecord>, LedgerError> {
@@ -137,16 +212,21 @@ impl Ledger for EmbeddedLedger {
         action: &str,
         attempt: Attempt,
     ) -> Result<Permit, LedgerError> {
-        self.change(event, action, Transition::Intend(attempt)).await
+        let asked = Instant::now();
+        let intent = Transition::Intend(attempt);
+        let permit = self.change((event, action, None), intent).await?;
+        Ok(match self.commits.is_shared() {
+            true => permit.with_deadline(asked + MAY_FIRE_FOR),
+            false => permit,
+        })
     }
 
     async fn hold(&self, permit: &Permit, state: ActionState) -> Result<Permit, LedgerError> {
-        self.change(permit.event(), permit.action(), Transition::Hold(state)).await
+        self.permitted(permit, Transition::Hold(state)).await
     }
 
     async fn settle(&self, permit: &Permit, state: ActionState) -> Result<(), LedgerError> {
-        self.change(permit.event(), permit.action(), Transition::Settle(state)).await?;
-        Ok(())
+        self.permitted(permit, Transition::Settle(state)).await.map(drop)
     }
 
     async fn thread(&self, key: &ThreadKey, now: Timestamp) -> Result<Option<Thread>, LedgerError> {
@@ -156,7 +236,8 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn react(&self, verdict: Verdict) -> Result<Reacted, LedgerError> {
-        self.store.write(move |transaction| react::react(transaction, &verdict)).await?
+        let verdict = self.concealed(verdict).await?;
+        Ok(self.commit_reaction(LedgerChange::React(verdict)).await?.1)
     }
 
     async fn settle_and_react(
@@ -165,12 +246,9 @@ impl Ledger for EmbeddedLedger {
         state: ActionState,
         verdict: Verdict,
     ) -> Result<Reacted, LedgerError> {
-        let (event, id) = (permit.event().clone(), permit.action().to_owned());
-        let settle = Transition::Settle(state);
-        let work = move |transaction: &WriteTransaction| {
-            react::settle_and_react(transaction, (&event, &id), &settle, &verdict)
-        };
-        self.store.write(work).await?
+        let (action, verdict) = (permitted(permit), self.concealed(verdict).await?);
+        let change = LedgerChange::SettleAndReact { action, state, verdict };
+        Ok(self.commit_reaction(change).await?.1)
     }
 
     async fn observe_and_react(
@@ -180,16 +258,12 @@ impl Ledger for EmbeddedLedger {
         observed: Observed,
         verdict: Verdict,
     ) -> Result<(bool, Reacted), LedgerError> {
-        let (event, id) = (event.clone(), action.to_owned());
-        let work = move |transaction: &WriteTransaction| {
-            react::observe_and_react(transaction, (&event, &id), &observed, &verdict)
-        };
-        self.store.write(work).await?
+        let (action, verdict) = (any_revision(event, action), self.concealed(verdict).await?);
+        self.commit_reaction(LedgerChange::ObserveAndReact { action, observed, verdict }).await
     }
 
     async fn recheck(&self, rules: &BTreeSet<String>, time: FlowTime) -> Result<(), LedgerError> {
-        let rules = rules.clone();
-        Ok(self.store.write(move |transaction| wake::recheck(transaction, &rules, time)).await?)
+        Ok(self.commit_done(LedgerChange::Recheck { rules: rules.clone(), time }).await?)
     }
 
     async fn due(&self, time: FlowTime, limit: usize) -> Result<Due, LedgerError> {
@@ -202,23 +276,22 @@ impl Ledger for EmbeddedLedger {
         time: FlowTime,
         rules: &CurrentRules,
     ) -> Result<Woken, LedgerError> {
-        let (of, rules) = (event.clone(), rules.clone());
-        let work = move |transaction: &WriteTransaction| wake::wake(transaction, &of, &rules, time);
-        match self.store.write(work).await {
+        let rules = rules.clone();
+        match self.commit(LedgerChange::Wake { event: event.clone(), rules, time }).await {
             // It must not hold up the others.
             Err(StoreError::Damaged(why)) => {
-                let of = event.clone();
-                self.store.write(move |transaction| wake::forget(transaction, &of)).await?;
+                self.commit_done(LedgerChange::Forget(event.clone())).await?;
                 self.report_damage([why]);
                 Ok(Woken::default())
             }
-            woken => Ok(woken?),
+            Ok(LedgerAnswer::Woken(woken)) => Ok(woken),
+            Ok(_) => Err(wrong_answer().into()),
+            Err(error) => Err(error.into()),
         }
     }
 
     async fn finish_waking(&self, event: &EventKey) -> Result<(), LedgerError> {
-        let event = event.clone();
-        Ok(self.store.write(move |transaction| wake::finish(transaction, &event)).await?)
+        Ok(self.commit_done(LedgerChange::FinishWaking(event.clone())).await?)
     }
 
     async fn waiting(
@@ -248,14 +321,11 @@ impl Ledger for EmbeddedLedger {
         time: FlowTime,
     ) -> Result<bool, LedgerError> {
         let (id, by) = (id.to_owned(), by.clone());
-        let work = move |transaction: &WriteTransaction| {
-            answer_table::answer(transaction, &id, (answer, &by), time)
-        };
-        self.store.write(work).await?
+        self.commit_new(LedgerChange::Answer { id, answer, by, time }).await
     }
 
     async fn reopen(&self, permit: &Permit) -> Result<Permit, LedgerError> {
-        self.change(permit.event(), permit.action(), Transition::Reopen).await
+        self.permitted(permit, Transition::Reopen).await
     }
 
     async fn observe(
@@ -264,12 +334,8 @@ impl Ledger for EmbeddedLedger {
         action: &str,
         observed: Observed,
     ) -> Result<bool, LedgerError> {
-        let (event, action) = (event.clone(), action.to_owned());
-        self.store
-            .write(move |transaction| {
-                action_table::observe(transaction, &event, &action, &observed)
-            })
-            .await?
+        let action = any_revision(event, action);
+        self.commit_new(LedgerChange::Observe { action, observed }).await
     }
 
     async fn unsettled(
@@ -305,7 +371,7 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn stopped(&self, event: &EventKey, action: &str) -> Result<(), LedgerError> {
-        self.change(event, action, Transition::Stop).await.map(drop)
+        self.change((event, action, None), Transition::Stop).await.map(drop)
     }
 
     async fn dead_letters(&self, query: &DeadLetterQuery) -> Result<DeadLetterPage, LedgerError> {
@@ -342,17 +408,14 @@ impl Ledger for EmbeddedLedger {
         event: &EventKey,
         operation: EventOperation,
     ) -> Result<(), LedgerError> {
-        let event = event.clone();
-        self.store
-            .write(move |transaction| operate::operate(transaction, &event, &operation))
-            .await?
+        match self.commit(LedgerChange::Operate { event: event.clone(), operation }).await? {
+            LedgerAnswer::Operated(operated) => operated,
+            _ => Err(wrong_answer().into()),
+        }
     }
 
     async fn switch_fuse(&self, fuse: &str, switch: FuseSwitch) -> Result<(), LedgerError> {
-        let fuse = fuse.to_owned();
-        let write =
-            move |transaction: &WriteTransaction| switch_table::record(transaction, &fuse, &switch);
-        Ok(self.store.write(write).await?)
+        Ok(self.commit_done(LedgerChange::SwitchFuse { fuse: fuse.to_owned(), switch }).await?)
     }
 
     async fn fuse_switches(&self) -> Result<FuseHistories, LedgerError> {
@@ -373,7 +436,32 @@ impl Ledger for EmbeddedLedger {
     }
 
     async fn prune(&self, older_than: Timestamp) -> Result<u64, LedgerError> {
-        Ok(prune::prune(&self.store, older_than).await?)
+        // In batches, so that new events need not wait long.
+        let before = older_than.as_nanosecond();
+        let (mut events, mut after) = (0_u64, None);
+        loop {
+            match self.commit(LedgerChange::PruneEvents { after, before }).await? {
+                LedgerAnswer::Pruned(removed, last) => {
+                    events = events.saturating_add(removed);
+                    // Events that stay are not read again.
+                    after = last;
+                }
+                _ => return Err(wrong_answer().into()),
+            }
+            if after.is_none() {
+                break;
+            }
+        }
+        for of in Ending::ALL {
+            while match self.commit(LedgerChange::PruneEnded { of, before }).await? {
+                LedgerAnswer::More(more) => more,
+                _ => return Err(wrong_answer().into()),
+            } {}
+        }
+        if events > 0 {
+            self.store.compact().await?;
+        }
+        Ok(events)
     }
 
     fn damaged(&self) -> u64 {

@@ -1,16 +1,18 @@
-//! The bus in the state folder. Accepting an event and queueing it is one transaction here.
+//! The bus in a store. Accepting an event and queueing it is one change here.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redb::WriteTransaction;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
+use super::change::{BusAnswer, BusChange};
 use super::queue::{self, Ahead, NewEvent, Publication, Signal};
 use super::{Bus, BusError, Delivery, Health, Published, Token};
+use crate::change::{Answer, Change, Commit, wrong_answer};
 use crate::event::Envelope;
 use crate::log_limit::LogLimit;
 use crate::store::{Store, StoreError, encode_envelope};
@@ -18,8 +20,9 @@ use crate::store::{Store, StoreError, encode_envelope};
 /// A [`Bus`] over a [`Store`]. A store has one bus: another one would deliver the same events, and
 /// would not notice the events that this one accepts.
 #[derive(Debug)]
-pub(crate) struct EmbeddedBus {
+pub(crate) struct StoreBus {
     store: Store,
+    commits: Arc<dyn Commit>,
     max_backlog: u64,
     outbox: Mutex<Outbox>,
     signal: watch::Sender<Signal>,
@@ -71,12 +74,17 @@ impl Outbox {
     }
 }
 
-impl EmbeddedBus {
+impl StoreBus {
     /// The bus of `store`. Up to `max_backlog` events may be accepted and not acknowledged.
-    pub(crate) async fn new(store: Store, max_backlog: u64) -> Result<Self, BusError> {
+    pub(crate) async fn new(
+        store: Store,
+        commits: Arc<dyn Commit>,
+        max_backlog: u64,
+    ) -> Result<Self, BusError> {
         let signal = store.read(queue::read_signal).await?;
         Ok(Self {
             store,
+            commits,
             max_backlog,
             outbox: Mutex::default(),
             signal: watch::Sender::new(signal),
@@ -89,27 +97,20 @@ impl EmbeddedBus {
         &self,
         events: Vec<Envelope>,
     ) -> Result<Vec<Result<Published, BusError>>, StoreError> {
+        let (limit, steady) = (self.max_backlog, self.store.steady());
         let mut prepared = Vec::with_capacity(events.len());
         for event in events {
             // The row contains all of the event, whose body is dropped here.
             let row = encode_envelope(&event)?;
-            prepared.push((event.key(), event.body_hash(), row, event.received));
+            let kept_from = steady.unwrap_or(event.received);
+            let (hash, received) = (event.body_hash(), event.received);
+            prepared.push(NewEvent { event: event.key(), hash, row, received, kept_from });
         }
-        let (limit, capacity, steady) =
-            (self.max_backlog, self.store.capacity(), self.store.steady());
+        let capacity = Some(self.store.capacity());
+        let accept = BusChange::Accept { events: prepared, limit, capacity };
         let signal = self.signal.clone();
-        let bytes = prepared.iter().map(|(_, _, row, _)| row.len()).sum();
-        let accept = move |transaction: &WriteTransaction| {
-            let mut publications = Vec::with_capacity(prepared.len());
-            for (event, hash, row, received) in &mut prepared {
-                let (received, kept_from) = (*received, steady.unwrap_or(*received));
-                let capacity = &capacity;
-                let new = NewEvent { event, hash, row, received, kept_from, limit, capacity };
-                publications.push(queue::accept(transaction, new)?);
-            }
-            Ok(publications)
-        };
-        let after = move |publications: &Vec<Publication>| {
+        let then = move |answer: &Answer| {
+            let Answer::Bus(BusAnswer::Accepted(publications)) = answer else { return };
             for publication in publications {
                 let Publication::New { seq, backlog } = *publication else { continue };
                 signal.send_modify(|signal| {
@@ -118,7 +119,10 @@ impl EmbeddedBus {
                 });
             }
         };
-        let publications = self.store.write_then(bytes, accept, after).await?;
+        let answer = self.commits.commit(Change::Bus(accept), Box::new(then)).await?;
+        let Answer::Bus(BusAnswer::Accepted(publications)) = answer else {
+            return Err(wrong_answer());
+        };
         let published = publications.into_iter().map(|publication| match publication {
             Publication::New { .. } => Ok(Published::Accepted),
             Publication::Known => Ok(Published::Known),
@@ -191,7 +195,7 @@ impl EmbeddedBus {
 }
 
 #[async_trait]
-impl Bus for EmbeddedBus {
+impl Bus for StoreBus {
     async fn publish_all(&self, events: Vec<Envelope>) -> Vec<Result<Published, BusError>> {
         let count = events.len();
         match self.accept_all(events).await {
@@ -250,19 +254,16 @@ impl Bus for EmbeddedBus {
     async fn ack(&self, delivery: &Delivery) -> Result<(), BusError> {
         let seq = *delivery.token().get::<u64>()?;
         let signal = self.signal.clone();
-        self.store
-            .write_then(
-                0,
-                move |transaction| queue::remove(transaction, seq),
-                move |&backlog| {
-                    // No caller waits for an ack.
-                    signal.send_if_modified(|signal| {
-                        signal.backlog = backlog;
-                        false
-                    });
-                },
-            )
-            .await?;
+        let then = move |answer: &Answer| {
+            if let Answer::Bus(BusAnswer::Removed { backlog }) = *answer {
+                // No caller waits for an ack.
+                signal.send_if_modified(|signal| {
+                    signal.backlog = backlog;
+                    false
+                });
+            }
+        };
+        self.commits.commit(Change::Bus(BusChange::Remove(vec![seq])), Box::new(then)).await?;
         Ok(())
     }
 

@@ -1,0 +1,98 @@
+//! Every change of the state as a value. A backend commits it to its own file, or sends it to the other replicas
+//! first: whoever applies the same changes in the same order has the same state.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use redb::WriteTransaction;
+use serde::{Deserialize, Serialize};
+
+use crate::bus::change::{BusAnswer, BusChange};
+use crate::ledger::change::{LedgerAnswer, LedgerChange};
+use crate::store::{Store, StoreError};
+
+/// A change of the state.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Change {
+    /// Of the queue.
+    Bus(BusChange),
+    /// Of the record.
+    Ledger(Box<LedgerChange>),
+}
+
+/// What a change gave.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Bus(BusAnswer),
+    Ledger(Box<LedgerAnswer>),
+}
+
+/// Where a change comes from, if several replicas share the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The id of the replica.
+    pub(crate) replica: String,
+    /// The position of the change in the log, which grows with every change.
+    pub(crate) position: u64,
+}
+
+impl Change {
+    /// Applies the change. May run more than once, each time in a new transaction. The result depends only on the change,
+    /// its origin and the state, unless there is no origin.
+    pub(crate) fn apply(
+        &mut self,
+        transaction: &WriteTransaction,
+        origin: Option<&Origin>,
+    ) -> Result<Answer, StoreError> {
+        match self {
+            Self::Bus(change) => change.apply(transaction, origin).map(Answer::Bus),
+            Self::Ledger(change) => {
+                change.apply(transaction, origin).map(|answer| Answer::Ledger(Box::new(answer)))
+            }
+        }
+    }
+
+    /// About how many bytes it writes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Bus(change) => change.bytes(),
+            Self::Ledger(_) => 0,
+        }
+    }
+}
+
+/// What to do after the commit and before the answer, even if the caller no longer waits. Runs in the order of commits.
+pub(crate) type Then = Box<dyn FnOnce(&Answer) + Send>;
+
+/// Commits changes.
+#[async_trait]
+pub(crate) trait Commit: Debug + Send + Sync + 'static {
+    /// Applies a change, and returns once it is durable. A caller that stops waiting does not cancel it.
+    ///
+    /// # Errors
+    ///
+    /// The change was not applied, or that is unknown; repeating it is safe.
+    async fn commit(&self, change: Change, then: Then) -> Result<Answer, StoreError>;
+
+    /// Whether other replicas apply the same changes.
+    fn is_shared(&self) -> bool {
+        false
+    }
+}
+
+/// Commits changes to a store that belongs to this process.
+#[derive(Clone, Debug)]
+pub(crate) struct CommitHere(pub(crate) Store);
+
+#[async_trait]
+impl Commit for CommitHere {
+    async fn commit(&self, mut change: Change, then: Then) -> Result<Answer, StoreError> {
+        let bytes = change.bytes();
+        self.0.write_then(bytes, move |transaction| change.apply(transaction, None), then).await
+    }
+}
+
+/// The error about an answer to another change.
+pub(crate) fn wrong_answer() -> StoreError {
+    StoreError::Internal("a change got the answer of another one".to_owned())
+}
