@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use redb::WriteTransaction;
 use serde::{Deserialize, Serialize};
 
+use crate::bus::Health;
 use crate::bus::change::{BusAnswer, BusChange};
+use crate::ledger::Sharing;
 use crate::ledger::change::{LedgerAnswer, LedgerChange};
 use crate::store::{Store, StoreError};
 
@@ -62,7 +64,7 @@ impl Change {
 }
 
 /// What to do after the commit and before the answer, even if the caller no longer waits. Runs in the order of commits.
-pub(crate) type Then = Box<dyn FnOnce(&Answer) + Send>;
+pub(crate) type Then = Box<dyn FnOnce(&Answer) + Send + Sync>;
 
 /// Commits changes.
 #[async_trait]
@@ -74,9 +76,19 @@ pub(crate) trait Commit: Debug + Send + Sync + 'static {
     /// The change was not applied, or that is unknown; repeating it is safe.
     async fn commit(&self, change: Change, then: Then) -> Result<Answer, StoreError>;
 
-    /// Whether other replicas apply the same changes.
-    fn is_shared(&self) -> bool {
-        false
+    /// The id of this replica, if several share the state: the owner of the events that it handles.
+    fn owner(&self) -> Option<String> {
+        None
+    }
+
+    /// What is known of the other replicas, if several share the state.
+    fn sharing(&self) -> Option<Sharing> {
+        None
+    }
+
+    /// Why nothing can be committed now, if that is known before one tries.
+    fn health(&self) -> Option<Health> {
+        None
     }
 }
 

@@ -66,6 +66,8 @@ struct Core {
     compact: AtomicBool,
     /// The clock whose readings are recorded.
     clock: Mutex<Option<Clock>>,
+    /// Whether commits need not be on disk at once.
+    lazy: AtomicBool,
 }
 
 /// The errors of the store. They contain plain text, so that every caller whose work was in the failed
@@ -198,6 +200,7 @@ impl Store {
             commits: AtomicU64::new(0),
             compact: AtomicBool::new(true),
             clock: Mutex::new(None),
+            lazy: AtomicBool::new(false),
         });
         core.compact_if_worthwhile();
         // Room for the next batch while one is being committed.
@@ -261,6 +264,12 @@ impl Store {
         tokio::task::spawn_blocking(move || inner.shut())
             .await
             .map_err(|problem| StoreError::Storage(problem.to_string()))?
+    }
+
+    /// From now on, commits are on disk a second later: for a copy of a state that is durable elsewhere. After a crash, the
+    /// last ones may be missing.
+    pub(crate) fn commit_lazily(&self) {
+        self.inner.core.lazy.store(true, Ordering::Relaxed);
     }
 
     /// How many commits the writer made since the store was opened.
@@ -384,6 +393,11 @@ impl Core {
         let mut guard = self.database.write().unwrap_or_else(PoisonError::into_inner);
         match guard.take() {
             Some(database) => {
+                if self.lazy.load(Ordering::Relaxed) {
+                    let mut transaction = database.begin_write()?;
+                    transaction.set_quick_repair(true);
+                    transaction.commit()?;
+                }
                 database.close().map_err(|problem| StoreError::Storage(problem.to_string()))
             }
             None => match self.health.outage() {

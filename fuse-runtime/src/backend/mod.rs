@@ -1,11 +1,14 @@
 //! Storage backends: a bus and a ledger that belong together, and what a runtime needs to open and
 //! close them.
 //!
-//! [`Embedded`] keeps everything in one file in one folder and needs no server. For tests there is
+//! [`Embedded`] keeps everything in one file in one folder and needs no server. With [`JetStream`], any number of replicas
+//! share one state over a NATS cluster. For tests there is
 //! [`MemoryBackend`](crate::testing::MemoryBackend). Another backend is another implementation of
 //! [`Backend`]; [`backend_laws`](crate::testing::backend_laws) checks it.
 
 mod embedded;
+#[cfg(feature = "jetstream")]
+mod jetstream;
 
 use std::error::Error;
 use std::fs::File;
@@ -19,6 +22,8 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::store::StoreError;
 
 pub use embedded::Embedded;
+#[cfg(feature = "jetstream")]
+pub use jetstream::{JetStream, JetStreamError, JetStreamOptions, Login};
 
 /// Where a runtime keeps its durable state.
 ///

@@ -6,7 +6,7 @@
 
 pub(crate) mod change;
 mod delivery;
-mod queue;
+pub(crate) mod queue;
 mod store_bus;
 
 #[cfg(test)]

@@ -20,9 +20,9 @@ const MAX_FETCHED_BYTES: usize = 4 << 20;
 /// What callers of `next` wait for. The writer thread updates it after each commit, so that an event
 /// whose publisher went away meanwhile wakes them too.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Signal {
+pub(crate) struct Signal {
     /// Every accepted event has a sequence number below this.
-    pub(super) end: u64,
+    pub(crate) end: u64,
     pub(super) backlog: u64,
     /// Incremented to wake them.
     pub(super) nacked: u64,
@@ -117,7 +117,7 @@ pub(super) fn remove(transaction: &WriteTransaction, seq: u64) -> Result<u64, St
     Ok(queue.len()?)
 }
 
-pub(super) fn read_signal(transaction: &ReadTransaction) -> Result<Signal, StoreError> {
+pub(crate) fn read_signal(transaction: &ReadTransaction) -> Result<Signal, StoreError> {
     let meta = transaction.open_table(META)?;
     Ok(Signal {
         end: meta.get(NEXT_SEQ)?.map_or(0, |next| next.value()),
@@ -151,9 +151,15 @@ pub(super) struct Ahead {
     pub(super) damaged: Vec<String>,
 }
 
-/// The next events of the queue from the sequence number `from` on.
-pub(super) fn read_ahead(transaction: &ReadTransaction, from: u64) -> Result<Ahead, StoreError> {
+/// The next events of the queue from the sequence number `from` on: those of this owner, if several replicas share the
+/// queue.
+pub(super) fn read_ahead(
+    transaction: &ReadTransaction,
+    from: u64,
+    owner: Option<&str>,
+) -> Result<Ahead, StoreError> {
     let queue = transaction.open_table(QUEUE)?;
+    let owners = transaction.open_table(OWNERS)?;
     let rows = transaction.open_table(EVENTS)?;
     let meta = transaction.open_table(META)?;
     let (mut events, mut damaged) = (Vec::new(), Vec::new());
@@ -161,6 +167,11 @@ pub(super) fn read_ahead(transaction: &ReadTransaction, from: u64) -> Result<Ahe
     for entry in queue.range(from..)? {
         let (seq, _) = entry?;
         let seq = seq.value();
+        if let Some(owner) = owner
+            && owners.get(seq)?.is_none_or(|other| other.value() != owner)
+        {
+            continue;
+        }
         let read = match rows.get(seq)? {
             Some(row) => decode_envelope(seq, row.value()),
             None => Err(lost(seq)),

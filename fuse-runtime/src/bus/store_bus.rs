@@ -1,8 +1,8 @@
 //! The bus in a store. Accepting an event and queueing it is one change here.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,6 +30,9 @@ pub(crate) struct StoreBus {
     damaged: AtomicU64,
     /// Events from this sequence number on were accepted by this process.
     first_new: u64,
+    /// The events that were delivered and neither acknowledged nor nacked. Only used if several replicas share the queue: an
+    /// event that comes back to this one may still be on its way here.
+    delivered: std::sync::Mutex<BTreeSet<u64>>,
 }
 
 impl From<StoreError> for BusError {
@@ -90,7 +93,57 @@ impl StoreBus {
             signal: watch::Sender::new(signal),
             damaged: AtomicU64::new(0),
             first_new: signal.end,
+            delivered: std::sync::Mutex::default(),
         })
+    }
+
+    /// Notes that an event was accepted, by whichever replica.
+    pub(crate) fn accepted(&self, seq: u64, backlog: u64) {
+        self.signal.send_modify(|signal| {
+            signal.end = signal.end.max(seq.saturating_add(1));
+            signal.backlog = backlog;
+        });
+    }
+
+    /// Notes how many events wait.
+    pub(crate) fn removed(&self, backlog: u64) {
+        // No caller waits for an ack.
+        self.signal.send_if_modified(|signal| {
+            signal.backlog = backlog;
+            false
+        });
+    }
+
+    /// Takes over events of other replicas.
+    pub(crate) async fn take_over(&self, events: Vec<u64>) {
+        let mut outbox = self.outbox.lock().await;
+        let delivered = self.delivered().clone();
+        let fetched = outbox.fetched;
+        for seq in events {
+            // Those that follow are fetched by their owner.
+            let is_known = delivered.contains(&seq)
+                || outbox.delayed.keys().any(|(_, one)| *one == seq)
+                || outbox.ahead.iter().any(|one| one.token().get() == Ok(&seq));
+            if seq < fetched && !is_known {
+                outbox.requeued.entry(seq).or_insert(1);
+            }
+        }
+        drop(outbox);
+        self.signal.send_modify(|signal| signal.nacked = signal.nacked.wrapping_add(1));
+    }
+
+    fn delivered(&self) -> std::sync::MutexGuard<'_, BTreeSet<u64>> {
+        self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Marks an event as being on its way, if it can come back.
+    fn deliver(&self, delivery: Delivery) -> Delivery {
+        if self.commits.owner().is_some()
+            && let Ok(seq) = delivery.token().get::<u64>()
+        {
+            self.delivered().insert(*seq);
+        }
+        delivery
     }
 
     async fn accept_all(
@@ -145,9 +198,11 @@ impl StoreBus {
 
     /// Fetches the next events of the queue, if there are more.
     async fn fetch(&self, outbox: &mut Outbox) -> Result<(), BusError> {
-        let from = outbox.fetched;
-        let Ahead { events, fetched, damaged } =
-            self.store.read(move |transaction| queue::read_ahead(transaction, from)).await?;
+        let (from, owner) = (outbox.fetched, self.commits.owner());
+        let Ahead { events, fetched, damaged } = self
+            .store
+            .read(move |transaction| queue::read_ahead(transaction, from, owner.as_deref()))
+            .await?;
         // All at once and after the wait, so that dropping the future changes nothing.
         outbox.ahead.extend(events.into_iter().map(|(seq, event)| {
             let delivery = Delivery::new(event, Token::new(seq));
@@ -224,12 +279,12 @@ impl Bus for StoreBus {
                     let requeued = self.fetch_requeued(&mut outbox).await?;
                     outbox.requeued_next = false;
                     if let Some(delivery) = requeued {
-                        return Ok(delivery);
+                        return Ok(self.deliver(delivery));
                     }
                 }
                 if let Some(delivery) = outbox.ahead.pop_front() {
                     outbox.requeued_next = true;
-                    return Ok(delivery);
+                    return Ok(self.deliver(delivery));
                 }
                 due
             };
@@ -264,6 +319,7 @@ impl Bus for StoreBus {
             }
         };
         self.commits.commit(Change::Bus(BusChange::Remove(vec![seq])), Box::new(then)).await?;
+        self.delivered().remove(&seq);
         Ok(())
     }
 
@@ -271,6 +327,7 @@ impl Bus for StoreBus {
         let seq = *delivery.token().get::<u64>()?;
         let nacks = delivery.nacks().saturating_add(1);
         let mut outbox = self.outbox.lock().await;
+        self.delivered().remove(&seq);
         if after.is_zero() {
             outbox.requeued.insert(seq, nacks);
         } else {
@@ -283,6 +340,9 @@ impl Bus for StoreBus {
 
     fn health(&self) -> Health {
         let backlog = self.backlog();
+        if let Some(health) = self.commits.health() {
+            return health;
+        }
         if let Some(outage) = self.store.outage() {
             let problem = format!("the state cannot be written: {}", outage.problem);
             return Health { problem: Some(problem), failing_for: Some(outage.lasting) };

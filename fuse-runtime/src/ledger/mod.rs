@@ -31,6 +31,7 @@ mod question;
 mod react;
 mod read;
 mod record;
+pub(crate) mod sharing;
 pub(crate) mod state_list;
 mod state_table;
 mod store_ledger;
@@ -72,6 +73,7 @@ pub use record::{
     ActionRecord, ActionSummary, BlowRecord, Counts, DeadLetter, DecisionRecord, EventAction,
     EventRecord, Replacement,
 };
+pub use sharing::{OthersChanges, Sharing};
 pub use state_list::{StateAction, StateEntry, StatePage, StateQuery, StateSummary};
 pub(crate) use store_ledger::StoreLedger;
 pub use switch::{
@@ -442,6 +444,11 @@ pub trait Ledger: Send + Sync + 'static {
     ///
     /// Only those of a closed ledger and of storage. Events that were removed before the error stay removed.
     async fn prune(&self, older_than: Timestamp) -> Result<u64, LedgerError>;
+
+    /// What this process knows of the others that share the ledger. `None` if it is alone, as by default.
+    fn sharing(&self) -> Option<Sharing> {
+        None
+    }
 
     /// How many records were found that cannot be read.
     fn damaged(&self) -> u64 {

@@ -20,9 +20,9 @@ use super::transition::Transition;
 use super::{
     ActionState, Attempt, Counts, CurrentRules, DeadLetterPage, DeadLetterQuery, Due, EventAction,
     EventOperation, EventPage, EventQuery, EventRecord, FuseHistories, FuseSwitch, Ledger,
-    LedgerError, Observed, Permit, Preview, Reacted, StatePage, StateQuery, Thread, ThreadKey,
-    Verdict, WaitAnswer, WaitingDecision, Woken, answer_table, flow, pages, preview, state_table,
-    switch_table, thread_table, wake,
+    LedgerError, Observed, Permit, Preview, Reacted, Sharing, StatePage, StateQuery, Thread,
+    ThreadKey, Verdict, WaitAnswer, WaitingDecision, Woken, answer_table, flow, pages, preview,
+    state_table, switch_table, thread_table, wake,
 };
 use crate::change::{Answer, Change, Commit, wrong_answer};
 use crate::event::EventKey;
@@ -215,7 +215,7 @@ impl Ledger for StoreLedger {
         let asked = Instant::now();
         let intent = Transition::Intend(attempt);
         let permit = self.change((event, action, None), intent).await?;
-        Ok(match self.commits.is_shared() {
+        Ok(match self.commits.owner().is_some() {
             true => permit.with_deadline(asked + MAY_FIRE_FOR),
             false => permit,
         })
@@ -462,6 +462,10 @@ impl Ledger for StoreLedger {
             self.store.compact().await?;
         }
         Ok(events)
+    }
+
+    fn sharing(&self) -> Option<Sharing> {
+        self.commits.sharing()
     }
 
     fn damaged(&self) -> u64 {

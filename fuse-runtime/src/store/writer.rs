@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redb::WriteTransaction;
+use redb::{Durability, WriteTransaction};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,6 +15,8 @@ use super::{Core, StoreError};
 
 /// How often callers are answered while the file is reopened.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// How often commits are on disk that need not be at once.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 /// Something to be written, and a caller that waits for it.
 pub(super) trait WriteJob: Send {
@@ -81,12 +83,14 @@ where
 /// Runs jobs until the last sender is dropped and the queue is empty.
 pub(super) fn run(core: &Core, mut jobs: mpsc::Receiver<Box<dyn WriteJob>>) {
     let mut batch = Vec::new();
+    let mut synced = Instant::now();
     let mut waiting = WriteQueue::default();
     while waiting.next_batch(&mut batch, &mut jobs) {
         core.compact_if_worthwhile();
         // Nor must a bug of the database.
-        let committed =
-            catch_unwind(AssertUnwindSafe(|| commit_without_failures(core, &mut batch)));
+        let committed = catch_unwind(AssertUnwindSafe(|| {
+            commit_without_failures(core, &mut batch, &mut synced)
+        }));
         match committed.unwrap_or_else(|_| Err(StoreError::Storage("a commit panicked".into()))) {
             Ok(()) => {
                 if !batch.is_empty() {
@@ -150,6 +154,7 @@ fn message(problem: &StoreError) -> String {
 fn commit_without_failures(
     core: &Core,
     batch: &mut Vec<Box<dyn WriteJob>>,
+    synced: &mut Instant,
 ) -> Result<(), StoreError> {
     let guard = core.database.read().unwrap_or_else(PoisonError::into_inner);
     let database = guard.as_ref().ok_or(StoreError::Closed)?;
@@ -164,6 +169,14 @@ fn commit_without_failures(
         match failed {
             None => {
                 core.record_time(&transaction)?;
+                let lazily = core.lazy.load(Ordering::Relaxed);
+                if lazily && synced.elapsed() < SYNC_EVERY {
+                    // The next commit that is on disk includes this one.
+                    let unchanged = transaction.set_durability(Durability::None);
+                    unchanged.map_err(|error| StoreError::Internal(error.to_string()))?;
+                } else {
+                    *synced = Instant::now();
+                }
                 return Ok(transaction.commit()?);
             }
             // The file failed, not the job.

@@ -1,0 +1,165 @@
+//! The messages of the shared log. Each is a batch of changes from one replica.
+//!
+//! A message is a sequence of parts, each with its length before it (4 bytes, big-endian): the head as JSON; then for each
+//! change the change as JSON, the number of its rows (4 bytes), and the rows, which are bytes.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::bus::change::BusChange;
+use crate::change::Change;
+
+/// The version of the messages that this program writes, and of what changes do. It reads every version up to this one.
+pub(super) const FORMAT: u32 = 1;
+
+/// A change in the log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum LogChange {
+    State(Change),
+    /// The replica joins. It is the first change of its first batch.
+    Join {
+        /// What people call it.
+        name: String,
+        /// The newest [`FORMAT`] that it reads.
+        format: u32,
+        /// The earlier replica with the same state folder, which has ended.
+        replaces: Option<String>,
+    },
+    /// The replica ends.
+    Leave,
+    /// Another replica was not heard of for too long, since its batch `seen`.
+    Expire {
+        replica: String,
+        seen: u64,
+    },
+}
+
+/// The changes that one replica sends at once.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) head: Head,
+    pub(super) changes: Vec<LogChange>,
+}
+
+/// Which batch it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    pub(super) format: u32,
+    pub(super) replica: String,
+    /// The batches of a replica are numbered from 1.
+    pub(super) number: u64,
+}
+
+/// Why a message is not a batch.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FrameError {
+    #[error("it is truncated")]
+    Truncated,
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    #[error("it is too large")]
+    TooLarge,
+    #[error("a newer fuse wrote it (format {0}, and this one knows {FORMAT}): upgrade this one")]
+    Newer(u32),
+}
+
+/// A change as it is in a message.
+pub(super) fn encode_change(change: &LogChange) -> Result<Vec<u8>, FrameError> {
+    let mut bytes = Vec::new();
+    put_json(&mut bytes, change)?;
+    let rows = rows(change);
+    put_length(&mut bytes, rows.len())?;
+    for row in rows {
+        put_length(&mut bytes, row.len())?;
+        bytes.extend_from_slice(row);
+    }
+    Ok(bytes)
+}
+
+/// A message with these encoded changes.
+pub(super) fn encode<'c>(
+    head: &Head,
+    changes: impl IntoIterator<Item = &'c [u8]>,
+) -> Result<Bytes, FrameError> {
+    let mut bytes = Vec::new();
+    put_json(&mut bytes, head)?;
+    for change in changes {
+        bytes.extend_from_slice(change);
+    }
+    Ok(Bytes::from(bytes))
+}
+
+/// The head of a message, and the rest of it.
+pub(super) fn decode_head(mut message: &[u8]) -> Result<(Head, &[u8]), FrameError> {
+    let head: Head = serde_json::from_slice(take_part(&mut message)?)?;
+    match head.format {
+        1..=FORMAT => Ok((head, message)),
+        newer => Err(FrameError::Newer(newer)),
+    }
+}
+
+/// The changes after the head of a message.
+pub(super) fn decode_changes(mut rest: &[u8]) -> Result<Vec<LogChange>, FrameError> {
+    let mut changes = Vec::new();
+    while !rest.is_empty() {
+        let mut change: LogChange = serde_json::from_slice(take_part(&mut rest)?)?;
+        let count = take_length(&mut rest)?;
+        let mut rows = Vec::new();
+        for _ in 0..count {
+            rows.push(take_part(&mut rest)?.to_vec());
+        }
+        put_rows(&mut change, rows)?;
+        changes.push(change);
+    }
+    Ok(changes)
+}
+
+fn rows(change: &LogChange) -> Vec<&[u8]> {
+    match change {
+        LogChange::State(Change::Bus(BusChange::Accept { events, .. })) => {
+            events.iter().map(|event| event.row.as_slice()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn put_rows(change: &mut LogChange, rows: Vec<Vec<u8>>) -> Result<(), FrameError> {
+    match change {
+        LogChange::State(Change::Bus(BusChange::Accept { events, .. })) => {
+            if events.len() != rows.len() {
+                return Err(FrameError::Truncated);
+            }
+            for (event, row) in events.iter_mut().zip(rows) {
+                event.row = row;
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn put_length(bytes: &mut Vec<u8>, length: usize) -> Result<(), FrameError> {
+    let length = u32::try_from(length).map_err(|_| FrameError::TooLarge)?;
+    bytes.extend_from_slice(&length.to_be_bytes());
+    Ok(())
+}
+
+fn put_json(bytes: &mut Vec<u8>, value: &impl Serialize) -> Result<(), FrameError> {
+    let json = serde_json::to_vec(value)?;
+    put_length(bytes, json.len())?;
+    bytes.extend_from_slice(&json);
+    Ok(())
+}
+
+fn take_length(bytes: &mut &[u8]) -> Result<usize, FrameError> {
+    let (length, rest) = bytes.split_first_chunk::<4>().ok_or(FrameError::Truncated)?;
+    *bytes = rest;
+    usize::try_from(u32::from_be_bytes(*length)).map_err(|_| FrameError::Truncated)
+}
+
+fn take_part<'b>(bytes: &mut &'b [u8]) -> Result<&'b [u8], FrameError> {
+    let length = take_length(bytes)?;
+    let (part, rest) = bytes.split_at_checked(length).ok_or(FrameError::Truncated)?;
+    *bytes = rest;
+    Ok(part)
+}

@@ -1,0 +1,296 @@
+//! The backend on NATS JetStream: any number of replicas of fuse share one state.
+//!
+//! Every change of the state is a message of one stream, the *log*. Each replica applies the messages in their order to a
+//! copy of the state of its own, which is a [`Store`] like that of [`Embedded`](super::Embedded), with the same tables and
+//! the same code. So every replica has the same state, flow limits and fuses are exact, and reads cost nothing.
+//!
+//! An event belongs to the replica that accepted it. Replicas that are not heard of for ten seconds are declared dead in
+//! the log, and their events get other owners. What left the queue, timers, objects and old events are the business of the
+//! *keeper*: the replica that joined first. A replica must have recorded its intent before it fires an action, and nobody
+//! else may record one until that replica is declared dead.
+//!
+//! | File | What it does |
+//! |---|---|
+//! | `options.rs`, `connect.rs` | reaches the servers, creates and checks the stream |
+//! | `frame.rs` | the messages of the log |
+//! | `machine.rs` | what they do to the state: members, owners, and the changes themselves |
+//! | `propose.rs` | sends changes, in batches |
+//! | `follow.rs`, `others.rs` | applies what comes back, and tells the engine what others did |
+//! | `watch.rs` | declares replicas dead, makes snapshots |
+//! | `snapshot.rs` | copies of the state, so that the log can be cut |
+
+mod connect;
+mod error;
+mod follow;
+mod frame;
+mod machine;
+mod options;
+mod others;
+mod propose;
+mod shared;
+mod snapshot;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_nats::jetstream::object_store::ObjectStore;
+use async_nats::jetstream::stream::Stream;
+use async_trait::async_trait;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use super::{Backend, BackendError};
+use crate::bus::{Bus, StoreBus};
+use crate::change::Commit;
+use crate::clock::Clock;
+use crate::ledger::{Ledger, StoreLedger};
+use crate::store::{FILE_NAME, Store, StoreError};
+
+pub use error::JetStreamError;
+pub use options::{JetStreamOptions, Login};
+
+use connect::Places;
+use error::broker;
+use follow::Follower;
+use machine::Position;
+use propose::{Proposer, new_id};
+use shared::Shared;
+use watch::Watchman;
+
+/// How long opening may take to apply what the log has.
+const CATCH_UP_TIME: Duration = Duration::from_secs(600);
+/// How long closing waits for what is on its way.
+const LEAVE_TIME: Duration = Duration::from_secs(12);
+/// The file in the state folder with the id of its replica.
+const ID_FILE: &str = "replica";
+
+/// A backend whose state several replicas share over NATS JetStream.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use fuse_runtime::backend::{Backend, JetStream, JetStreamOptions};
+///
+/// let options = JetStreamOptions {
+///     folder: Some("/var/lib/fuse".into()),
+///     ..JetStreamOptions::new("nats://nats:4222")
+/// };
+/// let backend = JetStream::open(options).await?;
+/// println!("{} events wait", backend.bus().backlog());
+/// backend.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct JetStream {
+    store: Store,
+    bus: Arc<StoreBus>,
+    ledger: Arc<StoreLedger>,
+    proposer: Arc<Proposer>,
+    /// Sends what was proposed. It ends once the replica left.
+    sending: Mutex<Option<JoinHandle<()>>>,
+    tasks: Vec<JoinHandle<()>>,
+    /// Removed with the backend.
+    _folder: Option<TempDir>,
+}
+
+impl std::fmt::Debug for JetStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JetStream").finish_non_exhaustive()
+    }
+}
+
+impl JetStream {
+    /// Connects, creates the stream if there is none, brings the local copy up to date, and joins the other replicas.
+    ///
+    /// # Errors
+    ///
+    /// See [`JetStreamError`].
+    pub async fn open(options: JetStreamOptions) -> Result<Self, JetStreamError> {
+        let Places { context, stream, snapshots, log } = connect::open(&options).await?;
+        let (folder, temporary) = match &options.folder {
+            Some(folder) => (folder.clone(), None),
+            None => {
+                let made = tempfile::tempdir();
+                let made = made.map_err(|error| StoreError::Storage(error.to_string()))?;
+                (made.path().to_owned(), Some(made))
+            }
+        };
+        let places = (&stream, &snapshots);
+        let (store, applied) = local_copy(&options, &folder, places, &log).await?;
+        let former = read_id(&folder);
+        let shared = Arc::new(Shared::new(new_id(), applied));
+        shared.set_members(store.read(machine::members).await?);
+        let follower = Follower {
+            shared: Arc::clone(&shared),
+            stream: stream.clone(),
+            store: store.clone(),
+            log,
+        };
+        let mut tasks = vec![tokio::spawn(follower.run())];
+        catch_up(&shared, &stream).await?;
+        let (proposer, mut sender) =
+            Proposer::new(Arc::clone(&shared), context, options.subject(), options.replica.clone());
+        sender.join(former).await.map_err(|error| broker("join the other replicas", error))?;
+        write_id(&folder, &shared.id());
+        let proposer = Arc::new(proposer);
+        let commits: Arc<dyn Commit> = Arc::<Proposer>::clone(&proposer);
+        let bus = StoreBus::new(store.clone(), Arc::clone(&commits), options.max_backlog).await?;
+        let (bus, ledger) = (Arc::new(bus), Arc::new(StoreLedger::new(store.clone(), commits)));
+        shared.set_bus(&bus);
+        let sending = Mutex::new(Some(tokio::spawn(sender.run())));
+        let watchman = Watchman {
+            shared,
+            proposer: Arc::clone(&proposer),
+            store: store.clone(),
+            stream,
+            snapshots,
+        };
+        tasks.push(tokio::spawn(watchman.run()));
+        Ok(Self { store, bus, ledger, proposer, sending, tasks, _folder: temporary })
+    }
+}
+
+/// The store with the local copy of the state, and how much of the log it has.
+async fn local_copy(
+    options: &JetStreamOptions,
+    folder: &Path,
+    (stream, snapshots): (&Stream, &ObjectStore),
+    log: &str,
+) -> Result<(Store, u64), JetStreamError> {
+    let info = stream.get_info().await.map_err(|error| broker("read the stream", error))?;
+    let (first, last) = (info.state.first_sequence, info.state.last_sequence);
+    let store = open_store(folder, options).await?;
+    let position = store.read(machine::position).await?;
+    match position {
+        None if !store.is_new() && !is_empty(&store).await? => {
+            return Err(JetStreamError::NotShared(folder.display().to_string()));
+        }
+        None => {}
+        Some(Position { log: of, applied }) => {
+            let is_same = of == log;
+            if is_same && applied <= last && applied.saturating_add(1) >= first {
+                return Ok((store, applied));
+            }
+            tracing::warn!(
+                applied,
+                first,
+                last,
+                is_same,
+                "the local copy of the state does not fit the log; it is put aside and made anew"
+            );
+        }
+    }
+    store.close().await?;
+    put_aside(folder);
+    if let Some(found) = snapshot::newest(snapshots).await? {
+        snapshot::download(snapshots, &found, folder).await?;
+    }
+    let store = open_store(folder, options).await?;
+    let applied = store.read(machine::position).await?.map_or(0, |position| position.applied);
+    if applied.saturating_add(1) < first {
+        return Err(JetStreamError::Stream {
+            stream: options.stream(),
+            problem: format!(
+                "begins with message {first}, and the newest snapshot has the messages up to {applied}: restore the stream and the object store from a backup of the same time"
+            ),
+        });
+    }
+    Ok((store, applied))
+}
+
+async fn is_empty(store: &Store) -> Result<bool, StoreError> {
+    store.read(crate::bus::queue::read_signal).await.map(|signal| signal.end == 0)
+}
+
+async fn open_store(folder: &Path, options: &JetStreamOptions) -> Result<Store, StoreError> {
+    let (folder, limits) = (folder.to_owned(), options.limits.clone());
+    let opened = tokio::task::spawn_blocking(move || Store::open_with(&folder, limits)).await;
+    let store = opened.map_err(|problem| StoreError::Internal(problem.to_string()))??;
+    store.commit_lazily();
+    Ok(store)
+}
+
+/// Renames a copy that does not fit the log. It may be the last one, if somebody removed the stream.
+fn put_aside(folder: &Path) {
+    let file = folder.join(FILE_NAME);
+    if file.exists()
+        && let Err(error) = std::fs::rename(&file, folder.join(format!("{FILE_NAME}.old")))
+    {
+        tracing::warn!(%error, "the old copy of the state cannot be put aside");
+    }
+}
+
+/// The id of the replica that used this folder last. It has ended, since the folder is not locked.
+fn read_id(folder: &Path) -> Option<String> {
+    let id = std::fs::read_to_string(folder.join(ID_FILE)).ok()?;
+    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
+fn write_id(folder: &Path, id: &str) {
+    // Without it, the others notice after ten seconds that the former replica ended.
+    if let Err(error) = std::fs::write(folder.join(ID_FILE), id) {
+        tracing::warn!(%error, "the id of this replica cannot be kept");
+    }
+}
+
+/// Waits until everything is applied that the log has now.
+async fn catch_up(shared: &Shared, stream: &Stream) -> Result<(), JetStreamError> {
+    let info = stream.get_info().await.map_err(|error| broker("read the stream", error))?;
+    let last = info.state.last_sequence;
+    let mut applied = shared.applied.subscribe();
+    let done = applied.wait_for(|applied| *applied >= last);
+    match tokio::time::timeout(CATCH_UP_TIME, done).await {
+        Ok(_) => Ok(()),
+        Err(_elapsed) => Err(broker("read the whole log", "it takes too long")),
+    }
+}
+
+#[async_trait]
+impl Backend for JetStream {
+    fn bus(&self) -> Arc<dyn Bus> {
+        Arc::<StoreBus>::clone(&self.bus)
+    }
+
+    fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::<StoreLedger>::clone(&self.ledger)
+    }
+
+    async fn resume_clock(&self, clock: &Clock) -> Result<Clock, BackendError> {
+        Ok(self.store.resume_clock(clock).await?)
+    }
+
+    async fn copy(&self) -> Result<Option<File>, BackendError> {
+        Ok(Some(self.store.copy().await?))
+    }
+
+    async fn close(&self) -> Result<(), BackendError> {
+        let sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sending) = sending {
+            let left = async {
+                // An error means that it has ended already.
+                let _ = self.proposer.leave().await;
+                sending.await
+            };
+            if tokio::time::timeout(LEAVE_TIME, left).await.is_err() {
+                tracing::warn!("the broker does not answer; the other replicas take over later");
+            }
+        }
+        for task in &self.tasks {
+            task.abort();
+        }
+        Ok(self.store.close().await?)
+    }
+}
+
+impl Drop for JetStream {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Watches the other replicas, and keeps the log short.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream::object_store::ObjectStore;
+use async_nats::jetstream::stream::Stream;
+
+use super::propose::Proposer;
+use super::shared::{ALIVE_FOR, Shared};
+use super::snapshot;
+use crate::store::Store;
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(1);
+/// How recently this replica must have been heard of itself, to say that others were not: it may be the one that is cut off.
+const HEARD_MYSELF: Duration = Duration::from_secs(4);
+
+/// Watches the other replicas. The keeper makes snapshots, too.
+pub(super) struct Watchman {
+    pub(super) shared: Arc<Shared>,
+    pub(super) proposer: Arc<Proposer>,
+    pub(super) store: Store,
+    pub(super) stream: Stream,
+    pub(super) snapshots: ObjectStore,
+}
+
+impl Watchman {
+    pub(super) async fn run(self) {
+        let keeper = self.shared.sharing().is_keeper;
+        let mut since = 0;
+        loop {
+            tokio::time::sleep(EVERY).await;
+            self.expire().await;
+            if *keeper.borrow() {
+                let done = snapshot::make_if_due(&self.store, &self.stream, &self.snapshots, since);
+                match done.await {
+                    Ok(Some(position)) => since = position,
+                    Ok(None) => {}
+                    Err(error) => tracing::warn!(%error, "cannot make a snapshot of the state"),
+                }
+            }
+        }
+    }
+
+    /// Declares replicas dead that were not heard of for too long.
+    async fn expire(&self) {
+        let now = Instant::now();
+        let own = self.shared.id();
+        let is_current =
+            self.shared.heard_of(&own).is_some_and(|(_, at)| now.duration_since(at) < HEARD_MYSELF);
+        if !is_current {
+            return;
+        }
+        let members = self.shared.members.borrow().clone();
+        for (id, member) in members {
+            let Some((seen, at)) = self.shared.heard_of(&id) else { continue };
+            if id != own && now.duration_since(at) > ALIVE_FOR {
+                tracing::warn!(
+                    replica = id,
+                    name = member.name,
+                    "a replica is not heard of; the others take over"
+                );
+                if let Err(error) = self.proposer.expire(id, seen).await {
+                    tracing::warn!(%error, "cannot declare a replica dead");
+                }
+            }
+        }
+    }
+}
