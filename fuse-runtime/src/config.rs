@@ -1,6 +1,7 @@
 //! `fuse.toml`, and the values of fuses by the environment and the file.
 
 mod admin;
+mod backend;
 mod file;
 mod listen;
 
@@ -16,6 +17,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 
 pub use admin::{AdminConfig, AdminToken, TokenReviewConfig};
+pub use backend::{BackendConfig, BackendKind};
 pub use file::ConfigFile;
 pub use listen::ListenConfig;
 
@@ -50,6 +52,8 @@ pub struct Config {
     pub admin: AdminConfig,
     /// Where the state is kept, and for how long.
     pub state: StateConfig,
+    /// Where several replicas share the state.
+    pub backend: BackendConfig,
     /// The cluster to act on.
     pub cluster: ClusterConfig,
     /// How long and how many actions are held that cannot be performed yet.
@@ -271,7 +275,12 @@ impl std::str::FromStr for Config {
 
     fn from_str(text: &str) -> Result<Self, ConfigError> {
         admin::check_inline(text)?;
-        toml::from_str(text).map_err(|error| ConfigError::Invalid(in_place(text, &error)))
+        let config: Self =
+            toml::from_str(text).map_err(|error| ConfigError::Invalid(in_place(text, &error)))?;
+        match config.backend.problem() {
+            Some(problem) => Err(ConfigError::Invalid(format!("`[backend]`: {problem}"))),
+            None => Ok(config),
+        }
     }
 }
 

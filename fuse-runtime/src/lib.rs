@@ -53,9 +53,9 @@ pub mod triggers;
 
 pub use admin::{AdminAccess, AdminRight, AdminRights, AdminTls, NoApprover, ReviewedRights};
 pub use config::{
-    AdminConfig, AdminToken, ClusterConfig, Config, ConfigError, ConfigFile, HeldConfig, LintName,
-    ListenConfig, LocalConfig, RulesConfig, SecretsConfig, StateConfig, SwitchValue,
-    TokenReviewConfig, variable,
+    AdminConfig, AdminToken, BackendConfig, BackendKind, ClusterConfig, Config, ConfigError,
+    ConfigFile, HeldConfig, LintName, ListenConfig, LocalConfig, RulesConfig, SecretsConfig,
+    StateConfig, SwitchValue, TokenReviewConfig, variable,
 };
 pub use files::{
     Disk, FileStamps, FilesError, TrackedDisk, files_with_ending, read_error, rule_files,

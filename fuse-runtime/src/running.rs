@@ -99,7 +99,11 @@ impl Running {
 /// Periodically prunes old events.
 pub(crate) async fn prune(ledger: Arc<dyn Ledger>, clock: Clock, keep: Duration, stop: Shutdown) {
     loop {
-        if let Ok(before) = clock.steady().checked_sub(keep) {
+        // One of several replicas does it for all.
+        let is_keeper = ledger.sharing().is_none_or(|sharing| *sharing.is_keeper.borrow());
+        if let Ok(before) = clock.steady().checked_sub(keep)
+            && is_keeper
+        {
             match ledger.prune(before).await {
                 Ok(0) => {}
                 Ok(count) => {

@@ -333,6 +333,7 @@ impl Runtime {
             in_doubt: AtomicBool::new(false),
             waits_changed: Arc::default(),
             stops_changed: Arc::default(),
+            keeper: engine::keeper(&*ledger),
             working: TaskSet::default(),
         });
         let (unfollowed, mut admin_listener) = (Arc::default(), None);
@@ -356,6 +357,7 @@ impl Runtime {
                 clock: clock.clone(),
                 reactions: engine.reactions(),
                 problems: Arc::clone(&unfollowed),
+                keeper: Arc::clone(&engine.keeper),
             })
         });
         let followers = Followers {

@@ -45,6 +45,12 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
 
+    /// Share the state with other replicas over these NATS servers, as in nats://nats:4222 [default: `url` in [backend] of fuse.toml]
+    ///
+    /// The state folder then has a copy of the shared state.
+    #[arg(long, value_name = "URL")]
+    pub(crate) backend: Option<String>,
+
     /// The folder to which --local writes objects [default: manifests]
     #[arg(long, value_name = "DIR", requires = "local")]
     pub(crate) out: Option<PathBuf>,

@@ -1,5 +1,6 @@
 //! One module per subcommand. Each returns how the command ends, or why it could not do its work.
 
+pub(crate) mod backend;
 pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod check;

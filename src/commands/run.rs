@@ -4,13 +4,14 @@ mod rules;
 
 use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use fuse_rules::diagnostic::Style;
 use fuse_rules::inventory::RuleInfo;
 use fuse_rules::literals::parse_switch;
 use fuse_rules::{Fuses, Ruleset};
-use fuse_runtime::backend::Embedded;
+use fuse_runtime::backend::{Backend, Embedded, JetStream};
 use fuse_runtime::engine::Policy;
 use fuse_runtime::http::Limits;
 use fuse_runtime::kubernetes::{
@@ -19,10 +20,10 @@ use fuse_runtime::kubernetes::{
 use fuse_runtime::secrets::{SecretRef, Secrets};
 use fuse_runtime::store::{SizeLimits, Store};
 use fuse_runtime::triggers::{ActionFiles, Triggers};
-use fuse_runtime::{AdminRights, AdminToken, ReloadError, Reloader, Runtime, variable};
+use fuse_runtime::{AdminRights, AdminToken, Config, ReloadError, Reloader, Runtime, variable};
 
 use super::doctor::{admin_needs, needs_of};
-use super::{Ended, async_runtime, sources};
+use super::{Ended, async_runtime, backend, sources};
 use crate::cli::Run;
 use crate::endpoint::{self, OwnEndpoint};
 use crate::log::Log;
@@ -71,16 +72,14 @@ pub(crate) fn run(arguments: Run) -> Ended {
     for name in unknown_switches(&ruleset) {
         tracing::warn!("{name} is set like a fuse, but the rules declare no such fuse");
     }
-    let mut banner = vec![
-        format!("fuse {}", env!("CARGO_PKG_VERSION")),
-        format!("state is kept in {}", state.display()),
-    ];
+    let mut banner = vec![format!("fuse {}", env!("CARGO_PKG_VERSION"))];
     let required = required(&ruleset);
-    let limits = SizeLimits { max_size: config.state.max_size, min_free: config.state.min_free };
-    let store = Store::open_with(&state, limits).map_err(|error| error.to_string())?;
-    if store.is_new() {
-        banner.push("the state is new: nothing is remembered from before".to_owned());
-    }
+    let mut shared = config.backend.clone();
+    shared.url = arguments.backend.or(shared.url);
+    let store = match &shared.url {
+        None => Some(open_store(&state, &config, &mut banner)?),
+        Some(_) => None,
+    };
     let mut needs = needs_of(&ruleset);
     needs.extend(admin_needs(&config));
     let runtime = async_runtime()?;
@@ -143,16 +142,26 @@ pub(crate) fn run(arguments: Run) -> Ended {
             .trusted_proxies(config.listen.trusted_proxies.clone())
             .loader(rules.loader(start), files)
             .dropped_log_lines(log.dropped_lines())
-            .secrets(secrets);
+            .secrets(secrets.clone());
         let runtime = match &doctor {
             Some(cluster) => runtime.follow(cluster.clone()),
             None => runtime,
         };
         // Signals are caught before anything listens, so that none is missed.
         let mut signals = Signals::new()?;
-        let backend = Embedded::new(store, config.state.max_backlog)
-            .await
-            .map_err(|error| error.to_string())?;
+        let backend: Arc<dyn Backend> = match store {
+            Some(store) => {
+                let embedded = Embedded::new(store, config.state.max_backlog).await;
+                Arc::new(embedded.map_err(|error| error.to_string())?)
+            }
+            None => {
+                let options = backend::options(&shared, &config, &secrets, &state).await?;
+                let opened = JetStream::open(options).await.map_err(|error| error.to_string())?;
+                banner.push(format!("the state is shared over {}", opened.servers()));
+                banner.push(format!("a copy of it is kept in {}", state.display()));
+                Arc::new(opened)
+            }
+        };
         // Before anything listens, so that anyone who reaches the port finds the token.
         let endpoint = OwnEndpoint::new(&state, local_token, config.admin.tls.is_some());
         write_endpoint(&endpoint, admin);
@@ -191,6 +200,17 @@ pub(crate) fn run(arguments: Run) -> Ended {
     runtime.shutdown_background();
     drop(log);
     ended
+}
+
+/// Opens the state of a fuse that is alone.
+fn open_store(state: &Path, config: &Config, banner: &mut Vec<String>) -> Result<Store, String> {
+    banner.push(format!("state is kept in {}", state.display()));
+    let limits = SizeLimits { max_size: config.state.max_size, min_free: config.state.min_free };
+    let store = Store::open_with(state, limits).map_err(|error| error.to_string())?;
+    if store.is_new() {
+        banner.push("the state is new: nothing is remembered from before".to_owned());
+    }
+    Ok(store)
 }
 
 /// Writes the address of the admin port and a token for commands on this machine.

@@ -122,10 +122,22 @@ impl SecretTable {
     }
 }
 
-/// Refuses a token that is written into the file. The message shows neither the token nor its line.
+/// The secrets of `[backend]`.
+const BACKEND_SECRETS: [&str; 4] = ["password", "token", "nkey", "credentials"];
+
+/// Refuses a secret that is written into the file. The message shows neither the secret nor its line.
 pub(super) fn check_inline(text: &str) -> Result<(), ConfigError> {
     // Other mistakes are reported with their place later.
     let Ok(config) = text.parse::<toml::Table>() else { return Ok(()) };
+    let backend = config.get("backend").and_then(|backend| backend.as_table());
+    let inline = |name: &&&str| {
+        backend.and_then(|table| table.get(**name)).is_some_and(|value| !value.is_table())
+    };
+    if let Some(name) = BACKEND_SECRETS.iter().find(inline) {
+        return Err(ConfigError::Invalid(format!(
+            "`{name}` in `[backend]` is not the place of a secret: {PLACES}"
+        )));
+    }
     let Some(admin) = config.get("admin").and_then(|admin| admin.as_table()) else {
         return Ok(());
     };
@@ -141,6 +153,14 @@ pub(super) fn check_inline(text: &str) -> Result<(), ConfigError> {
             "`{name}` in `[admin]` is not the place of a secret: {PLACES}"
         ))),
     }
+}
+
+/// The place of a secret, which `what` has.
+pub(super) fn secret<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    what: &str,
+) -> Result<SecretRef, D::Error> {
+    SecretTable::deserialize(deserializer)?.reference(what)
 }
 
 fn token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<AdminToken>, D::Error> {

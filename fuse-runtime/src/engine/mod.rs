@@ -18,6 +18,7 @@ mod end;
 mod fire;
 mod followers;
 mod gate;
+mod keeper;
 mod observe;
 mod parked;
 mod reactions;
@@ -39,7 +40,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::bus::{Bus, BusError, Delivery};
 use crate::clock::Clock;
@@ -59,6 +60,7 @@ pub use decide::reject_unrenderable;
 use fire::Caller;
 pub(crate) use followers::{Followers, watches};
 pub(crate) use gate::Gate;
+pub(crate) use keeper::keeper;
 pub(crate) use observe::{Follower, Watch};
 pub(crate) use parked::{Group, Parked};
 pub(crate) use replay::ReplayRequest;
@@ -180,6 +182,8 @@ pub(crate) struct Engine {
     pub(crate) waits_changed: Arc<Notify>,
     /// Notified when actions may have to be stopped, because newer ones replace them.
     pub(crate) stops_changed: Arc<Notify>,
+    /// Whether this process is the keeper; see `keeper.rs`.
+    pub(crate) keeper: Arc<watch::Sender<bool>>,
     /// The tasks in progress. They survive a panic of the task that started them.
     pub(crate) working: TaskSet,
 }
@@ -190,7 +194,8 @@ type EngineTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 type EngineLoop = fn(Arc<Engine>, Shutdown) -> EngineTask;
 
 /// The parts of the engine, with their names for people. Each is restarted if it ends.
-pub(crate) const LOOPS: [(&str, EngineLoop); 5] = [
+pub(crate) const LOOPS: [(&str, EngineLoop); 6] = [
+    ("changes of other replicas", |engine, stop| Box::pin(engine.follow_others(stop))),
     ("held actions", |engine, stop| Box::pin(engine.recheck_held(stop))),
     ("waiting actions", |engine, stop| Box::pin(engine.run_due(stop))),
     ("waiting decisions", |engine, stop| Box::pin(engine.wake_waiting(stop))),

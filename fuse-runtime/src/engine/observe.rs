@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use jiff::Timestamp;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::reactions::{Reactions, is_invalid};
@@ -38,6 +39,8 @@ pub(crate) struct Follower {
     pub(crate) reactions: Reactions,
     /// Why a watch does not work, for each one that does not.
     pub(crate) problems: Arc<Mutex<BTreeMap<Watch, String>>>,
+    /// Whether this process is the keeper.
+    pub(crate) keeper: Arc<watch::Sender<bool>>,
 }
 
 /// Which objects are watched.
@@ -82,9 +85,16 @@ fn last_seen(one: EventAction, listing: Timestamp) -> Option<LastSeen> {
 impl Follower {
     /// Observes the objects of one watch until the shutdown is requested.
     pub(crate) async fn run(self: Arc<Self>, watch: Watch, stop: Shutdown) {
+        // One of several replicas does it for all.
+        let mut keeper = self.keeper.subscribe();
         loop {
             tokio::select! {
                 () = stop.requested() => break,
+                is_keeper = keeper.wait_for(|is_keeper| *is_keeper) => if is_keeper.is_err() { break },
+            }
+            tokio::select! {
+                () = stop.requested() => break,
+                _ = keeper.wait_for(|is_keeper| !*is_keeper) => self.problem(&watch, None),
                 () = self.follow(&watch) => {}
             }
             tokio::select! {

@@ -30,6 +30,8 @@ struct State {
     counts: BTreeMap<String, usize>,
     /// The ids of the actions that are held, wait, or are being performed.
     known: HashSet<String>,
+    /// Whether another replica has the actions, so that none is added here.
+    is_elsewhere: bool,
 }
 
 /// The trigger, and what is missing.
@@ -50,6 +52,9 @@ impl State {
     }
 
     fn insert(&mut self, action: EventAction) {
+        if self.is_elsewhere {
+            return;
+        }
         let (trigger, id) = (action.action.action.trigger.clone(), action.action.id.clone());
         self.known.insert(id.clone());
         match &action.action.state {
@@ -89,6 +94,12 @@ impl Parked {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether actions are added. Forgets all of them when another replica has them.
+    pub(super) fn accept(&self, accepts: bool) {
+        let is_elsewhere = !accepts;
+        *self.state() = State { is_elsewhere, ..State::default() };
+    }
+
     /// Adds an action that is recorded as held or waiting.
     pub(super) fn add(&self, action: EventAction) {
         self.state().insert(action);
@@ -98,7 +109,7 @@ impl Parked {
     /// Adds an action unless it is known. Returns whether it was added.
     pub(super) fn adopt(&self, action: EventAction) -> bool {
         let mut state = self.state();
-        if state.known.contains(&action.action.id) {
+        if state.is_elsewhere || state.known.contains(&action.action.id) {
             return false;
         }
         state.insert(action);
@@ -121,6 +132,9 @@ impl Parked {
     /// if `max` actions of the trigger are held or wait already. The action is known from now on.
     pub(super) fn reserve(&self, trigger: &str, id: &str, max: usize) -> bool {
         let mut state = self.state();
+        if state.is_elsewhere {
+            return true;
+        }
         let count = state.count(trigger);
         let has_room = *count < max;
         *count += usize::from(has_room);

@@ -25,7 +25,7 @@ impl Engine {
     /// Stops the work of replaced actions until the shutdown is requested, including those that were replaced before the start.
     pub(crate) async fn stop_replaced(self: Arc<Self>, stop: Shutdown) {
         let mut failures = 0;
-        while !stop.is_requested() {
+        while self.until_keeper(&stop).await {
             let stopping = AssertUnwindSafe(self.stop_all()).catch_unwind();
             let all = match stopping.await {
                 Ok(Ok(all)) => all,

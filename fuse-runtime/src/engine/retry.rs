@@ -87,6 +87,13 @@ impl Engine {
     pub(crate) async fn recheck_held(self: Arc<Self>, stop: Shutdown) {
         let mut resume = true;
         loop {
+            if !self.is_keeper() {
+                // What others left.
+                resume = true;
+            }
+            if !self.until_keeper(&stop).await {
+                return;
+            }
             if resume && let Err(error) = self.resume_all(&stop).await {
                 self.log_error(&error.into(), None, "cannot read the held actions");
             } else {
@@ -179,7 +186,16 @@ impl Engine {
         by: &str,
         reason: &str,
     ) -> Result<(), DiscardError> {
-        let Some(action) = self.parked.take(id) else {
+        let taken = match self.parked.take(id) {
+            // Another replica has it in memory, and notices.
+            None if !self.is_keeper() => self
+                .ledger
+                .find_action(id)
+                .await?
+                .filter(|one| one.action.off_bus && one.action.state.is_parked()),
+            taken => taken,
+        };
+        let Some(action) = taken else {
             return Err(match self.ledger.find_action(id).await? {
                 None => DiscardError::Unknown(id.to_owned()),
                 Some(action) if action.action.state.is_settled() => {

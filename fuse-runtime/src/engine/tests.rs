@@ -229,6 +229,7 @@ impl super::Engine {
             in_doubt: false.into(),
             waits_changed: Arc::default(),
             stops_changed: Arc::default(),
+            keeper: super::keeper(&*backend.ledger()),
             working: TaskSet::default(),
         })
     }

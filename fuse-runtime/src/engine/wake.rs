@@ -31,7 +31,7 @@ impl Engine {
         let mut rechecks = self.active.rechecks();
         rechecks.mark_changed();
         let mut former: Option<Arc<Generation>> = None;
-        while !stop.is_requested() {
+        while self.until_keeper(&stop).await {
             let time = self.time();
             let due = match self.recheck(&mut rechecks, &mut former, time).await {
                 Ok(()) => self.ledger.due(time, PAGE_SIZE).await,

@@ -96,7 +96,7 @@ async fn connect(options: &JetStreamOptions) -> Result<Client, JetStreamError> {
 }
 
 /// The URLs of servers, without the passwords that they may have.
-fn without_passwords(servers: &str) -> String {
+pub(super) fn without_passwords(servers: &str) -> String {
     let each = servers.split(',').map(|url| match url.rsplit_once('@') {
         Some((before, host)) => match before.split_once("://") {
             Some((scheme, _)) => format!("{scheme}://{host}"),

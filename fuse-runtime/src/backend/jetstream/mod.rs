@@ -94,6 +94,8 @@ pub struct JetStream {
     /// Sends what was proposed. It ends once the replica left.
     sending: Mutex<Option<JoinHandle<()>>>,
     tasks: Vec<JoinHandle<()>>,
+    /// The servers, without passwords.
+    servers: String,
     /// Removed with the backend.
     _folder: Option<TempDir>,
 }
@@ -142,6 +144,7 @@ impl JetStream {
         let bus = StoreBus::new(store.clone(), Arc::clone(&commits), options.max_backlog).await?;
         let (bus, ledger) = (Arc::new(bus), Arc::new(StoreLedger::new(store.clone(), commits)));
         shared.set_bus(&bus);
+        let servers = connect::without_passwords(&options.servers);
         let sending = Mutex::new(Some(tokio::spawn(sender.run())));
         let watchman = Watchman {
             shared,
@@ -151,7 +154,12 @@ impl JetStream {
             snapshots,
         };
         tasks.push(tokio::spawn(watchman.run()));
-        Ok(Self { store, bus, ledger, proposer, sending, tasks, _folder: temporary })
+        Ok(Self { store, bus, ledger, proposer, sending, tasks, servers, _folder: temporary })
+    }
+
+    /// The servers, without passwords.
+    pub fn servers(&self) -> &str {
+        &self.servers
     }
 }
 

@@ -69,7 +69,9 @@ async fn one_server_keeps_every_law() -> Result<(), LawError> {
         for law in crate::testing::backend_laws::laws() {
             if law.name().contains(&only) {
                 let start = std::time::Instant::now();
-                let done = tokio::time::timeout(Duration::from_secs(20), law.check(&OnServer::new(&nats))).await;
+                let done =
+                    tokio::time::timeout(Duration::from_secs(20), law.check(&OnServer::new(&nats)))
+                        .await;
                 eprintln!("{} {:?} {:?}", law.name(), start.elapsed(), done);
             }
         }
