@@ -36,6 +36,10 @@ mod editors;
 #[cfg(test)]
 mod senders;
 
+/// Replicas that share one state over NATS JetStream.
+#[cfg(test)]
+mod replicas;
+
 /// Against a real Kubernetes API server.
 #[cfg(test)]
 mod cluster;

@@ -20,12 +20,16 @@ mod held;
 mod objects;
 /// The names of the system that fuse replaces.
 mod old_names;
+/// What some of the following send.
+mod orders;
 /// The harness's proxy: each fault is seen as what it is.
 mod proxy;
 mod rbac;
 /// What can be answered to a request, or not.
 mod refusals;
 mod replaced;
+/// Three replicas under fire, and their servers with them.
+mod replicas;
 /// What the following share.
 mod scene;
 /// Secrets that are read from the cluster.

@@ -4,6 +4,7 @@ mod admin;
 pub(crate) mod cluster;
 mod disk;
 mod http;
+mod nats;
 mod ports;
 mod process;
 mod program;
@@ -20,6 +21,7 @@ use tempfile::TempDir;
 
 pub(crate) use disk::SmallDisk;
 pub(crate) use http::{Reply, client};
+pub(crate) use nats::Nats;
 pub(crate) use ports::{Ports, free as free_port};
 use process::{ActsOn, Process};
 pub(crate) use process::{Reader, Resources};
@@ -183,6 +185,16 @@ impl Fuse {
     /// `kill -TERM`, without waiting for the end.
     pub(crate) fn terminate(&self) {
         self.process.as_ref().expect("it runs").signal("TERM");
+    }
+
+    /// `kill -STOP`: it does nothing any more, and its connections stay open.
+    pub(crate) fn pause(&self) {
+        self.process.as_ref().expect("it runs").signal("STOP");
+    }
+
+    /// `kill -CONT`.
+    pub(crate) fn resume(&self) {
+        self.process.as_ref().expect("it runs").signal("CONT");
     }
 
     /// `kill -HUP`.

@@ -88,6 +88,14 @@ impl Setup {
         self
     }
 
+    /// With more text after the rules.
+    pub(crate) fn append(mut self, more: &str) -> Self {
+        if let Some((_, text)) = self.rules.last_mut() {
+            text.push_str(more);
+        }
+        self
+    }
+
     /// With another file beside the rules.
     pub(crate) fn file(mut self, name: &str, text: &str) -> Self {
         self.rules.push((name.into(), text.into()));

@@ -33,6 +33,12 @@ pub(crate) struct StoreBus {
     /// The events that were delivered and neither acknowledged nor nacked. Only used if several replicas share the queue: an
     /// event that comes back to this one may still be on its way here.
     delivered: std::sync::Mutex<BTreeSet<u64>>,
+    /// The same: the events that this process accepted and did not fetch yet, which nobody else can have decided.
+    own: Option<Arc<std::sync::Mutex<BTreeSet<u64>>>>,
+}
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl From<StoreError> for BusError {
@@ -85,9 +91,11 @@ impl StoreBus {
         max_backlog: u64,
     ) -> Result<Self, BusError> {
         let signal = store.read(queue::read_signal).await?;
+        let own = commits.owner().map(|_| Arc::default());
         Ok(Self {
             store,
             commits,
+            own,
             max_backlog,
             outbox: Mutex::default(),
             signal: watch::Sender::new(signal),
@@ -120,10 +128,10 @@ impl StoreBus {
         let delivered = self.delivered().clone();
         let fetched = outbox.fetched;
         for seq in events {
-            // Those that follow are fetched by their owner.
             let is_known = delivered.contains(&seq)
                 || outbox.delayed.keys().any(|(_, one)| *one == seq)
                 || outbox.ahead.iter().any(|one| one.token().get() == Ok(&seq));
+            // Those that follow are fetched by their owner.
             if seq < fetched && !is_known {
                 outbox.requeued.entry(seq).or_insert(1);
             }
@@ -133,7 +141,7 @@ impl StoreBus {
     }
 
     fn delivered(&self) -> std::sync::MutexGuard<'_, BTreeSet<u64>> {
-        self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.delivered)
     }
 
     /// Marks an event as being on its way, if it can come back.
@@ -161,13 +169,17 @@ impl StoreBus {
         }
         let capacity = Some(self.store.capacity());
         let accept = BusChange::Accept { events: prepared, limit, capacity };
-        let signal = self.signal.clone();
+        let (signal, own) = (self.signal.clone(), self.own.clone());
         let then = move |answer: &Answer| {
             let Answer::Bus(BusAnswer::Accepted(publications)) = answer else { return };
             for publication in publications {
                 let Publication::New { seq, backlog } = *publication else { continue };
+                // Before anybody is woken who fetches it.
+                if let Some(own) = &own {
+                    lock(own).insert(seq);
+                }
                 signal.send_modify(|signal| {
-                    signal.end = seq.saturating_add(1);
+                    signal.end = signal.end.max(seq.saturating_add(1));
                     signal.backlog = backlog;
                 });
             }
@@ -206,7 +218,11 @@ impl StoreBus {
         // All at once and after the wait, so that dropping the future changes nothing.
         outbox.ahead.extend(events.into_iter().map(|(seq, event)| {
             let delivery = Delivery::new(event, Token::new(seq));
-            if seq < self.first_new { delivery.redelivered(0) } else { delivery }
+            let is_new = match &self.own {
+                Some(own) => lock(own).remove(&seq),
+                None => seq >= self.first_new,
+            };
+            if is_new { delivery } else { delivery.redelivered(0) }
         }));
         outbox.fetched = fetched;
         for why in damaged {

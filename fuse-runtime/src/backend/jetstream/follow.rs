@@ -173,8 +173,8 @@ impl Follower {
             let is_own = head.replica == id;
             if let Fate::Applied(answers) = &done.fate {
                 self.shared.hear(&head.replica, head.number);
-                self.report_queue(answers);
                 if !is_own {
+                    self.report_queue(answers);
                     self.shared.tell(others::changes(&changes, answers));
                 }
             }

@@ -31,9 +31,6 @@ mod shared;
 mod snapshot;
 mod watch;
 
-#[cfg(test)]
-mod tests;
-
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,0 +1,32 @@
+mod laws;
+mod sharing;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use fuse_runtime::backend::{JetStream, JetStreamError, JetStreamOptions};
+use fuse_runtime::store::StoreError;
+use tempfile::TempDir;
+
+use crate::support::Nats;
+
+/// Options for a stream that no other test has.
+fn options(nats: &Nats) -> JetStreamOptions {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let name = format!("test{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    JetStreamOptions { name, ..JetStreamOptions::new(nats.url()) }
+}
+
+/// Opens a replica in a folder that another one may have had until a moment ago.
+async fn open(options: &JetStreamOptions, folder: &TempDir) -> Result<JetStream, JetStreamError> {
+    let folder = Some(folder.path().to_owned());
+    let options = JetStreamOptions { folder, ..options.clone() };
+    loop {
+        match JetStream::open(options.clone()).await {
+            // The tasks of a replica that is dropped end a little later.
+            Err(JetStreamError::Store(StoreError::Locked { .. })) => {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            opened => return opened,
+        }
+    }
+}
