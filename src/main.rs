@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Plan(arguments) => commands::plan::run(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),
         Command::Doc(arguments) => commands::doc::run(&arguments),
+        Command::Backend(arguments) => commands::backend::run(arguments),
         Command::Doctor(arguments) => commands::doctor::run(arguments),
         Command::Rbac(arguments) => commands::rbac::run(&arguments),
         Command::Run(arguments) => commands::run::run(arguments),

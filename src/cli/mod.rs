@@ -1,6 +1,7 @@
 //! The command-line arguments. clap derives help texts and shell completions from them.
 
 mod admin;
+mod backend;
 mod fuzz;
 mod lint;
 mod rules;
@@ -16,6 +17,9 @@ use clap_complete::Shell;
 pub(crate) use admin::{
     Answer, Credentials, DeadLetters, Discard, Events, Filter, FuseList, FuseSwitch, Held, Replay,
     ServerArgs, Waiting,
+};
+pub(crate) use backend::{
+    Backend, BackendCommand, BackendInit, BackendMigrate, BackendPermissions, BackendServer,
 };
 pub(crate) use fuzz::Fuzz;
 pub(crate) use lint::{ALL, Levels, Lint, WARNINGS};
@@ -80,6 +84,7 @@ Exit codes: 0 declined, 2 wrong usage, nothing that waits for approval has this 
     Discard(Discard),
     Fuses(FuseList),
     Switch(FuseSwitch),
+    Backend(Backend),
     Doctor(Doctor),
     Rbac(Rbac),
     Connect(Connect),

@@ -66,7 +66,7 @@ pub(crate) fn verify(arguments: &VerifyArgs) -> Ended {
 }
 
 /// Prints what is in a state. Damage is a problem.
-fn print_report(file: &str, report: &StateReport, format: Format) -> Ended {
+pub(super) fn print_report(file: &str, report: &StateReport, format: Format) -> Ended {
     let StateReport { layout, events, actions, unsettled, damaged, problems, .. } = report;
     output::print(&match format {
         Format::Json => {

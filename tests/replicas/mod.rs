@@ -1,10 +1,18 @@
 mod laws;
+/// Moving a state to the broker and back.
+mod migrate;
+/// What fuse may do at the broker, and what it says if it may not.
+mod permissions;
 mod sharing;
+/// Copies of the state at the broker.
+mod snapshots;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fuse_runtime::backend::{JetStream, JetStreamError, JetStreamOptions};
+use fuse_runtime::event::Envelope;
 use fuse_runtime::store::StoreError;
+use jiff::Timestamp;
 use tempfile::TempDir;
 
 use crate::support::Nats;
@@ -29,4 +37,14 @@ async fn open(options: &JetStreamOptions, folder: &TempDir) -> Result<JetStream,
             opened => return opened,
         }
     }
+}
+
+fn event(id: &str) -> Envelope {
+    Envelope::new("github", "push", id, Timestamp::UNIX_EPOCH, "{}")
+}
+
+/// A replica in a folder of its own.
+async fn replica(options: &JetStreamOptions) -> (JetStream, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (open(options, &folder).await.unwrap(), folder)
 }

@@ -3,26 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use fuse_runtime::backend::{Backend as _, JetStream, JetStreamOptions};
+use fuse_runtime::backend::{Backend as _, JetStream};
 use fuse_runtime::bus::{BusError, Published};
-use fuse_runtime::event::Envelope;
 use fuse_runtime::ledger::{Attempt, EventQuery, LedgerError, Verdict};
 use jiff::Timestamp;
 use serde_json::Value;
-use tempfile::TempDir;
 
-use super::{open, options};
+use super::{event, open, options, replica};
 use crate::support::{Nats, until};
-
-fn event(id: &str) -> Envelope {
-    Envelope::new("github", "push", id, Timestamp::UNIX_EPOCH, "{}")
-}
-
-/// A replica in a folder of its own.
-async fn replica(options: &JetStreamOptions) -> (JetStream, TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    (open(options, &folder).await.unwrap(), folder)
-}
 
 fn is_keeper(replica: &JetStream) -> bool {
     *replica.ledger().sharing().unwrap().is_keeper.borrow()

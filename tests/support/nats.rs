@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use async_nats::ConnectErrorKind;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
@@ -75,12 +76,21 @@ impl Nats {
         Self::start(1).await
     }
 
+    /// One server with more in its configuration.
+    pub(crate) async fn with(more: &str) -> Option<Self> {
+        Self::start_with(1, more).await
+    }
+
     /// Three servers. `None` if the test is skipped.
     pub(crate) async fn three() -> Option<Self> {
         Self::start(3).await
     }
 
     async fn start(count: u8) -> Option<Self> {
+        Self::start_with(count, "").await
+    }
+
+    async fn start_with(count: u8, more: &str) -> Option<Self> {
         let program = nats_server()?;
         // A cluster needs fixed ports: addresses that no other cluster has.
         static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -104,7 +114,7 @@ impl Nats {
                     "cluster {{ name: test, listen: \"{}:{route}\", routes: [{routes}] }}",
                     ip(index)
                 );
-                let cluster = if count == 1 { String::new() } else { cluster };
+                let cluster = if count == 1 { more.to_owned() } else { cluster };
                 let address = SocketAddr::new(IpAddr::V4(ip(index)), *port);
                 let config = write_config(folder.path(), index, address, &cluster);
                 let mut node = Node { program: program.clone(), config, address, process: None };
@@ -141,8 +151,14 @@ impl Nats {
         for _ in 0..250 {
             let ready = async {
                 let urls: Vec<String> = self.url().split(',').map(str::to_owned).collect();
-                let client = async_nats::connect(urls).await.ok()?;
-                async_nats::jetstream::new(client).query_account().await.ok()
+                let client = match async_nats::connect(urls).await {
+                    // Not for us.
+                    Err(error) if error.kind() == ConnectErrorKind::AuthorizationViolation => {
+                        return Some(());
+                    }
+                    connected => connected.ok()?,
+                };
+                async_nats::jetstream::new(client).query_account().await.ok().map(drop)
             };
             if ready.await.is_some() {
                 return true;

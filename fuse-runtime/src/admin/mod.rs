@@ -121,6 +121,10 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let status = if accepting { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut answer =
         json!({ "accepting": accepting, "ready": problems.is_empty(), "not_ready": problems });
+    if let (Some(sharing), Some(fields)) = (admin.ledger.sharing(), answer.as_object_mut()) {
+        let (replicas, is_keeper) = (sharing.stats.replicas, *sharing.is_keeper.borrow());
+        fields.insert("sharing".into(), json!({ "replicas": replicas, "keeper": is_keeper }));
+    }
     // Fuse works, but perhaps not with the rules that somebody wants, or not for long.
     let mut warnings: Vec<String> = admin.reloader.warning().into_iter().collect();
     warnings.extend(admin.supervisor.source_warnings());
@@ -224,6 +228,7 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
                 waiting: parked.waiting() as u64,
                 damaged: admin.bus.damaged().saturating_add(admin.ledger.damaged()),
                 log_lines_dropped: (admin.dropped_log_lines)(),
+                sharing: admin.ledger.sharing().map(|one| (*one.is_keeper.borrow(), one.stats)),
             });
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], text).into_response()

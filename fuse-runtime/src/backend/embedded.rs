@@ -35,6 +35,13 @@ pub struct Embedded {
     ledger: Arc<StoreLedger>,
 }
 
+/// The error about a store that is a copy of a shared state.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the folder has a copy of a state that replicas share: ask a running replica, or move the state out with `fuse backend migrate`"
+)]
+struct SharedState;
+
 impl Embedded {
     /// How many events may wait by default before the bus refuses new ones.
     pub const DEFAULT_MAX_BACKLOG: u64 = 100_000;
@@ -59,6 +66,9 @@ impl Embedded {
     ///
     /// The store cannot be read.
     pub async fn new(store: Store, max_backlog: u64) -> Result<Self, BackendError> {
+        if store.is_shared().await? {
+            return Err(BackendError::new(SharedState));
+        }
         let commits: Arc<dyn Commit> = Arc::new(CommitHere(store.clone()));
         let bus = StoreBus::new(store.clone(), Arc::clone(&commits), max_backlog).await?;
         let (bus, ledger) = (Arc::new(bus), Arc::new(StoreLedger::new(store.clone(), commits)));

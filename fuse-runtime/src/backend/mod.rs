@@ -23,7 +23,9 @@ use crate::store::StoreError;
 
 pub use embedded::Embedded;
 #[cfg(feature = "jetstream")]
-pub use jetstream::{JetStream, JetStreamError, JetStreamOptions, Login};
+pub use jetstream::{
+    JetStream, JetStreamError, JetStreamOptions, LogReport, Login, export, import, permissions,
+};
 
 /// Where a runtime keeps its durable state.
 ///

@@ -73,7 +73,7 @@ pub use record::{
     ActionRecord, ActionSummary, BlowRecord, Counts, DeadLetter, DecisionRecord, EventAction,
     EventRecord, Replacement,
 };
-pub use sharing::{OthersChanges, Sharing};
+pub use sharing::{OthersChanges, Sharing, SharingStats};
 pub use state_list::{StateAction, StateEntry, StatePage, StateQuery, StateSummary};
 pub(crate) use store_ledger::StoreLedger;
 pub use switch::{

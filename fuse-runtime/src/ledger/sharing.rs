@@ -12,6 +12,25 @@ pub struct Sharing {
     pub is_keeper: watch::Receiver<bool>,
     /// What the others change.
     pub changes: broadcast::Receiver<Arc<OthersChanges>>,
+    /// Numbers for metrics.
+    pub stats: SharingStats,
+}
+
+/// Numbers about a shared ledger, as one process sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SharingStats {
+    /// How many processes share it now.
+    pub replicas: u64,
+    /// The position in the log up to which this process applied it.
+    pub position: u64,
+    /// How many batches of changes this process committed.
+    pub batches: u64,
+    /// How many changes they had.
+    pub changes: u64,
+    /// How many attempts to send a batch failed or took too long.
+    pub retries: u64,
+    /// How many times the others took this process for dead.
+    pub expirations: u64,
 }
 
 /// What other processes changed, so that the engine looks at it.

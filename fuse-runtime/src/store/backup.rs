@@ -14,8 +14,8 @@ use redb::{
 use super::open::{CACHE_BYTES, refused, schema_of};
 use super::rows::{check_row, decode_head};
 use super::{
-    ACTIONS, DECIDED, EVENTS, FLOW, FLOW_SUBJECTS, FUSES, SCHEMA_VERSION, STATUS, Store,
-    StoreError, THREADS, UNSETTLED, tables,
+    ACTIONS, DECIDED, EVENTS, FLOW, FLOW_SUBJECTS, FUSES, LOG, MEMBERS, OWNERS, SCHEMA_VERSION,
+    STATUS, Store, StoreError, THREADS, UNSETTLED, tables,
 };
 
 /// How many damaged records a [`StateReport`] names.
@@ -40,6 +40,11 @@ pub struct StateReport {
 }
 
 impl Store {
+    /// Whether this is the copy of a state that replicas share.
+    pub(crate) async fn is_shared(&self) -> Result<bool, StoreError> {
+        self.read(|transaction| Ok(!transaction.open_table(LOG)?.is_empty()?)).await
+    }
+
     /// Copies everything that is committed now into an unnamed temporary file, and returns it to be read from its start.
     /// The copy is the file of a state without free pages. Writes go on meanwhile.
     ///
@@ -177,7 +182,25 @@ pub fn restore(copy: &Path, folder: &Path) -> Result<StateReport, StoreError> {
     written.persist_noclobber(&to).map_err(|problem| failed(&problem.error))?;
     #[cfg(unix)]
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|problem| failed(&problem))?;
+    detach(&to)?;
     Ok(report)
+}
+
+/// Makes the copy of a shared state one that belongs to a single process.
+fn detach(file: &Path) -> Result<(), StoreError> {
+    let database = Builder::new().set_cache_size(CACHE_BYTES).open(file);
+    let database = database.map_err(|problem| refused(file, &problem))?;
+    let mut transaction = database.begin_write()?;
+    transaction.set_quick_repair(true);
+    // An older layout has none of them.
+    let is_shared = !transaction.open_table(LOG)?.is_empty()?;
+    if !is_shared {
+        return Ok(transaction.abort()?);
+    }
+    transaction.open_table(LOG)?.retain(|_, _| false)?;
+    transaction.open_table(MEMBERS)?.retain(|_, _| false)?;
+    transaction.open_table(OWNERS)?.retain(|_, _| false)?;
+    Ok(transaction.commit()?)
 }
 
 fn storage(problem: &dyn std::fmt::Display) -> StoreError {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_nats::jetstream::context::{CreateStreamError, GetStreamErrorKind};
 use async_nats::jetstream::object_store::{self, ObjectStore};
 use async_nats::jetstream::stream::{
-    Compression, Config, DiscardPolicy, RetentionPolicy, StorageType, Stream,
+    Compression, Config, DiscardPolicy, Info, RetentionPolicy, StorageType, Stream,
 };
 use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{Client, ConnectOptions};
@@ -21,6 +21,8 @@ const OLDEST: (u64, u64, u64) = (2, 10, 23);
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 /// How long opening waits for the servers.
 const CONNECT_TIME: Duration = Duration::from_secs(30);
+/// How soon something is tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// The key of the id of the log, in the metadata of its stream.
 const LOG_ID: &str = "fuse-log-id";
 /// How long the broker knows the ids of messages, so that one that is sent again is stored once.
@@ -35,16 +37,63 @@ pub(super) struct Places {
     pub(super) log: String,
 }
 
+/// Tries something at the broker again while it elects leaders, for example.
+pub(super) async fn patiently<T, F>(attempt: impl Fn() -> F) -> Result<T, JetStreamError>
+where
+    F: Future<Output = Result<T, JetStreamError>>,
+{
+    let until = tokio::time::Instant::now() + CONNECT_TIME;
+    loop {
+        match attempt().await {
+            Err(error @ JetStreamError::Broker { .. }) if tokio::time::Instant::now() < until => {
+                tracing::warn!(%error, "the broker is not ready yet; retrying");
+                tokio::time::sleep(RETRY_AFTER).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// What is known of the log now.
+pub(super) async fn info(stream: &Stream) -> Result<Info, JetStreamError> {
+    patiently(|| async {
+        stream.get_info().await.map_err(|error| broker("read the stream", error))
+    })
+    .await
+}
+
 /// Connects, and creates what is missing.
 pub(super) async fn open(options: &JetStreamOptions) -> Result<Places, JetStreamError> {
+    let context = context(options).await?;
+    let stream = patiently(|| log_stream(&context, options)).await?;
+    let snapshots = patiently(|| snapshot_store(&context, options, &stream)).await?;
+    let log = stream.cached_info().config.metadata.get(LOG_ID).cloned().unwrap_or_default();
+    Ok(Places { context, stream, snapshots, log })
+}
+
+/// Connects. What is missing is an error.
+pub(super) async fn find(options: &JetStreamOptions) -> Result<Places, JetStreamError> {
+    let context = context(options).await?;
+    let missing = |what: String, error: &dyn std::fmt::Display| {
+        broker(&format!("find {what}; `fuse backend init` creates it"), error)
+    };
+    let (name, bucket) = (options.stream(), options.bucket());
+    let stream = context.get_stream(&name).await;
+    let stream = stream.map_err(|error| missing(format!("the stream `{name}`"), &error))?;
+    let stream = checked(stream, options)?;
+    let snapshots = context.get_object_store(&bucket).await;
+    let snapshots =
+        snapshots.map_err(|error| missing(format!("the object store `{bucket}`"), &error))?;
+    let log = stream.cached_info().config.metadata.get(LOG_ID).cloned().unwrap_or_default();
+    Ok(Places { context, stream, snapshots, log })
+}
+
+async fn context(options: &JetStreamOptions) -> Result<Context, JetStreamError> {
     let client = connect(options).await?;
     check_version(&client)?;
     let mut context = jetstream::new(client);
     context.set_timeout(ANSWER_TIME);
-    let stream = log_stream(&context, options).await?;
-    let snapshots = snapshot_store(&context, options, &stream).await?;
-    let log = stream.cached_info().config.metadata.get(LOG_ID).cloned().unwrap_or_default();
-    Ok(Places { context, stream, snapshots, log })
+    Ok(context)
 }
 
 async fn connect(options: &JetStreamOptions) -> Result<Client, JetStreamError> {
@@ -54,7 +103,12 @@ async fn connect(options: &JetStreamOptions) -> Result<Client, JetStreamError> {
     };
     let mut connecting = ConnectOptions::new().name("fuse").connection_timeout(ANSWER_TIME);
     connecting = match &options.login {
-        Login::None => connecting,
+        // The client does not use what the URL has.
+        Login::None => match in_url(&options.servers) {
+            Some((name, Some(password))) => connecting.user_and_password(name, password),
+            Some((token, None)) => connecting.token(token),
+            None => connecting,
+        },
         Login::Password(name, password) => {
             connecting.user_and_password(name.clone(), password.expose().to_owned())
         }
@@ -89,10 +143,22 @@ async fn connect(options: &JetStreamOptions) -> Result<Client, JetStreamError> {
                     return Err(failed(error.to_string()));
                 }
                 tracing::warn!(%error, "cannot connect to NATS yet; retrying");
-                tokio::time::sleep(Duration::from_millis(500)).await;
+                tokio::time::sleep(RETRY_AFTER).await;
             }
         }
     }
+}
+
+/// The name and password in a URL, or the token alone.
+fn in_url(servers: &str) -> Option<(String, Option<String>)> {
+    let decoded =
+        |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let first = servers.split(',').next()?;
+    let (login, _) = first.split_once("://").map_or(first, |(_, rest)| rest).rsplit_once('@')?;
+    Some(match login.split_once(':') {
+        Some((name, password)) => (decoded(name), Some(decoded(password))),
+        None => (decoded(login), None),
+    })
 }
 
 /// The URLs of servers, without the passwords that they may have.

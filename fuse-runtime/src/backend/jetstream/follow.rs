@@ -1,6 +1,7 @@
 //! Reads the log, and applies its messages to the local copy of the state, in their order.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -214,6 +215,9 @@ impl Follower {
     fn settle(&self, number: u64, fate: Fate) {
         let is_refused = match fate {
             Fate::Applied(answers) => {
+                let counted = &self.shared.counted;
+                counted.batches.fetch_add(1, Ordering::Relaxed);
+                counted.changes.fetch_add(answers.len() as u64, Ordering::Relaxed);
                 if let Some(batch) = self.shared.take_in_flight(number) {
                     for (caller, answer) in batch.waiting.into_iter().zip(answers) {
                         caller.answer(answer);

@@ -18,14 +18,17 @@
 //! | `follow.rs`, `others.rs` | applies what comes back, and tells the engine what others did |
 //! | `watch.rs` | declares replicas dead, makes snapshots |
 //! | `snapshot.rs` | copies of the state, so that the log can be cut |
+//! | `migrate.rs` | moves a state from a folder to the broker, and back |
 
 mod connect;
 mod error;
 mod follow;
 mod frame;
 mod machine;
+mod migrate;
 mod options;
 mod others;
+mod permissions;
 mod propose;
 mod shared;
 mod snapshot;
@@ -50,7 +53,9 @@ use crate::ledger::{Ledger, StoreLedger};
 use crate::store::{FILE_NAME, Store, StoreError};
 
 pub use error::JetStreamError;
+pub use migrate::{export, import};
 pub use options::{JetStreamOptions, Login};
+pub use permissions::permissions;
 
 use connect::Places;
 use error::broker;
@@ -64,6 +69,8 @@ use watch::Watchman;
 const CATCH_UP_TIME: Duration = Duration::from_secs(600);
 /// How long closing waits for what is on its way.
 const LEAVE_TIME: Duration = Duration::from_secs(12);
+/// The `max_payload` of the server that is enough for every event.
+const MAX_PAYLOAD: usize = 8_000_000;
 /// The file in the state folder with the id of its replica.
 const ID_FILE: &str = "replica";
 
@@ -88,6 +95,8 @@ pub struct JetStream {
     bus: Arc<StoreBus>,
     ledger: Arc<StoreLedger>,
     proposer: Arc<Proposer>,
+    stream: Stream,
+    snapshots: ObjectStore,
     /// Sends what was proposed. It ends once the replica left.
     sending: Mutex<Option<JoinHandle<()>>>,
     tasks: Vec<JoinHandle<()>>,
@@ -147,16 +156,109 @@ impl JetStream {
             shared,
             proposer: Arc::clone(&proposer),
             store: store.clone(),
-            stream,
-            snapshots,
+            stream: stream.clone(),
+            snapshots: snapshots.clone(),
         };
         tasks.push(tokio::spawn(watchman.run()));
-        Ok(Self { store, bus, ledger, proposer, sending, tasks, servers, _folder: temporary })
+        Ok(Self {
+            store,
+            bus,
+            ledger,
+            proposer,
+            stream,
+            snapshots,
+            sending,
+            tasks,
+            servers,
+            _folder: temporary,
+        })
+    }
+
+    /// Connects, creates what is missing, and checks it, without joining.
+    ///
+    /// # Errors
+    ///
+    /// See [`JetStreamError`].
+    pub async fn init(options: &JetStreamOptions) -> Result<LogReport, JetStreamError> {
+        report(connect::open(options).await?).await
+    }
+
+    /// Connects, and checks what is there.
+    ///
+    /// # Errors
+    ///
+    /// See [`JetStreamError`]; what is missing is an error, too.
+    pub async fn check(options: &JetStreamOptions) -> Result<LogReport, JetStreamError> {
+        report(connect::find(options).await?).await
+    }
+
+    /// Makes a snapshot of the state now, and cuts the log before it. The keeper does so by itself when the log is long.
+    ///
+    /// # Errors
+    ///
+    /// See [`JetStreamError`].
+    pub async fn snapshot(&self) -> Result<(), JetStreamError> {
+        snapshot::make(&self.store, &self.stream, &self.snapshots).await.map(drop)
     }
 
     /// The servers, without passwords.
     pub fn servers(&self) -> &str {
         &self.servers
+    }
+}
+
+async fn report(places: Places) -> Result<LogReport, JetStreamError> {
+    let Places { stream, snapshots, context, .. } = places;
+    let info = connect::info(&stream).await?;
+    let newest = snapshot::newest(&snapshots).await?;
+    Ok(LogReport {
+        server: context.client().server_info().version,
+        stream: info.config.name,
+        copies: info.config.num_replicas,
+        bytes: info.state.bytes,
+        last: info.state.last_sequence,
+        snapshot: newest.map(|found| found.name),
+        max_payload: context.client().max_payload(),
+    })
+}
+
+/// What is at the broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogReport {
+    /// The version of the server.
+    pub server: String,
+    /// The stream of the log.
+    pub stream: String,
+    /// How many servers keep a copy of it.
+    pub copies: usize,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The number of its last message.
+    pub last: u64,
+    /// The newest snapshot, if there is one.
+    pub snapshot: Option<String>,
+    /// The largest message that the server takes, in bytes.
+    pub max_payload: usize,
+}
+
+impl LogReport {
+    /// What makes the state less safe than it could be.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.copies < 3 {
+            warnings.push(format!(
+                "the state has {} of 3 copies: it is gone for good if the server's disk is; three servers keep three copies",
+                self.copies
+            ));
+        }
+        if self.max_payload < MAX_PAYLOAD {
+            warnings.push(format!(
+                "`max_payload` is {} bytes: events with larger bodies are refused; set it to 8MB",
+                self.max_payload
+            ));
+        }
+        warnings
     }
 }
 
@@ -167,7 +269,7 @@ async fn local_copy(
     (stream, snapshots): (&Stream, &ObjectStore),
     log: &str,
 ) -> Result<(Store, u64), JetStreamError> {
-    let info = stream.get_info().await.map_err(|error| broker("read the stream", error))?;
+    let info = connect::info(stream).await?;
     let (first, last) = (info.state.first_sequence, info.state.last_sequence);
     let store = open_store(folder, options).await?;
     let position = store.read(machine::position).await?;
@@ -192,7 +294,7 @@ async fn local_copy(
     }
     store.close().await?;
     put_aside(folder);
-    if let Some(found) = snapshot::newest(snapshots).await? {
+    if let Some(found) = connect::patiently(|| snapshot::newest(snapshots)).await? {
         snapshot::download(snapshots, &found, folder).await?;
     }
     let store = open_store(folder, options).await?;
@@ -245,7 +347,7 @@ fn write_id(folder: &Path, id: &str) {
 
 /// Waits until everything is applied that the log has now.
 async fn catch_up(shared: &Shared, stream: &Stream) -> Result<(), JetStreamError> {
-    let info = stream.get_info().await.map_err(|error| broker("read the stream", error))?;
+    let info = connect::info(stream).await?;
     let last = info.state.last_sequence;
     let mut applied = shared.applied.subscribe();
     let done = applied.wait_for(|applied| *applied >= last);

@@ -2,6 +2,7 @@
 //! A caller is answered once the batch came back in the log and was applied here.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::jetstream::Context;
@@ -28,6 +29,8 @@ const MAX_BATCH_BYTES: usize = 512 << 10;
 const MAX_WAITING: usize = 2 * MAX_BATCH;
 /// How long a change is tried to be committed, while the broker elects a leader for example.
 const TRIES_FOR: Duration = Duration::from_secs(10);
+/// How long a replica tries to join.
+const JOINS_FOR: Duration = Duration::from_secs(60);
 /// How long one attempt to send may take until it is repeated, which is safe.
 const ATTEMPT: Duration = Duration::from_secs(2);
 /// The pause after a failed attempt.
@@ -185,14 +188,22 @@ impl Sender {
 
     /// Joins. `replaces` is the earlier replica with the same state folder.
     pub(super) async fn join(&mut self, replaces: Option<String>) -> Result<(), StoreError> {
-        let (encoded, change) = self.joining(replaces)?;
-        self.number = self.number.saturating_add(1);
-        let number = self.number;
-        self.shared.send(InFlight { number, changes: Some(vec![change]), waiting: Vec::new() });
-        match self.publish(&[encoded.as_slice()]).await {
-            Sent::Applied => Ok(()),
-            Sent::Refused => Err(StoreError::Storage("the log refuses this replica".into())),
-            Sent::TimedOut(problem) => Err(StoreError::Storage(problem)),
+        let (encoded, _) = self.joining(replaces)?;
+        let until = Instant::now() + JOINS_FOR;
+        loop {
+            self.number = self.number.saturating_add(1);
+            let number = self.number;
+            self.shared.send(InFlight { number, changes: None, waiting: Vec::new() });
+            match self.publish(&[encoded.as_slice()]).await {
+                Sent::Applied => return Ok(()),
+                Sent::TimedOut(problem) if Instant::now() >= until => {
+                    return Err(StoreError::Storage(problem));
+                }
+                Sent::TimedOut(_) => {}
+                Sent::Refused => {
+                    return Err(StoreError::Storage("the log refuses this replica".into()));
+                }
+            }
         }
     }
 
@@ -226,6 +237,7 @@ impl Sender {
                 Sent::Refused if rejoins < 3 => {
                     rejoins += 1;
                     tracing::warn!("the other replicas took this one for dead; it joins again");
+                    self.shared.counted.expirations.fetch_add(1, Ordering::Relaxed);
                     self.shared.set_id(new_id());
                     match self.joining(None) {
                         // A former one of another id does nothing.
@@ -283,6 +295,7 @@ impl Sender {
                 problem = describe(&error);
                 tokio::time::sleep(PAUSE).await;
             }
+            self.shared.counted.retries.fetch_add(1, Ordering::Relaxed);
             self.shared.failed("sending", &problem);
             if Instant::now() >= until {
                 return Sent::TimedOut(problem);

@@ -1,6 +1,7 @@
 //! What the parts of one replica share: who it is, the batch that it sent, and what it knows of the others.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use super::frame::LogChange;
 use super::machine::{self, Members};
 use crate::bus::{Health, StoreBus};
 use crate::change::{Answer, Then};
-use crate::ledger::{OthersChanges, Sharing};
+use crate::ledger::{OthersChanges, Sharing, SharingStats};
 use crate::store::StoreError;
 
 /// How many changes of others may be unread. Whoever lags further reads everything again.
@@ -63,6 +64,16 @@ pub(super) struct Shared {
     heard: Mutex<BTreeMap<String, (u64, Instant)>>,
     bus: OnceLock<Weak<StoreBus>>,
     problem: Mutex<BTreeMap<&'static str, (Instant, String)>>,
+    pub(super) counted: Counted,
+}
+
+/// What is counted for metrics.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    pub(super) batches: AtomicU64,
+    pub(super) changes: AtomicU64,
+    pub(super) retries: AtomicU64,
+    pub(super) expirations: AtomicU64,
 }
 
 impl Shared {
@@ -78,6 +89,7 @@ impl Shared {
             heard: Mutex::default(),
             bus: OnceLock::new(),
             problem: Mutex::default(),
+            counted: Counted::default(),
         }
     }
 
@@ -128,7 +140,18 @@ impl Shared {
     }
 
     pub(super) fn sharing(&self) -> Sharing {
-        Sharing { is_keeper: self.is_keeper.subscribe(), changes: self.others.subscribe() }
+        let Counted { batches, changes, retries, expirations } = &self.counted;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let stats = SharingStats {
+            replicas: self.members.borrow().len() as u64,
+            position: *self.applied.borrow(),
+            batches: read(batches),
+            changes: read(changes),
+            retries: read(retries),
+            expirations: read(expirations),
+        };
+        let (is_keeper, changes) = (self.is_keeper.subscribe(), self.others.subscribe());
+        Sharing { is_keeper, changes, stats }
     }
 
     /// Tells the engine what another replica changed.

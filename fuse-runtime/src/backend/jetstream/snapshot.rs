@@ -83,21 +83,31 @@ pub(super) async fn make_if_due(
     make(store, stream, snapshots).await.map(Some)
 }
 
+/// Stores a copy of what was applied, which is at least the log up to `position`. Returns its name and size.
+pub(super) async fn upload(
+    store: &Store,
+    snapshots: &ObjectStore,
+    position: u64,
+) -> Result<(String, u64), JetStreamError> {
+    let failed = |error: &dyn std::fmt::Display| broker("store a snapshot", error);
+    let mut file = tokio::fs::File::from_std(store.copy().await?);
+    let size = file.metadata().await.map_err(|error| failed(&error))?.len();
+    let name = format!("{PREFIX}{position:020}");
+    let metadata = ObjectMetadata { name: name.clone(), ..ObjectMetadata::default() };
+    snapshots.put(metadata, &mut file).await.map_err(|error| failed(&error))?;
+    Ok((name, size))
+}
+
 /// Makes a snapshot, and cuts the log before it. Returns its size.
 pub(super) async fn make(
     store: &Store,
     stream: &Stream,
     snapshots: &ObjectStore,
 ) -> Result<u64, JetStreamError> {
-    let failed = |error: &dyn std::fmt::Display| broker("store a snapshot", error);
+    let failed = |error: &dyn std::fmt::Display| broker("remove an old snapshot", error);
     // Before the copy is made, which has at least what was applied until now.
     let position = store.read(machine::position).await?.map_or(0, |position| position.applied);
-    let file = store.copy().await?;
-    let mut file = tokio::fs::File::from_std(file);
-    let size = file.metadata().await.map_err(|error| failed(&error))?.len();
-    let name = format!("{PREFIX}{position:020}");
-    let metadata = ObjectMetadata { name: name.clone(), ..ObjectMetadata::default() };
-    snapshots.put(metadata, &mut file).await.map_err(|error| failed(&error))?;
+    let (name, size) = upload(store, snapshots, position).await?;
     let known = all(snapshots).await?;
     let old = known.len().saturating_sub(KEPT);
     for one in known.iter().take(old) {
