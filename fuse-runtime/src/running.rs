@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fuse_rules::Fuses;
@@ -31,6 +32,8 @@ pub struct Running {
     pub(crate) reloader: Reloader,
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) grace: Duration,
+    /// Whether it is going to stop, for readiness.
+    pub(crate) stops_soon: Arc<AtomicBool>,
 }
 
 impl Running {
@@ -69,6 +72,12 @@ impl Running {
     #[cfg(test)]
     pub(crate) fn with_grace(self, grace: Duration) -> Self {
         Self { grace, ..self }
+    }
+
+    /// Reports in `/readyz` that the runtime stops, while it still accepts events: for load balancers that need a moment
+    /// until they send events elsewhere.
+    pub fn announce_stop(&self) {
+        self.stops_soon.store(true, Ordering::Relaxed);
     }
 
     /// Stops the runtime: no more events are accepted, and work in progress is finished or left to the

@@ -343,6 +343,7 @@ impl Runtime {
             let address = listener.local_addr().map_err(failed)?;
             admin_listener = Some((listener, address));
         }
+        let stops_soon = Arc::new(AtomicBool::new(false));
         let admin_address = admin_listener.as_ref().map(|(_, address)| *address);
         // Everything is open: from here on, nothing fails.
         host.commit(&mut bound, sources);
@@ -410,6 +411,7 @@ impl Runtime {
                 copying: Arc::new(Semaphore::new(1)),
                 explaining: Arc::new(Semaphore::new(admin::decisions::MAX_ANSWERS)),
                 stop: stop.clone(),
+                stops_soon: Arc::clone(&stops_soon),
                 clock: clock.clone(),
                 switchboard: Arc::clone(&switchboard),
                 guard,
@@ -440,6 +442,7 @@ impl Runtime {
             reloader,
             backend,
             grace,
+            stops_soon,
         })
     }
 }

@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -51,6 +52,12 @@ pub(crate) struct Run {
     #[arg(long, value_name = "URL")]
     pub(crate) backend: Option<String>,
 
+    /// How long to accept events after a signal to stop, while `/readyz` says that fuse stops, as in 5s
+    ///
+    /// For a load balancer that needs a moment to notice, such as a Service of Kubernetes with several replicas.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration, hide_default_value = true)]
+    pub(crate) drain: Duration,
+
     /// The folder to which --local writes objects [default: manifests]
     #[arg(long, value_name = "DIR", requires = "local")]
     pub(crate) out: Option<PathBuf>,
@@ -68,6 +75,16 @@ pub(crate) struct Run {
     /// The file with the token of the admin port [default: `token` in [admin] of fuse.toml]
     #[arg(long, value_name = "FILE")]
     pub(crate) admin_token_file: Option<PathBuf>,
+}
+
+/// A duration as rules write it, or zero.
+fn duration(text: &str) -> Result<Duration, String> {
+    match text {
+        "0s" => Ok(Duration::ZERO),
+        _ => fuse_rules::literals::parse_duration(text)
+            .and_then(|parsed| parsed.try_into().ok())
+            .ok_or_else(|| "write a duration such as `5s`".to_owned()),
+    }
 }
 
 /// Check that a cluster has everything that the rules need

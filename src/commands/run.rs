@@ -180,8 +180,13 @@ pub(crate) fn run(arguments: Run) -> Ended {
         let reloader = running.reloader().clone();
         signals.received(&reloader).await;
         tracing::info!("stopping; a second signal stops at once");
+        let stopped = async {
+            running.announce_stop();
+            tokio::time::sleep(arguments.drain).await;
+            running.stop().await
+        };
         let clean = tokio::select! {
-            clean = running.stop() => clean,
+            clean = stopped => clean,
             // Unfinished work is recorded, as after a crash.
             () = signals.received(&reloader) => false,
         };

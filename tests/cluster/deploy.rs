@@ -218,6 +218,50 @@ async fn with_helm() {
     assert_enough_for_the_rules(&cluster, &everything).await;
 }
 
+/// Both ways to several replicas are taken by the API server, and by NATS.
+#[tokio::test]
+async fn with_several_replicas() {
+    let Some(kustomized) = kustomized("kustomize/replicas") else { return };
+    let set = "highAvailability.enabled=true,networkPolicy.enabled=true";
+    let Some(chart) = helm("fuse", &["--set", set]) else { return };
+    let Some(cluster) = ControlPlane::start().await else { return };
+    cluster.install_crds().await;
+    make_namespace(&cluster, "fuse").await;
+    apply(&cluster, &kustomized, "default").await;
+    apply(&cluster, &chart, "fuse").await;
+    let permissions = said(
+        Command::new(env!("CARGO_BIN_EXE_fuse")).args(["backend", "permissions"]).output().unwrap(),
+    );
+    let subjects = |text: &str| -> Vec<String> {
+        let quoted = text.lines().map(str::trim).filter(|line| line.starts_with('"'));
+        quoted.filter(|line| !line.contains("://")).map(str::to_owned).collect()
+    };
+    for (manifests, namespace) in [(&kustomized, "argo-events"), (&chart, "fuse")] {
+        let objects = documents(manifests);
+        let admin = cluster.admin().await;
+        let servers = admin.get("apps/v1/StatefulSet", namespace, "fuse-nats").await.unwrap();
+        assert_eq!(servers["spec"]["replicas"], 3);
+        let fuse = admin.get("apps/v1/Deployment", namespace, "fuse").await.unwrap();
+        assert_eq!(fuse["spec"]["replicas"], 2);
+        assert_eq!(fuse["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"], 0);
+        assert!(admin.get("v1/PersistentVolumeClaim", namespace, "fuse-state").await.is_err());
+        for name in ["fuse", "fuse-nats"] {
+            admin.get("policy/v1/PodDisruptionBudget", namespace, name).await.unwrap();
+        }
+        let config = one(&objects, "ConfigMap", "fuse-nats")["data"]["nats.conf"].as_str().unwrap();
+        assert_eq!(subjects(config), subjects(&permissions));
+        let toml = one(&objects, "ConfigMap", "fuse-config")["data"]["fuse.toml"].as_str().unwrap();
+        let parsed: fuse_runtime::Config = toml.parse().unwrap();
+        assert_eq!(parsed.backend.url.as_deref(), Some("nats://fuse-nats:4222"));
+        let Some(nats) = program("FUSE_TEST_NATS", &["nats-server"]) else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("nats.conf");
+        std::fs::write(&file, config).unwrap();
+        let mut test = Command::new(nats);
+        said(test.arg("-t").arg("-c").arg(&file).env("NATS_PASSWORD", "x").output().unwrap());
+    }
+}
+
 fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }

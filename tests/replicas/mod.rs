@@ -3,6 +3,8 @@ mod laws;
 mod migrate;
 /// What fuse may do at the broker, and what it says if it may not.
 mod permissions;
+/// New replicas take the places of old ones.
+mod rolling;
 mod sharing;
 /// Copies of the state at the broker.
 mod snapshots;

@@ -112,8 +112,9 @@ impl Fuse {
     }
 
     fn process(&self) -> Process {
-        let Setup { variables, acts_on, reader, .. } = &self.setup;
-        Process::start(self.folder(), self.ports.admin(), variables, acts_on, *reader)
+        let Setup { variables, acts_on, reader, arguments, .. } = &self.setup;
+        let arguments = (self.ports.admin(), arguments.as_slice());
+        Process::start(self.folder(), arguments, variables, acts_on, *reader)
     }
 
     /// Starts the process. `Err` with its exit code and what it said, where it ended at once.
@@ -122,16 +123,24 @@ impl Fuse {
         let mut process = self.process();
         let ready = self.url(Ports::ADMIN, "/readyz");
         let client = self.client.clone();
+        let mut looks = 0;
         let started = until("fuse starts", async || {
             if let Some(code) = process.ended() {
                 return Some(Err(format!("exit code {code:?}\n{}", process.said())));
+            }
+            looks += 1;
+            if looks == TRIES {
+                return Some(Err(format!("it does not listen\n{}", process.said())));
             }
             client.get(&ready).send().await.ok().map(|_| Ok(()))
         })
         .await;
         match started {
             Ok(()) => self.process = Some(process),
-            Err(_) => self.said.push_str(&process.finish()),
+            Err(_) => {
+                process.kill();
+                self.said.push_str(&process.finish());
+            }
         }
         started
     }

@@ -50,14 +50,14 @@ pub(crate) enum Reader {
 impl Process {
     pub(super) fn start(
         folder: &Path,
-        admin: u16,
+        (admin, arguments): (u16, &[String]),
         variables: &BTreeMap<String, String>,
         acts_on: &ActsOn,
         how: Reader,
     ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fuse"));
         command.args(["run", "rules", "--listen", "127.0.0.1", "--admin"]);
-        command.arg(format!("127.0.0.1:{admin}"));
+        command.arg(format!("127.0.0.1:{admin}")).args(arguments);
         match acts_on {
             ActsOn::Files => command.arg("--local"),
             ActsOn::Cluster(kubeconfig) => command.arg("--kubeconfig").arg(kubeconfig),

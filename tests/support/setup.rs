@@ -34,6 +34,7 @@ pub(crate) struct Setup {
     pub(super) variables: BTreeMap<String, String>,
     pub(super) acts_on: ActsOn,
     pub(super) reader: Reader,
+    pub(super) arguments: Vec<String>,
 }
 
 impl Setup {
@@ -85,6 +86,12 @@ impl Setup {
         for (_, text) in &mut self.rules {
             *text = text.replace(from, to);
         }
+        self
+    }
+
+    /// With another argument of `fuse run`.
+    pub(crate) fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.into());
         self
     }
 

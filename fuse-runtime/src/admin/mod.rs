@@ -21,6 +21,7 @@ mod waiting;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -82,6 +83,8 @@ pub(crate) struct Admin {
     /// Held while a copy of the state exists.
     pub(crate) copying: Arc<Semaphore>,
     pub(crate) stop: Shutdown,
+    /// Whether it is going to stop.
+    pub(crate) stops_soon: Arc<AtomicBool>,
     pub(crate) clock: Clock,
     pub(crate) switchboard: Arc<Switchboard>,
     pub(crate) guard: Arc<Guard>,
@@ -139,7 +142,7 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
 /// Why events cannot be accepted.
 async fn closed(admin: &Admin) -> Vec<String> {
     let mut problems = Vec::new();
-    if admin.stop.is_requested() {
+    if admin.stop.is_requested() || admin.stops_soon.load(Ordering::Relaxed) {
         problems.push("the runtime is stopping".to_owned());
     }
     for (task, down) in admin.supervisor.problems() {

@@ -57,6 +57,15 @@ fuse's Roles: those of `rbac.roles`, and the one of the workflows that come with
 {{- end -}}
 {{- end -}}
 
+{{/* The Secret with the password of fuse's NATS user. Servers of your own may need none. */}}
+{{- define "fuse.natsSecret" -}}
+{{- if .Values.highAvailability.passwordSecret -}}
+{{- .Values.highAvailability.passwordSecret -}}
+{{- else if not .Values.highAvailability.natsUrl -}}
+{{- printf "%s-nats" (include "fuse.fullname" .) -}}
+{{- end -}}
+{{- end -}}
+
 {{/* fuse.toml, with the values of fuses. */}}
 {{- define "fuse.config" -}}
 {{- .Values.config | trimSuffix "\n" }}
@@ -69,6 +78,18 @@ fuse's Roles: those of `rbac.roles`, and the one of the workflows that come with
 [fuses]
 {{- range $name, $value := .Values.fuses }}
 {{ $name }} = {{ $value | toString | quote }}
+{{- end }}
+{{- end }}
+{{- if .Values.highAvailability.enabled }}
+{{- if regexMatch "(?m)^\\s*\\[\\s*backend\\s*\\]" .Values.config }}
+{{- fail "`config` has a section [backend]: set `highAvailability` instead" }}
+{{- end }}
+
+[backend]
+url = {{ default (printf "nats://%s-nats:4222" (include "fuse.fullname" .)) .Values.highAvailability.natsUrl | quote }}
+{{- if include "fuse.natsSecret" . }}
+user = {{ .Values.highAvailability.user | quote }}
+password = { env = "NATS_PASSWORD" }
 {{- end }}
 {{- end }}
 {{- end -}}

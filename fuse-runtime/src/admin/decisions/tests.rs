@@ -53,6 +53,7 @@ async fn admin(folder: &std::path::Path, rules: &str) -> Arc<Admin> {
         dropped_log_lines: Arc::new(|| 0),
         looking: Arc::new(Semaphore::new(1)),
         copying: Arc::new(Semaphore::new(1)),
+        stops_soon: Arc::default(),
         explaining: Arc::new(Semaphore::new(MAX_ANSWERS)),
         stop: Shutdown::new().1,
         clock: Clock::system(),

@@ -163,3 +163,74 @@ fn take_part<'b>(bytes: &mut &'b [u8]) -> Result<&'b [u8], FrameError> {
     *bytes = rest;
     Ok(part)
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::bus::queue::NewEvent;
+    use crate::event::EventKey;
+
+    fn accept(rows: Vec<Vec<u8>>) -> LogChange {
+        let event = |row| NewEvent {
+            event: EventKey { source: "s".into(), name: "n".into(), id: "1".into() },
+            hash: "h".into(),
+            row,
+            received: Timestamp::UNIX_EPOCH,
+            kept_from: Timestamp::UNIX_EPOCH,
+        };
+        let events = rows.into_iter().map(event).collect();
+        LogChange::State(Change::Bus(BusChange::Accept { events, limit: 7, capacity: None }))
+    }
+
+    fn rows_of(change: &LogChange) -> Vec<Vec<u8>> {
+        rows(change).into_iter().map(<[u8]>::to_vec).collect()
+    }
+
+    fn message(changes: &[LogChange]) -> Bytes {
+        let head = Head { format: FORMAT, replica: "r".into(), number: 3 };
+        let encoded: Vec<Vec<u8>> =
+            changes.iter().map(|change| encode_change(change).unwrap()).collect();
+        encode(&head, encoded.iter().map(Vec::as_slice)).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_gives_its_changes_back(all: Vec<Vec<Vec<u8>>>) {
+            let mut changes: Vec<LogChange> = all.iter().cloned().map(accept).collect();
+            changes.push(LogChange::Expire { replica: "x".into(), seen: 9 });
+            let message = message(&changes);
+            let (head, rest) = decode_head(&message).unwrap();
+            prop_assert_eq!((head.replica.as_str(), head.number), ("r", 3));
+            let read = decode_changes(rest).unwrap();
+            prop_assert_eq!(read.len(), changes.len());
+            for (change, rows) in read.iter().zip(&all) {
+                prop_assert_eq!(&rows_of(change), rows);
+            }
+        }
+
+        #[test]
+        fn what_is_cut_is_refused(rows: Vec<Vec<u8>>, at: prop::sample::Index) {
+            let message = message(&[accept(rows)]);
+            let cut = &message[..at.index(message.len())];
+            let read = decode_head(cut).and_then(|(_, rest)| decode_changes(rest));
+            // What is cut after the head has no changes.
+            prop_assert!(read.is_err() || read.is_ok_and(|changes| changes.is_empty()));
+        }
+
+        #[test]
+        fn random_bytes_are_no_message(bytes: Vec<u8>) {
+            prop_assert!(decode_head(&bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn a_newer_message_is_refused() {
+        let head = Head { format: FORMAT + 1, replica: "r".into(), number: 1 };
+        let message = encode(&head, []).unwrap();
+        let problem = decode_head(&message).unwrap_err().to_string();
+        assert!(problem.starts_with("a newer fuse wrote it"), "{problem}");
+    }
+}

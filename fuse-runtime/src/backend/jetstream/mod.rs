@@ -34,6 +34,9 @@ mod shared;
 mod snapshot;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

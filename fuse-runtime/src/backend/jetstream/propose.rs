@@ -261,7 +261,10 @@ impl Sender {
     /// Publishes the batch that is in flight, again and again until it comes back in the log.
     async fn publish(&mut self, changes: &[&[u8]]) -> Sent {
         let (replica, number) = (self.shared.id(), self.number);
-        let head = Head { format: FORMAT, replica, number };
+        // One that every replica reads.
+        let format = self.shared.members.borrow().values().map(|member| member.format).min();
+        let format = format.unwrap_or(FORMAT).min(FORMAT);
+        let head = Head { format, replica, number };
         let id = format!("{}.{number}", head.replica);
         let message = match frame::encode(&head, changes.iter().copied()) {
             Ok(message) => message,
