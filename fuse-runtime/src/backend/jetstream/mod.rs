@@ -155,14 +155,15 @@ impl JetStream {
         shared.set_bus(&bus);
         let servers = connect::without_passwords(&options.servers);
         let sending = Mutex::new(Some(tokio::spawn(sender.run())));
-        let watchman = Watchman {
+        let watchman = Arc::new(Watchman {
             shared,
             proposer: Arc::clone(&proposer),
             store: store.clone(),
             stream: stream.clone(),
             snapshots: snapshots.clone(),
-        };
-        tasks.push(tokio::spawn(watchman.run()));
+        });
+        tasks.push(tokio::spawn(Arc::clone(&watchman).run()));
+        tasks.push(tokio::spawn(watchman.cut()));
         Ok(Self {
             store,
             bus,
@@ -276,15 +277,15 @@ async fn local_copy(
     let (first, last) = (info.state.first_sequence, info.state.last_sequence);
     let store = open_store(folder, options).await?;
     let position = store.read(machine::position).await?;
-    match position {
+    match &position {
         None if !store.is_new() && !is_empty(&store).await? => {
             return Err(JetStreamError::NotShared(folder.display().to_string()));
         }
         None => {}
         Some(Position { log: of, applied }) => {
             let is_same = of == log;
-            if is_same && applied <= last && applied.saturating_add(1) >= first {
-                return Ok((store, applied));
+            if is_same && *applied <= last && applied.saturating_add(1) >= first {
+                return Ok((store, *applied));
             }
             tracing::warn!(
                 applied,
@@ -295,12 +296,19 @@ async fn local_copy(
             );
         }
     }
-    store.close().await?;
-    put_aside(folder);
-    if let Some(found) = connect::patiently(|| snapshot::newest(snapshots)).await? {
-        snapshot::download(snapshots, &found, folder).await?;
-    }
-    let store = open_store(folder, options).await?;
+    let found = connect::patiently(|| snapshot::newest(snapshots)).await?;
+    let store = match (&position, found) {
+        // It is empty, and the log begins with its first message.
+        (None, None) => store,
+        (_, found) => {
+            store.close().await?;
+            put_aside(folder);
+            if let Some(found) = found {
+                snapshot::download(snapshots, &found, folder).await?;
+            }
+            open_store(folder, options).await?
+        }
+    };
     let applied = store.read(machine::position).await?.map_or(0, |position| position.applied);
     if applied.saturating_add(1) < first {
         return Err(JetStreamError::Stream {

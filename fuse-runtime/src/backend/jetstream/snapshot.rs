@@ -69,18 +69,44 @@ pub(super) async fn download(
     renamed.map_err(|error| failed(&error))
 }
 
-/// Makes a snapshot if the log is long enough, and cuts the log. Returns its position.
+/// A snapshot that was made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Made {
+    /// It has the log at least up to here.
+    position: u64,
+    /// Its size in bytes.
+    size: u64,
+}
+
+/// Makes a snapshot if the log has grown enough since the last one, and cuts the log. `last` is unknown at first.
 pub(super) async fn make_if_due(
     store: &Store,
     stream: &Stream,
     snapshots: &ObjectStore,
-    last_size: u64,
-) -> Result<Option<u64>, JetStreamError> {
+    last: &mut Option<Made>,
+) -> Result<(), JetStreamError> {
+    let known = match *last {
+        Some(known) => known,
+        None => {
+            let newest = newest(snapshots).await?;
+            let made = |one: ObjectInfo| {
+                Some(Made { position: position_of(&one)?, size: one.size as u64 })
+            };
+            *last.insert(newest.and_then(made).unwrap_or_default())
+        }
+    };
     let info = stream.get_info().await.map_err(|error| broker("read the stream", error))?;
-    if info.state.bytes < MIN_LOG_BYTES.max(last_size) {
-        return Ok(None);
+    let since = info.state.last_sequence.saturating_sub(known.position);
+    let average = info.state.bytes.checked_div(info.state.messages).unwrap_or_default();
+    if since.saturating_mul(average) >= MIN_LOG_BYTES.max(known.size) {
+        *last = Some(make(store, stream, snapshots).await?);
     }
-    make(store, stream, snapshots).await.map(Some)
+    Ok(())
+}
+
+/// The position in the name of a snapshot.
+fn position_of(snapshot: &ObjectInfo) -> Option<u64> {
+    snapshot.name.strip_prefix(PREFIX)?.parse().ok()
 }
 
 /// Stores a copy of what was applied, which is at least the log up to `position`. Returns its name and size.
@@ -98,12 +124,12 @@ pub(super) async fn upload(
     Ok((name, size))
 }
 
-/// Makes a snapshot, and cuts the log before it. Returns its size.
+/// Makes a snapshot, and cuts the log before it.
 pub(super) async fn make(
     store: &Store,
     stream: &Stream,
     snapshots: &ObjectStore,
-) -> Result<u64, JetStreamError> {
+) -> Result<Made, JetStreamError> {
     let failed = |error: &dyn std::fmt::Display| broker("remove an old snapshot", error);
     // Before the copy is made, which has at least what was applied until now.
     let position = store.read(machine::position).await?.map_or(0, |position| position.applied);
@@ -114,12 +140,12 @@ pub(super) async fn make(
         snapshots.delete(&one.name).await.map_err(|error| failed(&error))?;
     }
     // Up to the oldest snapshot that is kept, so that each can be used.
-    let oldest = known.get(old).and_then(|one| one.name.strip_prefix(PREFIX)?.parse::<u64>().ok());
+    let oldest = known.get(old).and_then(position_of);
     let cut = oldest.unwrap_or(0).saturating_sub(KEPT_MESSAGES);
     if cut > 0 {
         let purged = stream.purge().sequence(cut).await;
         purged.map_err(|error| broker("cut the log", error))?;
     }
     tracing::info!(snapshot = name, bytes = size, "made a snapshot of the state");
-    Ok(size)
+    Ok(Made { position, size })
 }

@@ -13,6 +13,8 @@ use crate::store::Store;
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(1);
+/// How often it looks how long the log is.
+const LOOK_AT_LOG_EVERY: Duration = Duration::from_secs(5);
 /// How recently this replica must have been heard of itself, to say that others were not: it may be the one that is cut off.
 const HEARD_MYSELF: Duration = Duration::from_secs(4);
 
@@ -26,19 +28,27 @@ pub(super) struct Watchman {
 }
 
 impl Watchman {
-    pub(super) async fn run(self) {
-        let keeper = self.shared.sharing().is_keeper;
-        let mut since = 0;
+    /// Watches the other replicas, for ever.
+    pub(super) async fn run(self: Arc<Self>) {
         loop {
             tokio::time::sleep(EVERY).await;
             self.expire().await;
-            if *keeper.borrow() {
-                let done = snapshot::make_if_due(&self.store, &self.stream, &self.snapshots, since);
-                match done.await {
-                    Ok(Some(position)) => since = position,
-                    Ok(None) => {}
-                    Err(error) => tracing::warn!(%error, "cannot make a snapshot of the state"),
-                }
+        }
+    }
+
+    /// Keeps the log short while this replica is the keeper, for ever.
+    pub(super) async fn cut(self: Arc<Self>) {
+        let keeper = self.shared.sharing().is_keeper;
+        let mut last = None;
+        loop {
+            tokio::time::sleep(LOOK_AT_LOG_EVERY).await;
+            if !*keeper.borrow() {
+                last = None;
+                continue;
+            }
+            let done = snapshot::make_if_due(&self.store, &self.stream, &self.snapshots, &mut last);
+            if let Err(error) = done.await {
+                tracing::warn!(%error, "cannot make a snapshot of the state");
             }
         }
     }
