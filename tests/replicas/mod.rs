@@ -1,3 +1,5 @@
+/// The same history on both backends.
+mod history;
 mod laws;
 /// Moving a state to the broker and back.
 mod migrate;
