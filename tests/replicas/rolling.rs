@@ -96,7 +96,7 @@ async fn a_rolling_update_under_load_refuses_nothing() {
         }));
     }
     let mut new = Vec::new();
-    for number in 0..2 {
+    for old in &mut old {
         let enough = accepted.load(Ordering::SeqCst) + 40;
         until("events arrive", async || (accepted.load(Ordering::SeqCst) >= enough).then_some(()))
             .await;
@@ -104,14 +104,14 @@ async fn a_rolling_update_under_load_refuses_nothing() {
         balancer.add(&fuse);
         new.push(fuse);
         // As a Deployment does: it is asked to stop, and those who send there learn it a little later.
-        old[number].terminate();
+        old.terminate();
         until("it says that it stops", async || {
-            (old[number].admin("/readyz").await.status == 503).then_some(())
+            (old.admin("/readyz").await.status == 503).then_some(())
         })
         .await;
         tokio::time::sleep(Duration::from_millis(500)).await;
-        balancer.remove(&old[number]);
-        assert_eq!(old[number].ended().await, Some(0), "{}", old[number].log());
+        balancer.remove(old);
+        assert_eq!(old.ended().await, Some(0), "{}", old.log());
     }
     stop.store(true, Ordering::SeqCst);
     for sender in senders {

@@ -95,7 +95,7 @@ pub(crate) enum LedgerChange {
 /// What a change of the ledger gave.
 #[derive(Debug)]
 pub(crate) enum LedgerAnswer {
-    Decided(Result<EventRecord, LedgerError>),
+    Decided(Box<Result<EventRecord, LedgerError>>),
     /// The revision of the action's record.
     Acted(Result<u64, LedgerError>),
     /// Whether something is new.
@@ -118,7 +118,9 @@ impl LedgerChange {
         origin: Option<&Origin>,
     ) -> Result<LedgerAnswer, StoreError> {
         Ok(match self {
-            Self::Decide(verdict) => LedgerAnswer::Decided(decide::decide(transaction, verdict)?),
+            Self::Decide(verdict) => {
+                LedgerAnswer::Decided(Box::new(decide::decide(transaction, verdict)?))
+            }
             Self::Act { action, transition } => {
                 LedgerAnswer::Acted(action_table::change(transaction, action, transition, origin)?)
             }

@@ -11,6 +11,7 @@ pub(crate) mod answer;
 mod answer_table;
 pub(crate) mod blow;
 pub(crate) mod change;
+mod commit;
 pub(crate) mod conceal;
 mod content;
 pub(crate) mod dead;
@@ -113,22 +114,14 @@ pub trait Ledger: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Only those of a closed ledger and of storage, as for the other reads.
+    /// Only those of a closed ledger and of storage, as for the reads that follow.
     async fn event(&self, event: &EventKey) -> Result<Option<EventRecord>, LedgerError>;
 
     /// The events with this id, sorted by source and name: an id is unique only among the events of
     /// one source and name.
-    ///
-    /// # Errors
-    ///
-    /// Only those of a closed ledger and of storage.
     async fn find(&self, id: &str) -> Result<Vec<EventRecord>, LedgerError>;
 
     /// An action of an event. `None` if there is none, or its event was pruned.
-    ///
-    /// # Errors
-    ///
-    /// Only those of a closed ledger and of storage.
     async fn action(
         &self,
         event: &EventKey,
@@ -136,10 +129,6 @@ pub trait Ledger: Send + Sync + 'static {
     ) -> Result<Option<EventAction>, LedgerError>;
 
     /// The action with this id, for people who know nothing but the id.
-    ///
-    /// # Errors
-    ///
-    /// Only those of a closed ledger and of storage.
     async fn find_action(&self, id: &str) -> Result<Option<EventAction>, LedgerError>;
 
     /// Records that an action is about to be fired, with the checkpoint of its trigger, before it is

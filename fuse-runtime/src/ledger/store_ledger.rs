@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use redb::{ReadTransaction, TableDefinition};
 use tokio::time::Instant;
 
-use super::change::{ActionRef, LedgerAnswer, LedgerChange};
-use super::conceal::KeySecret;
-use super::flow_table::{self, concealed_to_read, states};
+use super::change::{LedgerAnswer, LedgerChange};
+use super::commit::{any_revision, permitted};
+use super::flow_table::{concealed_to_read, states};
 use super::pages::Bounds;
 use super::prune::Ending;
 use super::read::{self, Listed};
@@ -24,7 +24,7 @@ use super::{
     ThreadKey, Verdict, WaitAnswer, WaitingDecision, Woken, answer_table, flow, pages, preview,
     state_table, switch_table, thread_table, wake,
 };
-use crate::change::{Answer, Change, Commit, wrong_answer};
+use crate::change::{Commit, wrong_answer};
 use crate::event::EventKey;
 use crate::store::{FLOW, HELD, RUNNING, STOPPING, Store, StoreError, UNSETTLED};
 
@@ -39,8 +39,8 @@ const MAY_FIRE_FOR: Duration = Duration::from_secs(5);
 /// it.
 #[derive(Clone, Debug)]
 pub(crate) struct StoreLedger {
-    store: Store,
-    commits: Arc<dyn Commit>,
+    pub(super) store: Store,
+    pub(super) commits: Arc<dyn Commit>,
     /// Why records could not be read. The text identifies the record.
     damaged: Arc<Mutex<BTreeSet<String>>>,
 }
@@ -58,52 +58,6 @@ impl From<StoreError> for LedgerError {
 impl StoreLedger {
     pub(crate) fn new(store: Store, commits: Arc<dyn Commit>) -> Self {
         Self { store, commits, damaged: Arc::default() }
-    }
-
-    async fn commit(&self, change: LedgerChange) -> Result<LedgerAnswer, StoreError> {
-        let answer = self.commits.commit(Change::Ledger(Box::new(change)), Box::new(|_| ()));
-        match answer.await? {
-            Answer::Ledger(answer) => Ok(*answer),
-            Answer::Bus(_) => Err(wrong_answer()),
-        }
-    }
-
-    /// A change that gives nothing.
-    async fn commit_done(&self, change: LedgerChange) -> Result<(), StoreError> {
-        match self.commit(change).await? {
-            LedgerAnswer::Done => Ok(()),
-            _ => Err(wrong_answer()),
-        }
-    }
-
-    /// A change that may be news.
-    async fn commit_new(&self, change: LedgerChange) -> Result<bool, LedgerError> {
-        match self.commit(change).await? {
-            LedgerAnswer::New(is_new) => is_new,
-            _ => Err(wrong_answer().into()),
-        }
-    }
-
-    /// A change that adds reactions.
-    async fn commit_reaction(&self, change: LedgerChange) -> Result<(bool, Reacted), LedgerError> {
-        match self.commit(change).await? {
-            LedgerAnswer::Reacted(reacted) => reacted,
-            _ => Err(wrong_answer().into()),
-        }
-    }
-
-    /// The verdict without sensitive values, to be recorded.
-    async fn concealed(&self, verdict: Verdict) -> Result<Verdict, StoreError> {
-        if !KeySecret::is_needed(&verdict) {
-            return Ok(verdict);
-        }
-        loop {
-            if let Some(secret) = self.store.read(flow_table::secret).await? {
-                return Ok(secret.conceal(&verdict));
-            }
-            let secret = KeySecret::random().map_err(StoreError::Storage)?;
-            self.commit_done(LedgerChange::SetKeySecret(secret)).await?;
-        }
     }
 
     /// Corrects what a damaged record or an older fuse left behind. Call it once, before anything else.
@@ -139,37 +93,6 @@ impl StoreLedger {
             }
         }
     }
-
-    /// Changes the state of an action, whose record must have this revision.
-    async fn change(
-        &self,
-        (event, id, revision): (&EventKey, &str, Option<u64>),
-        transition: Transition,
-    ) -> Result<Permit, LedgerError> {
-        let action = ActionRef { event: event.clone(), id: id.to_owned(), revision };
-        match self.commit(LedgerChange::Act { action, transition }).await? {
-            LedgerAnswer::Acted(revision) => {
-                Ok(Permit::new(event.clone(), id.to_owned(), revision?))
-            }
-            _ => Err(wrong_answer().into()),
-        }
-    }
-
-    /// Changes the state of an action with the permit to do so.
-    async fn permitted(&self, permit: &Permit, to: Transition) -> Result<Permit, LedgerError> {
-        self.change((permit.event(), permit.action(), Some(permit.revision())), to).await
-    }
-}
-
-/// The action that a permit is for.
-fn permitted(permit: &Permit) -> ActionRef {
-    let (event, id) = (permit.event().clone(), permit.action().to_owned());
-    ActionRef { event, id, revision: Some(permit.revision()) }
-}
-
-/// An action, whatever its revision.
-fn any_revision(event: &EventKey, id: &str) -> ActionRef {
-    ActionRef { event: event.clone(), id: id.to_owned(), revision: None }
 }
 
 #[async_trait]
@@ -177,7 +100,7 @@ impl Ledger for StoreLedger {
     async fn decide(&self, verdict: Verdict) -> Result<EventRecord, LedgerError> {
         let verdict = self.concealed(verdict).await?;
         match self.commit(LedgerChange::Decide(verdict)).await? {
-            LedgerAnswer::Decided(record) => record,
+            LedgerAnswer::Decided(record) => *record,
             _ => Err(wrong_answer().into()),
         }
     }

@@ -26,7 +26,8 @@ pub(super) fn changes(
 
 fn add(all: &mut OthersChanges, change: &LedgerChange, answer: &LedgerAnswer) {
     match (change, answer) {
-        (_, LedgerAnswer::Decided(Ok(record))) => {
+        (_, LedgerAnswer::Decided(record)) => {
+            let Ok(record) = &**record else { return };
             all.waits |= !record.waits.is_empty();
             all.stops |= record.waits.iter().any(|one| one.wait.is_for_place());
             all.fuses |= !record.blown.is_empty();

@@ -93,11 +93,9 @@ struct Model {
 impl Model {
     fn apply(&mut self, replica: usize, number: u64, what: &Sent) {
         let own = id(replica);
-        if let Sent::Join = what {
-            if !self.members.contains_key(&own) {
-                self.members.insert(own.clone(), 0);
-                self.move_orphans();
-            }
+        if matches!(what, Sent::Join) && !self.members.contains_key(&own) {
+            self.members.insert(own.clone(), 0);
+            self.move_orphans();
         }
         match self.members.get_mut(&own) {
             Some(last) if number > *last => *last = number,
