@@ -15,7 +15,7 @@ use crate::store::{Store, StoreError};
 
 /// A change of the state.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Change {
+pub(crate) enum StateChange {
     /// Of the queue.
     Bus(BusChange),
     /// Of the record.
@@ -24,7 +24,7 @@ pub(crate) enum Change {
 
 /// What a change gave.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum ChangeAnswer {
     Bus(BusAnswer),
     Ledger(Box<LedgerAnswer>),
 }
@@ -38,19 +38,19 @@ pub(crate) struct Origin {
     pub(crate) position: u64,
 }
 
-impl Change {
+impl StateChange {
     /// Applies the change. May run more than once, each time in a new transaction. The result depends only on the change,
     /// its origin and the state, unless there is no origin.
     pub(crate) fn apply(
         &mut self,
         transaction: &WriteTransaction,
         origin: Option<&Origin>,
-    ) -> Result<Answer, StoreError> {
+    ) -> Result<ChangeAnswer, StoreError> {
         match self {
-            Self::Bus(change) => change.apply(transaction, origin).map(Answer::Bus),
-            Self::Ledger(change) => {
-                change.apply(transaction, origin).map(|answer| Answer::Ledger(Box::new(answer)))
-            }
+            Self::Bus(change) => change.apply(transaction, origin).map(ChangeAnswer::Bus),
+            Self::Ledger(change) => change
+                .apply(transaction, origin)
+                .map(|answer| ChangeAnswer::Ledger(Box::new(answer))),
         }
     }
 
@@ -64,7 +64,7 @@ impl Change {
 }
 
 /// What to do after the commit and before the answer, even if the caller no longer waits. Runs in the order of commits.
-pub(crate) type Then = Box<dyn FnOnce(&Answer) + Send + Sync>;
+pub(crate) type Then = Box<dyn FnOnce(&ChangeAnswer) + Send + Sync>;
 
 /// Commits changes.
 #[async_trait]
@@ -74,7 +74,7 @@ pub(crate) trait Commit: Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// The change was not applied, or that is unknown; repeating it is safe.
-    async fn commit(&self, change: Change, then: Then) -> Result<Answer, StoreError>;
+    async fn commit(&self, change: StateChange, then: Then) -> Result<ChangeAnswer, StoreError>;
 
     /// The id of this replica, if several share the state: the owner of the events that it handles.
     fn owner(&self) -> Option<String> {
@@ -98,7 +98,11 @@ pub(crate) struct CommitHere(pub(crate) Store);
 
 #[async_trait]
 impl Commit for CommitHere {
-    async fn commit(&self, mut change: Change, then: Then) -> Result<Answer, StoreError> {
+    async fn commit(
+        &self,
+        mut change: StateChange,
+        then: Then,
+    ) -> Result<ChangeAnswer, StoreError> {
         let bytes = change.bytes();
         self.0.write_then(bytes, move |transaction| change.apply(transaction, None), then).await
     }

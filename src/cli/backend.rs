@@ -10,7 +10,7 @@ use super::Format;
 
 /// Prepare, check and move a state that replicas share over NATS JetStream
 ///
-/// The servers, the login and the name of the state are those of [backend] in fuse.toml.
+/// The login and the name of the state are those of [backend] in fuse.toml; --backend can name other servers.
 #[derive(Debug, Args)]
 pub(crate) struct Backend {
     #[command(subcommand)]
@@ -70,27 +70,28 @@ pub(crate) struct BackendPermissions {
     pub(crate) config: Option<PathBuf>,
 }
 
-/// Move a state from a folder to the broker, or back
+/// Copy a state from a folder to the broker, or back
 ///
-/// Moves events, decisions, actions, states of flow control, waits and fuses, settled or not. Nothing may use the state
-/// meanwhile: stop fuse first. The source stays as it is, so that the move can be repeated if it fails. After a move to the
-/// broker, do not start a fuse on the old folder again: it would do what the replicas do.
+/// Copies events, decisions, actions, states of flow control, waits and fuses, settled or not. Stop every fuse that uses the
+/// state first. The source is not changed, so you can repeat the command if it fails. Afterwards, start fuse only on the
+/// target: two states perform the same actions twice.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   fuse backend migrate --from .fuse --backend nats://nats:4222
   fuse backend migrate --to .fuse-alone --backend nats://nats:4222
 
-Exit codes: 0 moved, 2 wrong usage, the target has a state, or the broker cannot be used")]
+Exit codes: 0 copied, 1 copied with damaged records, 2 wrong usage, no such state, a state that is damaged or in use, a
+target that has a state, or a broker that cannot be used")]
 pub(crate) struct BackendMigrate {
     #[command(flatten)]
     pub(crate) server: BackendServer,
 
-    /// Move the state in this folder to the broker
+    /// Copy the state in this folder to the broker
     #[arg(long, value_name = "DIR", required_unless_present = "to", conflicts_with = "to")]
     pub(crate) from: Option<PathBuf>,
 
-    /// Move the shared state into this folder
+    /// Copy the shared state into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) to: Option<PathBuf>,
 

@@ -55,9 +55,11 @@ fn init(arguments: BackendInit) -> Ended {
         }
         Format::Text => {
             let snapshot = snapshot.as_deref().unwrap_or("none");
+            let copies =
+                if *copies == 1 { "1 copy".to_owned() } else { format!("{copies} copies") };
             let warnings: String = warnings.iter().map(|one| format!("warning: {one}\n")).collect();
             format!(
-                "nats-server {server}\nstream {stream}: {copies} copies, message {last}, {bytes} bytes\nnewest snapshot: {snapshot}\n{warnings}"
+                "nats-server {server}\nstream {stream}: {copies}, message {last}, {bytes} bytes\nnewest snapshot: {snapshot}\n{warnings}"
             )
         }
     });

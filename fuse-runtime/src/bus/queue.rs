@@ -82,6 +82,8 @@ pub(super) fn accept(
     }
     let mut meta = transaction.open_table(META)?;
     let bytes = meta.get(EVENT_BYTES)?.map_or(0, |bytes| bytes.value());
+    // Of several replicas, each has a disk of its own: whether there is room must not decide what all of them apply.
+    let capacity = capacity.filter(|_| origin.is_none());
     if let Some(why) = capacity.and_then(|capacity| capacity.refusal(bytes)) {
         return Ok(Publication::NoRoom(why));
     }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::change::{BusAnswer, BusChange};
 use super::queue::{self, Ahead, NewEvent, Publication, Signal};
 use super::{Bus, BusError, Delivery, Health, Published, Token};
-use crate::change::{Answer, Change, Commit, wrong_answer};
+use crate::change::{ChangeAnswer, Commit, StateChange, wrong_answer};
 use crate::event::Envelope;
 use crate::log_limit::LogLimit;
 use crate::store::{Store, StoreError, encode_envelope};
@@ -170,8 +170,8 @@ impl StoreBus {
         let capacity = Some(self.store.capacity());
         let accept = BusChange::Accept { events: prepared, limit, capacity };
         let (signal, own) = (self.signal.clone(), self.own.clone());
-        let then = move |answer: &Answer| {
-            let Answer::Bus(BusAnswer::Accepted(publications)) = answer else { return };
+        let then = move |answer: &ChangeAnswer| {
+            let ChangeAnswer::Bus(BusAnswer::Accepted(publications)) = answer else { return };
             for publication in publications {
                 let Publication::New { seq, backlog } = *publication else { continue };
                 // Before anybody is woken who fetches it.
@@ -184,8 +184,8 @@ impl StoreBus {
                 });
             }
         };
-        let answer = self.commits.commit(Change::Bus(accept), Box::new(then)).await?;
-        let Answer::Bus(BusAnswer::Accepted(publications)) = answer else {
+        let answer = self.commits.commit(StateChange::Bus(accept), Box::new(then)).await?;
+        let ChangeAnswer::Bus(BusAnswer::Accepted(publications)) = answer else {
             return Err(wrong_answer());
         };
         let published = publications.into_iter().map(|publication| match publication {
@@ -325,8 +325,8 @@ impl Bus for StoreBus {
     async fn ack(&self, delivery: &Delivery) -> Result<(), BusError> {
         let seq = *delivery.token().get::<u64>()?;
         let signal = self.signal.clone();
-        let then = move |answer: &Answer| {
-            if let Answer::Bus(BusAnswer::Removed { backlog }) = *answer {
+        let then = move |answer: &ChangeAnswer| {
+            if let ChangeAnswer::Bus(BusAnswer::Removed { backlog }) = *answer {
                 // No caller waits for an ack.
                 signal.send_if_modified(|signal| {
                     signal.backlog = backlog;
@@ -334,7 +334,7 @@ impl Bus for StoreBus {
                 });
             }
         };
-        self.commits.commit(Change::Bus(BusChange::Remove(vec![seq])), Box::new(then)).await?;
+        self.commits.commit(StateChange::Bus(BusChange::Remove(vec![seq])), Box::new(then)).await?;
         self.delivered().remove(&seq);
         Ok(())
     }

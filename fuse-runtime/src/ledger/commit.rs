@@ -6,16 +6,16 @@ use super::flow_table;
 use super::store_ledger::StoreLedger;
 use super::transition::Transition;
 use super::{LedgerError, Permit, Reacted, Verdict};
-use crate::change::{Answer, Change, wrong_answer};
+use crate::change::{ChangeAnswer, StateChange, wrong_answer};
 use crate::event::EventKey;
 use crate::store::StoreError;
 
 impl StoreLedger {
     pub(super) async fn commit(&self, change: LedgerChange) -> Result<LedgerAnswer, StoreError> {
-        let answer = self.commits.commit(Change::Ledger(Box::new(change)), Box::new(|_| ()));
+        let answer = self.commits.commit(StateChange::Ledger(Box::new(change)), Box::new(|_| ()));
         match answer.await? {
-            Answer::Ledger(answer) => Ok(*answer),
-            Answer::Bus(_) => Err(wrong_answer()),
+            ChangeAnswer::Ledger(answer) => Ok(*answer),
+            ChangeAnswer::Bus(_) => Err(wrong_answer()),
         }
     }
 

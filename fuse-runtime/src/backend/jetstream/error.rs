@@ -36,7 +36,7 @@ pub enum JetStreamError {
     },
     /// The folder has the state of a fuse without a broker.
     #[error(
-        "`{0}` has the state of a fuse without a broker: move it with `fuse backend migrate`, or choose another folder"
+        "`{0}` has a state that is not shared: copy it to the broker with `fuse backend migrate --from {0}` if you have not done so, then set another folder with `--state`"
     )]
     NotShared(String),
     /// The local copy of the state cannot be used.

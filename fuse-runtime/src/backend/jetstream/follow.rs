@@ -12,13 +12,13 @@ use async_nats::jetstream::stream::Stream;
 use futures_util::{FutureExt as _, StreamExt as _};
 use redb::WriteTransaction;
 
-use super::frame::{self, Batch};
-use super::machine::{self, Done, Fate, Position};
+use super::frame::{self, LogBatch};
+use super::machine::{self, AppliedBatch, Fate, Position};
 use super::others;
 use super::shared::{Settled, Shared};
 use crate::bus::change::BusAnswer;
 use crate::bus::queue::Publication;
-use crate::change::Answer;
+use crate::change::ChangeAnswer;
 use crate::store::{Store, StoreError};
 
 /// The most messages that one transaction applies.
@@ -46,7 +46,7 @@ enum FollowError {
 }
 
 /// Follows the log of a replica.
-pub(super) struct Follower {
+pub(super) struct LogFollower {
     pub(super) shared: Arc<Shared>,
     pub(super) stream: Stream,
     pub(super) store: Store,
@@ -57,10 +57,10 @@ pub(super) struct Follower {
 /// A message that was read.
 struct Read {
     position: u64,
-    batch: Batch,
+    batch: LogBatch,
 }
 
-impl Follower {
+impl LogFollower {
     /// Applies messages as they arrive, for ever.
     pub(super) async fn run(self) {
         loop {
@@ -120,7 +120,7 @@ impl Follower {
             Some(changes) => changes,
             None => frame::decode_changes(rest).map_err(unreadable)?,
         };
-        Ok(Read { position, batch: Batch { head, changes } })
+        Ok(Read { position, batch: LogBatch { head, changes } })
     }
 
     /// Applies messages in one transaction. A change that fails is left out, and the others are applied again.
@@ -147,6 +147,13 @@ impl Follower {
             match self.store.write(work).await {
                 Ok(done) => break done,
                 Err(problem @ (StoreError::Damaged(_) | StoreError::Internal(_))) => {
+                    if let StoreError::Damaged(why) = &problem {
+                        // The others applied it: this copy differs from now on.
+                        let why = format!(
+                            "{why}; stop this replica, remove its state folder, and start it again"
+                        );
+                        self.shared.failed("the local copy", &why);
+                    }
                     let at = found.lock().unwrap_or_else(PoisonError::into_inner).take();
                     match at {
                         Some(at) if at.1 != usize::MAX => failed.insert(at, problem),
@@ -161,7 +168,7 @@ impl Follower {
     }
 
     /// Tells those who wait what was applied.
-    async fn report(&self, read: Vec<Read>, all: Vec<Done>) -> Result<(), FollowError> {
+    async fn report(&self, read: Vec<Read>, all: Vec<AppliedBatch>) -> Result<(), FollowError> {
         if let Some(last) = read.last() {
             self.shared.applied.send_replace(last.position);
         }
@@ -170,7 +177,7 @@ impl Follower {
         }
         let id = self.shared.id();
         for (Read { batch, .. }, done) in read.into_iter().zip(all) {
-            let Batch { head, changes } = batch;
+            let LogBatch { head, changes } = batch;
             let is_own = head.replica == id;
             if let Fate::Applied(answers) = &done.fate {
                 self.shared.hear(&head.replica, head.number);
@@ -194,19 +201,19 @@ impl Follower {
     }
 
     /// How long the queue is now.
-    fn report_queue(&self, answers: &[Result<Answer, StoreError>]) {
+    fn report_queue(&self, answers: &[Result<ChangeAnswer, StoreError>]) {
         let Some(bus) = self.shared.bus() else { return };
         for answer in answers.iter().flatten() {
             match answer {
-                Answer::Bus(BusAnswer::Accepted(publications)) => {
+                ChangeAnswer::Bus(BusAnswer::Accepted(publications)) => {
                     for publication in publications {
                         if let Publication::New { seq, backlog } = *publication {
                             bus.accepted(seq, backlog);
                         }
                     }
                 }
-                Answer::Bus(BusAnswer::Removed { backlog }) => bus.removed(*backlog),
-                Answer::Ledger(_) => {}
+                ChangeAnswer::Bus(BusAnswer::Removed { backlog }) => bus.removed(*backlog),
+                ChangeAnswer::Ledger(_) => {}
             }
         }
     }
@@ -238,7 +245,7 @@ fn apply_all(
     messages: &mut [Read],
     failed: &BTreeMap<(u64, usize), StoreError>,
     log: &str,
-) -> Result<Vec<Done>, ((u64, usize), StoreError)> {
+) -> Result<Vec<AppliedBatch>, ((u64, usize), StoreError)> {
     let mut all = Vec::with_capacity(messages.len());
     let mut applied = 0;
     for Read { position, batch } in messages {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::bus::change::BusChange;
-use crate::change::Change;
+use crate::change::StateChange;
 
 /// The version of the messages that this program writes, and of what changes do. It reads every version up to this one.
 pub(super) const FORMAT: u32 = 1;
@@ -15,7 +15,7 @@ pub(super) const FORMAT: u32 = 1;
 /// A change in the log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum LogChange {
-    State(Change),
+    State(StateChange),
     /// The replica joins. It is the first change of its first batch.
     Join {
         /// What people call it.
@@ -36,14 +36,14 @@ pub(super) enum LogChange {
 
 /// The changes that one replica sends at once.
 #[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) head: Head,
+pub(super) struct LogBatch {
+    pub(super) head: BatchHead,
     pub(super) changes: Vec<LogChange>,
 }
 
 /// Which batch it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Head {
+pub(super) struct BatchHead {
     pub(super) format: u32,
     pub(super) replica: String,
     /// The batches of a replica are numbered from 1.
@@ -78,7 +78,7 @@ pub(super) fn encode_change(change: &LogChange) -> Result<Vec<u8>, FrameError> {
 
 /// A message with these encoded changes.
 pub(super) fn encode<'c>(
-    head: &Head,
+    head: &BatchHead,
     changes: impl IntoIterator<Item = &'c [u8]>,
 ) -> Result<Bytes, FrameError> {
     let mut bytes = Vec::new();
@@ -90,8 +90,8 @@ pub(super) fn encode<'c>(
 }
 
 /// The head of a message, and the rest of it.
-pub(super) fn decode_head(mut message: &[u8]) -> Result<(Head, &[u8]), FrameError> {
-    let head: Head = serde_json::from_slice(take_part(&mut message)?)?;
+pub(super) fn decode_head(mut message: &[u8]) -> Result<(BatchHead, &[u8]), FrameError> {
+    let head: BatchHead = serde_json::from_slice(take_part(&mut message)?)?;
     match head.format {
         1..=FORMAT => Ok((head, message)),
         newer => Err(FrameError::Newer(newer)),
@@ -116,7 +116,7 @@ pub(super) fn decode_changes(mut rest: &[u8]) -> Result<Vec<LogChange>, FrameErr
 
 fn rows(change: &LogChange) -> Vec<&[u8]> {
     match change {
-        LogChange::State(Change::Bus(BusChange::Accept { events, .. })) => {
+        LogChange::State(StateChange::Bus(BusChange::Accept { events, .. })) => {
             events.iter().map(|event| event.row.as_slice()).collect()
         }
         _ => Vec::new(),
@@ -125,7 +125,7 @@ fn rows(change: &LogChange) -> Vec<&[u8]> {
 
 fn put_rows(change: &mut LogChange, rows: Vec<Vec<u8>>) -> Result<(), FrameError> {
     match change {
-        LogChange::State(Change::Bus(BusChange::Accept { events, .. })) => {
+        LogChange::State(StateChange::Bus(BusChange::Accept { events, .. })) => {
             if events.len() != rows.len() {
                 return Err(FrameError::Truncated);
             }
@@ -182,7 +182,7 @@ mod tests {
             kept_from: Timestamp::UNIX_EPOCH,
         };
         let events = rows.into_iter().map(event).collect();
-        LogChange::State(Change::Bus(BusChange::Accept { events, limit: 7, capacity: None }))
+        LogChange::State(StateChange::Bus(BusChange::Accept { events, limit: 7, capacity: None }))
     }
 
     fn rows_of(change: &LogChange) -> Vec<Vec<u8>> {
@@ -190,7 +190,7 @@ mod tests {
     }
 
     fn message(changes: &[LogChange]) -> Bytes {
-        let head = Head { format: FORMAT, replica: "r".into(), number: 3 };
+        let head = BatchHead { format: FORMAT, replica: "r".into(), number: 3 };
         let encoded: Vec<Vec<u8>> =
             changes.iter().map(|change| encode_change(change).unwrap()).collect();
         encode(&head, encoded.iter().map(Vec::as_slice)).unwrap()
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_newer_message_is_refused() {
-        let head = Head { format: FORMAT + 1, replica: "r".into(), number: 1 };
+        let head = BatchHead { format: FORMAT + 1, replica: "r".into(), number: 1 };
         let message = encode(&head, []).unwrap();
         let problem = decode_head(&message).unwrap_err().to_string();
         assert!(problem.starts_with("a newer fuse wrote it"), "{problem}");

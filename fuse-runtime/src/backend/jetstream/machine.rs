@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
-use super::frame::{Batch, LogChange};
-use crate::change::{Answer, Origin};
+use super::frame::{LogBatch, LogChange};
+use crate::change::{ChangeAnswer, Origin};
 use crate::store::{LOG, MEMBERS, OWNERS, QUEUE, StoreError, get_row, put_row};
 
 /// A replica that is alive.
@@ -76,7 +76,7 @@ fn all_members(
 #[derive(Debug)]
 pub(super) enum Fate {
     /// It was applied. The answer to each change.
-    Applied(Vec<Result<Answer, StoreError>>),
+    Applied(Vec<Result<ChangeAnswer, StoreError>>),
     /// It was applied before.
     Repeated,
     /// Its replica is not, or no longer, a member: nothing was applied.
@@ -93,7 +93,7 @@ pub(super) struct FailedChange {
 
 /// What a batch did.
 #[derive(Debug)]
-pub(super) struct Done {
+pub(super) struct AppliedBatch {
     pub(super) fate: Fate,
     /// Whether replicas joined or ended.
     pub(super) members_changed: bool,
@@ -104,12 +104,12 @@ pub(super) struct Done {
 /// Applies the message at `position`. Changes in `failed` are left out, and get their errors as answers.
 pub(super) fn apply(
     transaction: &WriteTransaction,
-    batch: &mut Batch,
+    batch: &mut LogBatch,
     position: u64,
     failed: &BTreeMap<usize, StoreError>,
-) -> Result<Done, FailedChange> {
+) -> Result<AppliedBatch, FailedChange> {
     let whole = |problem| FailedChange { index: usize::MAX, problem };
-    let mut done = Done { fate: Fate::Refused, members_changed: false, moved: Vec::new() };
+    let mut done = AppliedBatch { fate: Fate::Refused, members_changed: false, moved: Vec::new() };
     let replica = batch.head.replica.clone();
     if let Some(LogChange::Join { name, format, replaces }) = batch.changes.first() {
         let joins = (replica.as_str(), name.as_str(), *format);
@@ -117,9 +117,9 @@ pub(super) fn apply(
         done.members_changed = true;
     }
     match count(transaction, &replica, batch.head.number).map_err(whole)? {
-        Counted::New => {}
-        Counted::Repeated => return Ok(Done { fate: Fate::Repeated, ..done }),
-        Counted::Unknown => return Ok(done),
+        BatchNumber::New => {}
+        BatchNumber::Repeated => return Ok(AppliedBatch { fate: Fate::Repeated, ..done }),
+        BatchNumber::Unknown => return Ok(done),
     }
     let origin = Origin { replica: replica.clone(), position };
     let mut answers = Vec::with_capacity(batch.changes.len());
@@ -146,11 +146,11 @@ pub(super) fn apply(
             }
         }
     }
-    Ok(Done { fate: Fate::Applied(answers), ..done })
+    Ok(AppliedBatch { fate: Fate::Applied(answers), ..done })
 }
 
 /// Whether a batch has to be applied.
-enum Counted {
+enum BatchNumber {
     New,
     Repeated,
     Unknown,
@@ -161,17 +161,17 @@ fn count(
     transaction: &WriteTransaction,
     replica: &str,
     number: u64,
-) -> Result<Counted, StoreError> {
+) -> Result<BatchNumber, StoreError> {
     let mut members = transaction.open_table(MEMBERS)?;
     let Some(mut member) = get_row::<Member>(&members, replica)? else {
-        return Ok(Counted::Unknown);
+        return Ok(BatchNumber::Unknown);
     };
     if number <= member.batch {
-        return Ok(Counted::Repeated);
+        return Ok(BatchNumber::Repeated);
     }
     member.batch = number;
     put_row(&mut members, replica, &member)?;
-    Ok(Counted::New)
+    Ok(BatchNumber::New)
 }
 
 /// Whether this is the last batch of a replica that is alive.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::connect::{self, Places};
 use super::error::JetStreamError;
-use super::follow::Follower;
+use super::follow::LogFollower;
 use super::machine::{self, Position};
 use super::options::JetStreamOptions;
 use super::propose::new_id;
@@ -81,8 +81,12 @@ pub async fn export(
     let made = tempfile::tempdir().map_err(|error| StoreError::Storage(error.to_string()))?;
     let (store, applied) = local_copy(options, made.path(), (&stream, &snapshots), &log).await?;
     let shared = Arc::new(Shared::new(new_id(), applied));
-    let follower =
-        Follower { shared: Arc::clone(&shared), stream: stream.clone(), store: store.clone(), log };
+    let follower = LogFollower {
+        shared: Arc::clone(&shared),
+        stream: stream.clone(),
+        store: store.clone(),
+        log,
+    };
     let following = tokio::spawn(follower.run());
     let caught_up = catch_up(&shared, &stream).await;
     let before = *shared.applied.borrow();

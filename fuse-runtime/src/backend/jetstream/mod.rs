@@ -5,8 +5,8 @@
 //! the same code. So every replica has the same state, flow limits and fuses are exact, and reads cost nothing.
 //!
 //! An event belongs to the replica that accepted it. Replicas that are not heard of for ten seconds are declared dead in
-//! the log, and their events get other owners. What left the queue, timers, objects and old events are the business of the
-//! *keeper*: the replica that joined first. A replica must have recorded its intent before it fires an action, and nobody
+//! the log, and their events get other owners. The *keeper*, the
+//! replica that joined first, handles everything else: held and waiting actions, timers, objects, and old events. A replica must have recorded its intent before it fires an action, and nobody
 //! else may record one until that replica is declared dead.
 //!
 //! | File | What it does |
@@ -62,7 +62,7 @@ pub use permissions::permissions;
 
 use connect::Places;
 use error::broker;
-use follow::Follower;
+use follow::LogFollower;
 use machine::Position;
 use propose::{Proposer, new_id};
 use shared::Shared;
@@ -136,7 +136,7 @@ impl JetStream {
         let former = read_id(&folder);
         let shared = Arc::new(Shared::new(new_id(), applied));
         shared.set_members(store.read(machine::members).await?);
-        let follower = Follower {
+        let follower = LogFollower {
             shared: Arc::clone(&shared),
             stream: stream.clone(),
             store: store.clone(),
@@ -252,7 +252,7 @@ impl LogReport {
         let mut warnings = Vec::new();
         if self.copies < 3 {
             warnings.push(format!(
-                "the state has {} of 3 copies: it is gone for good if the server's disk is; three servers keep three copies",
+                "the number of copies of the state is {}, not 3: if the disk of a server fails, the state can be lost; use three servers and three copies",
                 self.copies
             ));
         }
@@ -292,7 +292,7 @@ async fn local_copy(
                 first,
                 last,
                 is_same,
-                "the local copy of the state does not fit the log; it is put aside and made anew"
+                "the local copy of the state does not match the log; fuse renames it to fuse.redb.old and makes a new one"
             );
         }
     }

@@ -1,7 +1,7 @@
 //! What the engine has to know of the changes that other replicas made.
 
 use super::frame::LogChange;
-use crate::change::{Answer, Change};
+use crate::change::{ChangeAnswer, StateChange};
 use crate::ledger::OthersChanges;
 use crate::ledger::change::{LedgerAnswer, LedgerChange};
 use crate::store::StoreError;
@@ -9,7 +9,7 @@ use crate::store::StoreError;
 /// What a batch of another replica changed. `answers` has one answer for each change of the state.
 pub(super) fn changes(
     changes: &[LogChange],
-    answers: &[Result<Answer, StoreError>],
+    answers: &[Result<ChangeAnswer, StoreError>],
 ) -> OthersChanges {
     let mut all = OthersChanges::default();
     let of_state = changes.iter().filter_map(|change| match change {
@@ -17,7 +17,7 @@ pub(super) fn changes(
         _ => None,
     });
     for (change, answer) in of_state.zip(answers) {
-        if let (Change::Ledger(change), Ok(Answer::Ledger(answer))) = (change, answer) {
+        if let (StateChange::Ledger(change), Ok(ChangeAnswer::Ledger(answer))) = (change, answer) {
             add(&mut all, change, answer);
         }
     }

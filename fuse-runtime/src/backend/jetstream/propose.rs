@@ -14,10 +14,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::frame::{self, FORMAT, Head, LogChange};
+use super::frame::{self, BatchHead, FORMAT, LogChange};
 use super::shared::{InFlight, Shared, Waiting};
 use crate::bus::Health;
-use crate::change::{Answer, Change, Commit, Then};
+use crate::bus::change::{BusAnswer, BusChange};
+use crate::bus::queue::Publication;
+use crate::change::{ChangeAnswer, Commit, StateChange, Then};
 use crate::ledger::Sharing;
 use crate::store::StoreError;
 
@@ -62,7 +64,14 @@ impl std::fmt::Debug for Proposer {
 
 #[async_trait]
 impl Commit for Proposer {
-    async fn commit(&self, change: Change, then: Then) -> Result<Answer, StoreError> {
+    async fn commit(
+        &self,
+        mut change: StateChange,
+        then: Then,
+    ) -> Result<ChangeAnswer, StoreError> {
+        if let Some(refusal) = refused(&mut change) {
+            return Ok(refusal);
+        }
         let (answer, answered) = oneshot::channel();
         let waiting = Some(Waiting { then, answer });
         self.propose(LogChange::State(change), waiting).await?;
@@ -80,6 +89,14 @@ impl Commit for Proposer {
     fn health(&self) -> Option<Health> {
         self.shared.health()
     }
+}
+
+/// The answer to events for which the disk of this replica has no room.
+fn refused(change: &mut StateChange) -> Option<ChangeAnswer> {
+    let StateChange::Bus(BusChange::Accept { events, capacity, .. }) = change else { return None };
+    let why = capacity.take()?.current()?;
+    let refused = events.iter().map(|_| Publication::NoRoom(why.clone())).collect();
+    Some(ChangeAnswer::Bus(BusAnswer::Accepted(refused)))
 }
 
 impl Proposer {
@@ -264,7 +281,7 @@ impl Sender {
         // One that every replica reads.
         let format = self.shared.members.borrow().values().map(|member| member.format).min();
         let format = format.unwrap_or(FORMAT).min(FORMAT);
-        let head = Head { format, replica, number };
+        let head = BatchHead { format, replica, number };
         let id = format!("{}.{number}", head.replica);
         let message = match frame::encode(&head, changes.iter().copied()) {
             Ok(message) => message,

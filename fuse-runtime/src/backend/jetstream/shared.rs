@@ -10,7 +10,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 use super::frame::LogChange;
 use super::machine::{self, Members};
 use crate::bus::{Health, StoreBus};
-use crate::change::{Answer, Then};
+use crate::change::{ChangeAnswer, Then};
 use crate::ledger::{OthersChanges, Sharing, SharingStats};
 use crate::store::StoreError;
 
@@ -20,11 +20,11 @@ const MAX_UNREAD: usize = 1024;
 /// A caller that waits for the answer to its change.
 pub(super) struct Waiting {
     pub(super) then: Then,
-    pub(super) answer: oneshot::Sender<Result<Answer, StoreError>>,
+    pub(super) answer: oneshot::Sender<Result<ChangeAnswer, StoreError>>,
 }
 
 impl Waiting {
-    pub(super) fn answer(self, answer: Result<Answer, StoreError>) {
+    pub(super) fn answer(self, answer: Result<ChangeAnswer, StoreError>) {
         if let Ok(answer) = &answer {
             (self.then)(answer);
         }
@@ -64,12 +64,12 @@ pub(super) struct Shared {
     heard: Mutex<BTreeMap<String, (u64, Instant)>>,
     bus: OnceLock<Weak<StoreBus>>,
     problem: Mutex<BTreeMap<&'static str, (Instant, String)>>,
-    pub(super) counted: Counted,
+    pub(super) counted: LogCounters,
 }
 
 /// What is counted for metrics.
 #[derive(Debug, Default)]
-pub(super) struct Counted {
+pub(super) struct LogCounters {
     pub(super) batches: AtomicU64,
     pub(super) changes: AtomicU64,
     pub(super) retries: AtomicU64,
@@ -89,7 +89,7 @@ impl Shared {
             heard: Mutex::default(),
             bus: OnceLock::new(),
             problem: Mutex::default(),
-            counted: Counted::default(),
+            counted: LogCounters::default(),
         }
     }
 
@@ -140,7 +140,7 @@ impl Shared {
     }
 
     pub(super) fn sharing(&self) -> Sharing {
-        let Counted { batches, changes, retries, expirations } = &self.counted;
+        let LogCounters { batches, changes, retries, expirations } = &self.counted;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let stats = SharingStats {
             replicas: self.members.borrow().len() as u64,

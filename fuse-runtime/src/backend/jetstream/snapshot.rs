@@ -71,7 +71,7 @@ pub(super) async fn download(
 
 /// A snapshot that was made.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Made {
+pub(super) struct SnapshotMade {
     /// It has the log at least up to here.
     position: u64,
     /// Its size in bytes.
@@ -83,14 +83,14 @@ pub(super) async fn make_if_due(
     store: &Store,
     stream: &Stream,
     snapshots: &ObjectStore,
-    last: &mut Option<Made>,
+    last: &mut Option<SnapshotMade>,
 ) -> Result<(), JetStreamError> {
     let known = match *last {
         Some(known) => known,
         None => {
             let newest = newest(snapshots).await?;
             let made = |one: ObjectInfo| {
-                Some(Made { position: position_of(&one)?, size: one.size as u64 })
+                Some(SnapshotMade { position: position_of(&one)?, size: one.size as u64 })
             };
             *last.insert(newest.and_then(made).unwrap_or_default())
         }
@@ -129,7 +129,7 @@ pub(super) async fn make(
     store: &Store,
     stream: &Stream,
     snapshots: &ObjectStore,
-) -> Result<Made, JetStreamError> {
+) -> Result<SnapshotMade, JetStreamError> {
     let failed = |error: &dyn std::fmt::Display| broker("remove an old snapshot", error);
     // Before the copy is made, which has at least what was applied until now.
     let position = store.read(machine::position).await?.map_or(0, |position| position.applied);
@@ -147,5 +147,5 @@ pub(super) async fn make(
         purged.map_err(|error| broker("cut the log", error))?;
     }
     tracing::info!(snapshot = name, bytes = size, "made a snapshot of the state");
-    Ok(Made { position, size })
+    Ok(SnapshotMade { position, size })
 }

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 use redb::WriteTransaction;
 
-use super::frame::{Batch, FORMAT, Head, LogChange};
+use super::frame::{BatchHead, FORMAT, LogBatch, LogChange};
 use super::machine::{self, Fate};
 use crate::bus::change::{BusAnswer, BusChange};
 use crate::bus::queue::{NewEvent, Publication};
-use crate::change::{Answer, Change};
+use crate::change::{ChangeAnswer, StateChange};
 use crate::event::EventKey;
 use crate::store::{OWNERS, Store, StoreError};
 use jiff::Timestamp;
@@ -55,9 +55,13 @@ fn change(what: &Sent) -> LogChange {
             let (at, hash) = (Timestamp::UNIX_EPOCH, "h".to_owned());
             let row = vec![0; 16];
             let events = vec![NewEvent { event, hash, row, received: at, kept_from: at }];
-            LogChange::State(Change::Bus(BusChange::Accept { events, limit: 15, capacity: None }))
+            LogChange::State(StateChange::Bus(BusChange::Accept {
+                events,
+                limit: 15,
+                capacity: None,
+            }))
         }
-        Sent::Remove(seq) => LogChange::State(Change::Bus(BusChange::Remove(vec![*seq]))),
+        Sent::Remove(seq) => LogChange::State(StateChange::Bus(BusChange::Remove(vec![*seq]))),
         Sent::Expire(other, seen) => LogChange::Expire { replica: id(*other), seen: *seen },
         Sent::Again => LogChange::Leave,
     }
@@ -140,8 +144,8 @@ async fn apply(log: &[(usize, u64, Sent)], at_once: usize) -> (Model, Vec<String
         let work = move |transaction: &WriteTransaction| {
             let mut done = Vec::new();
             for ((replica, number, what), position) in chunk.iter().zip(first..) {
-                let head = Head { format: FORMAT, replica: id(*replica), number: *number };
-                let mut batch = Batch { head, changes: vec![change(what)] };
+                let head = BatchHead { format: FORMAT, replica: id(*replica), number: *number };
+                let mut batch = LogBatch { head, changes: vec![change(what)] };
                 let applied = machine::apply(transaction, &mut batch, position, &BTreeMap::new());
                 done.push(applied.map_err(|failed| failed.problem)?);
             }
@@ -197,15 +201,15 @@ async fn a_change_that_fails_is_left_out_and_the_others_are_applied() {
         .write(move |transaction| {
             let join = LogChange::Join { name: "x".into(), format: FORMAT, replaces: None };
             let changes = vec![join, change(&Sent::Accept(1)), change(&Sent::Accept(2))];
-            let head = Head { format: FORMAT, replica: id(0), number: 1 };
-            let mut batch = Batch { head, changes };
+            let head = BatchHead { format: FORMAT, replica: id(0), number: 1 };
+            let mut batch = LogBatch { head, changes };
             let failed = failed.lock().unwrap().clone();
             machine::apply(transaction, &mut batch, 1, &failed).map_err(|failed| failed.problem)
         })
         .await
         .unwrap();
     let Fate::Applied(answers) = done.fate else { panic!("{done:?}") };
-    let [Err(StoreError::Damaged(_)), Ok(Answer::Bus(BusAnswer::Accepted(accepted)))] =
+    let [Err(StoreError::Damaged(_)), Ok(ChangeAnswer::Bus(BusAnswer::Accepted(accepted)))] =
         answers.as_slice()
     else {
         panic!("{answers:?}");
