@@ -336,6 +336,7 @@ impl Runtime {
             keeper: engine::keeper(&*ledger),
             working: TaskSet::default(),
         });
+        engine.parked.accept(engine.is_keeper());
         let (unfollowed, mut admin_listener) = (Arc::default(), None);
         if let Some(address) = self.admin {
             let failed = |error| StartError::Admin { address, error };

@@ -41,3 +41,24 @@ async fn a_new_replica_continues_from_a_snapshot_when_the_log_is_cut() {
         new.close().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_copy_that_cannot_be_used_is_made_anew() {
+    let Some(nats) = Nats::alone().await else { return };
+    let options = options(&nats);
+    let (one, folder) = replica(&options).await;
+    one.bus().publish(event("1")).await.unwrap();
+    one.close().await.unwrap();
+    drop(one);
+    // What fuse writes when it finds a damaged record, and a file that is no state at all.
+    for (file, content) in [("unusable", "a record is damaged"), ("fuse.redb", "garbage")] {
+        std::fs::write(folder.path().join(file), content).unwrap();
+        let again = open(&options, &folder).await.unwrap();
+        assert_eq!(again.bus().publish(event("1")).await, Ok(Published::Known), "{file}");
+        assert!(folder.path().join("fuse.redb.old").exists());
+        assert!(!folder.path().join("unusable").exists());
+        again.close().await.unwrap();
+        drop(again);
+        std::fs::remove_file(folder.path().join("fuse.redb.old")).unwrap();
+    }
+}

@@ -256,7 +256,7 @@ impl Engine {
         }
         let request = &progress.request;
         let attempt = Attempt { at: self.clock.steady(), checkpoint: request.checkpoint.clone() };
-        progress.permit = self.ledger.intend(&request.event, &request.id, attempt.clone()).await?;
+        progress.permit = self.ledger.intend_from(&progress.permit, attempt.clone()).await?;
         progress.last_attempt = Some(attempt);
         if !progress.permit.may_fire() {
             return Err(LedgerError::Fenced(progress.request.id.clone()).into());

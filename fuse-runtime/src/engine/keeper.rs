@@ -45,6 +45,7 @@ impl Engine {
             {
                 tracing::info!(is_keeper, "another replica is the keeper now, or this one");
                 self.parked.accept(is_keeper);
+                self.in_doubt.store(true, Ordering::Relaxed);
             }
             tokio::select! {
                 () = stop.requested() => return,

@@ -95,9 +95,14 @@ impl Parked {
     }
 
     /// Whether actions are added. Forgets all of them when another replica has them.
-    pub(super) fn accept(&self, accepts: bool) {
-        let is_elsewhere = !accepts;
-        *self.state() = State { is_elsewhere, ..State::default() };
+    pub(crate) fn accept(&self, accepts: bool) {
+        let mut state = self.state();
+        let parked = state.held.values().chain([&state.waiting]).flat_map(BTreeMap::keys);
+        let parked: HashSet<String> = parked.map(|(_, id)| id.clone()).collect();
+        // Those that are being performed stay known, so that nobody else here performs them, too.
+        let known = std::mem::take(&mut state.known);
+        let known = known.into_iter().filter(|id| !parked.contains(id)).collect();
+        *state = State { is_elsewhere: !accepts, known, ..State::default() };
     }
 
     /// Adds an action that is recorded as held or waiting.

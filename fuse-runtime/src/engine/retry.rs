@@ -136,6 +136,10 @@ impl Engine {
             }
             self.pause(wait, stop).await;
             wait = wait.saturating_mul(2).min(self.policy.max_backoff);
+            if !self.is_keeper() {
+                // The keeper goes on.
+                return self.parked.forget(&id);
+            }
             // Continue from the record: a part of the attempt may have been committed.
             match self.ledger.action(&action.event, &id).await {
                 Ok(Some(now)) if !now.action.state.is_settled() => action = now,

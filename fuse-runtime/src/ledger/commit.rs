@@ -1,16 +1,38 @@
 //! How the ledger in a store has its changes committed.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::change::{ActionRef, LedgerAnswer, LedgerChange};
 use super::conceal::KeySecret;
 use super::flow_table;
 use super::store_ledger::StoreLedger;
 use super::transition::Transition;
-use super::{LedgerError, Permit, Reacted, Verdict};
+use super::{Attempt, LedgerError, Permit, Reacted, Verdict};
 use crate::change::{ChangeAnswer, StateChange, wrong_answer};
 use crate::event::EventKey;
 use crate::store::StoreError;
 
+/// How long after an intent its action may be fired, if several replicas share the ledger: half of the time after which
+/// another one may take it over.
+const MAY_FIRE_FOR: Duration = Duration::from_secs(5);
+
 impl StoreLedger {
+    /// Records the intent to fire an action, whose record must have this revision.
+    pub(super) async fn intend_at(
+        &self,
+        at: (&EventKey, &str, Option<u64>),
+        attempt: Attempt,
+    ) -> Result<Permit, LedgerError> {
+        let asked = Instant::now();
+        let permit = self.change(at, Transition::Intend(attempt)).await?;
+        Ok(match self.commits.owner().is_some() {
+            true => permit.with_deadline(asked + MAY_FIRE_FOR),
+            false => permit,
+        })
+    }
+
     pub(super) async fn commit(&self, change: LedgerChange) -> Result<LedgerAnswer, StoreError> {
         let answer = self.commits.commit(StateChange::Ledger(Box::new(change)), Box::new(|_| ()));
         match answer.await? {

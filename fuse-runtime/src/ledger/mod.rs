@@ -145,6 +145,16 @@ pub trait Ledger: Send + Sync + 'static {
         attempt: Attempt,
     ) -> Result<Permit, LedgerError>;
 
+    /// The same for an action whose record was read or changed last with this permit. If several processes share the ledger, the
+    /// record must not have changed since.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Ledger::intend`], and [`LedgerError::Fenced`].
+    async fn intend_from(&self, permit: &Permit, attempt: Attempt) -> Result<Permit, LedgerError> {
+        self.intend(permit.event(), permit.action(), attempt).await
+    }
+
     /// Records that an action leaves the bus: it is held until something is there or a fuse is on, or
     /// it waits for its next attempt. From then on, [`Ledger::held`] lists it until it is settled, and
     /// deliveries of its event no longer perform it.
@@ -168,10 +178,6 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// The thread with this key, if an action that is done recorded it with its terminal state and it is remembered at
     /// this steady time.
-    ///
-    /// # Errors
-    ///
-    /// Only those of a closed ledger and of storage.
     async fn thread(&self, key: &ThreadKey, now: Timestamp) -> Result<Option<Thread>, LedgerError>;
 
     /// Adds reactions to a decided event: what its rules do in response to decisions and failed actions. The verdict has
@@ -263,10 +269,6 @@ pub trait Ledger: Send + Sync + 'static {
     ) -> Result<Vec<WaitingDecision>, LedgerError>;
 
     /// The decision that waits with this id; see [`WaitRecord::id`].
-    ///
-    /// # Errors
-    ///
-    /// Only those of a closed ledger and of storage.
     async fn find_waiting(&self, id: &str) -> Result<Option<WaitingDecision>, LedgerError>;
 
     /// Records what a person says about a decision that waits. If it is approved, it is due at once; otherwise its wait ends.

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use fuse_rules::flow::{Approval, FlowTime};
 use jiff::Timestamp;
 use redb::{ReadTransaction, TableDefinition};
-use tokio::time::Instant;
 
 use super::change::{LedgerAnswer, LedgerChange};
 use super::commit::{any_revision, permitted};
@@ -30,10 +28,6 @@ use crate::store::{FLOW, HELD, RUNNING, STOPPING, Store, StoreError, UNSETTLED};
 
 /// How many damaged records are remembered and logged.
 const MAX_KNOWN_DAMAGED: usize = 1000;
-
-/// How long after an intent its action may be fired, if several replicas share the ledger: half of the time after which
-/// another one may take it over.
-const MAY_FIRE_FOR: Duration = Duration::from_secs(5);
 
 /// A [`Ledger`] over the [`Store`] of a [`StoreBus`](crate::bus::StoreBus): an event can be decided once the bus accepted
 /// it.
@@ -99,7 +93,15 @@ impl StoreLedger {
 impl Ledger for StoreLedger {
     async fn decide(&self, verdict: Verdict) -> Result<EventRecord, LedgerError> {
         let verdict = self.concealed(verdict).await?;
-        match self.commit(LedgerChange::Decide(verdict)).await? {
+        let refused = Verdict::refused(&verdict);
+        let decided = match self.commit(LedgerChange::Decide(verdict)).await {
+            // It would never be decided, and nobody would be told.
+            Err(StoreError::TooLarge(why)) => {
+                self.commit(LedgerChange::Decide(Verdict { rejected: Some(why), ..refused })).await
+            }
+            decided => decided,
+        };
+        match decided? {
             LedgerAnswer::Decided(record) => *record,
             _ => Err(wrong_answer().into()),
         }
@@ -135,13 +137,12 @@ impl Ledger for StoreLedger {
         action: &str,
         attempt: Attempt,
     ) -> Result<Permit, LedgerError> {
-        let asked = Instant::now();
-        let intent = Transition::Intend(attempt);
-        let permit = self.change((event, action, None), intent).await?;
-        Ok(match self.commits.owner().is_some() {
-            true => permit.with_deadline(asked + MAY_FIRE_FOR),
-            false => permit,
-        })
+        self.intend_at((event, action, None), attempt).await
+    }
+
+    async fn intend_from(&self, permit: &Permit, attempt: Attempt) -> Result<Permit, LedgerError> {
+        let at = (permit.event(), permit.action(), Some(permit.revision()));
+        self.intend_at(at, attempt).await
     }
 
     async fn hold(&self, permit: &Permit, state: ActionState) -> Result<Permit, LedgerError> {

@@ -115,6 +115,13 @@ impl Verdict {
         FlowTime { steady: self.steady, wall: self.decided }
     }
 
+    /// The same without decisions, to be recorded with the reason why the whole event is refused.
+    pub(crate) fn refused(&self) -> Self {
+        let (event, plan) = (self.event.clone(), self.plan.clone());
+        let refused = Self::empty(event, plan, (self.decided, self.steady));
+        Self { received: self.received, ..refused }
+    }
+
     /// A verdict without decisions.
     pub(crate) fn empty(
         event: EventKey,

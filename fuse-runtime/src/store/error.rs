@@ -45,6 +45,9 @@ pub enum StoreError {
     /// affected.
     #[error("{0}")]
     Damaged(String),
+    /// A change is larger than the broker accepts. Nothing of it was kept.
+    #[error("{0}")]
+    TooLarge(String),
     /// A bug of fuse. Nothing of this write was kept.
     #[error("{0}; this is a bug of fuse, please report it")]
     Internal(String),

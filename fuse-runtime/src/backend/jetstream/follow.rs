@@ -1,8 +1,9 @@
 //! Reads the log, and applies its messages to the local copy of the state, in their order.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_nats::jetstream::Message;
@@ -10,16 +11,17 @@ use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
 use async_nats::jetstream::consumer::{DeliverPolicy, ReplayPolicy};
 use async_nats::jetstream::stream::Stream;
 use futures_util::{FutureExt as _, StreamExt as _};
-use redb::WriteTransaction;
+use redb::{ReadableTable as _, WriteTransaction};
 
 use super::frame::{self, LogBatch};
-use super::machine::{self, AppliedBatch, Fate, Position};
+use super::machine::{self, AppliedBatch, Fate, Members, Position};
 use super::others;
-use super::shared::{Settled, Shared};
+use super::shared::{InFlight, Settled, Shared};
 use crate::bus::change::BusAnswer;
 use crate::bus::queue::Publication;
 use crate::change::ChangeAnswer;
-use crate::store::{Store, StoreError};
+use crate::ledger::change::LedgerAnswer;
+use crate::store::{EVENT_BYTES, META, Store, StoreError};
 
 /// The most messages that one transaction applies.
 const MAX_MESSAGES: usize = 64;
@@ -39,10 +41,23 @@ enum FollowError {
     Store(#[from] StoreError),
     #[error("message {position} of the log: {problem}")]
     Message { position: u64, problem: frame::FrameError },
+    #[error("the local copy of the state is damaged: {0}; the next start makes a new one")]
+    Damaged(String),
+    #[error(
+        "the log ends with message {last}, and message {applied} was applied here: the servers lost messages, and the next start makes a new copy"
+    )]
+    Shorter { applied: u64, last: u64 },
     #[error(
         "the log begins after what was applied here, with message {first} instead of {expected}: restart this replica, which reads the last snapshot then"
     )]
     Gap { expected: u64, first: u64 },
+}
+
+impl FollowError {
+    /// Whether trying again does not help, because the local copy cannot be continued.
+    fn is_fatal(&self) -> bool {
+        matches!(self, Self::Damaged(_) | Self::Shorter { .. } | Self::Gap { .. })
+    }
 }
 
 /// Follows the log of a replica.
@@ -52,6 +67,10 @@ pub(super) struct LogFollower {
     pub(super) store: Store,
     /// The id of the log.
     pub(super) log: String,
+    /// Whether the copy was made from the log and a snapshot at this start, so that what is damaged is so for all replicas.
+    pub(super) is_fresh: bool,
+    /// The file that says that the copy must not be used any more.
+    pub(super) marker: PathBuf,
 }
 
 /// A message that was read.
@@ -66,6 +85,14 @@ impl LogFollower {
         loop {
             let Err(error) = self.follow().await;
             self.shared.failed("reading", &error.to_string());
+            if error.is_fatal() {
+                // The copy is of no use any more.
+                self.shared.fatal();
+                if let Err(error) = std::fs::write(&self.marker, error.to_string()) {
+                    tracing::error!(%error, "cannot mark the local copy as unusable; remove the state folder");
+                }
+                return;
+            }
             if matches!(error, FollowError::Store(StoreError::Closed)) {
                 return;
             }
@@ -74,6 +101,16 @@ impl LogFollower {
     }
 
     async fn follow(&self) -> Result<std::convert::Infallible, FollowError> {
+        // After a failure of the disk, the copy may have less than before.
+        let position = self.store.read(machine::position).await?;
+        let applied = position.map_or(0, |position| position.applied);
+        self.shared.applied.send_replace(applied);
+        let info = self.stream.get_info().await;
+        let info = info.map_err(|error| FollowError::Broker(error.to_string()))?;
+        let last = info.state.last_sequence;
+        if last < applied {
+            return Err(FollowError::Shorter { applied, last });
+        }
         let mut messages = self.messages().await?;
         loop {
             let next = tokio::time::timeout(MAX_SILENCE, messages.next()).await;
@@ -132,56 +169,66 @@ impl LogFollower {
             return Err(FollowError::Gap { expected, first: first.position });
         }
         let read = Arc::new(Mutex::new(read));
-        let mut failed: BTreeMap<(u64, usize), StoreError> = BTreeMap::new();
-        let done = loop {
-            let (messages, left_out, log) = (Arc::clone(&read), failed.clone(), self.log.clone());
-            let found = Arc::new(Mutex::new(None));
-            let failing = Arc::clone(&found);
-            let work = move |transaction: &WriteTransaction| {
-                let mut messages = messages.lock().unwrap_or_else(PoisonError::into_inner);
-                apply_all(transaction, &mut messages, &left_out, &log).map_err(|(at, problem)| {
-                    *failing.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
-                    problem
-                })
+        let mut left_out: LeftOut = BTreeMap::new();
+        let applied = loop {
+            // Which change is being applied, even if it panics.
+            let cursor: Arc<Mutex<Option<Place>>> = Arc::default();
+            let work = {
+                let (read, cursor, left_out) =
+                    (Arc::clone(&read), Arc::clone(&cursor), left_out.clone());
+                let log = self.log.clone();
+                move |transaction: &WriteTransaction| {
+                    apply_all(transaction, &mut lock(&read), &left_out, &log, &cursor)
+                }
             };
             match self.store.write(work).await {
-                Ok(done) => break done,
+                Ok(applied) => break applied,
+                // The others can apply it: this copy must not go on without it, unless it was made a moment ago.
+                Err(StoreError::Damaged(why)) if !self.is_fresh => {
+                    return Err(FollowError::Damaged(why));
+                }
                 Err(problem @ (StoreError::Damaged(_) | StoreError::Internal(_))) => {
-                    if let StoreError::Damaged(why) = &problem {
-                        // The others applied it: this copy differs from now on.
-                        let why = format!(
-                            "{why}; stop this replica, remove its state folder, and start it again"
-                        );
-                        self.shared.failed("the local copy", &why);
-                    }
-                    let at = found.lock().unwrap_or_else(PoisonError::into_inner).take();
-                    match at {
-                        Some(at) if at.1 != usize::MAX => failed.insert(at, problem),
+                    let place = lock(&cursor).take();
+                    match place {
+                        Some(place) if !left_out.contains_key(&place) => {
+                            let (position, index) = place;
+                            tracing::error!(position, index, %problem, "a change is left out");
+                            left_out.insert(place, problem);
+                        }
                         _ => return Err(problem.into()),
-                    };
+                    }
                 }
                 Err(problem) => return Err(problem.into()),
             }
         };
-        let read = std::mem::take(&mut *read.lock().unwrap_or_else(PoisonError::into_inner));
-        self.report(read, done).await
+        let read = std::mem::take(&mut *lock(&read));
+        self.report(read, applied).await;
+        Ok(())
     }
 
     /// Tells those who wait what was applied.
-    async fn report(&self, read: Vec<Read>, all: Vec<AppliedBatch>) -> Result<(), FollowError> {
+    async fn report(&self, read: Vec<Read>, applied: AppliedMessages) {
         if let Some(last) = read.last() {
             self.shared.applied.send_replace(last.position);
         }
-        if all.iter().any(|done| done.members_changed) {
-            self.shared.set_members(self.store.read(machine::members).await?);
+        if let Some(members) = applied.members {
+            self.shared.set_members(members);
         }
+        // For the limits of the disk. Whether there is room is asked when events arrive.
+        let _ = self.store.capacity().refusal(applied.event_bytes);
         let id = self.shared.id();
-        for (Read { batch, .. }, done) in read.into_iter().zip(all) {
+        let mut has_pruned = false;
+        for (Read { batch, .. }, done) in read.into_iter().zip(applied.batches) {
             let LogBatch { head, changes } = batch;
-            let is_own = head.replica == id;
+            let own = (head.replica == id).then(|| self.shared.take_in_flight(head.number));
             if let Fate::Applied(answers) = &done.fate {
                 self.shared.hear(&head.replica, head.number);
-                if !is_own {
+                has_pruned |= answers.iter().flatten().any(|answer| {
+                    matches!(answer, ChangeAnswer::Ledger(answer)
+                        if matches!(**answer, LedgerAnswer::Pruned(1.., _)))
+                });
+                // Nobody waits for what came back too late.
+                if !matches!(own, Some(Some(_))) {
                     self.report_queue(answers);
                     self.shared.tell(others::changes(&changes, answers));
                 }
@@ -193,11 +240,14 @@ impl LogFollower {
             {
                 bus.take_over(mine).await;
             }
-            if is_own {
-                self.settle(head.number, done.fate);
+            if let Some(in_flight) = own {
+                self.settle(head.number, in_flight, done.fate);
             }
         }
-        Ok(())
+        if has_pruned {
+            let store = self.store.clone();
+            tokio::spawn(async move { store.compact().await });
+        }
     }
 
     /// How long the queue is now.
@@ -219,44 +269,68 @@ impl LogFollower {
     }
 
     /// Answers the callers of a batch of this replica.
-    fn settle(&self, number: u64, fate: Fate) {
+    fn settle(&self, number: u64, in_flight: Option<InFlight>, fate: Fate) {
         let is_refused = match fate {
             Fate::Applied(answers) => {
                 let counted = &self.shared.counted;
                 counted.batches.fetch_add(1, Ordering::Relaxed);
                 counted.changes.fetch_add(answers.len() as u64, Ordering::Relaxed);
-                if let Some(batch) = self.shared.take_in_flight(number) {
-                    for (caller, answer) in batch.waiting.into_iter().zip(answers) {
-                        caller.answer(answer);
-                    }
+                let waiting = in_flight.into_iter().flat_map(|batch| batch.waiting);
+                for (caller, answer) in waiting.zip(answers) {
+                    caller.answer(answer);
                 }
                 false
             }
-            Fate::Repeated => false,
-            Fate::Refused => true,
+            Fate::Repeated | Fate::Refused => {
+                let is_refused = matches!(fate, Fate::Refused);
+                // The sender sends it again, or gives up.
+                in_flight.into_iter().for_each(|batch| self.shared.send(batch));
+                is_refused
+            }
         };
         self.shared.settled.send_replace(Settled { number, is_refused });
     }
 }
 
-/// Applies messages, and records the last of them. The error has the position of the message, and the index of the change.
+/// The position of a message, and the index of a change in it.
+type Place = (u64, usize);
+/// The changes that are left out, with their errors.
+type LeftOut = BTreeMap<Place, StoreError>;
+
+/// What several messages did.
+struct AppliedMessages {
+    batches: Vec<AppliedBatch>,
+    /// The members, if they changed.
+    members: Option<Members>,
+    /// The size of all events.
+    event_bytes: u64,
+}
+
+/// Applies messages, and records the last of them. `cursor` is the change that is being applied.
 fn apply_all(
     transaction: &WriteTransaction,
     messages: &mut [Read],
-    failed: &BTreeMap<(u64, usize), StoreError>,
+    left_out: &LeftOut,
     log: &str,
-) -> Result<Vec<AppliedBatch>, ((u64, usize), StoreError)> {
-    let mut all = Vec::with_capacity(messages.len());
+    cursor: &Mutex<Option<Place>>,
+) -> Result<AppliedMessages, StoreError> {
+    let mut batches = Vec::with_capacity(messages.len());
     let mut applied = 0;
     for Read { position, batch } in messages {
-        let left_out = failed.range((*position, 0)..=(*position, usize::MAX));
-        let left_out = left_out.map(|((_, index), problem)| (*index, problem.clone())).collect();
-        let done = machine::apply(transaction, batch, *position, &left_out)
-            .map_err(|failed| ((*position, failed.index), failed.problem))?;
-        all.push(done);
+        let failed = left_out.range((*position, 0)..=(*position, usize::MAX));
+        let failed = failed.map(|((_, index), problem)| (*index, problem.clone())).collect();
+        let at = |index| *lock(cursor) = Some((*position, index));
+        batches.push(machine::apply(transaction, batch, *position, &failed, &at)?);
         applied = *position;
+        *lock(cursor) = None;
     }
-    let position = Position { log: log.to_owned(), applied };
-    machine::set_position(transaction, &position).map_err(|error| ((0, usize::MAX), error))?;
-    Ok(all)
+    machine::set_position(transaction, &Position { log: log.to_owned(), applied })?;
+    let changed = batches.iter().any(|batch| batch.members_changed);
+    let members = changed.then(|| machine::members_now(transaction)).transpose()?;
+    let bytes = transaction.open_table(META)?.get(EVENT_BYTES)?.map(|bytes| bytes.value());
+    Ok(AppliedMessages { batches, members, event_bytes: bytes.unwrap_or_default() })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

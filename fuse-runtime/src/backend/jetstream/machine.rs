@@ -54,6 +54,11 @@ pub(super) fn set_position(
     put_row(&mut transaction.open_table(LOG)?, POSITION, position)
 }
 
+/// The replicas that are alive after what was applied in this transaction.
+pub(super) fn members_now(transaction: &WriteTransaction) -> Result<Members, StoreError> {
+    all_members(&transaction.open_table(MEMBERS)?)
+}
+
 /// The replicas that are alive.
 pub(super) fn members(transaction: &ReadTransaction) -> Result<Members, StoreError> {
     all_members(&transaction.open_table(MEMBERS)?)
@@ -83,14 +88,6 @@ pub(super) enum Fate {
     Refused,
 }
 
-/// A change of a batch that failed, so that the transaction has to be repeated without it.
-#[derive(Debug)]
-pub(super) struct FailedChange {
-    /// The index of the change in its batch.
-    pub(super) index: usize,
-    pub(super) problem: StoreError,
-}
-
 /// What a batch did.
 #[derive(Debug)]
 pub(super) struct AppliedBatch {
@@ -101,22 +98,23 @@ pub(super) struct AppliedBatch {
     pub(super) moved: Vec<(u64, String)>,
 }
 
-/// Applies the message at `position`. Changes in `failed` are left out, and get their errors as answers.
+/// Applies the message at `position`. Changes in `failed` are left out, and get their errors as answers. `at` is told which
+/// change is applied next.
 pub(super) fn apply(
     transaction: &WriteTransaction,
     batch: &mut LogBatch,
     position: u64,
     failed: &BTreeMap<usize, StoreError>,
-) -> Result<AppliedBatch, FailedChange> {
-    let whole = |problem| FailedChange { index: usize::MAX, problem };
+    at: &impl Fn(usize),
+) -> Result<AppliedBatch, StoreError> {
     let mut done = AppliedBatch { fate: Fate::Refused, members_changed: false, moved: Vec::new() };
     let replica = batch.head.replica.clone();
     if let Some(LogChange::Join { name, format, replaces }) = batch.changes.first() {
         let joins = (replica.as_str(), name.as_str(), *format);
-        done.moved = join(transaction, joins, replaces.as_deref(), position).map_err(whole)?;
+        done.moved = join(transaction, joins, replaces.as_deref(), position)?;
         done.members_changed = true;
     }
-    match count(transaction, &replica, batch.head.number).map_err(whole)? {
+    match count(transaction, &replica, batch.head.number)? {
         BatchNumber::New => {}
         BatchNumber::Repeated => return Ok(AppliedBatch { fate: Fate::Repeated, ..done }),
         BatchNumber::Unknown => return Ok(done),
@@ -124,23 +122,20 @@ pub(super) fn apply(
     let origin = Origin { replica: replica.clone(), position };
     let mut answers = Vec::with_capacity(batch.changes.len());
     for (index, change) in batch.changes.iter_mut().enumerate() {
-        if let Some(problem) = failed.get(&index) {
-            answers.push(Err(problem.clone()));
-            continue;
-        }
-        let failed = |problem| FailedChange { index, problem };
-        match change {
-            LogChange::State(change) => {
-                answers.push(Ok(change.apply(transaction, Some(&origin)).map_err(failed)?));
+        at(index);
+        match (change, failed.get(&index)) {
+            (LogChange::State(_), Some(problem)) => answers.push(Err(problem.clone())),
+            (LogChange::State(change), None) => {
+                answers.push(Ok(change.apply(transaction, Some(&origin))?));
             }
-            LogChange::Join { .. } => {}
-            LogChange::Leave => {
-                done.moved.extend(end(transaction, &replica).map_err(failed)?);
+            (LogChange::Join { .. }, _) | (_, Some(_)) => {}
+            (LogChange::Leave, None) => {
+                done.moved.extend(end(transaction, &replica)?);
                 done.members_changed = true;
             }
-            LogChange::Expire { replica: other, seen } => {
-                if has_batch(transaction, other, *seen).map_err(failed)? {
-                    done.moved.extend(end(transaction, other).map_err(failed)?);
+            (LogChange::Expire { replica: other, seen }, None) => {
+                if has_batch(transaction, other, *seen)? {
+                    done.moved.extend(end(transaction, other)?);
                     done.members_changed = true;
                 }
             }

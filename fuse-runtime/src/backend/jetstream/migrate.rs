@@ -11,7 +11,7 @@ use super::machine::{self, Position};
 use super::options::JetStreamOptions;
 use super::propose::new_id;
 use super::shared::{ALIVE_FOR, Shared};
-use super::{catch_up, local_copy, snapshot};
+use super::{LocalCopy, catch_up, local_copy, snapshot};
 use crate::store::{FILE_NAME, StateReport, Store, StoreError, restore};
 
 /// Moves the state of a stopped fuse without a broker into an unused log. The folder stays as it is. Replicas that join
@@ -79,13 +79,16 @@ pub async fn export(
 ) -> Result<StateReport, JetStreamError> {
     let Places { stream, snapshots, log, .. } = connect::open(options).await?;
     let made = tempfile::tempdir().map_err(|error| StoreError::Storage(error.to_string()))?;
-    let (store, applied) = local_copy(options, made.path(), (&stream, &snapshots), &log).await?;
+    let LocalCopy { store, applied, is_fresh } =
+        local_copy(options, made.path(), (&stream, &snapshots), &log).await?;
     let shared = Arc::new(Shared::new(new_id(), applied));
     let follower = LogFollower {
         shared: Arc::clone(&shared),
         stream: stream.clone(),
         store: store.clone(),
         log,
+        is_fresh,
+        marker: made.path().join("unusable"),
     };
     let following = tokio::spawn(follower.run());
     let caught_up = catch_up(&shared, &stream).await;

@@ -51,7 +51,6 @@ use tokio::task::JoinHandle;
 use super::{Backend, BackendError};
 use crate::bus::{Bus, StoreBus};
 use crate::change::Commit;
-use crate::clock::Clock;
 use crate::ledger::{Ledger, StoreLedger};
 use crate::store::{FILE_NAME, Store, StoreError};
 
@@ -76,6 +75,8 @@ const LEAVE_TIME: Duration = Duration::from_secs(12);
 const MAX_PAYLOAD: usize = 8_000_000;
 /// The file in the state folder with the id of its replica.
 const ID_FILE: &str = "replica";
+/// The file in the state folder that says why the copy must not be used any more.
+const MARKER: &str = "unusable";
 
 /// A backend whose state several replicas share over NATS JetStream.
 ///
@@ -132,7 +133,8 @@ impl JetStream {
             }
         };
         let places = (&stream, &snapshots);
-        let (store, applied) = local_copy(&options, &folder, places, &log).await?;
+        let LocalCopy { store, applied, is_fresh } =
+            local_copy(&options, &folder, places, &log).await?;
         let former = read_id(&folder);
         let shared = Arc::new(Shared::new(new_id(), applied));
         shared.set_members(store.read(machine::members).await?);
@@ -141,6 +143,8 @@ impl JetStream {
             stream: stream.clone(),
             store: store.clone(),
             log,
+            is_fresh,
+            marker: folder.join(MARKER),
         };
         let mut tasks = vec![tokio::spawn(follower.run())];
         catch_up(&shared, &stream).await?;
@@ -266,16 +270,42 @@ impl LogReport {
     }
 }
 
-/// The store with the local copy of the state, and how much of the log it has.
+/// The local copy of the state.
+struct LocalCopy {
+    store: Store,
+    /// How much of the log it has.
+    applied: u64,
+    /// Whether it was made now.
+    is_fresh: bool,
+}
+
+/// Opens the local copy of the state, or makes one of the newest snapshot.
 async fn local_copy(
     options: &JetStreamOptions,
     folder: &Path,
     (stream, snapshots): (&Stream, &ObjectStore),
     log: &str,
-) -> Result<(Store, u64), JetStreamError> {
+) -> Result<LocalCopy, JetStreamError> {
     let info = connect::info(stream).await?;
     let (first, last) = (info.state.first_sequence, info.state.last_sequence);
-    let store = open_store(folder, options).await?;
+    let marker = folder.join(MARKER);
+    if let Ok(why) = std::fs::read_to_string(&marker) {
+        tracing::warn!(why, "the local copy of the state is made anew");
+        put_aside(folder);
+        if let Err(error) = std::fs::remove_file(&marker) {
+            tracing::warn!(%error, "the mark of the former copy cannot be removed");
+        }
+    }
+    let store = match open_store(folder, options).await {
+        Err(
+            error @ (StoreError::Open { .. } | StoreError::Storage(_) | StoreError::Damaged(_)),
+        ) if folder.join(FILE_NAME).exists() => {
+            tracing::warn!(%error, "the local copy of the state cannot be opened; it is made anew");
+            put_aside(folder);
+            open_store(folder, options).await?
+        }
+        opened => opened?,
+    };
     let position = store.read(machine::position).await?;
     match &position {
         None if !store.is_new() && !is_empty(&store).await? => {
@@ -285,7 +315,7 @@ async fn local_copy(
         Some(Position { log: of, applied }) => {
             let is_same = of == log;
             if is_same && *applied <= last && applied.saturating_add(1) >= first {
-                return Ok((store, *applied));
+                return Ok(LocalCopy { store, applied: *applied, is_fresh: false });
             }
             tracing::warn!(
                 applied,
@@ -318,7 +348,7 @@ async fn local_copy(
             ),
         });
     }
-    Ok((store, applied))
+    Ok(LocalCopy { store, applied, is_fresh: true })
 }
 
 async fn is_empty(store: &Store) -> Result<bool, StoreError> {
@@ -376,10 +406,6 @@ impl Backend for JetStream {
 
     fn ledger(&self) -> Arc<dyn Ledger> {
         Arc::<StoreLedger>::clone(&self.ledger)
-    }
-
-    async fn resume_clock(&self, clock: &Clock) -> Result<Clock, BackendError> {
-        Ok(self.store.resume_clock(clock).await?)
     }
 
     async fn copy(&self) -> Result<Option<File>, BackendError> {

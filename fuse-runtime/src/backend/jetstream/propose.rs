@@ -126,7 +126,7 @@ impl Proposer {
         let encoded = frame::encode_change(&change);
         let encoded = encoded.map_err(|error| StoreError::Internal(error.to_string()))?;
         if encoded.len().saturating_add(HEADROOM) > self.max_payload {
-            return Err(StoreError::Storage(format!(
+            return Err(StoreError::TooLarge(format!(
                 "a change of {} bytes is larger than the broker's `max_payload` of {} bytes: raise it",
                 encoded.len(),
                 self.max_payload

@@ -1,7 +1,7 @@
 //! What the parts of one replica share: who it is, the batch that it sent, and what it knows of the others.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -64,6 +64,8 @@ pub(super) struct Shared {
     heard: Mutex<BTreeMap<String, (u64, Instant)>>,
     bus: OnceLock<Weak<StoreBus>>,
     problem: Mutex<BTreeMap<&'static str, (Instant, String)>>,
+    /// Whether only a restart helps.
+    is_fatal: AtomicBool,
     pub(super) counted: LogCounters,
 }
 
@@ -89,6 +91,7 @@ impl Shared {
             heard: Mutex::default(),
             bus: OnceLock::new(),
             problem: Mutex::default(),
+            is_fatal: AtomicBool::new(false),
             counted: LogCounters::default(),
         }
     }
@@ -180,6 +183,11 @@ impl Shared {
         problem.clone_into(text);
     }
 
+    /// Notes that only a restart helps.
+    pub(super) fn fatal(&self) {
+        self.is_fatal.store(true, Ordering::Relaxed);
+    }
+
     /// Notes that a part works.
     pub(super) fn works(&self, part: &'static str) {
         if let Some((since, _)) = lock(&self.problem).remove(part) {
@@ -193,9 +201,9 @@ impl Shared {
         let problems = lock(&self.problem);
         let (since, problem) = problems.values().min_by_key(|(since, _)| *since)?;
         let problem = Some(format!("the broker cannot be used: {problem}"));
-        // Restarting this process does not help.
-        let _ = since;
-        Some(Health { problem, failing_for: None })
+        // A restart of the process helps only if the copy has to be made anew.
+        let failing_for = self.is_fatal.load(Ordering::Relaxed).then(|| since.elapsed());
+        Some(Health { problem, failing_for })
     }
 }
 

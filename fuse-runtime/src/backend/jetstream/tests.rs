@@ -146,8 +146,9 @@ async fn apply(log: &[(usize, u64, Sent)], at_once: usize) -> (Model, Vec<String
             for ((replica, number, what), position) in chunk.iter().zip(first..) {
                 let head = BatchHead { format: FORMAT, replica: id(*replica), number: *number };
                 let mut batch = LogBatch { head, changes: vec![change(what)] };
-                let applied = machine::apply(transaction, &mut batch, position, &BTreeMap::new());
-                done.push(applied.map_err(|failed| failed.problem)?);
+                let applied =
+                    machine::apply(transaction, &mut batch, position, &BTreeMap::new(), &|_| ());
+                done.push(applied?);
             }
             Ok(done)
         };
@@ -204,7 +205,7 @@ async fn a_change_that_fails_is_left_out_and_the_others_are_applied() {
             let head = BatchHead { format: FORMAT, replica: id(0), number: 1 };
             let mut batch = LogBatch { head, changes };
             let failed = failed.lock().unwrap().clone();
-            machine::apply(transaction, &mut batch, 1, &failed).map_err(|failed| failed.problem)
+            machine::apply(transaction, &mut batch, 1, &failed, &|_| ())
         })
         .await
         .unwrap();

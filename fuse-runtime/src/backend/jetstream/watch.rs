@@ -30,9 +30,10 @@ pub(super) struct Watchman {
 impl Watchman {
     /// Watches the other replicas, for ever.
     pub(super) async fn run(self: Arc<Self>) {
+        let mut current_since = None;
         loop {
             tokio::time::sleep(EVERY).await;
-            self.expire().await;
+            self.expire(&mut current_since).await;
         }
     }
 
@@ -54,12 +55,18 @@ impl Watchman {
     }
 
     /// Declares replicas dead that were not heard of for too long.
-    async fn expire(&self) {
+    async fn expire(&self, current_since: &mut Option<Instant>) {
         let now = Instant::now();
         let own = self.shared.id();
         let is_current =
             self.shared.heard_of(&own).is_some_and(|(_, at)| now.duration_since(at) < HEARD_MYSELF);
         if !is_current {
+            *current_since = None;
+            return;
+        }
+        // After an outage of the broker, everybody was silent.
+        let since = *current_since.get_or_insert(now);
+        if now.duration_since(since) < ALIVE_FOR {
             return;
         }
         let members = self.shared.members.borrow().clone();
