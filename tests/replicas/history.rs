@@ -26,7 +26,7 @@ use crate::support::{Nats, until};
 const RULES: &str = r#"
 fuse storm default on {
   blow after 6 actions within 1m
-  reset after 5m
+  reset after 1h
 }
 
 source q silent {

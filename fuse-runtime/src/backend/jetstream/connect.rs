@@ -21,6 +21,8 @@ const OLDEST: (u64, u64, u64) = (2, 10, 23);
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 /// How long opening waits for the servers.
 const CONNECT_TIME: Duration = Duration::from_secs(30);
+/// How long a new leader may not know messages that were applied here.
+const LAGS_FOR: Duration = Duration::from_secs(15);
 /// How soon something is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// The key of the id of the log, in the metadata of its stream.
@@ -60,6 +62,19 @@ pub(super) async fn info(stream: &Stream) -> Result<Info, JetStreamError> {
         stream.get_info().await.map_err(|error| broker("read the stream", error))
     })
     .await
+}
+
+/// The first and the last message of the log, once it has what was applied, or if it does not for a while: a server that
+/// leads since a moment ago may not know the last messages yet.
+pub(super) async fn range(stream: &Stream, applied: u64) -> Result<(u64, u64), JetStreamError> {
+    let until = tokio::time::Instant::now() + LAGS_FOR;
+    loop {
+        let state = info(stream).await?.state;
+        if state.last_sequence >= applied || tokio::time::Instant::now() >= until {
+            return Ok((state.first_sequence, state.last_sequence));
+        }
+        tokio::time::sleep(RETRY_AFTER).await;
+    }
 }
 
 /// Connects, and creates what is missing.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use async_nats::jetstream::stream::Stream;
 use futures_util::{FutureExt as _, StreamExt as _};
 use redb::{ReadableTable as _, WriteTransaction};
 
+use super::connect;
 use super::frame::{self, LogBatch};
 use super::machine::{self, AppliedBatch, Fate, Members, Position};
 use super::others;
@@ -67,8 +68,8 @@ pub(super) struct LogFollower {
     pub(super) store: Store,
     /// The id of the log.
     pub(super) log: String,
-    /// Whether the copy was made from the log and a snapshot at this start, so that what is damaged is so for all replicas.
-    pub(super) is_fresh: bool,
+    /// Whether the copy is being made from the log and a snapshot, so that what is damaged is so for all replicas.
+    pub(super) is_fresh: Arc<AtomicBool>,
     /// The file that says that the copy must not be used any more.
     pub(super) marker: PathBuf,
 }
@@ -105,9 +106,8 @@ impl LogFollower {
         let position = self.store.read(machine::position).await?;
         let applied = position.map_or(0, |position| position.applied);
         self.shared.applied.send_replace(applied);
-        let info = self.stream.get_info().await;
-        let info = info.map_err(|error| FollowError::Broker(error.to_string()))?;
-        let last = info.state.last_sequence;
+        let range = connect::range(&self.stream, applied).await;
+        let (_, last) = range.map_err(|error| FollowError::Broker(error.to_string()))?;
         if last < applied {
             return Err(FollowError::Shorter { applied, last });
         }
@@ -183,8 +183,8 @@ impl LogFollower {
             };
             match self.store.write(work).await {
                 Ok(applied) => break applied,
-                // The others can apply it: this copy must not go on without it, unless it was made a moment ago.
-                Err(StoreError::Damaged(why)) if !self.is_fresh => {
+                // The others can apply it: this copy must not go on without it, unless it is being made.
+                Err(StoreError::Damaged(why)) if !self.is_fresh.load(Ordering::Relaxed) => {
                     return Err(FollowError::Damaged(why));
                 }
                 Err(problem @ (StoreError::Damaged(_) | StoreError::Internal(_))) => {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::connect::{self, Places};
@@ -87,7 +88,7 @@ pub async fn export(
         stream: stream.clone(),
         store: store.clone(),
         log,
-        is_fresh,
+        is_fresh: Arc::new(AtomicBool::new(is_fresh)),
         marker: made.path().join("unusable"),
     };
     let following = tokio::spawn(follower.run());

@@ -39,6 +39,7 @@ mod tests;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -135,6 +136,7 @@ impl JetStream {
         let places = (&stream, &snapshots);
         let LocalCopy { store, applied, is_fresh } =
             local_copy(&options, &folder, places, &log).await?;
+        let is_fresh = Arc::new(AtomicBool::new(is_fresh));
         let former = read_id(&folder);
         let shared = Arc::new(Shared::new(new_id(), applied));
         shared.set_members(store.read(machine::members).await?);
@@ -143,15 +145,16 @@ impl JetStream {
             stream: stream.clone(),
             store: store.clone(),
             log,
-            is_fresh,
+            is_fresh: Arc::clone(&is_fresh),
             marker: folder.join(MARKER),
         };
         let mut tasks = vec![tokio::spawn(follower.run())];
         catch_up(&shared, &stream).await?;
+        is_fresh.store(false, Ordering::Relaxed);
         let (proposer, mut sender) =
             Proposer::new(Arc::clone(&shared), context, options.subject(), options.replica.clone());
         sender.join(former).await.map_err(|error| broker("join the other replicas", error))?;
-        write_id(&folder, &shared.id());
+        shared.keep_id(folder.join(ID_FILE));
         let proposer = Arc::new(proposer);
         let commits: Arc<dyn Commit> = Arc::<Proposer>::clone(&proposer);
         let bus = StoreBus::new(store.clone(), Arc::clone(&commits), options.max_backlog).await?;
@@ -286,8 +289,6 @@ async fn local_copy(
     (stream, snapshots): (&Stream, &ObjectStore),
     log: &str,
 ) -> Result<LocalCopy, JetStreamError> {
-    let info = connect::info(stream).await?;
-    let (first, last) = (info.state.first_sequence, info.state.last_sequence);
     let marker = folder.join(MARKER);
     if let Ok(why) = std::fs::read_to_string(&marker) {
         tracing::warn!(why, "the local copy of the state is made anew");
@@ -307,6 +308,9 @@ async fn local_copy(
         opened => opened?,
     };
     let position = store.read(machine::position).await?;
+    let applied = position.as_ref().filter(|position| position.log == log);
+    let (first, last) =
+        connect::range(stream, applied.map_or(0, |position| position.applied)).await?;
     match &position {
         None if !store.is_new() && !is_empty(&store).await? => {
             return Err(JetStreamError::NotShared(folder.display().to_string()));
@@ -379,21 +383,19 @@ fn read_id(folder: &Path) -> Option<String> {
     Some(id.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
-fn write_id(folder: &Path, id: &str) {
-    // Without it, the others notice after ten seconds that the former replica ended.
-    if let Err(error) = std::fs::write(folder.join(ID_FILE), id) {
-        tracing::warn!(%error, "the id of this replica cannot be kept");
-    }
-}
-
 /// Waits until everything is applied that the log has now.
 async fn catch_up(shared: &Shared, stream: &Stream) -> Result<(), JetStreamError> {
     let info = connect::info(stream).await?;
     let last = info.state.last_sequence;
     let mut applied = shared.applied.subscribe();
-    let done = applied.wait_for(|applied| *applied >= last);
+    let done = async {
+        tokio::select! {
+            _ = applied.wait_for(|applied| *applied >= last) => Ok(()),
+            problem = shared.until_fatal() => Err(broker("read the log", problem)),
+        }
+    };
     match tokio::time::timeout(CATCH_UP_TIME, done).await {
-        Ok(_) => Ok(()),
+        Ok(done) => done,
         Err(_elapsed) => Err(broker("read the whole log", "it takes too long")),
     }
 }

@@ -308,6 +308,7 @@ impl Sender {
                     self.shared.works("sending");
                     return if is_refused { Sent::Refused } else { Sent::Applied };
                 }
+                problem = self.shared.until_fatal() => return Sent::TimedOut(problem),
                 () = tokio::time::sleep_until(until) => None,
                 failed = attempt => failed.ok(),
             };

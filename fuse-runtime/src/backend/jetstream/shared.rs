@@ -1,7 +1,8 @@
 //! What the parts of one replica share: who it is, the batch that it sent, and what it knows of the others.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -53,6 +54,7 @@ pub(super) struct Settled {
 /// What the parts of one replica share.
 pub(super) struct Shared {
     id: Mutex<String>,
+    id_file: OnceLock<PathBuf>,
     in_flight: Mutex<Option<InFlight>>,
     pub(super) settled: watch::Sender<Settled>,
     /// The position of the last message that was applied.
@@ -65,7 +67,7 @@ pub(super) struct Shared {
     bus: OnceLock<Weak<StoreBus>>,
     problem: Mutex<BTreeMap<&'static str, (Instant, String)>>,
     /// Whether only a restart helps.
-    is_fatal: AtomicBool,
+    is_fatal: watch::Sender<bool>,
     pub(super) counted: LogCounters,
 }
 
@@ -82,6 +84,7 @@ impl Shared {
     pub(super) fn new(id: String, applied: u64) -> Self {
         Self {
             id: Mutex::new(id),
+            id_file: OnceLock::new(),
             in_flight: Mutex::default(),
             settled: watch::Sender::default(),
             applied: watch::Sender::new(applied),
@@ -91,7 +94,7 @@ impl Shared {
             heard: Mutex::default(),
             bus: OnceLock::new(),
             problem: Mutex::default(),
-            is_fatal: AtomicBool::new(false),
+            is_fatal: watch::Sender::new(false),
             counted: LogCounters::default(),
         }
     }
@@ -101,8 +104,22 @@ impl Shared {
         lock(&self.id).clone()
     }
 
+    /// Keeps the id in this file from now on. The next replica with the same folder replaces this one.
+    pub(super) fn keep_id(&self, file: PathBuf) {
+        self.write_id(&file);
+        let _ = self.id_file.set(file);
+    }
+
     pub(super) fn set_id(&self, id: String) {
         *lock(&self.id) = id;
+        self.id_file.get().into_iter().for_each(|file| self.write_id(file));
+    }
+
+    fn write_id(&self, file: &Path) {
+        // Without it, the others notice after ten seconds that the former replica ended.
+        if let Err(error) = std::fs::write(file, self.id()) {
+            tracing::warn!(%error, "the id of this replica cannot be kept");
+        }
     }
 
     pub(super) fn send(&self, batch: InFlight) {
@@ -185,7 +202,15 @@ impl Shared {
 
     /// Notes that only a restart helps.
     pub(super) fn fatal(&self) {
-        self.is_fatal.store(true, Ordering::Relaxed);
+        self.is_fatal.send_replace(true);
+    }
+
+    /// Waits until only a restart helps, and says why.
+    pub(super) async fn until_fatal(&self) -> String {
+        let mut is_fatal = self.is_fatal.subscribe();
+        // The sender lives as long as this.
+        let _ = is_fatal.wait_for(|is_fatal| *is_fatal).await.is_ok();
+        self.health().and_then(|health| health.problem).unwrap_or_default()
     }
 
     /// Notes that a part works.
@@ -202,7 +227,7 @@ impl Shared {
         let (since, problem) = problems.values().min_by_key(|(since, _)| *since)?;
         let problem = Some(format!("the broker cannot be used: {problem}"));
         // A restart of the process helps only if the copy has to be made anew.
-        let failing_for = self.is_fatal.load(Ordering::Relaxed).then(|| since.elapsed());
+        let failing_for = self.is_fatal.borrow().then(|| since.elapsed());
         Some(Health { problem, failing_for })
     }
 }
