@@ -71,5 +71,5 @@ fn what_is_no_value_fails() {
     insta::assert_snapshot!(shown(fuses("[fuses]\ncicd = 2", &[])), @"fuse `cicd` in `[fuses]` is `2`, but a fuse is `on`, `off`, `true`, `false`, `1` or `0`");
     insta::assert_snapshot!(shown(fuses("[fuses]\ncidc = true", &[])), @"`[fuses]` sets `cidc`, but no rule file declares that fuse; declared are cicd, new-dc");
     insta::assert_snapshot!("[state]\nkeep = \"soon\"".parse::<Config>().unwrap_err(), @"line 2, column 8: `soon` is not a duration; write one as in `7d` or `1h30m`");
-    insta::assert_snapshot!("[sate]".parse::<Config>().unwrap_err(), @"line 1, column 2: unknown field `sate`, expected one of `fuses`, `listen`, `admin`, `state`, `cluster`, `held`, `local`, `secrets`, `http`, `rules`, `lint`");
+    insta::assert_snapshot!("[sate]".parse::<Config>().unwrap_err(), @"line 1, column 2: unknown field `sate`, expected one of `fuses`, `listen`, `admin`, `state`, `backend`, `cluster`, `held`, `local`, `secrets`, `http`, `rules`, `lint`");
 }
