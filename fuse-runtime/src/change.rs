@@ -1,5 +1,5 @@
 //! Every change of the state as a value. A backend commits it to its own file, or sends it to the other replicas
-//! first: whoever applies the same changes in the same order has the same state.
+//! first: replicas that apply the same changes in the same order have the same state.
 
 use std::fmt::Debug;
 
@@ -39,8 +39,8 @@ pub(crate) struct Origin {
 }
 
 impl StateChange {
-    /// Applies the change. May run more than once, each time in a new transaction. The result depends only on the change,
-    /// its origin and the state, unless there is no origin.
+    /// Applies the change. May run more than once, each time in a new transaction. With an origin, the result depends only on
+    /// the change, its origin and the state.
     pub(crate) fn apply(
         &mut self,
         transaction: &WriteTransaction,
@@ -64,7 +64,7 @@ impl StateChange {
 }
 
 /// What to do after the commit and before the answer, even if the caller no longer waits. Runs in the order of commits.
-pub(crate) type Then = Box<dyn FnOnce(&ChangeAnswer) + Send + Sync>;
+pub(crate) type AfterCommit = Box<dyn FnOnce(&ChangeAnswer) + Send + Sync>;
 
 /// Commits changes.
 #[async_trait]
@@ -74,7 +74,11 @@ pub(crate) trait Commit: Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// The change was not applied, or that is unknown; repeating it is safe.
-    async fn commit(&self, change: StateChange, then: Then) -> Result<ChangeAnswer, StoreError>;
+    async fn commit(
+        &self,
+        change: StateChange,
+        then: AfterCommit,
+    ) -> Result<ChangeAnswer, StoreError>;
 
     /// The id of this replica, if several share the state: the owner of the events that it handles.
     fn owner(&self) -> Option<String> {
@@ -101,7 +105,7 @@ impl Commit for CommitHere {
     async fn commit(
         &self,
         mut change: StateChange,
-        then: Then,
+        then: AfterCommit,
     ) -> Result<ChangeAnswer, StoreError> {
         let bytes = change.bytes();
         self.0.write_then(bytes, move |transaction| change.apply(transaction, None), then).await

@@ -107,7 +107,7 @@ async fn three_replicas_and_three_servers_under_kill_9_and_pauses() {
     );
 }
 
-/// Waits until nothing is under way. It may take long: whoever is dead has to be missed first.
+/// Waits until every event and action is settled. It takes long if the last fault killed a replica.
 async fn settle(fuses: &[Fuse]) {
     let until = Instant::now() + Duration::from_secs(180);
     loop {

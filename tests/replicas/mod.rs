@@ -3,6 +3,8 @@ mod history;
 mod laws;
 /// Moving a state to the broker and back.
 mod migrate;
+/// The broker is gone, or lost something.
+mod outage;
 /// What fuse may do at the broker, and what it says if it may not.
 mod permissions;
 /// New replicas take the places of old ones.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use fuse_runtime::backend::{Backend as _, JetStream};
 use fuse_runtime::bus::{BusError, Published};
+use fuse_runtime::event::EventKey;
 use fuse_runtime::ledger::{Attempt, EventQuery, LedgerError, Verdict};
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::{event, open, options, replica};
 use crate::support::{Nats, until};
@@ -112,25 +112,28 @@ async fn the_same_folder_is_back_at_once() {
 }
 
 /// An action of an event that is decided.
-async fn action(replica: &JetStream, id: &str) -> (fuse_runtime::event::EventKey, String) {
-    let key = event(id).key();
+async fn action(replica: &JetStream, id: &str) -> (EventKey, String) {
     replica.bus().publish(event(id)).await.unwrap();
-    let verdict: Verdict = serde_json::from_value(serde_json::json!({
+    replica.ledger().decide(verdict(id, "")).await.unwrap();
+    (event(id).key(), format!("act-{id}"))
+}
+
+/// A verdict about an event with one action, which has this text.
+fn verdict(id: &str, text: &str) -> Verdict {
+    let key = event(id).key();
+    let action = serde_json::json!({
+        "rule": "s/r", "element": [], "trigger": "log", "ordinal": 0, "fields": { "text": text },
+    });
+    serde_json::from_value(serde_json::json!({
         "event": key, "plan": "p", "decided": "2026-01-01T00:00:00Z", "steady": "2026-01-01T00:00:00Z",
         "rejected": null, "mismatch": null, "received": "2026-01-01T00:00:00Z",
         "decisions": [{
             "rule": "s/r", "element": [], "outcome": "fired", "reason": "", "action": format!("act-{id}"),
         }],
-        "actions": [[format!("act-{id}"), action_json()]],
+        "actions": [[format!("act-{id}"), action]],
         "requires": {}, "flow": [], "blow": [], "cancels": [],
     }))
-    .unwrap();
-    replica.ledger().decide(verdict).await.unwrap();
-    (key, format!("act-{id}"))
-}
-
-fn action_json() -> Value {
-    serde_json::json!({ "rule": "s/r", "element": [], "trigger": "log", "ordinal": 0, "fields": {} })
+    .unwrap()
 }
 
 #[tokio::test]
@@ -150,6 +153,8 @@ async fn an_intent_belongs_to_its_replica_until_that_is_dead() {
     one.ledger().intend(&key, &id, attempt()).await.unwrap();
     let fenced = one.ledger().reopen(&permit).await;
     assert!(matches!(fenced, Err(LedgerError::Fenced(_))), "{fenced:?}");
+    let fenced = one.ledger().intend_from(&permit, attempt()).await;
+    assert!(matches!(fenced, Err(LedgerError::Fenced(_))), "{fenced:?}");
     drop(one);
     until("it is free", async || two.ledger().intend(&key, &id, attempt()).await.ok()).await;
 }
@@ -168,4 +173,21 @@ async fn a_server_that_is_gone_for_a_while_loses_nothing() {
     assert_eq!(publishing.await.unwrap(), Ok(Published::Accepted));
     until("it is well again", async || one.bus().health().problem.is_none().then_some(())).await;
     assert_eq!(one.bus().publish(event("1")).await, Ok(Published::Known));
+}
+
+#[tokio::test]
+async fn what_is_larger_than_a_message_is_refused_and_stops_nothing() {
+    let Some(nats) = Nats::alone().await else { return };
+    let (one, _a) = replica(&options(&nats)).await;
+    // `max_payload` is 8 MB.
+    let large = "x".repeat(9 << 20);
+    let event_of = |body: String| {
+        fuse_runtime::event::Envelope::new("github", "push", "1", Timestamp::UNIX_EPOCH, body)
+    };
+    let refused = one.bus().publish(event_of(format!("{large:?}"))).await.unwrap_err();
+    assert!(refused.to_string().contains("raise it"), "{refused}");
+    assert_eq!(one.bus().publish(event_of("{}".to_owned())).await, Ok(Published::Accepted));
+    let record = one.ledger().decide(verdict("1", &large)).await.unwrap();
+    assert!(record.rejected.is_some_and(|why| why.contains("`max_payload`")));
+    assert!(record.actions.is_empty());
 }

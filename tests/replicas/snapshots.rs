@@ -43,14 +43,14 @@ async fn a_new_replica_continues_from_a_snapshot_when_the_log_is_cut() {
 }
 
 #[tokio::test]
-async fn a_copy_that_cannot_be_used_is_made_anew() {
+async fn a_copy_that_cannot_be_used_is_replaced() {
     let Some(nats) = Nats::alone().await else { return };
     let options = options(&nats);
     let (one, folder) = replica(&options).await;
     one.bus().publish(event("1")).await.unwrap();
     one.close().await.unwrap();
     drop(one);
-    // What fuse writes when it finds a damaged record, and a file that is no state at all.
+    // fuse writes the first file when it finds a damaged record. The second one is not a state.
     for (file, content) in [("unusable", "a record is damaged"), ("fuse.redb", "garbage")] {
         std::fs::write(folder.path().join(file), content).unwrap();
         let again = open(&options, &folder).await.unwrap();

@@ -51,8 +51,8 @@ pub(crate) struct NewEvent {
     pub(crate) kept_from: Timestamp,
 }
 
-/// Accepts an event, unless as many wait as may, or there is no room. An event of several replicas belongs to the one that
-/// accepted it.
+/// Accepts an event, unless `limit` events wait or there is no room. If several replicas share the queue, the event belongs to
+/// the one that sent it.
 pub(super) fn accept(
     transaction: &WriteTransaction,
     new: &mut NewEvent,
@@ -82,7 +82,7 @@ pub(super) fn accept(
     }
     let mut meta = transaction.open_table(META)?;
     let bytes = meta.get(EVENT_BYTES)?.map_or(0, |bytes| bytes.value());
-    // Of several replicas, each has a disk of its own: whether there is room must not decide what all of them apply.
+    // Each replica has its own disk, so the room on it must not decide what all of them apply.
     let capacity = capacity.filter(|_| origin.is_none());
     if let Some(why) = capacity.and_then(|capacity| capacity.refusal(bytes)) {
         return Ok(Publication::NoRoom(why));

@@ -34,7 +34,7 @@ pub(crate) struct StoreBus {
     /// event that comes back to this one may still be on its way here.
     delivered: std::sync::Mutex<BTreeSet<u64>>,
     /// The same: the events that this process accepted and did not fetch yet, which nobody else can have decided.
-    own: Option<Arc<std::sync::Mutex<BTreeSet<u64>>>>,
+    accepted_here: Option<Arc<std::sync::Mutex<BTreeSet<u64>>>>,
 }
 
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -91,11 +91,11 @@ impl StoreBus {
         max_backlog: u64,
     ) -> Result<Self, BusError> {
         let signal = store.read(queue::read_signal).await?;
-        let own = commits.owner().map(|_| Arc::default());
+        let accepted_here = commits.owner().map(|_| Arc::default());
         Ok(Self {
             store,
             commits,
-            own,
+            accepted_here,
             max_backlog,
             outbox: Mutex::default(),
             signal: watch::Sender::new(signal),
@@ -169,14 +169,14 @@ impl StoreBus {
         }
         let capacity = Some(self.store.capacity());
         let accept = BusChange::Accept { events: prepared, limit, capacity };
-        let (signal, own) = (self.signal.clone(), self.own.clone());
+        let (signal, accepted_here) = (self.signal.clone(), self.accepted_here.clone());
         let then = move |answer: &ChangeAnswer| {
             let ChangeAnswer::Bus(BusAnswer::Accepted(publications)) = answer else { return };
             for publication in publications {
                 let Publication::New { seq, backlog } = *publication else { continue };
                 // Before anybody is woken who fetches it.
-                if let Some(own) = &own {
-                    lock(own).insert(seq);
+                if let Some(accepted_here) = &accepted_here {
+                    lock(accepted_here).insert(seq);
                 }
                 signal.send_modify(|signal| {
                     signal.end = signal.end.max(seq.saturating_add(1));
@@ -218,8 +218,8 @@ impl StoreBus {
         // All at once and after the wait, so that dropping the future changes nothing.
         outbox.ahead.extend(events.into_iter().map(|(seq, event)| {
             let delivery = Delivery::new(event, Token::new(seq));
-            let is_new = match &self.own {
-                Some(own) => lock(own).remove(&seq),
+            let is_new = match &self.accepted_here {
+                Some(accepted_here) => lock(accepted_here).remove(&seq),
                 None => seq >= self.first_new,
             };
             if is_new { delivery } else { delivery.redelivered(0) }

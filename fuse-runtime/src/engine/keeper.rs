@@ -18,7 +18,7 @@ pub(crate) fn keeper(ledger: &dyn Ledger) -> Arc<watch::Sender<bool>> {
 }
 
 impl Engine {
-    /// Whether this process retries what is held, wakes what waits, and stops what is replaced.
+    /// Whether this process retries held actions, resumes decisions that wait, and stops replaced work.
     pub(crate) fn is_keeper(&self) -> bool {
         *self.keeper.borrow()
     }
@@ -43,7 +43,8 @@ impl Engine {
                 .keeper
                 .send_if_modified(|before| std::mem::replace(before, is_keeper) != is_keeper)
             {
-                tracing::info!(is_keeper, "another replica is the keeper now, or this one");
+                let keeper = if is_keeper { "this replica" } else { "another replica" };
+                tracing::info!("{keeper} is the keeper now");
                 self.parked.accept(is_keeper);
                 self.in_doubt.store(true, Ordering::Relaxed);
             }

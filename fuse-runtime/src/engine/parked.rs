@@ -289,3 +289,44 @@ pub(super) fn with_state(action: EventAction, state: ActionState, revision: u64)
     let EventAction { event, action } = action;
     EventAction { event, action: ActionRecord { state, off_bus: true, revision, ..action } }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventKey;
+
+    fn waiting(id: &str) -> EventAction {
+        let action = serde_json::from_value(serde_json::json!({
+            "rule": "s/r", "element": [], "trigger": "log", "ordinal": 0, "fields": {},
+        }));
+        let state = ActionState::Waiting {
+            until: Timestamp::UNIX_EPOCH,
+            attempts: 0,
+            reason: String::new(),
+            last_attempt: None,
+            checkpoint: None,
+        };
+        let record = ActionRecord::new(id.into(), action.unwrap(), Vec::new());
+        let event = EventKey { source: "s".into(), name: "n".into(), id: "1".into() };
+        EventAction { event, action: ActionRecord { state, ..record } }
+    }
+
+    #[test]
+    fn only_the_keeper_has_actions() {
+        let parked = Parked::default();
+        parked.add(waiting("parked"));
+        parked.add(waiting("running"));
+        let taken = parked.take("running");
+        assert!(taken.is_some());
+
+        parked.accept(false);
+        assert_eq!(parked.waiting(), 0);
+        parked.add(waiting("other"));
+        assert!(!parked.adopt(waiting("other")) && parked.reserve("log", "other", 0));
+        assert_eq!((parked.waiting(), parked.triggers()), (0, Vec::new()));
+
+        parked.accept(true);
+        assert!(parked.adopt(waiting("parked")), "the keeper reads it again");
+        assert!(!parked.adopt(waiting("running")), "it is performed here still");
+    }
+}

@@ -88,7 +88,7 @@ pub(crate) enum LedgerChange {
     },
     /// Sets the secret of sensitive keys, unless there is one.
     SetKeySecret(KeySecret),
-    /// Counts again what waits.
+    /// Counts the decisions that wait again.
     Recount,
 }
 

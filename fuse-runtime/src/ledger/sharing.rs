@@ -7,8 +7,8 @@ use tokio::sync::{broadcast, watch};
 /// A ledger that several processes share.
 #[derive(Debug)]
 pub struct Sharing {
-    /// Whether this process is the keeper: it wakes what waits, retries what is held, follows objects, and removes what is
-    /// old. One process is, sooner or later.
+    /// Whether this process is the keeper: it resumes decisions that wait, retries held actions, observes objects, and prunes
+    /// old events. One process is.
     pub is_keeper: watch::Receiver<bool>,
     /// What the others change.
     pub changes: broadcast::Receiver<Arc<OthersChanges>>,

@@ -51,8 +51,13 @@ impl Capacity {
 
     /// Why no further event may be accepted while the rows of events have this size.
     pub(crate) fn refusal(&self, event_bytes: u64) -> Option<String> {
-        self.state().event_bytes = event_bytes;
+        self.note(event_bytes);
         self.current()
+    }
+
+    /// Records the size of all events.
+    pub(crate) fn note(&self, event_bytes: u64) {
+        self.state().event_bytes = event_bytes;
     }
 
     /// Why no further event can be accepted now.

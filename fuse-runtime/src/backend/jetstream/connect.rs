@@ -13,6 +13,7 @@ use async_nats::{Client, ConnectOptions};
 use uuid::Uuid;
 
 use super::error::{JetStreamError, broker};
+use super::machine::Position;
 use super::options::{JetStreamOptions, Login};
 
 /// The oldest server whose streams survive a crash of their servers.
@@ -64,16 +65,37 @@ pub(super) async fn info(stream: &Stream) -> Result<Info, JetStreamError> {
     .await
 }
 
-/// The first and the last message of the log, once it has what was applied, or if it does not for a while: a server that
-/// leads since a moment ago may not know the last messages yet.
-pub(super) async fn range(stream: &Stream, applied: u64) -> Result<(u64, u64), JetStreamError> {
+/// Why a copy that has the log up to `position` cannot be continued with this log. `None` if it can.
+pub(super) async fn discontinuity(
+    stream: &Stream,
+    position: &Position,
+) -> Result<Option<String>, JetStreamError> {
+    let Position { applied, published, .. } = *position;
     let until = tokio::time::Instant::now() + LAGS_FOR;
     loop {
         let state = info(stream).await?.state;
-        if state.last_sequence >= applied || tokio::time::Instant::now() >= until {
-            return Ok((state.first_sequence, state.last_sequence));
+        let (first, last) = (state.first_sequence, state.last_sequence);
+        if applied.saturating_add(1) < first {
+            return Ok(Some(format!("it begins with message {first}, after message {applied}")));
         }
-        tokio::time::sleep(RETRY_AFTER).await;
+        if last < applied {
+            // A server that became the leader a moment ago may not know the last messages yet.
+            if tokio::time::Instant::now() >= until {
+                return Ok(Some(format!("it ends with message {last}: the servers lost messages")));
+            }
+            tokio::time::sleep(RETRY_AFTER).await;
+            continue;
+        }
+        if applied == 0 || applied < first {
+            return Ok(None);
+        }
+        let message = patiently(|| async {
+            let message = stream.get_raw_message(applied).await;
+            message.map_err(|error| broker("read the last message that was applied", error))
+        });
+        let is_same = message.await?.time.unix_timestamp_nanos() == published;
+        let other = || format!("its message {applied} is another one: the servers lost messages");
+        return Ok((!is_same).then(other));
     }
 }
 

@@ -45,19 +45,15 @@ enum FollowError {
     #[error("the local copy of the state is damaged: {0}; the next start makes a new one")]
     Damaged(String),
     #[error(
-        "the log ends with message {last}, and message {applied} was applied here: the servers lost messages, and the next start makes a new copy"
+        "the log does not continue the local copy of the state: {0}; the next start makes a new copy"
     )]
-    Shorter { applied: u64, last: u64 },
-    #[error(
-        "the log begins after what was applied here, with message {first} instead of {expected}: restart this replica, which reads the last snapshot then"
-    )]
-    Gap { expected: u64, first: u64 },
+    Lost(String),
 }
 
 impl FollowError {
     /// Whether trying again does not help, because the local copy cannot be continued.
     fn is_fatal(&self) -> bool {
-        matches!(self, Self::Damaged(_) | Self::Shorter { .. } | Self::Gap { .. })
+        matches!(self, Self::Damaged(_) | Self::Lost(_))
     }
 }
 
@@ -77,6 +73,7 @@ pub(super) struct LogFollower {
 /// A message that was read.
 struct Read {
     position: u64,
+    published: i128,
     batch: LogBatch,
 }
 
@@ -85,15 +82,14 @@ impl LogFollower {
     pub(super) async fn run(self) {
         loop {
             let Err(error) = self.follow().await;
-            self.shared.failed("reading", &error.to_string());
             if error.is_fatal() {
-                // The copy is of no use any more.
-                self.shared.fatal();
+                self.shared.failed_for_good(&error.to_string());
                 if let Err(error) = std::fs::write(&self.marker, error.to_string()) {
                     tracing::error!(%error, "cannot mark the local copy as unusable; remove the state folder");
                 }
                 return;
             }
+            self.shared.failed("reading", &error.to_string());
             if matches!(error, FollowError::Store(StoreError::Closed)) {
                 return;
             }
@@ -103,13 +99,11 @@ impl LogFollower {
 
     async fn follow(&self) -> Result<std::convert::Infallible, FollowError> {
         // After a failure of the disk, the copy may have less than before.
-        let position = self.store.read(machine::position).await?;
-        let applied = position.map_or(0, |position| position.applied);
-        self.shared.applied.send_replace(applied);
-        let range = connect::range(&self.stream, applied).await;
-        let (_, last) = range.map_err(|error| FollowError::Broker(error.to_string()))?;
-        if last < applied {
-            return Err(FollowError::Shorter { applied, last });
+        let position = self.store.read(machine::position).await?.unwrap_or_default();
+        self.shared.applied.send_replace(position.applied);
+        let lost = connect::discontinuity(&self.stream, &position).await;
+        if let Some(lost) = lost.map_err(|error| FollowError::Broker(error.to_string()))? {
+            return Err(FollowError::Lost(lost));
         }
         let mut messages = self.messages().await?;
         loop {
@@ -157,16 +151,24 @@ impl LogFollower {
             Some(changes) => changes,
             None => frame::decode_changes(rest).map_err(unreadable)?,
         };
-        Ok(Read { position, batch: LogBatch { head, changes } })
+        let published = info.published.unix_timestamp_nanos();
+        Ok(Read { position, published, batch: LogBatch { head, changes } })
     }
 
     /// Applies messages in one transaction. A change that fails is left out, and the others are applied again.
     async fn apply(&self, read: Vec<Read>) -> Result<(), FollowError> {
         let expected = self.shared.applied.borrow().saturating_add(1);
-        if let Some(first) = read.first()
-            && first.position != expected
-        {
-            return Err(FollowError::Gap { expected, first: first.position });
+        match read.first().map_or(expected, |first| first.position) {
+            first if first > expected => {
+                let lost =
+                    format!("message {first} follows message {}", expected.saturating_sub(1));
+                return Err(FollowError::Lost(lost));
+            }
+            // The consumer was made again from its beginning.
+            first if first < expected => {
+                return Err(FollowError::Broker("the log was read from another place".into()));
+            }
+            _ => {}
         }
         let read = Arc::new(Mutex::new(read));
         let mut left_out: LeftOut = BTreeMap::new();
@@ -214,15 +216,14 @@ impl LogFollower {
         if let Some(members) = applied.members {
             self.shared.set_members(members);
         }
-        // For the limits of the disk. Whether there is room is asked when events arrive.
-        let _ = self.store.capacity().refusal(applied.event_bytes);
+        self.store.capacity().note(applied.event_bytes);
         let id = self.shared.id();
         let mut has_pruned = false;
         for (Read { batch, .. }, done) in read.into_iter().zip(applied.batches) {
             let LogBatch { head, changes } = batch;
             let own = (head.replica == id).then(|| self.shared.take_in_flight(head.number));
             if let Fate::Applied(answers) = &done.fate {
-                self.shared.hear(&head.replica, head.number);
+                self.shared.note_batch(&head.replica, head.number);
                 has_pruned |= answers.iter().flatten().any(|answer| {
                     matches!(answer, ChangeAnswer::Ledger(answer)
                         if matches!(**answer, LedgerAnswer::Pruned(1.., _)))
@@ -230,7 +231,7 @@ impl LogFollower {
                 // Nobody waits for what came back too late.
                 if !matches!(own, Some(Some(_))) {
                     self.report_queue(answers);
-                    self.shared.tell(others::changes(&changes, answers));
+                    self.shared.announce(others::changes(&changes, answers));
                 }
             }
             let mine: Vec<u64> =
@@ -246,7 +247,11 @@ impl LogFollower {
         }
         if has_pruned {
             let store = self.store.clone();
-            tokio::spawn(async move { store.compact().await });
+            tokio::spawn(async move {
+                if let Err(error) = store.compact().await {
+                    tracing::warn!(%error, "cannot compact the local copy of the state");
+                }
+            });
         }
     }
 
@@ -315,16 +320,19 @@ fn apply_all(
     cursor: &Mutex<Option<Place>>,
 ) -> Result<AppliedMessages, StoreError> {
     let mut batches = Vec::with_capacity(messages.len());
-    let mut applied = 0;
-    for Read { position, batch } in messages {
+    let (mut applied, mut stored) = (0, 0);
+    for Read { position, published, batch } in messages {
         let failed = left_out.range((*position, 0)..=(*position, usize::MAX));
         let failed = failed.map(|((_, index), problem)| (*index, problem.clone())).collect();
         let at = |index| *lock(cursor) = Some((*position, index));
         batches.push(machine::apply(transaction, batch, *position, &failed, &at)?);
-        applied = *position;
+        (applied, stored) = (*position, *published);
         *lock(cursor) = None;
     }
-    machine::set_position(transaction, &Position { log: log.to_owned(), applied })?;
+    machine::set_position(
+        transaction,
+        &Position { log: log.to_owned(), applied, published: stored },
+    )?;
     let changed = batches.iter().any(|batch| batch.members_changed);
     let members = changed.then(|| machine::members_now(transaction)).transpose()?;
     let bytes = transaction.open_table(META)?.get(EVENT_BYTES)?.map(|bytes| bytes.value());

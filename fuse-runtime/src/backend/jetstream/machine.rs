@@ -26,7 +26,7 @@ pub(super) struct Member {
 /// The replicas that are alive, by their ids.
 pub(super) type Members = BTreeMap<String, Member>;
 
-/// The replica that wakes what waits, retries what is held and removes what is old: the one that joined first.
+/// The keeper: the replica that joined first. It resumes decisions that wait, retries held actions, and prunes old events.
 pub(super) fn keeper(members: &Members) -> Option<&str> {
     members.iter().min_by_key(|(_, member)| member.since).map(|(id, _)| id.as_str())
 }
@@ -38,6 +38,8 @@ pub(super) struct Position {
     pub(super) log: String,
     /// The last message that was applied.
     pub(super) applied: u64,
+    /// When the broker stored that message, in nanoseconds since 1970: another message there has another time.
+    pub(super) published: i128,
 }
 
 const POSITION: &str = "position";
@@ -98,8 +100,8 @@ pub(super) struct AppliedBatch {
     pub(super) moved: Vec<(u64, String)>,
 }
 
-/// Applies the message at `position`. Changes in `failed` are left out, and get their errors as answers. `at` is told which
-/// change is applied next.
+/// Applies the message at `position`. Changes in `failed` are left out; their answers are their errors. `at` is called with
+/// the index of each change before it is applied.
 pub(super) fn apply(
     transaction: &WriteTransaction,
     batch: &mut LogBatch,

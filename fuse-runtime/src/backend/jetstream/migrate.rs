@@ -6,13 +6,14 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::connect::{self, Places};
+use super::copy::{LocalCopy, MARKER, catch_up, open_copy};
 use super::error::JetStreamError;
 use super::follow::LogFollower;
 use super::machine::{self, Position};
 use super::options::JetStreamOptions;
 use super::propose::new_id;
 use super::shared::{ALIVE_FOR, Shared};
-use super::{LocalCopy, catch_up, local_copy, snapshot};
+use super::snapshot;
 use crate::store::{FILE_NAME, StateReport, Store, StoreError, restore};
 
 /// Moves the state of a stopped fuse without a broker into an unused log. The folder stays as it is. Replicas that join
@@ -62,7 +63,7 @@ pub async fn import(
     write_file(copy, to.join(FILE_NAME)).await?;
     let report = report_of(to.join(FILE_NAME)).await?;
     let opened = open(&to).await?;
-    let position = Position { log, applied: 0 };
+    let position = Position { log, ..Position::default() };
     opened.write(move |transaction| machine::set_position(transaction, &position)).await?;
     snapshot::upload(&opened, &snapshots, 0).await?;
     opened.close().await?;
@@ -81,7 +82,7 @@ pub async fn export(
     let Places { stream, snapshots, log, .. } = connect::open(options).await?;
     let made = tempfile::tempdir().map_err(|error| StoreError::Storage(error.to_string()))?;
     let LocalCopy { store, applied, is_fresh } =
-        local_copy(options, made.path(), (&stream, &snapshots), &log).await?;
+        open_copy(options, made.path(), (&stream, &snapshots), &log).await?;
     let shared = Arc::new(Shared::new(new_id(), applied));
     let follower = LogFollower {
         shared: Arc::clone(&shared),
@@ -89,7 +90,7 @@ pub async fn export(
         store: store.clone(),
         log,
         is_fresh: Arc::new(AtomicBool::new(is_fresh)),
-        marker: made.path().join("unusable"),
+        marker: made.path().join(MARKER),
     };
     let following = tokio::spawn(follower.run());
     let caught_up = catch_up(&shared, &stream).await;

@@ -11,16 +11,18 @@
 //!
 //! | File | What it does |
 //! |---|---|
-//! | `options.rs`, `connect.rs` | reaches the servers, creates and checks the stream |
+//! | `options.rs`, `connect.rs`, `report.rs`, `permissions.rs` | reaches the servers, creates and checks the stream |
 //! | `frame.rs` | the messages of the log |
 //! | `machine.rs` | what they do to the state: members, owners, and the changes themselves |
 //! | `propose.rs` | sends changes, in batches |
+//! | `copy.rs` | opens the local copy of the state, or makes one |
 //! | `follow.rs`, `others.rs` | applies what comes back, and tells the engine what others did |
-//! | `watch.rs` | declares replicas dead, makes snapshots |
+//! | `watch.rs` | declares replicas dead; tells the keeper when a snapshot is due |
 //! | `snapshot.rs` | copies of the state, so that the log can be cut |
 //! | `migrate.rs` | moves a state from a folder to the broker, and back |
 
 mod connect;
+mod copy;
 mod error;
 mod follow;
 mod frame;
@@ -30,6 +32,7 @@ mod options;
 mod others;
 mod permissions;
 mod propose;
+mod report;
 mod shared;
 mod snapshot;
 mod watch;
@@ -38,7 +41,6 @@ mod watch;
 mod tests;
 
 use std::fs::File;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -47,37 +49,30 @@ use async_nats::jetstream::object_store::ObjectStore;
 use async_nats::jetstream::stream::Stream;
 use async_trait::async_trait;
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::{Backend, BackendError};
 use crate::bus::{Bus, StoreBus};
 use crate::change::Commit;
 use crate::ledger::{Ledger, StoreLedger};
-use crate::store::{FILE_NAME, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 pub use error::JetStreamError;
 pub use migrate::{export, import};
 pub use options::{JetStreamOptions, Login};
 pub use permissions::permissions;
+pub use report::LogReport;
 
 use connect::Places;
+use copy::{ID_FILE, LocalCopy, MARKER, catch_up, open_copy, read_id};
 use error::broker;
 use follow::LogFollower;
-use machine::Position;
 use propose::{Proposer, new_id};
 use shared::Shared;
 use watch::Watchman;
 
-/// How long opening may take to apply what the log has.
-const CATCH_UP_TIME: Duration = Duration::from_secs(600);
 /// How long closing waits for what is on its way.
 const LEAVE_TIME: Duration = Duration::from_secs(12);
-/// The `max_payload` of the server that is enough for every event.
-const MAX_PAYLOAD: usize = 8_000_000;
-/// The file in the state folder with the id of its replica.
-const ID_FILE: &str = "replica";
-/// The file in the state folder that says why the copy must not be used any more.
-const MARKER: &str = "unusable";
 
 /// A backend whose state several replicas share over NATS JetStream.
 ///
@@ -104,7 +99,8 @@ pub struct JetStream {
     snapshots: ObjectStore,
     /// Sends what was proposed. It ends once the replica left.
     sending: Mutex<Option<JoinHandle<()>>>,
-    tasks: Vec<JoinHandle<()>>,
+    /// They end with the backend.
+    tasks: Mutex<JoinSet<()>>,
     /// The servers, without passwords.
     servers: String,
     /// Removed with the backend.
@@ -135,7 +131,7 @@ impl JetStream {
         };
         let places = (&stream, &snapshots);
         let LocalCopy { store, applied, is_fresh } =
-            local_copy(&options, &folder, places, &log).await?;
+            open_copy(&options, &folder, places, &log).await?;
         let is_fresh = Arc::new(AtomicBool::new(is_fresh));
         let former = read_id(&folder);
         let shared = Arc::new(Shared::new(new_id(), applied));
@@ -148,7 +144,8 @@ impl JetStream {
             is_fresh: Arc::clone(&is_fresh),
             marker: folder.join(MARKER),
         };
-        let mut tasks = vec![tokio::spawn(follower.run())];
+        let mut tasks = JoinSet::new();
+        tasks.spawn(follower.run());
         catch_up(&shared, &stream).await?;
         is_fresh.store(false, Ordering::Relaxed);
         let (proposer, mut sender) =
@@ -169,8 +166,8 @@ impl JetStream {
             stream: stream.clone(),
             snapshots: snapshots.clone(),
         });
-        tasks.push(tokio::spawn(Arc::clone(&watchman).run()));
-        tasks.push(tokio::spawn(watchman.cut()));
+        tasks.spawn(Arc::clone(&watchman).run());
+        tasks.spawn(watchman.make_snapshots());
         Ok(Self {
             store,
             bus,
@@ -179,7 +176,7 @@ impl JetStream {
             stream,
             snapshots,
             sending,
-            tasks,
+            tasks: Mutex::new(tasks),
             servers,
             _folder: temporary,
         })
@@ -191,7 +188,7 @@ impl JetStream {
     ///
     /// See [`JetStreamError`].
     pub async fn init(options: &JetStreamOptions) -> Result<LogReport, JetStreamError> {
-        report(connect::open(options).await?).await
+        report::read(connect::open(options).await?).await
     }
 
     /// Connects, and checks what is there.
@@ -200,7 +197,7 @@ impl JetStream {
     ///
     /// See [`JetStreamError`]; what is missing is an error, too.
     pub async fn check(options: &JetStreamOptions) -> Result<LogReport, JetStreamError> {
-        report(connect::find(options).await?).await
+        report::read(connect::find(options).await?).await
     }
 
     /// Makes a snapshot of the state now, and cuts the log before it. The keeper does so by itself when the log is long.
@@ -215,188 +212,6 @@ impl JetStream {
     /// The servers, without passwords.
     pub fn servers(&self) -> &str {
         &self.servers
-    }
-}
-
-async fn report(places: Places) -> Result<LogReport, JetStreamError> {
-    let Places { stream, snapshots, context, .. } = places;
-    let info = connect::info(&stream).await?;
-    let newest = snapshot::newest(&snapshots).await?;
-    Ok(LogReport {
-        server: context.client().server_info().version,
-        stream: info.config.name,
-        copies: info.config.num_replicas,
-        bytes: info.state.bytes,
-        last: info.state.last_sequence,
-        snapshot: newest.map(|found| found.name),
-        max_payload: context.client().max_payload(),
-    })
-}
-
-/// What is at the broker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LogReport {
-    /// The version of the server.
-    pub server: String,
-    /// The stream of the log.
-    pub stream: String,
-    /// How many servers keep a copy of it.
-    pub copies: usize,
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// The number of its last message.
-    pub last: u64,
-    /// The newest snapshot, if there is one.
-    pub snapshot: Option<String>,
-    /// The largest message that the server takes, in bytes.
-    pub max_payload: usize,
-}
-
-impl LogReport {
-    /// What makes the state less safe than it could be.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if self.copies < 3 {
-            warnings.push(format!(
-                "the number of copies of the state is {}, not 3: if the disk of a server fails, the state can be lost; use three servers and three copies",
-                self.copies
-            ));
-        }
-        if self.max_payload < MAX_PAYLOAD {
-            warnings.push(format!(
-                "`max_payload` is {} bytes: events with larger bodies are refused; set it to 8MB",
-                self.max_payload
-            ));
-        }
-        warnings
-    }
-}
-
-/// The local copy of the state.
-struct LocalCopy {
-    store: Store,
-    /// How much of the log it has.
-    applied: u64,
-    /// Whether it was made now.
-    is_fresh: bool,
-}
-
-/// Opens the local copy of the state, or makes one of the newest snapshot.
-async fn local_copy(
-    options: &JetStreamOptions,
-    folder: &Path,
-    (stream, snapshots): (&Stream, &ObjectStore),
-    log: &str,
-) -> Result<LocalCopy, JetStreamError> {
-    let marker = folder.join(MARKER);
-    if let Ok(why) = std::fs::read_to_string(&marker) {
-        tracing::warn!(why, "the local copy of the state is made anew");
-        put_aside(folder);
-        if let Err(error) = std::fs::remove_file(&marker) {
-            tracing::warn!(%error, "the mark of the former copy cannot be removed");
-        }
-    }
-    let store = match open_store(folder, options).await {
-        Err(
-            error @ (StoreError::Open { .. } | StoreError::Storage(_) | StoreError::Damaged(_)),
-        ) if folder.join(FILE_NAME).exists() => {
-            tracing::warn!(%error, "the local copy of the state cannot be opened; it is made anew");
-            put_aside(folder);
-            open_store(folder, options).await?
-        }
-        opened => opened?,
-    };
-    let position = store.read(machine::position).await?;
-    let applied = position.as_ref().filter(|position| position.log == log);
-    let (first, last) =
-        connect::range(stream, applied.map_or(0, |position| position.applied)).await?;
-    match &position {
-        None if !store.is_new() && !is_empty(&store).await? => {
-            return Err(JetStreamError::NotShared(folder.display().to_string()));
-        }
-        None => {}
-        Some(Position { log: of, applied }) => {
-            let is_same = of == log;
-            if is_same && *applied <= last && applied.saturating_add(1) >= first {
-                return Ok(LocalCopy { store, applied: *applied, is_fresh: false });
-            }
-            tracing::warn!(
-                applied,
-                first,
-                last,
-                is_same,
-                "the local copy of the state does not match the log; fuse renames it to fuse.redb.old and makes a new one"
-            );
-        }
-    }
-    let found = connect::patiently(|| snapshot::newest(snapshots)).await?;
-    let store = match (&position, found) {
-        // It is empty, and the log begins with its first message.
-        (None, None) => store,
-        (_, found) => {
-            store.close().await?;
-            put_aside(folder);
-            if let Some(found) = found {
-                snapshot::download(snapshots, &found, folder).await?;
-            }
-            open_store(folder, options).await?
-        }
-    };
-    let applied = store.read(machine::position).await?.map_or(0, |position| position.applied);
-    if applied.saturating_add(1) < first {
-        return Err(JetStreamError::Stream {
-            stream: options.stream(),
-            problem: format!(
-                "begins with message {first}, and the newest snapshot has the messages up to {applied}: restore the stream and the object store from a backup of the same time"
-            ),
-        });
-    }
-    Ok(LocalCopy { store, applied, is_fresh: true })
-}
-
-async fn is_empty(store: &Store) -> Result<bool, StoreError> {
-    store.read(crate::bus::queue::read_signal).await.map(|signal| signal.end == 0)
-}
-
-async fn open_store(folder: &Path, options: &JetStreamOptions) -> Result<Store, StoreError> {
-    let (folder, limits) = (folder.to_owned(), options.limits.clone());
-    let opened = tokio::task::spawn_blocking(move || Store::open_with(&folder, limits)).await;
-    let store = opened.map_err(|problem| StoreError::Internal(problem.to_string()))??;
-    store.commit_lazily();
-    Ok(store)
-}
-
-/// Renames a copy that does not fit the log. It may be the last one, if somebody removed the stream.
-fn put_aside(folder: &Path) {
-    let file = folder.join(FILE_NAME);
-    if file.exists()
-        && let Err(error) = std::fs::rename(&file, folder.join(format!("{FILE_NAME}.old")))
-    {
-        tracing::warn!(%error, "the old copy of the state cannot be put aside");
-    }
-}
-
-/// The id of the replica that used this folder last. It has ended, since the folder is not locked.
-fn read_id(folder: &Path) -> Option<String> {
-    let id = std::fs::read_to_string(folder.join(ID_FILE)).ok()?;
-    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
-}
-
-/// Waits until everything is applied that the log has now.
-async fn catch_up(shared: &Shared, stream: &Stream) -> Result<(), JetStreamError> {
-    let info = connect::info(stream).await?;
-    let last = info.state.last_sequence;
-    let mut applied = shared.applied.subscribe();
-    let done = async {
-        tokio::select! {
-            _ = applied.wait_for(|applied| *applied >= last) => Ok(()),
-            problem = shared.until_fatal() => Err(broker("read the log", problem)),
-        }
-    };
-    match tokio::time::timeout(CATCH_UP_TIME, done).await {
-        Ok(done) => done,
-        Err(_elapsed) => Err(broker("read the whole log", "it takes too long")),
     }
 }
 
@@ -426,17 +241,7 @@ impl Backend for JetStream {
                 tracing::warn!("the broker does not answer; the other replicas take over later");
             }
         }
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
         Ok(self.store.close().await?)
-    }
-}
-
-impl Drop for JetStream {
-    fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
-        }
     }
 }

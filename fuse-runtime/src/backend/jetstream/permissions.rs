@@ -20,6 +20,7 @@ pub fn permissions(options: &JetStreamOptions) -> String {
         format!("$JS.API.STREAM.CREATE.{log}"),
         format!("$JS.API.STREAM.INFO.{log}"),
         format!("$JS.API.STREAM.PURGE.{log}"),
+        format!("$JS.API.STREAM.MSG.GET.{log}"),
         format!("$JS.API.CONSUMER.*.{log}"),
         format!("$JS.API.CONSUMER.*.{log}.>"),
         format!("$JS.API.CONSUMER.MSG.NEXT.{log}.>"),

@@ -19,7 +19,7 @@ use super::shared::{InFlight, Shared, Waiting};
 use crate::bus::Health;
 use crate::bus::change::{BusAnswer, BusChange};
 use crate::bus::queue::Publication;
-use crate::change::{ChangeAnswer, Commit, StateChange, Then};
+use crate::change::{AfterCommit, ChangeAnswer, Commit, StateChange};
 use crate::ledger::Sharing;
 use crate::store::StoreError;
 
@@ -67,7 +67,7 @@ impl Commit for Proposer {
     async fn commit(
         &self,
         mut change: StateChange,
-        then: Then,
+        then: AfterCommit,
     ) -> Result<ChangeAnswer, StoreError> {
         if let Some(refusal) = refused(&mut change) {
             return Ok(refusal);
@@ -106,10 +106,10 @@ impl Proposer {
         context: Context,
         subject: String,
         name: String,
-    ) -> (Self, Sender) {
+    ) -> (Self, BatchSender) {
         let (proposals, queue) = mpsc::channel(MAX_WAITING);
         let max_payload = context.client().max_payload();
-        let sender = Sender {
+        let sender = BatchSender {
             shared: Arc::clone(&shared),
             context,
             subject,
@@ -151,7 +151,7 @@ impl Proposer {
 }
 
 /// Sends what was proposed, one batch after the other.
-pub(super) struct Sender {
+pub(super) struct BatchSender {
     shared: Arc<Shared>,
     context: Context,
     subject: String,
@@ -168,9 +168,16 @@ enum Sent {
     Applied,
     Refused,
     TimedOut(String),
+    /// Sending it again does not help.
+    Failed(String),
 }
 
-impl Sender {
+/// Why a batch is not applied although its replica joined with it.
+const REFUSED: &str = "the log refuses this replica";
+/// How often a replica joins again for one batch.
+const MAX_REJOINS: u32 = 3;
+
+impl BatchSender {
     /// Sends until every proposer is dropped, or the replica left.
     pub(super) async fn run(mut self) {
         loop {
@@ -205,7 +212,7 @@ impl Sender {
 
     /// Joins. `replaces` is the earlier replica with the same state folder.
     pub(super) async fn join(&mut self, replaces: Option<String>) -> Result<(), StoreError> {
-        let (encoded, _) = self.joining(replaces)?;
+        let encoded = self.encoded_join(replaces)?;
         let until = Instant::now() + JOINS_FOR;
         loop {
             self.number = self.number.saturating_add(1);
@@ -217,17 +224,15 @@ impl Sender {
                     return Err(StoreError::Storage(problem));
                 }
                 Sent::TimedOut(_) => {}
-                Sent::Refused => {
-                    return Err(StoreError::Storage("the log refuses this replica".into()));
-                }
+                Sent::Failed(problem) => return Err(StoreError::Storage(problem)),
+                Sent::Refused => return Err(StoreError::Storage(REFUSED.to_owned())),
             }
         }
     }
 
-    fn joining(&self, replaces: Option<String>) -> Result<(Vec<u8>, LogChange), StoreError> {
+    fn encoded_join(&self, replaces: Option<String>) -> Result<Vec<u8>, StoreError> {
         let join = LogChange::Join { name: self.name.clone(), format: FORMAT, replaces };
-        let encoded = frame::encode_change(&join);
-        Ok((encoded.map_err(|error| StoreError::Internal(error.to_string()))?, join))
+        frame::encode_change(&join).map_err(|error| StoreError::Internal(error.to_string()))
     }
 
     /// Sends a batch until it is applied, or for as long as callers wait.
@@ -251,22 +256,22 @@ impl Sender {
             waiting = unanswered.map(|batch| batch.waiting).unwrap_or_default();
             let problem = match sent {
                 Sent::Applied => return,
-                Sent::Refused if rejoins < 3 => {
+                Sent::Refused if rejoins < MAX_REJOINS => {
                     rejoins += 1;
                     tracing::warn!("the other replicas took this one for dead; it joins again");
                     self.shared.counted.expirations.fetch_add(1, Ordering::Relaxed);
                     self.shared.set_id(new_id());
-                    match self.joining(None) {
-                        // A former one of another id does nothing.
-                        Ok((join, _)) => {
+                    match self.encoded_join(None) {
+                        // Only the first change of a batch can join.
+                        Ok(join) => {
                             encoded.insert(0, join);
                             continue;
                         }
                         Err(error) => error.to_string(),
                     }
                 }
-                Sent::Refused => "the log refuses this replica".to_owned(),
-                Sent::TimedOut(problem) => problem,
+                Sent::Refused => REFUSED.to_owned(),
+                Sent::TimedOut(problem) | Sent::Failed(problem) => problem,
             };
             for caller in waiting {
                 caller.answer(Err(StoreError::Storage(problem.clone())));
@@ -285,7 +290,7 @@ impl Sender {
         let id = format!("{}.{number}", head.replica);
         let message = match frame::encode(&head, changes.iter().copied()) {
             Ok(message) => message,
-            Err(error) => return Sent::TimedOut(error.to_string()),
+            Err(error) => return Sent::Failed(error.to_string()),
         };
         let mut settled = self.shared.settled.subscribe();
         let until = Instant::now() + TRIES_FOR;
@@ -308,7 +313,7 @@ impl Sender {
                     self.shared.works("sending");
                     return if is_refused { Sent::Refused } else { Sent::Applied };
                 }
-                problem = self.shared.until_fatal() => return Sent::TimedOut(problem),
+                problem = self.shared.until_fatal() => return Sent::Failed(problem),
                 () = tokio::time::sleep_until(until) => None,
                 failed = attempt => failed.ok(),
             };

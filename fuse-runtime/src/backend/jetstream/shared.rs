@@ -11,16 +11,16 @@ use tokio::sync::{broadcast, oneshot, watch};
 use super::frame::LogChange;
 use super::machine::{self, Members};
 use crate::bus::{Health, StoreBus};
-use crate::change::{ChangeAnswer, Then};
+use crate::change::{AfterCommit, ChangeAnswer};
 use crate::ledger::{OthersChanges, Sharing, SharingStats};
 use crate::store::StoreError;
 
-/// How many changes of others may be unread. Whoever lags further reads everything again.
+/// How many changes of others may be unread. A reader that lags further reads everything again.
 const MAX_UNREAD: usize = 1024;
 
 /// A caller that waits for the answer to its change.
 pub(super) struct Waiting {
-    pub(super) then: Then,
+    pub(super) then: AfterCommit,
     pub(super) answer: oneshot::Sender<Result<ChangeAnswer, StoreError>>,
 }
 
@@ -66,8 +66,8 @@ pub(super) struct Shared {
     heard: Mutex<BTreeMap<String, (u64, Instant)>>,
     bus: OnceLock<Weak<StoreBus>>,
     problem: Mutex<BTreeMap<&'static str, (Instant, String)>>,
-    /// Whether only a restart helps.
-    is_fatal: watch::Sender<bool>,
+    /// Why only a restart helps, and since when.
+    fatal: watch::Sender<Option<(Instant, String)>>,
     pub(super) counted: LogCounters,
 }
 
@@ -94,7 +94,7 @@ impl Shared {
             heard: Mutex::default(),
             bus: OnceLock::new(),
             problem: Mutex::default(),
-            is_fatal: watch::Sender::new(false),
+            fatal: watch::Sender::default(),
             counted: LogCounters::default(),
         }
     }
@@ -138,12 +138,12 @@ impl Shared {
     }
 
     /// Notes that a batch of a replica was applied.
-    pub(super) fn hear(&self, replica: &str, number: u64) {
+    pub(super) fn note_batch(&self, replica: &str, number: u64) {
         lock(&self.heard).insert(replica.to_owned(), (number, Instant::now()));
     }
 
     /// The last batch of this replica, and when it was applied here.
-    pub(super) fn heard_of(&self, replica: &str) -> Option<(u64, Instant)> {
+    pub(super) fn last_batch_of(&self, replica: &str) -> Option<(u64, Instant)> {
         lock(&self.heard).get(replica).copied()
     }
 
@@ -175,7 +175,7 @@ impl Shared {
     }
 
     /// Tells the engine what another replica changed.
-    pub(super) fn tell(&self, changes: OthersChanges) {
+    pub(super) fn announce(&self, changes: OthersChanges) {
         if !changes.is_empty() {
             // Sending fails if nobody listens.
             let _ = self.others.send(Arc::new(changes));
@@ -201,16 +201,17 @@ impl Shared {
     }
 
     /// Notes that only a restart helps.
-    pub(super) fn fatal(&self) {
-        self.is_fatal.send_replace(true);
+    pub(super) fn failed_for_good(&self, problem: &str) {
+        tracing::error!(problem, "this replica must be restarted");
+        self.fatal.send_replace(Some((Instant::now(), problem.to_owned())));
     }
 
     /// Waits until only a restart helps, and says why.
     pub(super) async fn until_fatal(&self) -> String {
-        let mut is_fatal = self.is_fatal.subscribe();
+        let mut fatal = self.fatal.subscribe();
         // The sender lives as long as this.
-        let _ = is_fatal.wait_for(|is_fatal| *is_fatal).await.is_ok();
-        self.health().and_then(|health| health.problem).unwrap_or_default()
+        let fatal = fatal.wait_for(Option::is_some).await;
+        fatal.ok().and_then(|fatal| Some(fatal.as_ref()?.1.clone())).unwrap_or_default()
     }
 
     /// Notes that a part works.
@@ -223,12 +224,15 @@ impl Shared {
 
     /// Why nothing can be committed now, if so.
     pub(super) fn health(&self) -> Option<Health> {
+        if let Some((since, problem)) = &*self.fatal.borrow() {
+            let failing_for = Some(since.elapsed());
+            return Some(Health { problem: Some(problem.clone()), failing_for });
+        }
         let problems = lock(&self.problem);
-        let (since, problem) = problems.values().min_by_key(|(since, _)| *since)?;
+        let (_, problem) = problems.values().min_by_key(|(since, _)| *since)?;
         let problem = Some(format!("the broker cannot be used: {problem}"));
-        // A restart of the process helps only if the copy has to be made anew.
-        let failing_for = self.is_fatal.borrow().then(|| since.elapsed());
-        Some(Health { problem, failing_for })
+        // A restart of this process does not help.
+        Some(Health { problem, failing_for: None })
     }
 }
 

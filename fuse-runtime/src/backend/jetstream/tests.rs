@@ -1,4 +1,4 @@
-//! The state machine, without a broker: the same log gives the same state, whoever applies it and however.
+//! The state machine, without a broker: the same log gives the same state, whichever replica applies it, and in whatever portions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

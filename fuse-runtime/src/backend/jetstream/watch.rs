@@ -37,8 +37,8 @@ impl Watchman {
         }
     }
 
-    /// Keeps the log short while this replica is the keeper, for ever.
-    pub(super) async fn cut(self: Arc<Self>) {
+    /// Makes snapshots when they are due, while this replica is the keeper.
+    pub(super) async fn make_snapshots(self: Arc<Self>) {
         let keeper = self.shared.sharing().is_keeper;
         let mut last = None;
         loop {
@@ -58,8 +58,10 @@ impl Watchman {
     async fn expire(&self, current_since: &mut Option<Instant>) {
         let now = Instant::now();
         let own = self.shared.id();
-        let is_current =
-            self.shared.heard_of(&own).is_some_and(|(_, at)| now.duration_since(at) < HEARD_MYSELF);
+        let is_current = self
+            .shared
+            .last_batch_of(&own)
+            .is_some_and(|(_, at)| now.duration_since(at) < HEARD_MYSELF);
         if !is_current {
             *current_since = None;
             return;
@@ -71,7 +73,7 @@ impl Watchman {
         }
         let members = self.shared.members.borrow().clone();
         for (id, member) in members {
-            let Some((seen, at)) = self.shared.heard_of(&id) else { continue };
+            let Some((seen, at)) = self.shared.last_batch_of(&id) else { continue };
             if id != own && now.duration_since(at) > ALIVE_FOR {
                 tracing::warn!(
                     replica = id,
