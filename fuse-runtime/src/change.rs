@@ -1,4 +1,4 @@
-//! Every change of the state as a value. A backend commits it to its own file, or sends it to the other replicas
+//! Every change of the state as a value. A backend writes it to its own journal, or sends it to the other replicas
 //! first: replicas that apply the same changes in the same order have the same state.
 
 use std::fmt::Debug;
@@ -11,7 +11,13 @@ use crate::bus::Health;
 use crate::bus::change::{BusAnswer, BusChange};
 use crate::ledger::Sharing;
 use crate::ledger::change::{LedgerAnswer, LedgerChange};
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
+use frame::FrameError;
+
+pub(crate) use here::{CommitHere, apply_record};
+
+pub(crate) mod frame;
+mod here;
 
 /// A change of the state.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -61,6 +67,38 @@ impl StateChange {
             Self::Ledger(_) => 0,
         }
     }
+
+    /// The rows of the events that it accepts, which JSON leaves out.
+    pub(crate) fn rows(&self) -> Vec<&[u8]> {
+        match self {
+            Self::Bus(BusChange::Accept { events, .. }) => {
+                events.iter().map(|event| event.row.as_slice()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Puts back the rows that JSON left out.
+    pub(crate) fn put_rows(&mut self, rows: Vec<Vec<u8>>) -> Result<(), FrameError> {
+        if let Self::Bus(BusChange::Accept { events, .. }) = self {
+            if events.len() != rows.len() {
+                return Err(FrameError::Truncated);
+            }
+            for (event, row) in events.iter_mut().zip(rows) {
+                event.row = row;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what the answer says was refused for lack of room: whether there is room is no part of the state.
+    fn forget_refused(&mut self, answer: &ChangeAnswer) {
+        if let (Self::Bus(BusChange::Accept { events, .. }), ChangeAnswer::Bus(answer)) =
+            (self, answer)
+        {
+            answer.retain_with_room(events);
+        }
+    }
 }
 
 /// What to do after the commit and before the answer, even if the caller no longer waits. Runs in the order of commits.
@@ -80,6 +118,15 @@ pub(crate) trait Commit: Debug + Send + Sync + 'static {
         then: AfterCommit,
     ) -> Result<ChangeAnswer, StoreError>;
 
+    /// The same for a change that may be lost in a crash, because the work that leads to it would be done again.
+    async fn commit_lazily(
+        &self,
+        change: StateChange,
+        then: AfterCommit,
+    ) -> Result<ChangeAnswer, StoreError> {
+        self.commit(change, then).await
+    }
+
     /// The id of this replica, if several share the state: the owner of the events that it handles.
     fn owner(&self) -> Option<String> {
         None
@@ -93,22 +140,6 @@ pub(crate) trait Commit: Debug + Send + Sync + 'static {
     /// Why nothing can be committed now, if that is known before one tries.
     fn health(&self) -> Option<Health> {
         None
-    }
-}
-
-/// Commits changes to a store that belongs to this process.
-#[derive(Clone, Debug)]
-pub(crate) struct CommitHere(pub(crate) Store);
-
-#[async_trait]
-impl Commit for CommitHere {
-    async fn commit(
-        &self,
-        mut change: StateChange,
-        then: AfterCommit,
-    ) -> Result<ChangeAnswer, StoreError> {
-        let bytes = change.bytes();
-        self.0.write_then(bytes, move |transaction| change.apply(transaction, None), then).await
     }
 }
 

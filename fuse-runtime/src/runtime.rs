@@ -324,6 +324,7 @@ impl Runtime {
             triggers: self.triggers.clone(),
             metrics: Arc::clone(&metrics),
             clock: clock.clone(),
+            pace: Default::default(),
             deciding: Semaphore::new(MAX_DECIDING_KIB as usize),
             slots: Slots::new(self.policy.actions),
             threads: Arc::default(),

@@ -1,9 +1,9 @@
-//! The state folder: one file that the embedded bus and ledger share.
+//! The state folder: a database and its journal, which the embedded bus and ledger share.
 //!
 //! Every write goes through **one writer thread with group commit**: the writes that arrive during a
-//! commit are committed together by the next one, so that up to 128 of them share a disk flush. A caller
-//! is answered only after the commit that contains its work. Reads see the last commit and never wait
-//! for the writer.
+//! flush are made durable together by the next one, so that up to 128 of them share it. A caller
+//! is answered only once its work is durable: in the [journal](journal), or in the database. A read sees everything that
+//! was answered before; the writer commits it first.
 //!
 //! After an I/O error, the open file is unusable. The writer closes and reopens it until that works.
 //! Meanwhile every call fails with [`StoreError::Storage`], and [`Store::outage`] reports why.
@@ -13,7 +13,10 @@ mod capacity;
 mod error;
 mod file;
 mod health;
+mod job;
+mod journal;
 mod open;
+mod replay;
 mod rows;
 mod tables;
 mod time;
@@ -38,22 +41,24 @@ pub(crate) use capacity::Capacity;
 pub use capacity::SizeLimits;
 pub use error::StoreError;
 pub use health::Outage;
+pub(crate) use job::{Durable, WriteJob};
 pub(crate) use rows::{
-    EventStatus, decode_envelope, decode_head, encode_envelope, get_row, put_row,
+    EventStatus, WithoutDecisions, decode_envelope, decode_head, encode_envelope, get_row, put_row,
     put_row_if_changed, seal,
 };
 pub(crate) use tables::*;
 
 use crate::clock::Clock;
 use health::StoreHealth;
+use job::{ClosureJob, ReadableJob};
+use journal::Journal;
 use open::{OpenedFile, Opener};
-use writer::{ClosureJob, WriteJob};
 
 /// The name of the store's file in the state folder.
 pub const FILE_NAME: &str = "fuse.redb";
 
 /// The version of the layout that this program writes. It reads every version up to this one.
-pub const SCHEMA_VERSION: u64 = 4;
+pub const SCHEMA_VERSION: u64 = 5;
 
 /// The part that the store, its clones and its writer share.
 struct Core {
@@ -70,6 +75,8 @@ struct Core {
     clock: Mutex<Option<Clock>>,
     /// Whether commits need not be on disk at once.
     lazy: AtomicBool,
+    /// Whether something was answered that is not committed: only the writer sees it.
+    is_ahead: AtomicBool,
 }
 
 /// One state folder, opened. Clones are handles to the same store.
@@ -132,6 +139,8 @@ impl Store {
 
     fn start(opener: Opener, limits: SizeLimits) -> Result<Self, StoreError> {
         let OpenedFile { database, is_new } = opener.open()?;
+        let journal =
+            opener.journal().map(|journal| replay::open(&database, journal)).transpose()?;
         let core = Arc::new(Core {
             database: RwLock::new(Some(database)),
             capacity: Arc::new(Capacity::new(opener.path(), limits)),
@@ -141,6 +150,7 @@ impl Store {
             compact: AtomicBool::new(true),
             clock: Mutex::new(None),
             lazy: AtomicBool::new(false),
+            is_ahead: AtomicBool::new(false),
         });
         core.compact_if_worthwhile();
         // Room for the next batch while one is being committed.
@@ -148,7 +158,7 @@ impl Store {
         let shared = Arc::clone(&core);
         let thread = thread::Builder::new()
             .name("fuse-store".into())
-            .spawn(move || writer::run(&shared, queue))
+            .spawn(move || writer::run(&shared, journal, queue))
             .map_err(|problem| StoreError::Storage(format!("no writer thread: {problem}")))?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -256,16 +266,22 @@ impl Store {
         F: FnMut(&WriteTransaction) -> Result<T, StoreError> + Send + 'static,
         A: FnOnce(&T) + Send + 'static,
     {
-        let jobs = lock(&self.inner.jobs).clone().ok_or(StoreError::Closed)?;
         let (answer, answered) = oneshot::channel();
-        let job = Box::new(ClosureJob::new(bytes, work, after, answer));
-        jobs.send(job).await.map_err(|_| StoreError::Closed)?;
-        // A sender would keep the writer from ending while this waits for its last answers.
-        drop(jobs);
+        self.submit(Box::new(ClosureJob::new(bytes, work, after, answer))).await?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Reads the last commit on a blocking thread.
+    /// Has the writer do this job in its turn.
+    pub(crate) async fn submit(&self, job: Box<dyn WriteJob>) -> Result<(), StoreError> {
+        let jobs = lock(&self.inner.jobs).clone().ok_or(StoreError::Closed)?;
+        jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        // A sender would keep the writer from ending while this waits for its last answers.
+        drop(jobs);
+        self.inner.wake_writer();
+        Ok(())
+    }
+
+    /// Reads everything that was answered so far, on a blocking thread.
     pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -273,6 +289,12 @@ impl Store {
     {
         let core = Arc::clone(&self.inner.core);
         let closed = self.is_closed();
+        if core.is_ahead.load(Ordering::Acquire) {
+            let (readable, until_readable) = oneshot::channel();
+            // What can be read without it lacks what was answered.
+            self.submit(Box::new(ReadableJob(readable))).await?;
+            until_readable.await.map_err(|_| StoreError::Closed)??;
+        }
         let done = tokio::task::spawn_blocking(move || {
             let guard = core.database.read().unwrap_or_else(PoisonError::into_inner);
             match guard.as_ref() {
@@ -295,6 +317,7 @@ impl Store {
                     answer,
                 )))
                 .is_err();
+            self.inner.wake_writer();
         }
         done
     }
@@ -307,10 +330,17 @@ impl Store {
 }
 
 impl Inner {
+    fn wake_writer(&self) {
+        if let Some(writer) = lock(&self.writer).as_ref() {
+            writer.thread().unpark();
+        }
+    }
+
     fn shut(&self) -> Result<(), StoreError> {
         lock(&self.jobs).take();
         // Sent only now: those who receive it find that writes are refused.
         self.closed.send_replace(true);
+        self.wake_writer();
         let writer = lock(&self.writer).take();
         if let Some(writer) = writer
             && writer.thread().id() != thread::current().id()
@@ -347,16 +377,24 @@ impl Core {
         }
     }
 
-    /// Closes the file if it is open, and opens it again.
-    fn reopen(&self) -> Result<(), StoreError> {
+    /// Closes the file if it is open, and opens it again, with everything that was answered.
+    fn reopen(&self, journal: Option<&mut Journal>) -> Result<(), StoreError> {
         let mut guard = self.database.write().unwrap_or_else(PoisonError::into_inner);
         // It failed already, so that it need not close cleanly.
         drop(guard.take());
         let database = self.opener.open()?.database;
         // Opening may need no space on the disk, but a commit does.
-        let transaction = database.begin_write()?;
+        let mut transaction = database.begin_write()?;
+        transaction.set_quick_repair(true);
         self.record_time(&transaction)?;
         transaction.commit()?;
+        if let Some(journal) = journal {
+            replay::reopen(&database, journal)?;
+            // Nor may the next record need some.
+            journal.grow(1).map_err(|problem| {
+                StoreError::Storage(format!("the journal cannot be written: {problem}"))
+            })?;
+        }
         *guard = Some(database);
         self.capacity.changed();
         Ok(())

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::queue::{self, NewEvent, Publication};
 use crate::change::Origin;
-use crate::store::{Capacity, StoreError};
+use crate::store::{Capacity, StoreError, WithoutDecisions};
 
 /// A change of the queue.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub(crate) enum BusChange {
     },
     /// Removes events that are done.
     Remove(Vec<u64>),
+    /// Removes an event from which nothing results.
+    Finish { seq: u64, nothing: WithoutDecisions },
 }
 
 /// What a change of the queue gave.
@@ -31,6 +33,15 @@ pub(crate) enum BusAnswer {
     Accepted(Vec<Publication>),
     /// How many events wait now.
     Removed { backlog: u64 },
+}
+
+impl BusAnswer {
+    /// Keeps the events for which there was room.
+    pub(crate) fn retain_with_room(&self, events: &mut Vec<NewEvent>) {
+        let Self::Accepted(publications) = self else { return };
+        let mut publications = publications.iter();
+        events.retain(|_| !matches!(publications.next(), Some(Publication::NoRoom(_))));
+    }
 }
 
 impl BusChange {
@@ -51,8 +62,12 @@ impl BusChange {
             Self::Remove(events) => {
                 let mut backlog = 0;
                 for seq in events {
-                    backlog = queue::remove(transaction, *seq)?;
+                    backlog = queue::finish(transaction, *seq, None)?;
                 }
+                Ok(BusAnswer::Removed { backlog })
+            }
+            Self::Finish { seq, nothing } => {
+                let backlog = queue::finish(transaction, *seq, Some(nothing))?;
                 Ok(BusAnswer::Removed { backlog })
             }
         }
@@ -61,7 +76,7 @@ impl BusChange {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Accept { events, .. } => events.iter().map(|event| event.row.len()).sum(),
-            Self::Remove(_) => 0,
+            Self::Remove(_) | Self::Finish { .. } => 0,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod change;
 mod delivery;
+mod fresh;
 pub(crate) mod queue;
 mod store_bus;
 
@@ -15,6 +16,7 @@ mod tests;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::event::Envelope;
 
@@ -126,14 +128,32 @@ pub trait Bus: Send + Sync + 'static {
     /// [`BusError::Closed`] once the bus is closed.
     async fn next(&self) -> Result<Delivery, BusError>;
 
-    /// Removes the event from the queue for good, durably. Its record in the ledger stays.
-    /// Acknowledging again does nothing.
+    /// Removes the event from the queue for good. Its record in the ledger stays. Acknowledging again does nothing.
+    ///
+    /// A crash may undo it: the event is then delivered again.
     ///
     /// # Errors
     ///
     /// Only those of a closed bus and of storage. The event may be delivered again then, after
     /// a restart.
     async fn ack(&self, delivery: &Delivery) -> Result<(), BusError>;
+
+    /// Acknowledges an event from which nothing results, and records that the rules with the hash `plan` decided so.
+    /// A crash may undo that: the event is then delivered and decided again, which has no other effect. Returns `false`
+    /// if the bus cannot do both, which is the default.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bus::ack`].
+    async fn ack_without_decisions(
+        &self,
+        delivery: &Delivery,
+        plan: &str,
+        decided: Timestamp,
+    ) -> Result<bool, BusError> {
+        let _ = (delivery, plan, decided);
+        Ok(false)
+    }
 
     /// Requeues the event, to be delivered again once `after` has passed. Must not be called after
     /// [`Bus::ack`].

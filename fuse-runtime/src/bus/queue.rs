@@ -9,7 +9,7 @@ use crate::event::{Envelope, EventKey};
 use crate::ledger::transition::{self, Accept};
 use crate::store::{
     Capacity, EVENT_BYTES, EVENTS, EventStatus, IDS, META, NEXT_SEQ, OWNERS, QUEUE, STATUS,
-    StoreError, TIMES, decode_envelope, get_row, id_place, put_row, seal,
+    StoreError, TIMES, WithoutDecisions, decode_envelope, get_row, id_place, put_row, seal,
 };
 
 /// How many events one read of the queue fetches.
@@ -104,8 +104,13 @@ pub(super) fn accept(
     Ok(Publication::New { seq, backlog })
 }
 
-/// Removes the event from the queue, if it is still there. Returns the remaining backlog.
-pub(super) fn remove(transaction: &WriteTransaction, seq: u64) -> Result<u64, StoreError> {
+/// Removes the event from the queue, if it is still there, and records that nothing results from it, if that is so. Returns the
+/// remaining backlog.
+pub(super) fn finish(
+    transaction: &WriteTransaction,
+    seq: u64,
+    nothing: Option<&WithoutDecisions>,
+) -> Result<u64, StoreError> {
     let mut queue = transaction.open_table(QUEUE)?;
     let key = queue.remove(seq)?.map(|key| key.value().to_owned());
     if let Some(key) = key {
@@ -113,6 +118,7 @@ pub(super) fn remove(transaction: &WriteTransaction, seq: u64) -> Result<u64, St
         let mut statuses = transaction.open_table(STATUS)?;
         if let Some(mut status) = get_row::<EventStatus>(&statuses, &key)? {
             status.acked = true;
+            status.nothing = nothing.cloned();
             put_row(&mut statuses, &key, &status)?;
         }
     }

@@ -6,16 +6,18 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
 use super::change::{BusAnswer, BusChange};
+use super::fresh::FreshEvents;
 use super::queue::{self, Ahead, NewEvent, Publication, Signal};
 use super::{Bus, BusError, Delivery, Health, Published, Token};
 use crate::change::{ChangeAnswer, Commit, StateChange, wrong_answer};
 use crate::event::Envelope;
 use crate::log_limit::LogLimit;
-use crate::store::{Store, StoreError, encode_envelope};
+use crate::store::{Store, StoreError, WithoutDecisions, encode_envelope};
 
 /// A [`Bus`] over a [`Store`]. A store has one bus: another one would deliver the same events, and
 /// would not notice the events that this one accepts.
@@ -35,6 +37,8 @@ pub(crate) struct StoreBus {
     delivered: std::sync::Mutex<BTreeSet<u64>>,
     /// The same: the events that this process accepted and did not fetch yet, which nobody else can have decided.
     accepted_here: Option<Arc<std::sync::Mutex<BTreeSet<u64>>>>,
+    /// The events to be fetched, as far as they are in memory. Empty if several replicas share the queue.
+    fresh: Arc<std::sync::Mutex<FreshEvents>>,
 }
 
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -96,6 +100,7 @@ impl StoreBus {
             store,
             commits,
             accepted_here,
+            fresh: Arc::default(),
             max_backlog,
             outbox: Mutex::default(),
             signal: watch::Sender::new(signal),
@@ -160,9 +165,8 @@ impl StoreBus {
     ) -> Result<Vec<Result<Published, BusError>>, StoreError> {
         let (limit, steady) = (self.max_backlog, self.store.steady());
         let mut prepared = Vec::with_capacity(events.len());
-        for event in events {
-            // The row contains all of the event, whose body is dropped here.
-            let row = encode_envelope(&event)?;
+        for event in &events {
+            let row = encode_envelope(event)?;
             let kept_from = steady.unwrap_or(event.received);
             let (hash, received) = (event.body_hash(), event.received);
             prepared.push(NewEvent { event: event.key(), hash, row, received, kept_from });
@@ -170,13 +174,15 @@ impl StoreBus {
         let capacity = Some(self.store.capacity());
         let accept = BusChange::Accept { events: prepared, limit, capacity };
         let (signal, accepted_here) = (self.signal.clone(), self.accepted_here.clone());
+        let fresh = Arc::clone(&self.fresh);
         let then = move |answer: &ChangeAnswer| {
             let ChangeAnswer::Bus(BusAnswer::Accepted(publications)) = answer else { return };
-            for publication in publications {
+            for (publication, event) in publications.iter().zip(events) {
                 let Publication::New { seq, backlog } = *publication else { continue };
                 // Before anybody is woken who fetches it.
-                if let Some(accepted_here) = &accepted_here {
-                    lock(accepted_here).insert(seq);
+                match &accepted_here {
+                    Some(accepted_here) => drop(lock(accepted_here).insert(seq)),
+                    None => lock(&fresh).push(seq, event),
                 }
                 signal.send_modify(|signal| {
                     signal.end = signal.end.max(seq.saturating_add(1));
@@ -198,6 +204,23 @@ impl StoreBus {
         Ok(published.collect())
     }
 
+    /// Removes an event from the queue. If that is lost, it is delivered again, and the record says what is left to do.
+    async fn finish(&self, seq: u64, change: BusChange) -> Result<(), BusError> {
+        let signal = self.signal.clone();
+        let then = move |answer: &ChangeAnswer| {
+            if let ChangeAnswer::Bus(BusAnswer::Removed { backlog }) = *answer {
+                // No caller waits for an ack.
+                signal.send_if_modified(|signal| {
+                    signal.backlog = backlog;
+                    false
+                });
+            }
+        };
+        self.commits.commit_lazily(StateChange::Bus(change), Box::new(then)).await?;
+        self.delivered().remove(&seq);
+        Ok(())
+    }
+
     /// Reads what was committed, after a failure that left that unknown.
     async fn catch_up(&self) -> Result<(), BusError> {
         let read = self.store.read(queue::read_signal).await?;
@@ -210,6 +233,12 @@ impl StoreBus {
 
     /// Fetches the next events of the queue, if there are more.
     async fn fetch(&self, outbox: &mut Outbox) -> Result<(), BusError> {
+        if let Some(event) = lock(&self.fresh).take(outbox.fetched) {
+            let seq = outbox.fetched;
+            outbox.fetched = seq.saturating_add(1);
+            outbox.ahead.push_back(Delivery::new(event, Token::new(seq)));
+            return Ok(());
+        }
         let (from, owner) = (outbox.fetched, self.commits.owner());
         let Ahead { events, fetched, damaged } = self
             .store
@@ -324,19 +353,19 @@ impl Bus for StoreBus {
 
     async fn ack(&self, delivery: &Delivery) -> Result<(), BusError> {
         let seq = *delivery.token().get::<u64>()?;
-        let signal = self.signal.clone();
-        let then = move |answer: &ChangeAnswer| {
-            if let ChangeAnswer::Bus(BusAnswer::Removed { backlog }) = *answer {
-                // No caller waits for an ack.
-                signal.send_if_modified(|signal| {
-                    signal.backlog = backlog;
-                    false
-                });
-            }
-        };
-        self.commits.commit(StateChange::Bus(BusChange::Remove(vec![seq])), Box::new(then)).await?;
-        self.delivered().remove(&seq);
-        Ok(())
+        self.finish(seq, BusChange::Remove(vec![seq])).await
+    }
+
+    async fn ack_without_decisions(
+        &self,
+        delivery: &Delivery,
+        plan: &str,
+        decided: Timestamp,
+    ) -> Result<bool, BusError> {
+        let seq = *delivery.token().get::<u64>()?;
+        let nothing = WithoutDecisions { plan: plan.to_owned(), decided };
+        self.finish(seq, BusChange::Finish { seq, nothing }).await?;
+        Ok(true)
     }
 
     async fn nack(&self, delivery: Delivery, after: Duration) -> Result<(), BusError> {

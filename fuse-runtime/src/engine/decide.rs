@@ -12,7 +12,7 @@ use fuse_rules::{Decided, Decision, Evaluation, Outcome};
 use jiff::Timestamp;
 
 use super::{Engine, MAX_DECIDING_KIB, Step};
-use crate::bus::Delivery;
+use crate::bus::{BusError, Delivery};
 use crate::event::{Envelope, EventKey, ReplayScope};
 use crate::generation::Generation;
 use crate::http::shorten;
@@ -49,17 +49,37 @@ impl Engine {
             return Ok(record);
         }
         let start = Instant::now();
-        // Not on the async threads: an expensive event must not delay others, nor the admin port.
         // One generation for the whole decision, even if a reload replaces it meanwhile.
         let generation = self.active.get();
         let (deciding, triggers) = (Arc::clone(&generation), self.triggers.clone());
-        let event = event.clone();
         let now = (self.clock.now(), self.clock.steady());
-        let decided =
-            tokio::task::spawn_blocking(move || verdict(&deciding, &triggers, &event, now));
-        let (verdict, missing) = decided
-            .await
-            .map_err(|error| LedgerError::Invalid(format!("deciding was interrupted: {error}")))?;
+        let (verdict, missing) = if self.pace.is_fast(event) {
+            let decided = verdict(&deciding, &triggers, event, now);
+            self.pace.note(start.elapsed());
+            decided
+        } else {
+            let event = event.clone();
+            let decided =
+                tokio::task::spawn_blocking(move || verdict(&deciding, &triggers, &event, now));
+            let interrupted =
+                |error| LedgerError::Invalid(format!("deciding was interrupted: {error}"));
+            decided.await.map_err(interrupted)?
+        };
+        if verdict.is_without_decisions()
+            && !delivery.is_redelivered()
+            && self
+                .bus
+                .ack_without_decisions(delivery, &verdict.plan, verdict.decided)
+                .await
+                .map_err(unacknowledged)?
+        {
+            let record = EventRecord::without_decisions(event.clone(), verdict);
+            self.waiters.notify(&record);
+            self.metrics.deciding(start.elapsed());
+            self.count(&record, &missing, &generation);
+            (self.watcher)(Step::Decided);
+            return Ok(record);
+        }
         let (may_blow, gated) = (!verdict.blow.is_empty(), gated(&verdict.decisions));
         let record = self.ledger.decide(verdict).await?;
         let now_off = record.waits.iter().any(|one| one.wait.is_for_fuses_now_off());
@@ -100,7 +120,8 @@ impl Engine {
         }
         // Payloads stay out of the log.
         let counted = |outcome| record.decisions.iter().filter(|d| d.outcome == outcome).count();
-        tracing::info!(
+        // The ledger is the record. A line per event at `info` would cost more than deciding it.
+        tracing::debug!(
             source = record.event.source,
             name = record.event.name,
             event = record.event.id,
@@ -199,6 +220,13 @@ pub(super) fn complete(verdict: &mut Verdict, generation: &Generation) {
     verdict.blow.retain(|fuse| required.contains(&fuse.name));
     if verdict.blow.is_empty() {
         verdict.flow.retain(|occurrence| !occurrence.requests.is_empty());
+    }
+}
+
+fn unacknowledged(error: BusError) -> LedgerError {
+    match error {
+        BusError::Closed => LedgerError::Closed,
+        error => LedgerError::Storage(error.to_string()),
     }
 }
 

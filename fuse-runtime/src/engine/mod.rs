@@ -20,6 +20,7 @@ mod followers;
 mod gate;
 mod keeper;
 mod observe;
+mod pace;
 mod parked;
 mod reactions;
 mod replaced;
@@ -168,6 +169,8 @@ pub(crate) struct Engine {
     pub(crate) clock: Clock,
     pub(crate) policy: Policy,
     pub(crate) watcher: Watcher,
+    /// Whether events are decided without another thread.
+    pub(crate) pace: pace::Pace,
     /// Limits the bodies of the events that are being decided, in KiB.
     pub(crate) deciding: Semaphore,
     /// Limits the actions that are being performed.
@@ -309,6 +312,7 @@ impl Engine {
     ) -> Result<(), Interrupted> {
         let record = self.decided(delivery).await?;
         let (received, key) = (record.event.received, record.event.key());
+        let is_acked = record.acked;
         let mut open = Vec::new();
         for action in record.actions.into_iter().filter(|one| !one.state.is_settled()) {
             let off_bus = action.off_bus;
@@ -326,7 +330,9 @@ impl Engine {
         for result in self.while_extending(delivery, join_all(open)).await {
             result?;
         }
-        self.bus.ack(delivery).await?;
+        if !is_acked {
+            self.bus.ack(delivery).await?;
+        }
         let took = self.clock.now().duration_since(received);
         self.metrics.settling(took.try_into().unwrap_or_default());
         (self.watcher)(Step::Acked);

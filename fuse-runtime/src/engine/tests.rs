@@ -222,6 +222,7 @@ impl super::Engine {
             clock,
             policy: Policy::default(),
             watcher: Arc::new(|_| {}),
+            pace: super::pace::Pace::default(),
             deciding: tokio::sync::Semaphore::new(super::MAX_DECIDING_KIB as usize),
             slots: super::Slots::new(2),
             threads: Default::default(),

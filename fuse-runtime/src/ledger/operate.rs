@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use redb::{ReadableTable, WriteTransaction};
 
 use super::dead::letter_id;
-use super::read::{DecidedRow, action_of};
+use super::read::{DecidedRow, action_of, decided_row};
 use super::transition::{self, DeadEntry};
 use super::{EventOperation, LedgerError, operation};
 use crate::event::EventKey;
-use crate::store::{ACTIONS, DEAD, DECIDED, STATUS, StoreError, get_row, put_row};
+use crate::store::{ACTIONS, DEAD, DECIDED, EventStatus, STATUS, StoreError, get_row, put_row};
 
 pub(super) fn operate(
     transaction: &WriteTransaction,
@@ -18,11 +18,11 @@ pub(super) fn operate(
     operation: &EventOperation,
 ) -> Result<Result<(), LedgerError>, StoreError> {
     let key = event.encode();
-    if transaction.open_table(STATUS)?.get(key.as_str())?.is_none() {
+    let Some(status) = get_row::<EventStatus>(&transaction.open_table(STATUS)?, &key)? else {
         return Ok(Err(LedgerError::UnknownEvent(event.clone())));
-    }
+    };
     let mut decided = transaction.open_table(DECIDED)?;
-    let Some(mut row) = get_row::<DecidedRow>(&decided, &key)? else {
+    let Some(mut row) = decided_row(&decided, &key, &status)? else {
         return Ok(Err(operation::undecided(event)));
     };
     match operation::is_new(event, &row.operations, operation) {

@@ -6,7 +6,7 @@ use redb::{ReadableTable as _, WriteTransaction};
 use super::action_table::{self, action_of, write_action};
 use super::change::ActionRef;
 use super::flow_table::{asked, write_states};
-use super::read::{ActionRow, DecidedRow};
+use super::read::{ActionRow, DecidedRow, decided_row};
 use super::transition::{self, DeadEntry, Transition};
 use super::{
     ActionRecord, EventAction, FuseHistories, LedgerError, Observed, Reacted, Verdict, blow,
@@ -15,7 +15,8 @@ use super::{
 use crate::change::Origin;
 use crate::event::EventKey;
 use crate::store::{
-    ACTIONS, DEAD, DECIDED, HELD, STATUS, StoreError, UNSETTLED, WOKEN, get_row, put_row,
+    ACTIONS, DEAD, DECIDED, EventStatus, HELD, STATUS, StoreError, UNSETTLED, WOKEN, get_row,
+    put_row,
 };
 
 /// Adds reactions to a decided event. If it fails, nothing was written.
@@ -24,10 +25,10 @@ pub(super) fn react(
     verdict: &Verdict,
 ) -> Result<Result<Reacted, LedgerError>, StoreError> {
     let key = verdict.event.encode();
-    if transaction.open_table(STATUS)?.get(key.as_str())?.is_none() {
+    let Some(status) = get_row::<EventStatus>(&transaction.open_table(STATUS)?, &key)? else {
         return Ok(Err(LedgerError::UnknownEvent(verdict.event.clone())));
-    }
-    let row: Option<DecidedRow> = get_row(&transaction.open_table(DECIDED)?, &key)?;
+    };
+    let row = decided_row(&transaction.open_table(DECIDED)?, &key, &status)?;
     let Some(mut row) = row else { return Ok(Err(transition::undecided(&verdict.event))) };
     let before = asked(transaction, verdict)?;
     let mut states = before.clone();

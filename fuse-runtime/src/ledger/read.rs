@@ -20,7 +20,7 @@ use super::{
 use crate::event::{Envelope, EventKey};
 use crate::store::{
     ACTIONS, DEAD, DECIDED, DUE, DUE_HOURS, EVENTS, EventStatus, IDS, STATUS, StoreError,
-    UNSETTLED, WAIT_COUNTS, decode_envelope, get_row,
+    UNSETTLED, WAIT_COUNTS, WithoutDecisions, decode_envelope, get_row,
 };
 
 /// The decision about an event, without its actions.
@@ -43,6 +43,23 @@ pub(super) struct DecidedRow {
     /// The fuses that it blew.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) blown: Vec<BlowRecord>,
+}
+
+impl From<WithoutDecisions> for DecidedRow {
+    fn from(WithoutDecisions { plan, decided }: WithoutDecisions) -> Self {
+        Self {
+            plan,
+            decided,
+            rejected: None,
+            mismatch: None,
+            decisions: Vec::new(),
+            actions: Vec::new(),
+            operations: Vec::new(),
+            waits: Vec::new(),
+            places: Vec::new(),
+            blown: Vec::new(),
+        }
+    }
 }
 
 /// What was decided about an event that another one affects. `None` if nothing was, or if it cannot be read: the damage is
@@ -195,7 +212,7 @@ where
     if let Some(row) = all_decided.get(key)? {
         count(row.value().len());
     }
-    if let Some(row) = get_row::<DecidedRow>(all_decided, key)? {
+    if let Some(row) = decided_row(all_decided, key, &status)? {
         for id in row.actions {
             if let Some(row) = actions.get(id.as_str())? {
                 count(row.value().len());
@@ -212,6 +229,16 @@ where
         record.blown = row.blown;
     }
     Ok(Some(record))
+}
+
+/// What was decided about an event with this status.
+pub(super) fn decided_row(
+    all_decided: &impl ReadableTable<&'static str, &'static [u8]>,
+    key: &str,
+    status: &EventStatus,
+) -> Result<Option<DecidedRow>, StoreError> {
+    let row = get_row(all_decided, key)?;
+    Ok(row.or_else(|| status.nothing.clone().map(DecidedRow::from)))
 }
 
 pub(super) fn action_of(

@@ -6,7 +6,7 @@ use fuse_rules::{Action, Element, Outcome};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ActionState, DeadLetterKind, EventOperation, Observed, WaitRecord};
+use super::{ActionState, DeadLetterKind, EventOperation, Observed, Verdict, WaitRecord};
 use crate::event::{Envelope, EventKey};
 
 /// Everything that is known about an event.
@@ -42,6 +42,27 @@ pub struct EventRecord {
     /// What people did about it since it was decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<EventOperation>,
+}
+
+impl EventRecord {
+    /// The record of an event from which nothing results, and which left the queue.
+    pub(crate) fn without_decisions(event: Envelope, verdict: Verdict) -> Self {
+        Self {
+            event,
+            acked: true,
+            decided: Some(verdict.decided),
+            plan: Some(verdict.plan),
+            rejected: None,
+            mismatch: None,
+            decisions: Vec::new(),
+            actions: Vec::new(),
+            waits: Vec::new(),
+            blown: Vec::new(),
+            conflicts: 0,
+            last_conflict: None,
+            operations: Vec::new(),
+        }
+    }
 }
 
 /// A fuse that an event blew.

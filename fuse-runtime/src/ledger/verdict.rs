@@ -110,6 +110,17 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Whether nothing results from the event, and nothing is to be recorded but that.
+    pub(crate) fn is_without_decisions(&self) -> bool {
+        self.decisions.is_empty()
+            && self.actions.is_empty()
+            && self.flow.is_empty()
+            && self.cancels.is_empty()
+            && self.blow.is_empty()
+            && self.rejected.is_none()
+            && self.mismatch.is_none()
+    }
+
     /// When it was decided, for flow control.
     pub(crate) fn time(&self) -> FlowTime {
         FlowTime { steady: self.steady, wall: self.decided }

@@ -9,9 +9,10 @@ use redb::{
 };
 
 use super::file::{FileLength, StoreFile};
+use super::journal::Journal;
 use super::{
     DUE, DUE_HOURS, EVENT_BYTES, EVENTS, FILE_NAME, FLOW, META, SCHEMA, SCHEMA_VERSION, StoreError,
-    create_tables,
+    create_tables, replay,
 };
 
 /// How much of the file is cached in memory, in bytes. redb's default of 1 GiB is too much for a
@@ -64,6 +65,14 @@ impl Opener {
 
     pub(super) fn path(&self) -> Option<PathBuf> {
         self.folder().map(|dir| dir.join(FILE_NAME))
+    }
+
+    /// The journal of the state folder; `None` in memory.
+    pub(super) fn journal(&self) -> Option<Journal> {
+        let journal = Journal::new(self.dir.as_deref()?);
+        #[cfg(test)]
+        let journal = journal.with_faults(&self.faults);
+        Some(journal)
     }
 
     /// The length of the file, in bytes.
@@ -165,6 +174,7 @@ fn prepare(database: &Database, path: &Path) -> Result<bool, StoreError> {
             meta.insert(EVENT_BYTES, bytes)?;
             meta.insert(SCHEMA, SCHEMA_VERSION)?;
             drop(meta);
+            replay::begin(&transaction)?;
             transaction.commit()?;
             Ok(older.is_none())
         }

@@ -30,12 +30,24 @@ pub(crate) struct EventStatus {
     pub(crate) conflicts: u32,
     /// When that happened last.
     pub(crate) last_conflict: Option<Timestamp>,
+    /// What stands for the decision about an event from which nothing results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) nothing: Option<WithoutDecisions>,
+}
+
+/// That nothing results from an event.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct WithoutDecisions {
+    /// The hash of the rules that say so.
+    pub(crate) plan: String,
+    /// When.
+    pub(crate) decided: Timestamp,
 }
 
 impl EventStatus {
     pub(crate) fn new(seq: u64, acceptance: Acceptance) -> Self {
         let Acceptance { hash, conflicts, last_conflict } = acceptance;
-        Self { seq, hash, acked: false, conflicts, last_conflict }
+        Self { seq, hash, acked: false, conflicts, last_conflict, nothing: None }
     }
 
     pub(crate) fn acceptance(&self) -> Acceptance {
@@ -44,7 +56,7 @@ impl EventStatus {
     }
 
     pub(crate) fn with_acceptance(self, acceptance: Acceptance) -> Self {
-        Self { acked: self.acked, ..Self::new(self.seq, acceptance) }
+        Self { acked: self.acked, nothing: self.nothing, ..Self::new(self.seq, acceptance) }
     }
 }
 

@@ -177,7 +177,7 @@ async fn a_newer_layout_is_refused() {
     store.write(newer).await.unwrap();
     store.close().await.unwrap();
     let problem = Store::open(folder.path()).unwrap_err();
-    assert!(matches!(problem, StoreError::Newer { found: 7, supported: 4, .. }), "{problem}");
+    assert!(matches!(problem, StoreError::Newer { found: 7, supported: 5, .. }), "{problem}");
 }
 
 #[tokio::test]

@@ -2,10 +2,13 @@
 //! first, so that a small event never waits for many large ones.
 
 use std::collections::VecDeque;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
 
-use super::writer::WriteJob;
+use super::job::WriteJob;
 
 /// The most jobs in one transaction. Beyond about this many, the flush no longer dominates.
 pub(super) const MAX_BATCH: usize = 128;
@@ -14,6 +17,19 @@ pub(super) const MAX_BATCH: usize = 128;
 const MAX_BATCH_BYTES: usize = 1 << 20;
 /// The largest job that counts as small, in bytes.
 const MAX_SMALL_BYTES: usize = 64 << 10;
+
+/// The longest time that the writer sleeps. It is woken by what it is sent.
+const MAX_PARK: Duration = Duration::from_secs(1);
+
+/// What the writer does next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Batch,
+    /// Nothing was sent until then.
+    Idle,
+    /// There are no more jobs, and there will be none.
+    Closed,
+}
 
 /// The jobs that were received and are not in a transaction yet: at most [`MAX_BATCH`] of
 /// each size, so that callers wait when the disk is slow.
@@ -25,16 +41,17 @@ pub(super) struct WriteQueue {
 
 impl WriteQueue {
     /// Waits for jobs, then fills `batch` with those that fit into one transaction: the oldest large
-    /// job, small jobs, and more large ones if there is space. Returns `false` once there are no more.
+    /// job, small jobs, and more large ones if there is space. Waits until `deadline` at most.
     pub(super) fn next_batch(
         &mut self,
         batch: &mut Vec<Box<dyn WriteJob>>,
         jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>,
-    ) -> bool {
+        deadline: Option<Instant>,
+    ) -> Next {
         if self.small.is_empty() && self.large.is_empty() {
-            match jobs.blocking_recv() {
-                Some(job) => self.push(job),
-                None => return false,
+            match wait(jobs, deadline) {
+                Ok(job) => self.push(job),
+                Err(next) => return next,
             }
         }
         while self.small.len().max(self.large.len()) < MAX_BATCH {
@@ -47,7 +64,7 @@ impl WriteQueue {
         batch.extend(first_large.inspect(|job| bytes = job.bytes()));
         take_fitting(&mut self.small, batch, &mut bytes);
         take_fitting(&mut self.large, batch, &mut bytes);
-        true
+        Next::Batch
     }
 
     /// Removes all of them.
@@ -61,6 +78,25 @@ impl WriteQueue {
         } else {
             self.large.push_back(job);
         }
+    }
+}
+
+/// Waits for a job. Whoever sends one, or ends, wakes this thread.
+fn wait(
+    jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>,
+    deadline: Option<Instant>,
+) -> Result<Box<dyn WriteJob>, Next> {
+    loop {
+        match jobs.try_recv() {
+            Ok(job) => return Ok(job),
+            Err(TryRecvError::Disconnected) => return Err(Next::Closed),
+            Err(TryRecvError::Empty) => {}
+        }
+        let left = match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
+            Some(Duration::ZERO) => return Err(Next::Idle),
+            left => left.unwrap_or(MAX_PARK),
+        };
+        thread::park_timeout(left.min(MAX_PARK));
     }
 }
 
@@ -111,7 +147,7 @@ mod tests {
         let mut waiting = WriteQueue::default();
         let mut batch = Vec::new();
         let mut batches = Vec::new();
-        while waiting.next_batch(&mut batch, &mut jobs) {
+        while waiting.next_batch(&mut batch, &mut jobs, None) == Next::Batch {
             batches.push(batch.drain(..).map(|job| job.bytes()).collect());
         }
         batches

@@ -21,6 +21,7 @@ use super::shared::{InFlight, Settled, Shared};
 use crate::bus::change::BusAnswer;
 use crate::bus::queue::Publication;
 use crate::change::ChangeAnswer;
+use crate::change::frame::FrameError;
 use crate::ledger::change::LedgerAnswer;
 use crate::store::{EVENT_BYTES, META, Store, StoreError};
 
@@ -41,7 +42,7 @@ enum FollowError {
     #[error("the local copy of the state: {0}")]
     Store(#[from] StoreError),
     #[error("message {position} of the log: {problem}")]
-    Message { position: u64, problem: frame::FrameError },
+    Message { position: u64, problem: FrameError },
     #[error("the local copy of the state is damaged: {0}; the next start makes a new one")]
     Damaged(String),
     #[error(

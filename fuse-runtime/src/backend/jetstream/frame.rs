@@ -1,13 +1,12 @@
 //! The messages of the shared log. Each is a batch of changes from one replica.
 //!
-//! A message is a sequence of parts, each with its length before it (4 bytes, big-endian): the head as JSON; then for each
-//! change the change as JSON, the number of its rows (4 bytes), and the rows, which are bytes.
+//! A message is the head as JSON, and then the changes; see [`crate::change::frame`].
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::bus::change::BusChange;
 use crate::change::StateChange;
+use crate::change::frame::{FrameError, put_change, put_json, take_change, take_part};
 
 /// The version of the messages that this program writes, and of what changes do. It reads every version up to this one.
 pub(super) const FORMAT: u32 = 1;
@@ -50,29 +49,14 @@ pub(super) struct BatchHead {
     pub(super) number: u64,
 }
 
-/// Why a message is not a batch.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum FrameError {
-    #[error("it is truncated")]
-    Truncated,
-    #[error("{0}")]
-    Json(#[from] serde_json::Error),
-    #[error("it is too large")]
-    TooLarge,
-    #[error("a newer fuse wrote it (format {0}, and this one knows {FORMAT}): upgrade this one")]
-    Newer(u32),
-}
-
 /// A change as it is in a message.
 pub(super) fn encode_change(change: &LogChange) -> Result<Vec<u8>, FrameError> {
+    let rows = match change {
+        LogChange::State(change) => change.rows(),
+        _ => Vec::new(),
+    };
     let mut bytes = Vec::new();
-    put_json(&mut bytes, change)?;
-    let rows = rows(change);
-    put_length(&mut bytes, rows.len())?;
-    for row in rows {
-        put_length(&mut bytes, row.len())?;
-        bytes.extend_from_slice(row);
-    }
+    put_change(&mut bytes, change, &rows)?;
     Ok(bytes)
 }
 
@@ -94,7 +78,7 @@ pub(super) fn decode_head(mut message: &[u8]) -> Result<(BatchHead, &[u8]), Fram
     let head: BatchHead = serde_json::from_slice(take_part(&mut message)?)?;
     match head.format {
         1..=FORMAT => Ok((head, message)),
-        newer => Err(FrameError::Newer(newer)),
+        found => Err(FrameError::Newer { found, known: FORMAT }),
     }
 }
 
@@ -102,66 +86,13 @@ pub(super) fn decode_head(mut message: &[u8]) -> Result<(BatchHead, &[u8]), Fram
 pub(super) fn decode_changes(mut rest: &[u8]) -> Result<Vec<LogChange>, FrameError> {
     let mut changes = Vec::new();
     while !rest.is_empty() {
-        let mut change: LogChange = serde_json::from_slice(take_part(&mut rest)?)?;
-        let count = take_length(&mut rest)?;
-        let mut rows = Vec::new();
-        for _ in 0..count {
-            rows.push(take_part(&mut rest)?.to_vec());
+        let (mut change, rows) = take_change(&mut rest)?;
+        if let LogChange::State(change) = &mut change {
+            change.put_rows(rows)?;
         }
-        put_rows(&mut change, rows)?;
         changes.push(change);
     }
     Ok(changes)
-}
-
-fn rows(change: &LogChange) -> Vec<&[u8]> {
-    match change {
-        LogChange::State(StateChange::Bus(BusChange::Accept { events, .. })) => {
-            events.iter().map(|event| event.row.as_slice()).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn put_rows(change: &mut LogChange, rows: Vec<Vec<u8>>) -> Result<(), FrameError> {
-    match change {
-        LogChange::State(StateChange::Bus(BusChange::Accept { events, .. })) => {
-            if events.len() != rows.len() {
-                return Err(FrameError::Truncated);
-            }
-            for (event, row) in events.iter_mut().zip(rows) {
-                event.row = row;
-            }
-            Ok(())
-        }
-        _ => Ok(()),
-    }
-}
-
-fn put_length(bytes: &mut Vec<u8>, length: usize) -> Result<(), FrameError> {
-    let length = u32::try_from(length).map_err(|_| FrameError::TooLarge)?;
-    bytes.extend_from_slice(&length.to_be_bytes());
-    Ok(())
-}
-
-fn put_json(bytes: &mut Vec<u8>, value: &impl Serialize) -> Result<(), FrameError> {
-    let json = serde_json::to_vec(value)?;
-    put_length(bytes, json.len())?;
-    bytes.extend_from_slice(&json);
-    Ok(())
-}
-
-fn take_length(bytes: &mut &[u8]) -> Result<usize, FrameError> {
-    let (length, rest) = bytes.split_first_chunk::<4>().ok_or(FrameError::Truncated)?;
-    *bytes = rest;
-    usize::try_from(u32::from_be_bytes(*length)).map_err(|_| FrameError::Truncated)
-}
-
-fn take_part<'b>(bytes: &mut &'b [u8]) -> Result<&'b [u8], FrameError> {
-    let length = take_length(bytes)?;
-    let (part, rest) = bytes.split_at_checked(length).ok_or(FrameError::Truncated)?;
-    *bytes = rest;
-    Ok(part)
 }
 
 #[cfg(test)]
@@ -170,6 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::bus::change::BusChange;
     use crate::bus::queue::NewEvent;
     use crate::event::EventKey;
 
@@ -186,7 +118,8 @@ mod tests {
     }
 
     fn rows_of(change: &LogChange) -> Vec<Vec<u8>> {
-        rows(change).into_iter().map(<[u8]>::to_vec).collect()
+        let LogChange::State(change) = change else { return Vec::new() };
+        change.rows().into_iter().map(<[u8]>::to_vec).collect()
     }
 
     fn message(changes: &[LogChange]) -> Bytes {

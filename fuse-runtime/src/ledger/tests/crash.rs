@@ -69,12 +69,14 @@ async fn a_process_that_died_is_gone_on_from() {
 }
 
 #[tokio::test]
-async fn the_file_of_a_running_process_is_complete_at_any_time() {
+async fn the_folder_of_a_running_process_is_complete_at_any_time() {
     let folder = tempfile::tempdir().unwrap();
     let copy = tempfile::tempdir().unwrap();
     let _running = work(folder.path()).await;
-    let file = folder.path().join(FILE_NAME);
-    std::fs::copy(file, copy.path().join(FILE_NAME)).unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
     continue_after(copy.path()).await;
 }
 

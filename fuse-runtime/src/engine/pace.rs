@@ -1,0 +1,62 @@
+//! Whether deciding is so fast that it need not leave the thread.
+//!
+//! An expensive event must not delay others, nor the admin port, so it is decided on a thread for work that blocks. Handing
+//! a small event over to one and back costs several times as much as deciding it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::event::Envelope;
+
+/// The largest body that is decided without handing over, in bytes.
+const MAX_BYTES: usize = 32 << 10;
+/// How long a decision may take to be fast.
+const MAX_TIME: Duration = Duration::from_micros(500);
+/// How many events are handed over after one that was not fast.
+const SLOW_FOR: u32 = 1_000;
+
+/// How fast decisions were lately.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    /// How many further events are handed over.
+    slow: AtomicU32,
+}
+
+impl Pace {
+    /// Whether to decide this event here.
+    pub(crate) fn is_fast(&self, event: &Envelope) -> bool {
+        let one_less = |slow: u32| slow.checked_sub(1);
+        let was_slow =
+            self.slow.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok();
+        !was_slow && event.body.len() <= MAX_BYTES
+    }
+
+    /// Records how long it took to decide an event here.
+    pub(crate) fn note(&self, took: Duration) {
+        if took > MAX_TIME {
+            self.slow.store(SLOW_FOR, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn event(bytes: usize) -> Envelope {
+        Envelope::new("s", "e", "1", Timestamp::UNIX_EPOCH, vec![b' '; bytes])
+    }
+
+    #[test]
+    fn what_is_large_or_follows_a_slow_one_is_handed_over() {
+        let pace = Pace::default();
+        assert!(pace.is_fast(&event(MAX_BYTES)) && !pace.is_fast(&event(MAX_BYTES + 1)));
+        pace.note(MAX_TIME);
+        assert!(pace.is_fast(&event(1)));
+        pace.note(MAX_TIME + Duration::from_nanos(1));
+        assert!((0..SLOW_FOR).all(|_| !pace.is_fast(&event(1))));
+        assert!(pace.is_fast(&event(1)));
+    }
+}
