@@ -1,7 +1,8 @@
 //! What an event costs through the whole runtime: from its HTTP request until it is settled.
 //!
 //! ```sh
-//! cargo bench --bench pipeline
+//! cargo bench --bench pipeline [-- CASE]            # a part of the name of a rule
+//! FUSE_BENCH_STATE=. cargo bench --bench pipeline   # with the state on the disk of this folder
 //! ```
 //!
 //! Prints events per second, CPU time per event (of all threads, with the sender), and how much of that it takes
@@ -31,7 +32,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 /// How many connections send events at the same time.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: [usize; 3] = [1, 64, 256];
 /// How many events each case sends.
 const EVENTS: u64 = 20_000;
 /// The bodies, by their sizes in bytes.
@@ -67,8 +68,11 @@ const RULES: [(&str, &str); 5] = [
     ),
 ];
 
-/// A folder in memory if the machine has one.
+/// A folder in memory if the machine has one, unless another place is asked for.
 fn folder() -> TempDir {
+    if let Some(place) = std::env::var_os("FUSE_BENCH_STATE") {
+        return TempDir::new_in(place).unwrap();
+    }
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap()
 }
@@ -116,7 +120,7 @@ async fn send(port: u16, body: Arc<str>, next: Arc<AtomicU64>, last: u64) {
 }
 
 /// The wall and CPU time of so many events.
-async fn measure(rule: &str, body: &str, events: u64) -> (Duration, Duration) {
+async fn measure(rule: &str, body: &str, events: u64, connections: usize) -> (Duration, Duration) {
     let folder = folder();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let rules = format!(
@@ -140,7 +144,7 @@ async fn measure(rule: &str, body: &str, events: u64) -> (Duration, Duration) {
     let running = runtime.start(backend).await.unwrap();
     let (wall, used) = (Instant::now(), cpu());
     let (next, body) = (Arc::new(AtomicU64::new(0)), Arc::<str>::from(body));
-    for _ in 0..CONNECTIONS {
+    for _ in 0..connections {
         tokio::spawn(send(port, Arc::clone(&body), Arc::clone(&next), events));
     }
     all.notified().await;
@@ -160,18 +164,24 @@ fn validation(body: &str) -> Duration {
 }
 
 fn main() {
-    let events = if std::env::args().any(|argument| argument == "--test") { 200 } else { EVENTS };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let is_test = arguments.iter().any(|argument| argument == "--test");
+    let case = arguments.iter().find(|argument| !argument.starts_with('-'));
+    let events = if is_test { 200 } else { EVENTS };
     let threads = tokio::runtime::Runtime::new().unwrap();
-    println!("| rule | body | events/s | µs of CPU per event | JSON once |");
-    println!("|---|---|---|---|---|");
-    for (name, rule) in RULES {
-        for bytes in BODIES {
+    println!("| rule | body | senders | events/s | µs of CPU per event | JSON once |");
+    println!("|---|---|---|---|---|---|");
+    let cases = RULES.iter().filter(|(name, _)| case.is_none_or(|case| name.contains(case)));
+    for ((name, rule), bytes) in cases.flat_map(|rule| BODIES.map(|bytes| (rule, bytes))) {
+        for connections in CONNECTIONS {
+            // One sender waits for the disk each time.
+            let events = if connections == 1 { events / 10 } else { events };
             let body = body(bytes);
             let json = validation(&body);
-            let (wall, used) = threads.block_on(measure(rule, &body, events));
+            let (wall, used) = threads.block_on(measure(rule, &body, events, connections));
             let per_event = used.as_secs_f64() * 1e6 / events as f64;
             println!(
-                "| {name} | {} B | {:.0} | {per_event:.1} | {:.2} µs, {:.1} % |",
+                "| {name} | {} B | {connections} | {:.0} | {per_event:.1} | {:.2} µs, {:.1} % |",
                 body.len(),
                 events as f64 / wall.as_secs_f64(),
                 json.as_secs_f64() * 1e6,

@@ -71,6 +71,8 @@ struct Core {
     commits: AtomicU64,
     /// Whether to compact the file before the next commit, if that is worthwhile.
     compact: AtomicBool,
+    /// The same, whether or not it is worthwhile.
+    compact_fully: AtomicBool,
     /// The clock whose readings are recorded.
     clock: Mutex<Option<Clock>>,
     /// Whether commits need not be on disk at once.
@@ -148,6 +150,7 @@ impl Store {
             health: StoreHealth::new(),
             commits: AtomicU64::new(0),
             compact: AtomicBool::new(true),
+            compact_fully: AtomicBool::new(false),
             clock: Mutex::new(None),
             lazy: AtomicBool::new(false),
             is_ahead: AtomicBool::new(false),
@@ -200,6 +203,20 @@ impl Store {
     pub(crate) async fn compact(&self) -> Result<(), StoreError> {
         self.inner.core.compact.store(true, Ordering::Relaxed);
         self.write(|_| Ok(())).await
+    }
+
+    /// Makes the file as small as it can be, and returns its length in bytes before and after. Reads and writes wait
+    /// meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Closed`], and [`StoreError::Storage`] if it cannot be read or written.
+    pub async fn compact_fully(&self) -> Result<(u64, u64), StoreError> {
+        let core = &self.inner.core;
+        let before = core.opener.length();
+        core.compact_fully.store(true, Ordering::Relaxed);
+        self.compact().await?;
+        Ok((before, core.opener.length()))
     }
 
     /// Refuses new writes, waits for those in progress and for reads, and closes the file. Every
@@ -413,11 +430,12 @@ impl Core {
         };
         let Some(database) = guard.as_mut() else { return };
         let before = self.opener.length();
-        match open::compact(database, before) {
+        let fully = self.compact_fully.swap(false, Ordering::Relaxed);
+        match open::compact(database, before, fully) {
             Ok(false) => {}
             Ok(true) => {
                 let after = self.opener.length();
-                tracing::info!(before, after, "compacted the state's file, which was mostly free");
+                tracing::info!(before, after, "compacted the state's file");
                 self.capacity.changed();
             }
             // Nothing is lost: the next commit shows whether the file works.

@@ -25,7 +25,9 @@ pub(crate) use fuzz::Fuzz;
 pub(crate) use lint::{ALL, Levels, Lint, WARNINGS};
 pub(crate) use rules::{Bench, Check, Doc, Explain, ExplainCode, Fmt, InferType, Plan};
 pub(crate) use running::{Cluster, Connect, Doctor, Rbac, Run};
-pub(crate) use state::{BackupArgs, RestoreArgs, State, StateCommand, VerifyArgs};
+pub(crate) use state::{
+    BackupArgs, CompactArgs, ExportArgs, RestoreArgs, State, StateCommand, VerifyArgs,
+};
 pub(crate) use test::{Test, TestFormat};
 
 const EXIT_CODES: &str = "\

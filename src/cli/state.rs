@@ -63,6 +63,8 @@ pub(crate) enum StateCommand {
     Backup(BackupArgs),
     Verify(VerifyArgs),
     Restore(RestoreArgs),
+    Compact(CompactArgs),
+    Export(ExportArgs),
 }
 
 /// Copy the whole state into a new file
@@ -131,4 +133,41 @@ pub(crate) struct RestoreArgs {
     /// The output format
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
+}
+
+/// Make the file of a stopped fuse as small as it can be
+///
+/// fuse reuses free pages of its file, and compacts a file that is mostly free when it starts and after it removed old events.
+/// Use this to give the rest back, for example after `keep` was shortened. It needs as much time as copying the file.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example: fuse state compact --state .fuse
+
+Exit codes: 0 compacted, 2 wrong usage, no such state folder, a running fuse, or a file that cannot be written")]
+pub(crate) struct CompactArgs {
+    /// The state folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+
+    /// The output format
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Print every event of a stopped fuse with what was decided and done, as JSON lines
+///
+/// Each line is an event, the newest one first: its payload (`body`, or `body_base64` if it is not UTF-8), its decisions, and
+/// its actions with their states. Payloads may contain secrets. To export from a running fuse, restore a backup of it into
+/// another folder.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fuse state export --state .fuse > events.jsonl
+  fuse state export --state .fuse | jq -r 'select(.actions != []) | .event.id'
+
+Exit codes: 0 exported, 1 exported without damaged records, 2 wrong usage, no such state folder, or a running fuse")]
+pub(crate) struct ExportArgs {
+    /// The state folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
 }

@@ -13,6 +13,7 @@ pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod explain_code;
+mod export;
 mod fix;
 pub(crate) mod fmt;
 pub(crate) mod fuses;

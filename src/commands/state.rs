@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::target::{Target, field, formatted, path, text};
 use super::waiting::time;
-use super::{Ended, async_runtime, backup, counted};
+use super::{Ended, async_runtime, backup, counted, export};
 use crate::cli::{State, StateCommand};
 use crate::client::Server;
 use crate::output::printable;
@@ -21,6 +21,8 @@ pub(crate) fn run(arguments: &State) -> Ended {
         Some(StateCommand::Backup(backup)) => backup::backup(backup),
         Some(StateCommand::Verify(verify)) => backup::verify(verify),
         Some(StateCommand::Restore(restore)) => backup::restore_backup(restore),
+        Some(StateCommand::Compact(compact)) => export::compact(compact),
+        Some(StateCommand::Export(arguments)) => export::export(arguments),
     }
 }
 

@@ -120,8 +120,11 @@ impl Engine {
         }
         // Payloads stay out of the log.
         let counted = |outcome| record.decisions.iter().filter(|d| d.outcome == outcome).count();
-        // The ledger is the record. A line per event at `info` would cost more than deciding it.
-        tracing::debug!(
+        // The ledger is the record of the other events. A line about each would cost more than deciding it.
+        if record.decisions.is_empty() && record.rejected.is_none() {
+            return;
+        }
+        tracing::info!(
             source = record.event.source,
             name = record.event.name,
             event = record.event.id,

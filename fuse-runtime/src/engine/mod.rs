@@ -269,7 +269,8 @@ impl Engine {
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.working.spawn(work);
+        // Tasks are moved when they end, and this one is large.
+        self.working.spawn(Box::pin(work));
     }
 
     async fn work(self: &Arc<Self>, mut delivery: Delivery, stop: &Shutdown) {

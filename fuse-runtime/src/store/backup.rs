@@ -11,6 +11,7 @@ use redb::{
     TableError,
 };
 
+use super::journal::JOURNAL_FILE;
 use super::open::{CACHE_BYTES, refused, schema_of};
 use super::rows::{check_row, decode_head};
 use super::{
@@ -179,6 +180,12 @@ pub fn restore(copy: &Path, folder: &Path) -> Result<StateReport, StoreError> {
         tempfile::NamedTempFile::new_in(folder).map_err(|problem| failed(&problem))?;
     io::copy(&mut from, &mut written).map_err(|problem| failed(&problem))?;
     written.as_file().sync_all().map_err(|problem| failed(&problem))?;
+    // It belongs to a state that was moved away.
+    let journal = folder.join(JOURNAL_FILE);
+    if journal.exists() {
+        let aside = folder.join(format!("{JOURNAL_FILE}.old"));
+        std::fs::rename(&journal, aside).map_err(|problem| failed(&problem))?;
+    }
     written.persist_noclobber(&to).map_err(|problem| failed(&problem.error))?;
     #[cfg(unix)]
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|problem| failed(&problem))?;

@@ -142,8 +142,8 @@ impl Fill {
     fn refusal(&self, limits: &SizeLimits, event_bytes: u64) -> Option<String> {
         let DiskUsage { used, free } = self.usage;
         let reusable = self.events_when_grown.saturating_sub(event_bytes);
-        // Accepted since the measurement, so that the file will grow by it.
-        let growth = event_bytes.saturating_sub(self.events_when_grown);
+        // Accepted since the measurement, so that the file will grow by it, and by the rest of its pages.
+        let growth = event_bytes.saturating_sub(self.events_when_grown).saturating_mul(2);
         let filled = used.saturating_add(growth).saturating_sub(reusable);
         let free = free.saturating_sub(growth);
         if let Some(max) = limits.max_size
@@ -202,10 +202,10 @@ mod tests {
     fn events_accepted_since_the_last_measurement_count() {
         let mut fill = Fill::default();
         fill.measured(DiskUsage { used: 500, free: 500 }, 300);
-        assert_eq!(fill.refusal(&MAX, 600), None);
-        assert!(fill.refusal(&MAX, 700).unwrap().starts_with("the state takes up 900 bytes"));
+        assert_eq!(fill.refusal(&MAX, 499), None);
+        assert!(fill.refusal(&MAX, 500).unwrap().starts_with("the state takes up 900 bytes"));
         let unlimited = SizeLimits { max_size: None, ..MAX };
-        assert_eq!(fill.refusal(&unlimited, 700), None);
-        assert!(fill.refusal(&unlimited, 701).unwrap().contains("99 bytes free"));
+        assert_eq!(fill.refusal(&unlimited, 500), None);
+        assert!(fill.refusal(&unlimited, 501).unwrap().contains("98 bytes free"));
     }
 }

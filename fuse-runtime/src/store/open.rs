@@ -118,10 +118,10 @@ impl Opener {
     }
 }
 
-/// Compacts a file of `length` bytes, if less than a quarter of it is needed. Returns whether it did.
-pub(super) fn compact(database: &mut Database, length: u64) -> Result<bool, String> {
+/// Compacts a file of `length` bytes, if less than a quarter of it is needed, or if `always`. Returns whether it did.
+pub(super) fn compact(database: &mut Database, length: u64, always: bool) -> Result<bool, String> {
     let needed = needed_bytes(database).map_err(|problem| problem.to_string())?;
-    if length <= MIN_COMPACTED_BYTES || needed.saturating_mul(4) > length {
+    if !always && (length <= MIN_COMPACTED_BYTES || needed.saturating_mul(4) > length) {
         return Ok(false);
     }
     database.compact().map_err(|problem| problem.to_string())
