@@ -6,11 +6,15 @@
 //! ```
 //!
 //! Prints events per second, CPU time per event (of all threads, with the sender), and how much of that it takes
-//! to validate the body as JSON once. The state is on a RAM disk where there is one, and logging is off, so
+//! to validate the body as JSON once. With the environment variable `FUSE_TEST_NATS`, it also prints how many messages per
+//! second this nats-server stores on the same disk, if it flushes each of them. The state is on a RAM disk where there is one, and logging is off, so
 //! the figures are those of fuse and not of the disk. `benches/process` measures a running process with both.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot be set up must fail loudly")]
 #![allow(clippy::print_stdout, reason = "its table is its output")]
+
+#[path = "support/nats.rs"]
+mod nats;
 
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -187,6 +191,16 @@ fn main() {
                 json.as_secs_f64() * 1e6,
                 json.as_secs_f64() * 1e8 / per_event,
             );
+        }
+    }
+    for bytes in BODIES {
+        for connections in CONNECTIONS {
+            let (folder, body) = (folder(), body(bytes));
+            let events = if connections == 1 { events / 10 } else { events };
+            let stored = nats::measure(folder.path(), &body, events, connections);
+            let Some(wall) = threads.block_on(stored) else { return };
+            let rate = events as f64 / wall.as_secs_f64();
+            println!("| nats-server stores | {} B | {connections} | {rate:.0} | | |", body.len());
         }
     }
 }

@@ -122,3 +122,31 @@ async fn a_backup_needs_the_right_to_read_bodies() {
     assert!(code == Some(2) && why.contains("no fuse responds"), "{why}");
     assert!(!fuse.folder().join("kept.redb").exists());
 }
+
+#[tokio::test]
+async fn the_state_of_a_stopped_fuse_is_exported_and_compacted() {
+    let mut fuse = Setup::rules(RULES).no_cluster().start().await;
+    sent(&fuse, "a", "web").await;
+    sent(&fuse, "b", "slow").await;
+    fuse.settled("a").await;
+    // It is in use.
+    let (code, why) = fuse.command(&["state", "export", "--state", ".fuse"]);
+    assert!(code == Some(2) && why.contains("in use by another process"), "{why}");
+    // What was answered is there, whether or not the process had the time to close the state.
+    fuse.kill();
+    let (code, text) = fuse.command(&["state", "export", "--state", ".fuse"]);
+    assert_eq!(code, Some(0), "{text}");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ids: Vec<_> = lines.iter().map(|line| line["event"]["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["b", "a"]);
+    assert_eq!(lines[1]["event"]["body"], json!({ "id": "a", "app": "web" }).to_string());
+    assert_eq!(lines[1]["decisions"][0]["outcome"], "fired", "{:#}", lines[1]);
+    assert_eq!(lines[0]["decisions"].as_array().unwrap().len(), 2, "{:#}", lines[0]);
+
+    let sizes = told(&fuse, &["state", "compact", "--state", ".fuse"], 0);
+    assert!(sizes["after"].as_u64().unwrap() <= sizes["before"].as_u64().unwrap(), "{sizes}");
+    assert_eq!(told(&fuse, &["state", "verify", ".fuse"], 0)["events"], 2);
+    let (code, why) = fuse.command(&["state", "export", "--state", "elsewhere"]);
+    assert!(code == Some(2) && why.contains("`elsewhere` has no state of fuse"), "{why}");
+    assert!(!fuse.folder().join("elsewhere").exists());
+}

@@ -9,7 +9,7 @@ use fuse_rules::Outcome;
 use super::super::Ledger;
 use super::OpenStore;
 use crate::bus::Bus;
-use crate::store::FILE_NAME;
+use crate::store::{FILE_NAME, Store, StoreError};
 use crate::testing::backend_laws::support::{attempt, intended, once, push, verdict};
 
 const FOLDER: &str = "FUSE_TEST_CRASH_FOLDER";
@@ -73,10 +73,7 @@ async fn the_folder_of_a_running_process_is_complete_at_any_time() {
     let folder = tempfile::tempdir().unwrap();
     let copy = tempfile::tempdir().unwrap();
     let _running = work(folder.path()).await;
-    for file in std::fs::read_dir(folder.path()).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
-    }
+    copy_folder(folder.path(), copy.path());
     continue_after(copy.path()).await;
 }
 
@@ -85,4 +82,86 @@ async fn dropping_without_closing_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     drop(work(folder.path()).await);
     continue_after(folder.path()).await;
+}
+
+#[tokio::test]
+async fn a_write_that_fails_takes_back_nothing_that_was_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = work(folder.path()).await;
+    let delivery = opened.bus.next().await.unwrap();
+    assert_eq!(delivery.event().id, "b");
+    // An acknowledgement is answered before it is durable.
+    opened.bus.ack(&delivery).await.unwrap();
+    let fail = |transaction: &redb::WriteTransaction| {
+        transaction.open_table(crate::store::QUEUE)?.retain(|_, _| false)?;
+        Err::<(), _>(StoreError::Damaged("on purpose".to_owned()))
+    };
+    assert!(opened.store.write(fail).await.is_err());
+    let check = async |opened: &OpenStore| {
+        let of = async |id| opened.ledger.event(&push(id)).await.unwrap().unwrap();
+        let (a, b) = (of("a").await, of("b").await);
+        assert_eq!((a.acked, a.actions[0].state.clone()), (false, intended(2)));
+        assert!(b.acked && b.decided.is_none());
+    };
+    check(&opened).await;
+    // The files of a process that is killed now. Reading made the acknowledgement durable.
+    let copy = tempfile::tempdir().unwrap();
+    copy_folder(folder.path(), copy.path());
+    check(&OpenStore::on_disk(copy.path()).await).await;
+}
+
+/// What failed to be flushed is not there, and what was answered before is.
+#[tokio::test]
+async fn a_flush_that_fails_takes_back_nothing_that_was_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = work(folder.path()).await;
+    let delivery = opened.bus.next().await.unwrap();
+    opened.bus.ack(&delivery).await.unwrap();
+    let faults = opened.store.faults();
+    faults.full(true);
+    assert!(opened.ledger.intend(&push("a"), "act", attempt(3)).await.is_err());
+    faults.full(false);
+    let b = loop {
+        match opened.ledger.event(&push("b")).await {
+            Ok(b) => break b.unwrap(),
+            Err(_not_yet) => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
+        }
+    };
+    assert!(b.acked);
+    let a = opened.ledger.event(&push("a")).await.unwrap().unwrap();
+    assert_eq!(a.actions[0].state, intended(2));
+    opened.accept("c", 0).await;
+}
+
+/// A journal whose records are not those after the state is refused, with what to do.
+#[tokio::test]
+async fn files_of_different_times_are_refused() {
+    let (folder, old) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let opened = work(folder.path()).await;
+    opened.store.close().await.unwrap();
+    copy_folder(folder.path(), old.path());
+    for round in 0..2 {
+        let opened = OpenStore::on_disk(folder.path()).await;
+        opened.accept(&format!("c{round}"), 0).await;
+        // The last one is killed.
+        if round == 0 {
+            opened.store.close().await.unwrap();
+        } else {
+            std::fs::copy(folder.path().join(JOURNAL), old.path().join(JOURNAL)).unwrap();
+        }
+    }
+    let problem = Store::open(old.path()).unwrap_err().to_string();
+    assert!(
+        problem.contains("are not of the same time") && problem.contains("remove"),
+        "{problem}"
+    );
+}
+
+const JOURNAL: &str = "fuse.journal";
+
+fn copy_folder(from: &Path, to: &Path) {
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
 }
