@@ -91,8 +91,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 ///
 /// Checks the API server, kinds, namespaces, service accounts, WorkflowTemplates and their parameters,
 /// the secrets that they use, and the permissions for exactly the changes that the rules would make. Also
-/// checks the secrets of sources on this machine, and warns about webhooks without `auth`. For each missing
-/// item, shows the fix. Changes nothing.
+/// checks the secrets of sources on this machine, and the NATS servers of `[backend]`, and warns about webhooks without
+/// `auth`. For each missing item, shows the fix. Changes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -1,5 +1,6 @@
 //! `fuse doctor`
 
+mod broker;
 mod sources;
 
 use std::fmt::Write as _;
@@ -49,6 +50,7 @@ pub(crate) fn run(arguments: Doctor) -> Ended {
             None => Secrets::new(ClusterSecrets::new(acting, namespace)),
         };
         sources::examine(&mut report, &ruleset, &config, &secrets).await;
+        broker::examine(&mut report, &config, &secrets).await;
         Ok::<_, String>(report)
     });
     // A credential plugin that does not respond must not keep the process alive.

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::support::cluster::{ADMIN, ControlPlane, NARROW};
-use crate::support::root;
+use crate::support::{Nats, root};
 
 /// Runs `fuse` on a cluster, in the repository's root: the exit code and what it printed.
 pub(super) fn fuse(arguments: &[&str], kubeconfig: &Path) -> (i32, String) {
@@ -146,4 +146,27 @@ fn a_cluster_that_is_not_there_is_said() {
     let (code, text) = fuse(&["doctor", "rules"], &kubeconfig);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("http://127.0.0.1:1 cannot be reached"), "{text}");
+}
+
+/// The servers of `[backend]`: nothing is there yet, then one server is less safe than three.
+#[tokio::test]
+async fn the_servers_of_a_shared_state_are_checked() {
+    let Some(plane) = ControlPlane::shared().await else { return };
+    let Some(nats) = Nats::alone().await else { return };
+    let kubeconfig = plane.kubeconfig(ADMIN);
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("fuse.toml");
+    let backend = format!("[backend]\nurl = \"{}\"\ncopies = 1\n", nats.url());
+    std::fs::write(&config, backend).unwrap();
+    let rules = folder.path().join("none.rules");
+    std::fs::write(&rules, "").unwrap();
+    let (config, rules) = (config.to_str().unwrap(), rules.to_str().unwrap());
+    let (code, text) = fuse(&["doctor", rules, "--config", config], &kubeconfig);
+    assert!(code == 1 && text.contains("- the shared state: "), "{text}");
+    assert!(text.contains("do: run `fuse backend init`"), "{text}");
+
+    let (_, text) = fuse(&["backend", "init", "--config", config], &kubeconfig);
+    assert!(text.contains("stream FUSE_LOG"), "{text}");
+    let (code, text) = fuse(&["doctor", rules, "--config", config], &kubeconfig);
+    assert!(code == 0 && text.contains("the number of copies of the state is 1, not 3"), "{text}");
 }

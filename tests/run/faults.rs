@@ -26,7 +26,10 @@ const DOOR: Door = (12_000, "/e");
 /// Sends events until one is refused; the ids of those that were accepted.
 async fn send_until_refused(fuse: &Fuse, first: usize) -> BTreeSet<String> {
     let mut accepted = BTreeSet::new();
-    let body = format!("\"{}\"", "x".repeat(100_000));
+    // Nothing repeats, so that it cannot be compressed.
+    let mut random = fastrand::Rng::with_seed(1);
+    let text: String = (0..100_000).map(|_| random.alphanumeric()).collect();
+    let body = format!("\"{text}\"");
     for n in first..first + 1000 {
         let reply = fuse.post_as(DOOR, &format!("e{n}"), body.clone()).await;
         if reply.status == 503 {

@@ -220,6 +220,16 @@ impl Journal {
         }
     }
 
+    /// Empties the file after a checkpoint, so that the next start has nothing to read.
+    pub(super) fn empty(&mut self) {
+        if let Some(file) = &self.file
+            && self.end == 0
+            && let Err(problem) = file.set_len(0)
+        {
+            tracing::debug!(%problem, "the journal was not emptied");
+        }
+    }
+
     fn open(&self) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);

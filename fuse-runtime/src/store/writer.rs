@@ -59,8 +59,13 @@ pub(super) fn run(
             Next::Batch => contain(|| writer.commit(&mut batch)),
             Next::Idle => contain(|| writer.checkpoint()),
             Next::Closed => {
-                if let Err(problem) = contain(|| writer.checkpoint()) {
-                    tracing::warn!(%problem, "the state was not closed cleanly; the next start needs a moment longer");
+                match (contain(|| writer.checkpoint()), &mut writer.journal) {
+                    (Ok(()), Some(journal)) => journal.empty(),
+                    (Ok(()), None) => {}
+                    (Err(problem), _) => tracing::warn!(
+                        %problem,
+                        "the state was not closed cleanly; the next start needs a moment longer"
+                    ),
                 }
                 return;
             }
