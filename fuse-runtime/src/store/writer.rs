@@ -163,7 +163,13 @@ impl Writer<'_> {
         let answered = journal.next().len();
         let mut needed = Durable::WithNext;
         for job in batch {
-            needed = needed.max(job.record(journal.next())?);
+            match job.record(journal.next()) {
+                Ok(durable) => needed = needed.max(durable),
+                Err(problem) => {
+                    journal.next().truncate(answered);
+                    return Err(problem);
+                }
+            }
         }
         self.core.is_ahead.store(true, Ordering::Release);
         self.ahead_since.get_or_insert_with(Instant::now);
