@@ -2,7 +2,7 @@
 //!
 //! Every write goes through **one writer thread with group commit**: the writes that arrive during a
 //! flush are made durable together by the next one, so that up to 128 of them share it. A caller
-//! is answered only once its work is durable: in the [journal](journal), or in the database. A read sees everything that
+//! is answered only once its work is durable: in the journal, or in the database. A read sees everything that
 //! was answered before; the writer commits it first.
 //!
 //! After an I/O error, the open file is unusable. The writer closes and reopens it until that works.
