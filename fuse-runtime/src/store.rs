@@ -213,6 +213,7 @@ impl Store {
             .map_err(|problem| StoreError::Storage(problem.to_string()))?
     }
 
+    #[cfg(feature = "jetstream")]
     /// From now on, commits are on disk a second later: for a copy of a state that is durable elsewhere. After a crash, the
     /// last ones may be missing.
     pub(crate) fn commit_lazily(&self) {

@@ -110,6 +110,7 @@ impl StoreBus {
         })
     }
 
+    #[cfg(feature = "jetstream")]
     /// Notes that an event was accepted, by whichever replica.
     pub(crate) fn accepted(&self, seq: u64, backlog: u64) {
         self.signal.send_modify(|signal| {
@@ -118,6 +119,7 @@ impl StoreBus {
         });
     }
 
+    #[cfg(feature = "jetstream")]
     /// Notes how many events wait.
     pub(crate) fn removed(&self, backlog: u64) {
         // No caller waits for an ack.
@@ -127,6 +129,7 @@ impl StoreBus {
         });
     }
 
+    #[cfg(feature = "jetstream")]
     /// Takes over events of other replicas.
     pub(crate) async fn take_over(&self, events: Vec<u64>) {
         let mut outbox = self.outbox.lock().await;

@@ -15,6 +15,7 @@ pub(crate) enum FrameError {
     Json(#[from] serde_json::Error),
     #[error("it is too large")]
     TooLarge,
+    #[cfg(feature = "jetstream")]
     #[error("a newer fuse wrote it (format {found}, and this one knows {known}): upgrade this one")]
     Newer { found: u32, known: u32 },
 }
