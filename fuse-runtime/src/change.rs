@@ -1,5 +1,5 @@
-//! Every change of the state as a value. A backend writes it to its own journal, or sends it to the other replicas
-//! first: replicas that apply the same changes in the same order have the same state.
+//! Every change of the state as a value. A backend applies it and writes it to its own journal, or sends it to the other
+//! replicas first: replicas that apply the same changes in the same order have the same state.
 
 use std::fmt::Debug;
 
@@ -91,13 +91,11 @@ impl StateChange {
         Ok(())
     }
 
-    /// Removes what the answer says was refused for lack of room: whether there is room is no part of the state.
-    fn forget_refused(&mut self, answer: &ChangeAnswer) {
-        if let (Self::Bus(BusChange::Accept { events, .. }), ChangeAnswer::Bus(answer)) =
-            (self, answer)
-        {
-            answer.retain_with_room(events);
-        }
+    /// The change without the events that the answer refuses for lack of room, if there are some. Free space is not part of
+    /// the state, so that a replay could not decide it again.
+    fn without_refused(&self, answer: &ChangeAnswer) -> Option<Self> {
+        let (Self::Bus(change), ChangeAnswer::Bus(answer)) = (self, answer) else { return None };
+        change.without_refused(answer).map(Self::Bus)
     }
 }
 
@@ -118,7 +116,8 @@ pub(crate) trait Commit: Debug + Send + Sync + 'static {
         then: AfterCommit,
     ) -> Result<ChangeAnswer, StoreError>;
 
-    /// The same for a change that may be lost in a crash, because the work that leads to it would be done again.
+    /// Like [`Commit::commit`], but does not wait until the change is durable. For changes that a crash may lose, because the
+    /// engine would make them again.
     async fn commit_lazily(
         &self,
         change: StateChange,

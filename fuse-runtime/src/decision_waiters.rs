@@ -51,6 +51,11 @@ impl DecisionWaiters {
         }
     }
 
+    /// Whether anyone waits for the decisions about an event now.
+    pub(crate) fn is_awaited(&self, event: &EventKey) -> bool {
+        self.waiting().contains_key(event)
+    }
+
     /// The decisions about an accepted event, as soon as there are any; `None` after this time, if too many others wait,
     /// or if the ledger cannot be read.
     pub(crate) async fn wait(&self, key: &EventKey, time: Duration) -> Option<EventVerdict> {

@@ -24,6 +24,7 @@ mod change;
 pub mod clock;
 mod config;
 mod decision_waiters;
+mod deep_json;
 pub mod engine;
 mod error_causes;
 pub mod event;

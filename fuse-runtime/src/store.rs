@@ -2,8 +2,8 @@
 //!
 //! Every write goes through **one writer thread with group commit**: the writes that arrive during a
 //! flush are made durable together by the next one, so that up to 128 of them share it. A caller
-//! is answered only once its work is durable: in the journal, or in the database. A read sees everything that
-//! was answered before; the writer commits it first.
+//! is answered once its work is durable in the journal or in the database. Acknowledgements are the exception: they
+//! become durable with the next change. Before a read, the writer commits everything that it has answered.
 //!
 //! After an I/O error, the open file is unusable. The writer closes and reopens it until that works.
 //! Meanwhile every call fails with [`StoreError::Storage`], and [`Store::outage`] reports why.
@@ -12,6 +12,7 @@ mod backup;
 mod capacity;
 mod compact;
 mod error;
+mod faults;
 mod file;
 mod health;
 mod job;
@@ -40,9 +41,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use backup::{StateReport, restore};
 pub(crate) use capacity::Capacity;
 pub use capacity::SizeLimits;
+pub use compact::{Compacted, compact};
 pub use error::StoreError;
 pub use health::Outage;
-pub(crate) use job::{Durable, WriteJob};
+pub(crate) use job::{Durable, WriteJob, caught};
 pub(crate) use rows::{
     EventStatus, WithoutDecisions, decode_envelope, decode_head, encode_envelope, get_row, put_row,
     put_row_if_changed, seal,
@@ -52,13 +54,14 @@ pub(crate) use tables::*;
 use crate::clock::Clock;
 use health::StoreHealth;
 use job::{ClosureJob, ReadableJob};
-use journal::Journal;
+use journal::{Journal, unwritable};
 use open::{OpenedFile, Opener};
 
-/// The name of the store's file in the state folder.
+/// The name of the database in the state folder.
 pub const FILE_NAME: &str = "fuse.redb";
 
-/// The version of the layout that this program writes. It reads every version up to this one.
+/// The version of the layout that this program writes. It reads every version up to this one. The version covers the
+/// changes in the journal, too: raise it if one is added, or if its effect changes.
 pub const SCHEMA_VERSION: u64 = 5;
 
 /// The part that the store, its clones and its writer share.
@@ -69,16 +72,14 @@ struct Core {
     opener: Opener,
     health: StoreHealth,
     capacity: Arc<Capacity>,
-    commits: AtomicU64,
-    /// Whether to compact the file before the next commit, if that is worthwhile.
+    batches: AtomicU64,
+    /// Whether to compact the database before the next batch, if that is worthwhile.
     compact: AtomicBool,
-    /// The same, whether or not it is worthwhile.
-    compact_fully: AtomicBool,
     /// The clock whose readings are recorded.
     clock: Mutex<Option<Clock>>,
     /// Whether commits need not be on disk at once.
     lazy: AtomicBool,
-    /// Whether something was answered that is not committed: only the writer sees it.
+    /// Whether the writer has answered changes that are not committed, so that readers do not see them yet.
     is_ahead: AtomicBool,
 }
 
@@ -86,7 +87,7 @@ struct Core {
 ///
 /// Dropping the last handle waits for the writes in progress. [`Store::close`] does so without
 /// blocking the async thread, and reports errors. Neither is needed for safety: every write that was
-/// answered is on disk.
+/// answered is on disk, except acknowledgements of the last two seconds.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -96,7 +97,7 @@ struct Inner {
     core: Arc<Core>,
     /// The channel to the writer. `None` once the store is closed.
     jobs: Mutex<Option<mpsc::Sender<Box<dyn WriteJob>>>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    writer: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
     closed: watch::Sender<bool>,
     is_new: bool,
 }
@@ -149,14 +150,14 @@ impl Store {
             capacity: Arc::new(Capacity::new(opener.path(), limits)),
             opener,
             health: StoreHealth::new(),
-            commits: AtomicU64::new(0),
+            batches: AtomicU64::new(0),
             compact: AtomicBool::new(true),
-            compact_fully: AtomicBool::new(false),
             clock: Mutex::new(None),
             lazy: AtomicBool::new(false),
             is_ahead: AtomicBool::new(false),
         });
         core.compact_if_worthwhile();
+        core.note_size()?;
         // Room for the next batch while one is being committed.
         let (jobs, queue) = mpsc::channel(2 * write_queue::MAX_BATCH);
         let shared = Arc::clone(&core);
@@ -204,8 +205,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Storage`] if the file was not closed cleanly. Every write that was answered is
-    /// on disk even then.
+    /// [`StoreError::Storage`] if the database was not closed cleanly. What was durable is in the journal even then.
     pub async fn close(&self) -> Result<(), StoreError> {
         let inner = self.inner.clone();
         tokio::task::spawn_blocking(move || inner.shut())
@@ -213,16 +213,16 @@ impl Store {
             .map_err(|problem| StoreError::Storage(problem.to_string()))?
     }
 
+    /// From now on, most commits are flushed by a later one: for a copy of a state that is durable elsewhere. After a
+    /// crash, the last ones may be missing.
     #[cfg(feature = "jetstream")]
-    /// From now on, commits are on disk a second later: for a copy of a state that is durable elsewhere. After a crash, the
-    /// last ones may be missing.
     pub(crate) fn commit_lazily(&self) {
         self.inner.core.lazy.store(true, Ordering::Relaxed);
     }
 
-    /// How many commits the writer made since the store was opened.
-    pub fn commits(&self) -> u64 {
-        self.inner.core.commits.load(Ordering::Relaxed)
+    /// How many batches of writes were completed since the store was opened.
+    pub fn batches(&self) -> u64 {
+        self.inner.core.batches.load(Ordering::Relaxed)
     }
 
     /// Whether the store is closed, or being closed.
@@ -237,7 +237,7 @@ impl Store {
         let _ = closed.wait_for(|closed| *closed).await;
     }
 
-    /// Does `work` in the next transaction of the writer, and returns once that is committed.
+    /// Does `work` in the next batch of the writer, and returns once the database is on disk with it.
     ///
     /// `work` may run more than once, each time in a new transaction: a batch is repeated without a job
     /// that failed. An error reverts what the job wrote and does not affect the rest of the batch. An
@@ -248,28 +248,12 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&WriteTransaction) -> Result<T, StoreError> + Send + 'static,
     {
-        self.write_then(0, work, |_| ()).await
-    }
-
-    /// Like [`Store::write`], for about this many bytes. `after` runs on the writer thread, after the commit
-    /// and before the answer, in the order of commits, even if the caller stopped waiting.
-    pub(crate) async fn write_then<T, F, A>(
-        &self,
-        bytes: usize,
-        work: F,
-        after: A,
-    ) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: FnMut(&WriteTransaction) -> Result<T, StoreError> + Send + 'static,
-        A: FnOnce(&T) + Send + 'static,
-    {
         let (answer, answered) = oneshot::channel();
-        self.submit(Box::new(ClosureJob::new(bytes, work, after, answer))).await?;
+        self.submit(Box::new(ClosureJob::new(work, answer))).await?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Has the writer do this job in its turn.
+    /// Queues a job for the writer.
     pub(crate) async fn submit(&self, job: Box<dyn WriteJob>) -> Result<(), StoreError> {
         let jobs = lock(&self.inner.jobs).clone().ok_or(StoreError::Closed)?;
         jobs.send(job).await.map_err(|_| StoreError::Closed)?;
@@ -289,7 +273,7 @@ impl Store {
         let closed = self.is_closed();
         if core.is_ahead.load(Ordering::Acquire) {
             let (readable, until_readable) = oneshot::channel();
-            // What can be read without it lacks what was answered.
+            // Otherwise, the read would miss answered changes.
             self.submit(Box::new(ReadableJob(readable))).await?;
             until_readable.await.map_err(|_| StoreError::Closed)??;
         }
@@ -308,12 +292,7 @@ impl Store {
             // The writer notices the failure, and reopens the file.
             let (answer, _) = oneshot::channel();
             let _full = jobs
-                .try_send(Box::new(ClosureJob::new(
-                    0,
-                    |_: &WriteTransaction| Ok(()),
-                    |(): &()| (),
-                    answer,
-                )))
+                .try_send(Box::new(ClosureJob::new(|_: &WriteTransaction| Ok(()), answer)))
                 .is_err();
             self.inner.wake_writer();
         }
@@ -340,17 +319,27 @@ impl Inner {
         self.closed.send_replace(true);
         self.wake_writer();
         let writer = lock(&self.writer).take();
-        if let Some(writer) = writer
-            && writer.thread().id() != thread::current().id()
-        {
-            // A panic in the writer was answered to its callers.
-            let _ = writer.join();
-        }
-        self.core.close()
+        let written = match writer {
+            Some(writer) if writer.thread().id() != thread::current().id() => {
+                // A panic in the writer was answered to its callers.
+                writer.join().unwrap_or(Ok(()))
+            }
+            _ => Ok(()),
+        };
+        // Even if the last changes are in the journal only.
+        self.core.close().and(written)
     }
 }
 
 impl Core {
+    /// Notes how much of the database events fill.
+    fn note_size(&self) -> Result<(), StoreError> {
+        let guard = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(database) = guard.as_ref() else { return Ok(()) };
+        self.capacity.committed(open::event_bytes(database)?);
+        Ok(())
+    }
+
     /// The error of a call while the file is reopened.
     fn unavailable(&self) -> StoreError {
         let problem = self.health.outage().map(|outage| outage.problem);
@@ -388,10 +377,8 @@ impl Core {
         transaction.commit()?;
         if let Some(journal) = journal {
             replay::reopen(&database, journal)?;
-            // Nor may the next record need some.
-            journal.grow(1).map_err(|problem| {
-                StoreError::Storage(format!("the journal cannot be written: {problem}"))
-            })?;
+            // The next record may also need space.
+            journal.grow(1).map_err(|problem| unwritable(&problem))?;
         }
         *guard = Some(database);
         self.capacity.changed();

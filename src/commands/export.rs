@@ -6,6 +6,7 @@ use std::path::Path;
 use fuse_runtime::backend::{Backend as _, Embedded};
 use fuse_runtime::event::EventKey;
 use fuse_runtime::ledger::{EventOverview, EventQuery, EventRecord};
+use fuse_runtime::store::{self, Compacted, FILE_NAME};
 use serde_json::{Value, json};
 
 use super::{Ended, async_runtime, counted};
@@ -18,7 +19,8 @@ const PAGE: usize = 500;
 /// Prints every event with its record.
 pub(crate) fn export(arguments: &ExportArgs) -> Ended {
     let damaged = async_runtime()?.block_on(async {
-        let backend = open(&arguments.state).await?;
+        exists(&arguments.state)?;
+        let backend = Embedded::open(&arguments.state).await.map_err(|error| error.to_string())?;
         let ledger = backend.ledger();
         let mut to = BufWriter::new(io::stdout().lock());
         let mut query = EventQuery { limit: PAGE, ..EventQuery::default() };
@@ -33,7 +35,7 @@ pub(crate) fn export(arguments: &ExportArgs) -> Ended {
                 let Some(record) = found else { continue };
                 match writeln!(to, "{}", line(&record)) {
                     Ok(()) => {}
-                    // Whoever reads has enough.
+                    // The reader has closed the pipe.
                     Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(damaged),
                     Err(error) => return Err(format!("cannot write: {error}")),
                 }
@@ -52,7 +54,7 @@ pub(crate) fn export(arguments: &ExportArgs) -> Ended {
     })?;
     if damaged > 0 {
         let damaged = counted(damaged as usize, "event");
-        output::print_aside(&format!("{damaged} could not be read and are left out\n"));
+        output::print_aside(&format!("{damaged} are damaged and were left out\n"));
         return Ok(Exit::Problems);
     }
     Ok(Exit::Clean)
@@ -74,25 +76,22 @@ fn line(record: &EventRecord) -> Value {
     line
 }
 
-/// Makes the file of a state as small as it can be.
+/// Makes the database of a state as small as possible.
 pub(crate) fn compact(arguments: &CompactArgs) -> Ended {
-    let (before, after) = async_runtime()?.block_on(async {
-        let backend = open(&arguments.state).await?;
-        let lengths = backend.store().compact_fully().await.map_err(|error| error.to_string())?;
-        backend.close().await.map_err(|error| error.to_string())?;
-        Ok::<_, String>(lengths)
-    })?;
-    output::print(&match arguments.format {
+    let CompactArgs { state, format } = arguments;
+    exists(state)?;
+    let Compacted { before, after } = store::compact(state).map_err(|error| error.to_string())?;
+    output::print(&match format {
         Format::Json => format!("{}\n", json!({ "before": before, "after": after })),
-        Format::Text => format!("{before} bytes before, {after} bytes now\n"),
+        Format::Text => format!("compacted from {before} to {after} bytes\n"),
     });
     Ok(Exit::Clean)
 }
 
-/// The state in a folder, which must exist.
-async fn open(folder: &Path) -> Result<Embedded, String> {
-    if !folder.join(fuse_runtime::store::FILE_NAME).exists() {
-        return Err(format!("`{}` has no state of fuse", folder.display()));
+/// Refuses a folder without a state, which opening would create.
+fn exists(folder: &Path) -> Result<(), String> {
+    match folder.join(FILE_NAME).exists() {
+        true => Ok(()),
+        false => Err(format!("`{}` contains no fuse state", folder.display())),
     }
-    Embedded::open(folder).await.map_err(|error| error.to_string())
 }

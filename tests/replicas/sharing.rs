@@ -10,7 +10,7 @@ use fuse_runtime::ledger::{Attempt, EventQuery, LedgerError, Verdict};
 use jiff::Timestamp;
 
 use super::{event, open, options, replica};
-use crate::support::{Nats, until};
+use crate::support::{Nats, incompressible, until};
 
 fn is_keeper(replica: &JetStream) -> bool {
     *replica.ledger().sharing().unwrap().is_keeper.borrow()
@@ -180,9 +180,7 @@ async fn what_is_larger_than_a_message_is_refused_and_stops_nothing() {
     let Some(nats) = Nats::alone().await else { return };
     let (one, _a) = replica(&options(&nats)).await;
     // `max_payload` is 8 MB.
-    let mut random = fastrand::Rng::with_seed(1);
-    // Nothing repeats, so that it cannot be compressed.
-    let large: String = (0..9 << 20).map(|_| random.alphanumeric()).collect();
+    let large = incompressible(9 << 20);
     let event_of = |body: String| {
         fuse_runtime::event::Envelope::new("github", "push", "1", Timestamp::UNIX_EPOCH, body)
     };

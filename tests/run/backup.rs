@@ -129,7 +129,7 @@ async fn the_state_of_a_stopped_fuse_is_exported_and_compacted() {
     sent(&fuse, "a", "web").await;
     sent(&fuse, "b", "slow").await;
     fuse.settled("a").await;
-    // It is in use.
+    // fuse is still running.
     let (code, why) = fuse.command(&["state", "export", "--state", ".fuse"]);
     assert!(code == Some(2) && why.contains("in use by another process"), "{why}");
     // What was answered is there, whether or not the process had the time to close the state.
@@ -147,6 +147,6 @@ async fn the_state_of_a_stopped_fuse_is_exported_and_compacted() {
     assert!(sizes["after"].as_u64().unwrap() <= sizes["before"].as_u64().unwrap(), "{sizes}");
     assert_eq!(told(&fuse, &["state", "verify", ".fuse"], 0)["events"], 2);
     let (code, why) = fuse.command(&["state", "export", "--state", "elsewhere"]);
-    assert!(code == Some(2) && why.contains("`elsewhere` has no state of fuse"), "{why}");
+    assert!(code == Some(2) && why.contains("`elsewhere` contains no fuse state"), "{why}");
     assert!(!fuse.folder().join("elsewhere").exists());
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
-use crate::support::{Door, Fuse, Reader, Setup, SmallDisk, until};
+use crate::support::{Door, Fuse, Reader, Setup, SmallDisk, incompressible, until};
 
 const RULES: &str = r#"
 source q webhook {
@@ -26,10 +26,7 @@ const DOOR: Door = (12_000, "/e");
 /// Sends events until one is refused; the ids of those that were accepted.
 async fn send_until_refused(fuse: &Fuse, first: usize) -> BTreeSet<String> {
     let mut accepted = BTreeSet::new();
-    // Nothing repeats, so that it cannot be compressed.
-    let mut random = fastrand::Rng::with_seed(1);
-    let text: String = (0..100_000).map(|_| random.alphanumeric()).collect();
-    let body = format!("\"{text}\"");
+    let body = format!("\"{}\"", incompressible(100_000));
     for n in first..first + 1000 {
         let reply = fuse.post_as(DOOR, &format!("e{n}"), body.clone()).await;
         if reply.status == 503 {
@@ -205,4 +202,26 @@ async fn a_damaged_record_is_not_acted_on_and_said() {
     fuse.assert_stays(Duration::from_secs(3)).await;
     assert_eq!(fuse.manifests().len(), 1, "{:#?}", fuse.manifests());
     assert!(fuse.log().contains("its checksum is wrong"), "{}", fuse.log());
+}
+
+/// A part of an event as deep as the intake permits goes into an action, which is recorded, performed, and applied again
+/// after a kill.
+#[tokio::test]
+async fn a_deep_event_is_recorded_and_read_again() {
+    let rules = RULES.replace(
+        "trigger job {\n      namespace = \"apps\"\n      name-prefix = \"job-\"\n      image = \"busybox\"\n    }",
+        "trigger log { message = \"deep\", fields { data = body.data } }",
+    );
+    assert!(rules.contains("fields"), "{rules}");
+    let mut fuse = Setup::rules(&rules).start().await;
+    let deep = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    for levels in [100, 121, 126, 127] {
+        let body = format!("{{\"data\":{}}}", deep(levels));
+        let id = fuse.post_as(DOOR, &levels.to_string(), body).await.event(202);
+        fuse.settled(&id).await;
+    }
+    fuse.kill();
+    fuse.start_again().await;
+    fuse.post_as(DOOR, "127", format!("{{\"data\":{}}}", deep(127))).await.event(200);
+    fuse.post_as(DOOR, "later", "{}").await.event(202);
 }

@@ -376,3 +376,9 @@ pub(crate) fn outcomes(report: &Value) -> BTreeSet<&str> {
     let decisions = report["decisions"].as_array().unwrap();
     decisions.iter().map(|decision| decision["outcome"].as_str().unwrap()).collect()
 }
+
+/// Random text of this length, which LZ4 cannot compress.
+pub(crate) fn incompressible(length: usize) -> String {
+    let mut random = fastrand::Rng::with_seed(1);
+    (0..length).map(|_| random.alphanumeric()).collect()
+}

@@ -22,7 +22,7 @@ pub(crate) enum BusChange {
     },
     /// Removes events that are done.
     Remove(Vec<u64>),
-    /// Removes an event from which nothing results.
+    /// Removes an event that no rule matches.
     Finish { seq: u64, nothing: WithoutDecisions },
 }
 
@@ -35,16 +35,20 @@ pub(crate) enum BusAnswer {
     Removed { backlog: u64 },
 }
 
-impl BusAnswer {
-    /// Keeps the events for which there was room.
-    pub(crate) fn retain_with_room(&self, events: &mut Vec<NewEvent>) {
-        let Self::Accepted(publications) = self else { return };
-        let mut publications = publications.iter();
-        events.retain(|_| !matches!(publications.next(), Some(Publication::NoRoom(_))));
-    }
-}
-
 impl BusChange {
+    /// The change without the events that the answer refuses for lack of room, if there are some.
+    pub(crate) fn without_refused(&self, answer: &BusAnswer) -> Option<Self> {
+        let Self::Accept { events, limit, .. } = self else { return None };
+        let BusAnswer::Accepted(publications) = answer else { return None };
+        let is_refused = |publication: &Publication| matches!(publication, Publication::NoRoom(_));
+        if !publications.iter().any(is_refused) {
+            return None;
+        }
+        let kept = events.iter().zip(publications).filter(|(_, one)| !is_refused(one));
+        let events = kept.map(|(event, _)| event.clone()).collect();
+        Some(Self::Accept { events, limit: *limit, capacity: None })
+    }
+
     pub(crate) fn apply(
         &mut self,
         transaction: &WriteTransaction,

@@ -73,7 +73,7 @@ pub struct Health {
 /// A durable queue of accepted events.
 ///
 /// A bus delivers each event at least once: again after a restart, and after [`Bus::nack`], until it
-/// is acknowledged. Whether an event was decided already is recorded in the
+/// is acknowledged. A crash may undo the last acknowledgements. Whether an event was decided already is recorded in the
 /// [`Ledger`](crate::ledger::Ledger).
 ///
 /// ```
@@ -128,9 +128,9 @@ pub trait Bus: Send + Sync + 'static {
     /// [`BusError::Closed`] once the bus is closed.
     async fn next(&self) -> Result<Delivery, BusError>;
 
-    /// Removes the event from the queue for good. Its record in the ledger stays. Acknowledging again does nothing.
+    /// Removes the event from the queue. Its record in the ledger stays. Acknowledging again does nothing.
     ///
-    /// A crash may undo it: the event is then delivered again.
+    /// The removal need not be durable: after a crash, the bus may deliver the event again.
     ///
     /// # Errors
     ///
@@ -138,9 +138,11 @@ pub trait Bus: Send + Sync + 'static {
     /// a restart.
     async fn ack(&self, delivery: &Delivery) -> Result<(), BusError>;
 
-    /// Acknowledges an event from which nothing results, and records that the rules with the hash `plan` decided so.
-    /// A crash may undo that: the event is then delivered and decided again, which has no other effect. Returns `false`
-    /// if the bus cannot do both, which is the default.
+    /// Acknowledges an event that no rule matches, and records the hash of the rules (`plan`) and the time in its record.
+    ///
+    /// A crash may undo both. The bus then delivers the event again, and the engine decides it by the rules in use then.
+    /// Nothing happens if the event was decided meanwhile, by another process. Returns `false` if the bus cannot record
+    /// both in one step, which is the default.
     ///
     /// # Errors
     ///

@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, WriteTransaction};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::change::Origin;
 use crate::event::{Envelope, EventKey};
 use crate::ledger::transition::{self, Accept};
 use crate::store::{
-    Capacity, EVENT_BYTES, EVENTS, EventStatus, IDS, META, NEXT_SEQ, OWNERS, QUEUE, STATUS,
-    StoreError, TIMES, WithoutDecisions, decode_envelope, get_row, id_place, put_row, seal,
+    Capacity, DECIDED, EVENT_BYTES, EVENTS, EventStatus, IDS, META, NEXT_SEQ, OWNERS, QUEUE,
+    STATUS, StoreError, TIMES, WithoutDecisions, decode_envelope, get_row, id_place, put_row, seal,
 };
 
 /// How many events one read of the queue fetches.
@@ -17,7 +18,7 @@ const MAX_FETCHED_EVENTS: usize = 64;
 /// How many bytes of bodies one read of the queue fetches. It fetches one event whatever its size.
 const MAX_FETCHED_BYTES: usize = 4 << 20;
 
-/// What callers of `next` wait for. The writer thread updates it after each commit, so that an event
+/// What callers of `next` wait for. The writer thread updates it after each batch, so that an event
 /// whose publisher went away meanwhile wakes them too.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Signal {
@@ -26,6 +27,23 @@ pub(crate) struct Signal {
     pub(super) backlog: u64,
     /// Incremented to wake them.
     pub(super) nacked: u64,
+}
+
+/// Notes that an event was accepted, and wakes those who fetch it.
+pub(super) fn note_accepted(signal: &watch::Sender<Signal>, seq: u64, backlog: u64) {
+    signal.send_modify(|signal| {
+        signal.end = signal.end.max(seq.saturating_add(1));
+        signal.backlog = backlog;
+    });
+}
+
+/// Notes how many events wait after one was removed.
+pub(super) fn note_removed(signal: &watch::Sender<Signal>, backlog: u64) {
+    // No caller waits for an ack.
+    signal.send_if_modified(|signal| {
+        signal.backlog = backlog;
+        false
+    });
 }
 
 /// What became of an event that was published.
@@ -104,16 +122,20 @@ pub(super) fn accept(
     Ok(Publication::New { seq, backlog })
 }
 
-/// Removes the event from the queue, if it is still there, and records that nothing results from it, if that is so. Returns the
-/// remaining backlog.
+/// Removes the event from the queue, if it is still there. With `nothing`, also records that no rule matches it; if
+/// another replica has decided it meanwhile, it stays. Returns the remaining backlog.
 pub(super) fn finish(
     transaction: &WriteTransaction,
     seq: u64,
     nothing: Option<&WithoutDecisions>,
 ) -> Result<u64, StoreError> {
     let mut queue = transaction.open_table(QUEUE)?;
-    let key = queue.remove(seq)?.map(|key| key.value().to_owned());
+    let key = queue.get(seq)?.map(|key| key.value().to_owned());
     if let Some(key) = key {
+        if nothing.is_some() && transaction.open_table(DECIDED)?.get(key.as_str())?.is_some() {
+            return Ok(queue.len()?);
+        }
+        queue.remove(seq)?;
         transaction.open_table(OWNERS)?.remove(seq)?;
         let mut statuses = transaction.open_table(STATUS)?;
         if let Some(mut status) = get_row::<EventStatus>(&statuses, &key)? {

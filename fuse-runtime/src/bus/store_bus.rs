@@ -37,7 +37,7 @@ pub(crate) struct StoreBus {
     delivered: std::sync::Mutex<BTreeSet<u64>>,
     /// The same: the events that this process accepted and did not fetch yet, which nobody else can have decided.
     accepted_here: Option<Arc<std::sync::Mutex<BTreeSet<u64>>>>,
-    /// The events to be fetched, as far as they are in memory. Empty if several replicas share the queue.
+    /// Accepted events in memory that were not fetched yet. Empty if several replicas share the queue.
     fresh: Arc<std::sync::Mutex<FreshEvents>>,
 }
 
@@ -110,27 +110,20 @@ impl StoreBus {
         })
     }
 
-    #[cfg(feature = "jetstream")]
     /// Notes that an event was accepted, by whichever replica.
+    #[cfg(feature = "jetstream")]
     pub(crate) fn accepted(&self, seq: u64, backlog: u64) {
-        self.signal.send_modify(|signal| {
-            signal.end = signal.end.max(seq.saturating_add(1));
-            signal.backlog = backlog;
-        });
+        queue::note_accepted(&self.signal, seq, backlog);
     }
 
-    #[cfg(feature = "jetstream")]
     /// Notes how many events wait.
+    #[cfg(feature = "jetstream")]
     pub(crate) fn removed(&self, backlog: u64) {
-        // No caller waits for an ack.
-        self.signal.send_if_modified(|signal| {
-            signal.backlog = backlog;
-            false
-        });
+        queue::note_removed(&self.signal, backlog);
     }
 
-    #[cfg(feature = "jetstream")]
     /// Takes over events of other replicas.
+    #[cfg(feature = "jetstream")]
     pub(crate) async fn take_over(&self, events: Vec<u64>) {
         let mut outbox = self.outbox.lock().await;
         let delivered = self.delivered().clone();
@@ -182,15 +175,12 @@ impl StoreBus {
             let ChangeAnswer::Bus(BusAnswer::Accepted(publications)) = answer else { return };
             for (publication, event) in publications.iter().zip(events) {
                 let Publication::New { seq, backlog } = *publication else { continue };
-                // Before anybody is woken who fetches it.
+                // Before `note_accepted` wakes those who fetch it.
                 match &accepted_here {
                     Some(accepted_here) => drop(lock(accepted_here).insert(seq)),
                     None => lock(&fresh).push(seq, event),
                 }
-                signal.send_modify(|signal| {
-                    signal.end = signal.end.max(seq.saturating_add(1));
-                    signal.backlog = backlog;
-                });
+                queue::note_accepted(&signal, seq, backlog);
             }
         };
         let answer = self.commits.commit(StateChange::Bus(accept), Box::new(then)).await?;
@@ -207,16 +197,13 @@ impl StoreBus {
         Ok(published.collect())
     }
 
-    /// Removes an event from the queue. If that is lost, it is delivered again, and the record says what is left to do.
+    /// Removes an event from the queue. If a crash loses the removal, the bus delivers the event again, and its record shows
+    /// what is left to do.
     async fn finish(&self, seq: u64, change: BusChange) -> Result<(), BusError> {
         let signal = self.signal.clone();
         let then = move |answer: &ChangeAnswer| {
             if let ChangeAnswer::Bus(BusAnswer::Removed { backlog }) = *answer {
-                // No caller waits for an ack.
-                signal.send_if_modified(|signal| {
-                    signal.backlog = backlog;
-                    false
-                });
+                queue::note_removed(&signal, backlog);
             }
         };
         self.commits.commit_lazily(StateChange::Bus(change), Box::new(then)).await?;

@@ -1,10 +1,12 @@
-//! How a change is written to a log: as JSON, with the rows of its events beside it as bytes.
+//! How a change is written to a log: as JSON, followed by the rows of its events as bytes.
 //!
 //! A frame is a sequence of parts, each with its length before it (4 bytes, big-endian). A change is a part of JSON, the
 //! number of its rows (4 bytes), and the rows.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::deep_json;
 
 /// Why bytes are not a frame.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +41,7 @@ pub(crate) fn put_change(
 pub(crate) fn take_change<C: DeserializeOwned>(
     bytes: &mut &[u8],
 ) -> Result<(C, Vec<Vec<u8>>), FrameError> {
-    let change = serde_json::from_slice(take_part(bytes)?)?;
+    let change = deep_json::from_slice(take_part(bytes)?)?;
     let count = take_length(bytes)?;
     let mut rows = Vec::new();
     for _ in 0..count {
@@ -79,4 +81,22 @@ fn take_length(bytes: &mut &[u8]) -> Result<usize, FrameError> {
     let (length, rest) = bytes.split_first_chunk::<4>().ok_or(FrameError::Truncated)?;
     *bytes = rest;
     usize::try_from(u32::from_be_bytes(*length)).map_err(|_| FrameError::Truncated)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Actions have parts of events, which may be as deep as the intake permits.
+    #[test]
+    fn what_is_deep_can_be_read_again() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        let deep: Value = crate::deep_json::from_slice(deep.as_bytes()).unwrap();
+        let mut bytes = Vec::new();
+        put_change(&mut bytes, &deep, &[]).unwrap();
+        let (read, rows): (Value, _) = take_change(&mut bytes.as_slice()).unwrap();
+        assert_eq!((read, rows), (deep, Vec::<Vec<u8>>::new()));
+    }
 }

@@ -1,13 +1,11 @@
 //! Committing changes to a store that belongs to this process alone.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use async_trait::async_trait;
 use redb::WriteTransaction;
 use tokio::sync::oneshot;
 
 use super::{AfterCommit, ChangeAnswer, Commit, StateChange, frame};
-use crate::store::{Durable, Store, StoreError, WriteJob};
+use crate::store::{Durable, Store, StoreError, WriteJob, caught};
 
 /// Commits changes to a store that belongs to this process.
 #[derive(Clone, Debug)]
@@ -61,18 +59,15 @@ impl WriteJob for ChangeJob {
     }
 
     fn run(&mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
-        // A bug in one change must not end the thread that all changes need.
-        let applied = catch_unwind(AssertUnwindSafe(|| self.change.apply(transaction, None)));
-        self.outcome =
-            applied.unwrap_or_else(|_| Err(StoreError::Internal("a write panicked".into())));
+        self.outcome = caught(|| self.change.apply(transaction, None));
         self.outcome.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 
     fn record(&mut self, journal: &mut Vec<u8>) -> Result<Durable, StoreError> {
-        if let Ok(answer) = &self.outcome {
-            self.change.forget_refused(answer);
-        }
-        frame::put_change(journal, &self.change, &self.change.rows())
+        let kept =
+            self.outcome.as_ref().ok().and_then(|answer| self.change.without_refused(answer));
+        let change = kept.as_ref().unwrap_or(&self.change);
+        frame::put_change(journal, change, &change.rows())
             .map_err(|error| StoreError::Internal(error.to_string()))?;
         Ok(self.durable)
     }
@@ -96,7 +91,9 @@ pub(crate) fn apply_record(
     transaction: &WriteTransaction,
 ) -> Result<(), StoreError> {
     let unreadable = |error: frame::FrameError| {
-        StoreError::Damaged(format!("a change in the journal cannot be read: {error}"))
+        StoreError::Damaged(format!(
+            "a change in `fuse.journal` cannot be read: {error}; restore a backup into another folder, or start the version of fuse that wrote it"
+        ))
     };
     while !record.is_empty() {
         let (mut change, rows): (StateChange, _) =

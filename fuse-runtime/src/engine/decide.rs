@@ -11,8 +11,8 @@ use fuse_rules::flow::FlowRequest;
 use fuse_rules::{Decided, Decision, Evaluation, Outcome};
 use jiff::Timestamp;
 
-use super::{Engine, MAX_DECIDING_KIB, Step};
-use crate::bus::{BusError, Delivery};
+use super::{Engine, Interrupted, MAX_DECIDING_KIB, Step};
+use crate::bus::Delivery;
 use crate::event::{Envelope, EventKey, ReplayScope};
 use crate::generation::Generation;
 use crate::http::shorten;
@@ -28,7 +28,7 @@ impl Engine {
     pub(super) async fn decided(
         &self,
         delivery: &mut Delivery,
-    ) -> Result<EventRecord, LedgerError> {
+    ) -> Result<EventRecord, Interrupted> {
         let kibibytes = u32::try_from(delivery.event().body.len() >> 10).unwrap_or(u32::MAX);
         // The semaphore is never closed.
         let _permit = self.deciding.acquire_many(kibibytes.min(MAX_DECIDING_KIB)).await.ok();
@@ -38,7 +38,7 @@ impl Engine {
         Ok(record)
     }
 
-    async fn decide(&self, delivery: &Delivery) -> Result<EventRecord, LedgerError> {
+    async fn decide(&self, delivery: &Delivery) -> Result<EventRecord, Interrupted> {
         let event = delivery.event();
         if delivery.is_redelivered()
             && let Some(record) = self.ledger.event(&event.key()).await?
@@ -65,19 +65,19 @@ impl Engine {
                 |error| LedgerError::Invalid(format!("deciding was interrupted: {error}"));
             decided.await.map_err(interrupted)?
         };
+        // A sender that waits for the decisions must not be told anything that a crash could change.
         if verdict.is_without_decisions()
             && !delivery.is_redelivered()
-            && self
-                .bus
-                .ack_without_decisions(delivery, &verdict.plan, verdict.decided)
-                .await
-                .map_err(unacknowledged)?
+            && !self.waiters.is_awaited(&verdict.event)
+            && self.bus.ack_without_decisions(delivery, &verdict.plan, verdict.decided).await?
         {
-            let record = EventRecord::without_decisions(event.clone(), verdict);
-            self.waiters.notify(&record);
-            self.metrics.deciding(start.elapsed());
-            self.count(&record, &missing, &generation);
-            (self.watcher)(Step::Decided);
+            let record = EventRecord {
+                acked: true,
+                decided: Some(verdict.decided),
+                plan: Some(verdict.plan),
+                ..EventRecord::undecided(event.clone())
+            };
+            self.decided_now(&record, &missing, &generation, start);
             return Ok(record);
         }
         let (may_blow, gated) = (!verdict.blow.is_empty(), gated(&verdict.decisions));
@@ -92,10 +92,7 @@ impl Engine {
         if holds && !Arc::ptr_eq(&generation, &self.active.get()) {
             self.active.recheck();
         }
-        self.waiters.notify(&record);
-        self.metrics.deciding(start.elapsed());
-        self.count(&record, &missing, &generation);
-        (self.watcher)(Step::Decided);
+        self.decided_now(&record, &missing, &generation, start);
         if !record.waits.is_empty() {
             self.waits_changed.notify_one();
         }
@@ -104,6 +101,20 @@ impl Engine {
         }
         self.react_to_decisions(delivery.event(), &record).await?;
         Ok(record)
+    }
+
+    /// Reports that an event is decided, since `start`.
+    fn decided_now(
+        &self,
+        record: &EventRecord,
+        missing: &[String],
+        generation: &Generation,
+        start: Instant,
+    ) {
+        self.waiters.notify(record);
+        self.metrics.deciding(start.elapsed());
+        self.count(record, missing, generation);
+        (self.watcher)(Step::Decided);
     }
 
     fn count(&self, record: &EventRecord, missing: &[String], generation: &Generation) {
@@ -118,12 +129,12 @@ impl Engine {
         if record.mismatch.is_some() {
             self.metrics.mismatched(source, event);
         }
-        // Payloads stay out of the log.
-        let counted = |outcome| record.decisions.iter().filter(|d| d.outcome == outcome).count();
-        // The ledger is the record of the other events. A line about each would cost more than deciding it.
+        // Events without decisions are only in the ledger: logging one costs more than deciding it.
         if record.decisions.is_empty() && record.rejected.is_none() {
             return;
         }
+        let counted = |outcome| record.decisions.iter().filter(|d| d.outcome == outcome).count();
+        // Payloads stay out of the log.
         tracing::info!(
             source = record.event.source,
             name = record.event.name,
@@ -223,13 +234,6 @@ pub(super) fn complete(verdict: &mut Verdict, generation: &Generation) {
     verdict.blow.retain(|fuse| required.contains(&fuse.name));
     if verdict.blow.is_empty() {
         verdict.flow.retain(|occurrence| !occurrence.requests.is_empty());
-    }
-}
-
-fn unacknowledged(error: BusError) -> LedgerError {
-    match error {
-        BusError::Closed => LedgerError::Closed,
-        error => LedgerError::Storage(error.to_string()),
     }
 }
 

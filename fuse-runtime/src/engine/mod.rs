@@ -5,9 +5,9 @@
 //! bus.next -> evaluate -> ledger.decide -> for each action: gate, intend, fire, settle -> bus.ack
 //!                                                             \-> park -> ... -> gate, ...
 //! ```
-//! Each step is durable before the next one begins. After a crash between two steps, the engine
-//! continues from the record: it never decides an event twice, and never fires an action without an
-//! intent on record. An action that cannot be performed now is *parked*: it leaves the bus, and is
+//! Each step except the acknowledgement is durable before the next one begins. After a crash between two steps, the
+//! engine continues from the record: it never decides an event with decisions twice, and never fires an action without
+//! an intent on record. An event that no rule matches may be decided again after a crash. An action that cannot be performed now is *parked*: it leaves the bus, and is
 //! retried later.
 
 mod answer;
@@ -75,7 +75,7 @@ pub(crate) use slots::Slots;
 pub enum Step {
     /// The bus delivered an event.
     Taken,
-    /// Its decisions are durable.
+    /// Its decisions are recorded, and durable if there are any.
     Decided,
     /// The intent to fire an action is durable.
     Intended,
@@ -87,7 +87,7 @@ pub enum Step {
     Held,
     /// It is durable that an action is retried later.
     Waiting,
-    /// The event has left the bus for good.
+    /// The event has left the bus.
     Acked,
     /// It is durable what became of the decisions about an event that waited until now.
     Woken,
@@ -169,7 +169,7 @@ pub(crate) struct Engine {
     pub(crate) clock: Clock,
     pub(crate) policy: Policy,
     pub(crate) watcher: Watcher,
-    /// Whether events are decided without another thread.
+    /// Whether to decide events on the current thread.
     pub(crate) pace: pace::Pace,
     /// Limits the bodies of the events that are being decided, in KiB.
     pub(crate) deciding: Semaphore,
@@ -269,7 +269,7 @@ impl Engine {
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        // Tasks are moved when they end, and this one is large.
+        // tokio moves a task when it ends, and this one is large.
         self.working.spawn(Box::pin(work));
     }
 

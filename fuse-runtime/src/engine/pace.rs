@@ -1,35 +1,35 @@
-//! Whether deciding is so fast that it need not leave the thread.
+//! Decides whether to evaluate an event on the current thread.
 //!
-//! An expensive event must not delay others, nor the admin port, so it is decided on a thread for work that blocks. Handing
-//! a small event over to one and back costs several times as much as deciding it.
+//! An expensive event must not delay others, nor the admin port, so it is decided on a blocking thread. For a small event,
+//! switching to one and back costs several times as much as deciding it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::event::Envelope;
 
-/// The largest body that is decided without handing over, in bytes.
+/// The largest body that is decided on the current thread, in bytes.
 const MAX_BYTES: usize = 32 << 10;
-/// How long a decision may take to be fast.
+/// The longest time that a fast decision takes.
 const MAX_TIME: Duration = Duration::from_micros(500);
-/// What a decision that is not fast adds to the score, from which each fast one takes one. A busy machine interrupts
-/// one in many.
+/// How much a slow decision adds to the score. A fast one subtracts 1, because on a busy machine a few decisions are
+/// interrupted.
 const SLOW: u32 = 10;
-/// The score from which events are handed over.
+/// The score at which fuse switches to blocking threads.
 const MAX_SCORE: u32 = 50;
-/// How many events are handed over then.
+/// For how many events it does so.
 const SLOW_FOR: u32 = 1_000;
 
-/// How fast decisions were lately.
+/// How fast recent decisions were.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     score: AtomicU32,
-    /// How many further events are handed over.
+    /// How many further events are decided on blocking threads.
     slow: AtomicU32,
 }
 
 impl Pace {
-    /// Whether to decide this event here.
+    /// Whether to decide this event on the current thread.
     pub(crate) fn is_fast(&self, event: &Envelope) -> bool {
         let one_less = |slow: u32| slow.checked_sub(1);
         let was_slow = self.slow.load(Ordering::Relaxed) > 0
@@ -37,7 +37,7 @@ impl Pace {
         !was_slow && event.body.len() <= MAX_BYTES
     }
 
-    /// Records how long it took to decide an event here.
+    /// Records how long it took to decide an event on the current thread.
     pub(crate) fn note(&self, took: Duration) {
         let score = self.score.load(Ordering::Relaxed);
         // Events that are decided at the same time may overwrite each other's score, which only makes it less exact.
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_large_or_follows_slow_ones_is_handed_over() {
+    fn large_events_and_those_after_slow_ones_leave_the_thread() {
         let pace = Pace::default();
         let slow = MAX_TIME + Duration::from_nanos(1);
         assert!(pace.is_fast(&event(MAX_BYTES)) && !pace.is_fast(&event(MAX_BYTES + 1)));

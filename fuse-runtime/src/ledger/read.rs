@@ -195,19 +195,10 @@ where
         .ok_or_else(|| StoreError::Damaged(format!("the event `{key}` is missing")))?;
     count(row.value().len());
     let mut record = EventRecord {
-        event: envelope(status.seq, row.value())?,
         acked: status.acked,
-        decided: None,
-        plan: None,
-        rejected: None,
-        mismatch: None,
-        decisions: Vec::new(),
-        actions: Vec::new(),
-        waits: Vec::new(),
-        blown: Vec::new(),
         conflicts: status.conflicts,
         last_conflict: status.last_conflict,
-        operations: Vec::new(),
+        ..EventRecord::undecided(envelope(status.seq, row.value())?)
     };
     if let Some(row) = all_decided.get(key)? {
         count(row.value().len());

@@ -6,7 +6,7 @@ use fuse_rules::{Action, Element, Outcome};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ActionState, DeadLetterKind, EventOperation, Observed, Verdict, WaitRecord};
+use super::{ActionState, DeadLetterKind, EventOperation, Observed, WaitRecord};
 use crate::event::{Envelope, EventKey};
 
 /// Everything that is known about an event.
@@ -45,13 +45,13 @@ pub struct EventRecord {
 }
 
 impl EventRecord {
-    /// The record of an event from which nothing results, and which left the queue.
-    pub(crate) fn without_decisions(event: Envelope, verdict: Verdict) -> Self {
+    /// The record of an event that waits to be decided.
+    pub(crate) fn undecided(event: Envelope) -> Self {
         Self {
             event,
-            acked: true,
-            decided: Some(verdict.decided),
-            plan: Some(verdict.plan),
+            acked: false,
+            decided: None,
+            plan: None,
             rejected: None,
             mismatch: None,
             decisions: Vec::new(),

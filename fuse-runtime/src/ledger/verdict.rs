@@ -110,7 +110,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Whether nothing results from the event, and nothing is to be recorded but that.
+    /// Whether no rule matches, and there is nothing else to record.
     pub(crate) fn is_without_decisions(&self) -> bool {
         self.decisions.is_empty()
             && self.actions.is_empty()

@@ -13,6 +13,7 @@ use redb::{
 
 use super::journal::JOURNAL_FILE;
 use super::open::{CACHE_BYTES, refused, schema_of};
+use super::replay;
 use super::rows::{check_row, decode_head};
 use super::{
     ACTIONS, DECIDED, EVENTS, FLOW, FLOW_SUBJECTS, FUSES, LOG, MEMBERS, OWNERS, SCHEMA_VERSION,
@@ -111,6 +112,14 @@ impl StateReport {
                 }
             });
         }
+        if replay::is_behind(&database, path)? {
+            return Err(StoreError::Open {
+                path: path.display().to_string(),
+                problem:
+                    "its journal has changes that it lacks: start fuse, or run `fuse state backup`"
+                        .to_owned(),
+            });
+        }
         let mut report = Self { layout: found, ..Self::default() };
         // The database may panic if its pages are damaged.
         let read = catch_unwind(AssertUnwindSafe(|| report.read(&database)));
@@ -180,34 +189,36 @@ pub fn restore(copy: &Path, folder: &Path) -> Result<StateReport, StoreError> {
         tempfile::NamedTempFile::new_in(folder).map_err(|problem| failed(&problem))?;
     io::copy(&mut from, &mut written).map_err(|problem| failed(&problem))?;
     written.as_file().sync_all().map_err(|problem| failed(&problem))?;
-    // It belongs to a state that was moved away.
+    detach(written.path())?;
+    let sync = || match cfg!(unix) {
+        true => File::open(folder).and_then(|folder| folder.sync_all()),
+        false => Ok(()),
+    };
+    // A leftover journal belongs to a former state.
     let journal = folder.join(JOURNAL_FILE);
     if journal.exists() {
         let aside = folder.join(format!("{JOURNAL_FILE}.old"));
-        std::fs::rename(&journal, aside).map_err(|problem| failed(&problem))?;
+        std::fs::rename(&journal, aside)
+            .and_then(|()| sync())
+            .map_err(|problem| failed(&problem))?;
     }
     written.persist_noclobber(&to).map_err(|problem| failed(&problem.error))?;
-    #[cfg(unix)]
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|problem| failed(&problem))?;
-    detach(&to)?;
+    sync().map_err(|problem| failed(&problem))?;
     Ok(report)
 }
 
-/// Makes the copy of a shared state one that belongs to a single process.
+/// Makes a copy a state of its own: it has another journal, and no other replicas.
 fn detach(file: &Path) -> Result<(), StoreError> {
     let database = Builder::new().set_cache_size(CACHE_BYTES).open(file);
     let database = database.map_err(|problem| refused(file, &problem))?;
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
-    // An older layout has none of them.
-    let is_shared = !transaction.open_table(LOG)?.is_empty()?;
-    if !is_shared {
-        return Ok(transaction.abort()?);
-    }
+    replay::assign_id(&transaction)?;
     transaction.open_table(LOG)?.retain(|_, _| false)?;
     transaction.open_table(MEMBERS)?.retain(|_, _| false)?;
     transaction.open_table(OWNERS)?.retain(|_, _| false)?;
-    Ok(transaction.commit()?)
+    transaction.commit()?;
+    database.close().map_err(|problem| storage(&problem))
 }
 
 fn storage(problem: &dyn std::fmt::Display) -> StoreError {

@@ -13,7 +13,7 @@ const MAX_EVENT_PERCENT: u64 = 90;
 /// Limits of the size of the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SizeLimits {
-    /// The maximum size of the state's file on disk, in bytes. `None` is no limit.
+    /// The maximum size of `fuse.redb` on disk, in bytes, without the journal. `None` is no limit.
     pub max_size: Option<u64>,
     /// How many bytes of the disk must stay free. 32 MiB by default.
     pub min_free: u64,
@@ -83,10 +83,10 @@ impl Capacity {
         })
     }
 
-    /// Records that every row of events so far is in the file.
-    pub(super) fn committed(&self) {
+    /// Records that the file has the rows of events, which have this size.
+    pub(super) fn committed(&self, event_bytes: u64) {
         let mut state = self.state();
-        state.committed = state.event_bytes;
+        (state.event_bytes, state.committed) = (event_bytes, event_bytes);
     }
 
     /// Measures the disk again at the next call.
@@ -142,7 +142,7 @@ impl Fill {
     fn refusal(&self, limits: &SizeLimits, event_bytes: u64) -> Option<String> {
         let DiskUsage { used, free } = self.usage;
         let reusable = self.events_when_grown.saturating_sub(event_bytes);
-        // Accepted since the measurement, so that the file will grow by it, and by the rest of its pages.
+        // The file will grow by about twice what was accepted since the measurement: rows fill only a part of their pages.
         let growth = event_bytes.saturating_sub(self.events_when_grown).saturating_mul(2);
         let filled = used.saturating_add(growth).saturating_sub(reusable);
         let free = free.saturating_sub(growth);

@@ -1,35 +1,54 @@
-//! Making the file smaller.
+//! Makes the database smaller.
 
+use std::path::Path;
 use std::sync::TryLockError;
 use std::sync::atomic::Ordering;
 
-use super::{Core, Store, StoreError, open};
+use super::open::Opener;
+use super::{Core, Store, StoreError, open, replay};
+
+/// The length of a database in bytes, before and after it was compacted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// Before.
+    pub before: u64,
+    /// After.
+    pub after: u64,
+}
+
+/// Makes the database in a state folder as small as possible. No other process may use the folder.
+///
+/// # Errors
+///
+/// As of [`Store::open`], and [`StoreError::Storage`] if it cannot be compacted.
+pub fn compact(folder: &Path) -> Result<Compacted, StoreError> {
+    let opener = Opener::file(folder);
+    let mut database = opener.open()?.database;
+    if let Some(journal) = opener.journal() {
+        replay::open(&database, journal)?;
+    }
+    let before = opener.length();
+    database.compact().map_err(|problem| StoreError::Storage(problem.to_string()))?;
+    database.close().map_err(|problem| StoreError::Storage(problem.to_string()))?;
+    Ok(Compacted { before, after: opener.length() })
+}
 
 impl Store {
-    /// Compacts the file before the next commit during which nothing is read, if it is mostly free. Reads and writes wait
-    /// meanwhile.
+    /// Compacts the database as soon as nothing is being read, if most of it is free. Reads and writes wait meanwhile.
     pub(crate) async fn compact(&self) -> Result<(), StoreError> {
         self.inner.core.compact.store(true, Ordering::Relaxed);
         self.write(|_| Ok(())).await
     }
-
-    /// Makes the file as small as it can be, and returns its length in bytes before and after. Reads and writes wait
-    /// meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Closed`], and [`StoreError::Storage`] if it cannot be read or written.
-    pub async fn compact_fully(&self) -> Result<(u64, u64), StoreError> {
-        let core = &self.inner.core;
-        let before = core.opener.length();
-        core.compact_fully.store(true, Ordering::Relaxed);
-        self.compact().await?;
-        Ok((before, core.opener.length()))
-    }
 }
 
 impl Core {
-    /// Compacts the file if that was requested and most of it is free.
+    /// Whether compacting was requested, and nothing is being read. Writes must not wait for a long read, such as a backup.
+    pub(super) fn can_compact(&self) -> bool {
+        self.compact.load(Ordering::Relaxed)
+            && !matches!(self.database.try_write(), Err(TryLockError::WouldBlock))
+    }
+
+    /// Compacts the database if that was requested and most of it is free.
     pub(super) fn compact_if_worthwhile(&self) {
         if !self.compact.swap(false, Ordering::Relaxed) {
             return;
@@ -37,21 +56,19 @@ impl Core {
         let mut guard = match self.database.try_write() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            // Commits must not wait for a long read, such as a backup.
             Err(TryLockError::WouldBlock) => return self.compact.store(true, Ordering::Relaxed),
         };
         let Some(database) = guard.as_mut() else { return };
         let before = self.opener.length();
-        let fully = self.compact_fully.swap(false, Ordering::Relaxed);
-        match open::compact(database, before, fully) {
+        match open::compact(database, before) {
             Ok(false) => {}
             Ok(true) => {
                 let after = self.opener.length();
-                tracing::info!(before, after, "compacted the state's file");
+                tracing::info!(before, after, "compacted `fuse.redb`, which was mostly free");
                 self.capacity.changed();
             }
-            // Nothing is lost: the next commit shows whether the file works.
-            Err(problem) => tracing::warn!(%problem, "cannot compact the state's file"),
+            // Nothing is lost: the next batch shows whether the file works.
+            Err(problem) => tracing::warn!(%problem, "cannot compact `fuse.redb`"),
         }
     }
 }

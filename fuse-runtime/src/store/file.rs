@@ -10,8 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{BackendError, DatabaseError, StorageBackend};
 
-#[cfg(test)]
-use super::support::Faults;
+use super::faults::Faults;
 
 /// The length of the store's file in bytes. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -28,48 +27,29 @@ impl FileLength {
 pub(super) struct StoreFile<B> {
     inner: B,
     length: FileLength,
-    #[cfg(test)]
     faults: Faults,
 }
 
 impl StoreFile<FileBackend> {
-    pub(super) fn file(file: File, length: FileLength) -> Result<Self, DatabaseError> {
-        Ok(Self::new(FileBackend::new(file)?, length))
+    pub(super) fn file(
+        file: File,
+        length: FileLength,
+        faults: Faults,
+    ) -> Result<Self, DatabaseError> {
+        Ok(Self::new(FileBackend::new(file)?, length, faults))
     }
 }
 
 impl StoreFile<InMemoryBackend> {
     pub(super) fn memory(length: FileLength) -> Self {
-        Self::new(InMemoryBackend::new(), length)
+        Self::new(InMemoryBackend::new(), length, Faults::default())
     }
 }
 
 impl<B: StorageBackend> StoreFile<B> {
-    fn new(inner: B, length: FileLength) -> Self {
+    fn new(inner: B, length: FileLength, faults: Faults) -> Self {
         length.0.store(inner.len().unwrap_or_default(), Ordering::Relaxed);
-        Self {
-            inner,
-            length,
-            #[cfg(test)]
-            faults: Faults::default(),
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn with_faults(self, faults: &Faults) -> Self {
-        Self { faults: faults.clone(), ..self }
-    }
-
-    /// Fails if a test requested it.
-    #[cfg(test)]
-    fn may_fail(&self, writes: bool) -> io::Result<()> {
-        self.faults.strike(writes)
-    }
-
-    #[cfg(not(test))]
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "tests make it fail")]
-    fn may_fail(&self, _writes: bool) -> io::Result<()> {
-        Ok(())
+        Self { inner, length, faults }
     }
 }
 
@@ -79,24 +59,24 @@ impl<B: StorageBackend> StorageBackend for StoreFile<B> {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
-        self.may_fail(false)?;
+        self.faults.strike(false)?;
         self.inner.read(offset, out)
     }
 
     fn set_len(&self, len: u64) -> Result<(), io::Error> {
-        self.may_fail(true)?;
+        self.faults.strike(true)?;
         self.inner.set_len(len)?;
         self.length.0.store(len, Ordering::Relaxed);
         Ok(())
     }
 
     fn sync_data(&self) -> Result<(), io::Error> {
-        self.may_fail(true)?;
+        self.faults.strike(true)?;
         self.inner.sync_data()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
-        self.may_fail(true)?;
+        self.faults.strike(true)?;
         self.inner.write(offset, data)
     }
 

@@ -15,74 +15,60 @@ pub(crate) trait WriteJob: Send {
     /// Does the work and keeps its result for the answer.
     fn run(&mut self, transaction: &WriteTransaction) -> Result<(), StoreError>;
 
-    /// Adds what the work changed to the journal, so that it can be done again after a crash. Returns what the answer
-    /// waits for.
+    /// Adds the change to the journal, so that fuse can repeat it after a crash. Returns what the answer waits for.
     fn record(&mut self, journal: &mut Vec<u8>) -> Result<Durable, StoreError> {
         let _ = journal;
         Ok(Durable::InDatabase)
     }
 
-    /// Answers with the result of the last run: after the commit, or after the run failed.
+    /// Answers with the result of the last run, once it is as durable as required.
     fn answer(self: Box<Self>);
 
-    /// Answers that nothing could be committed.
+    /// Answers that the work was not done.
     fn abandon(self: Box<Self>, problem: &StoreError);
 }
 
 /// What the answer to a job waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Durable {
-    /// Nothing: it is durable with the next change that is, or soon. A crash may lose it.
+    /// Nothing. The change becomes durable with the next flush; a crash may lose it.
     WithNext,
     /// The change is durable in the journal.
     BeforeAnswer,
-    /// Everything so far can be read.
+    /// Everything answered so far is committed, and can be read.
     Readable,
-    /// The database is on disk: the journal cannot do this work again.
+    /// The database is flushed: the work is not in the journal, so that it could not be repeated after a crash.
     InDatabase,
 }
 
-/// A job made of closures.
-pub(super) struct ClosureJob<T, F, A> {
-    bytes: usize,
+/// A job made of a closure. The journal does not have its work.
+pub(super) struct ClosureJob<T, F> {
     work: F,
-    after: A,
     outcome: Result<T, StoreError>,
     answer: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T, F, A> ClosureJob<T, F, A> {
-    pub(super) fn new(
-        bytes: usize,
-        work: F,
-        after: A,
-        answer: oneshot::Sender<Result<T, StoreError>>,
-    ) -> Self {
-        Self { bytes, work, after, outcome: Err(StoreError::Closed), answer }
+impl<T, F> ClosureJob<T, F> {
+    pub(super) fn new(work: F, answer: oneshot::Sender<Result<T, StoreError>>) -> Self {
+        Self { work, outcome: Err(StoreError::Closed), answer }
     }
 }
 
-impl<T, F, A> WriteJob for ClosureJob<T, F, A>
+impl<T, F> WriteJob for ClosureJob<T, F>
 where
     T: Send,
     F: FnMut(&WriteTransaction) -> Result<T, StoreError> + Send,
-    A: FnOnce(&T) + Send,
 {
     fn bytes(&self) -> usize {
-        self.bytes
+        0
     }
 
     fn run(&mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
-        // A bug in one job must not end the thread that all jobs need.
-        self.outcome = catch_unwind(AssertUnwindSafe(|| (self.work)(transaction)))
-            .unwrap_or_else(|_| Err(StoreError::Internal("a write panicked".into())));
+        self.outcome = caught(|| (self.work)(transaction));
         self.outcome.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 
     fn answer(self: Box<Self>) {
-        if let Ok(value) = &self.outcome {
-            (self.after)(value);
-        }
         // Sending fails if the caller no longer waits. The work is done nevertheless.
         let _ = self.answer.send(self.outcome);
     }
@@ -92,7 +78,13 @@ where
     }
 }
 
-/// Has everything that was answered committed, so that it can be read.
+/// Does the work of one job. A bug in it must not end the thread that all jobs need.
+pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(StoreError::Internal("a write panicked".into())))
+}
+
+/// Makes the writer commit everything that was answered, so that it can be read.
 pub(super) struct ReadableJob(pub(super) oneshot::Sender<Result<(), StoreError>>);
 
 impl WriteJob for ReadableJob {

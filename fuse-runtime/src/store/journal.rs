@@ -1,24 +1,26 @@
 //! The journal: the file in which changes are durable before the database has them on disk.
 //!
-//! The changes that are flushed together are one **record** at the end of the journal. One flush of a file whose blocks are already allocated is
-//! the cheapest durable write that a disk has; the database would write each page that it touches, and flush twice. The
-//! database is flushed at a **checkpoint** only, and the journal is then written from its start again, so that it stays
-//! small and its blocks are used again. After a crash, the records that the database lacks are applied to it.
+//! The changes that are flushed together are one **record** at the end of the journal. A flush of blocks that the file
+//! already has is the cheapest durable write that a disk offers. The database would write every page that it changes, and
+//! flush twice. It is flushed only at a **checkpoint**. The journal then starts from the beginning of its file again, so it
+//! stays small and reuses its blocks. After a crash, the records that the database lacks are applied to it.
 //!
-//! A record is the length of its content (4 bytes, big-endian), a CRC-32 (4 bytes) of everything else, its position
-//! (8 bytes), and its content. Positions grow by one with each record, so that what is left of an earlier round is never
-//! taken for a record. The checksum includes the id of the journal, which is random: no event can imitate a record.
+//! A record consists of the length of its content (4 bytes, big-endian), a CRC-32 of everything else (4 bytes), its
+//! position (8 bytes), and its content. Positions increase by one per record, which distinguishes new records from those
+//! before the last checkpoint that the file still contains. The checksum includes the id of the journal, which is random,
+//! so that the body of an event cannot imitate a record.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-#[cfg(test)]
-use super::support::Faults;
+use super::StoreError;
+use super::faults::Faults;
+use super::open::open_private;
 
 /// The name of the file in the state folder.
 pub(super) const JOURNAL_FILE: &str = "fuse.journal";
-/// By how much the file grows at least, in bytes.
+/// The smallest amount by which the file grows, in bytes.
 const GROWTH: u64 = 1 << 20;
 /// The length of the journal from which a checkpoint is due, in bytes.
 pub(super) const CHECKPOINT_BYTES: u64 = 8 << 20;
@@ -38,7 +40,7 @@ pub(super) struct Journal {
     id: u64,
     /// `None` until the first record is written.
     file: Option<File>,
-    /// How much of the file has allocated blocks.
+    /// The length of the file, as far as this process wrote it or found it.
     length: u64,
     /// Where the next record begins.
     end: u64,
@@ -46,7 +48,8 @@ pub(super) struct Journal {
     position: u64,
     /// The next record: room for its head, and the content that was added so far.
     next: Vec<u8>,
-    #[cfg(test)]
+    /// The length of `next` up to which its changes were answered.
+    answered: usize,
     faults: Faults,
 }
 
@@ -59,7 +62,7 @@ pub(super) struct Record<'j> {
 
 impl Journal {
     /// The journal in this folder.
-    pub(super) fn new(folder: &Path) -> Self {
+    pub(super) fn new(folder: &Path, faults: Faults) -> Self {
         Self {
             path: folder.join(JOURNAL_FILE),
             id: 0,
@@ -68,19 +71,19 @@ impl Journal {
             end: 0,
             position: 0,
             next: vec![0; HEAD],
-            #[cfg(test)]
-            faults: Faults::default(),
+            answered: HEAD,
+            faults,
         }
-    }
-
-    #[cfg(test)]
-    pub(super) fn with_faults(self, faults: &Faults) -> Self {
-        Self { faults: faults.clone(), ..self }
     }
 
     /// Sets the id of the journal, and the position of the last record that the database has.
     pub(super) fn identify(&mut self, id: u64, position: u64) {
         (self.id, self.position) = (id, position);
+    }
+
+    /// The id of the journal.
+    pub(super) fn id(&self) -> u64 {
+        self.id
     }
 
     /// The position of the last record.
@@ -93,7 +96,7 @@ impl Journal {
         self.end >= CHECKPOINT_BYTES
     }
 
-    /// Where changes are added to the next record. Cut off what must not be written after all.
+    /// The buffer of the next record, to which changes are added.
     pub(super) fn next(&mut self) -> &mut Vec<u8> {
         &mut self.next
     }
@@ -103,22 +106,32 @@ impl Journal {
         self.next.get(HEAD..).unwrap_or_default()
     }
 
-    /// Removes the content of the next record.
-    pub(super) fn clear(&mut self) {
-        self.next.truncate(HEAD);
-        self.next.shrink_to(MAX_KEPT_BUFFER);
+    /// Notes that everything in the next record is about to be answered.
+    pub(super) fn keep(&mut self) {
+        self.answered = self.next.len();
     }
 
-    /// Reads the bytes of the file. There are none if there is no file.
+    /// Removes the changes from the next record that were not answered.
+    pub(super) fn forget_unanswered(&mut self) {
+        self.next.truncate(self.answered);
+    }
+
+    fn clear(&mut self) {
+        self.next.truncate(HEAD);
+        self.next.shrink_to(MAX_KEPT_BUFFER);
+        self.answered = HEAD;
+    }
+
+    /// Reads the whole file. The result is empty if the file does not exist.
     pub(super) fn read(&self) -> io::Result<Vec<u8>> {
-        self.may_fail(false)?;
+        self.faults.strike(false)?;
         match std::fs::read(&self.path) {
             Err(problem) if problem.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             read => read,
         }
     }
 
-    /// The record at the start of `bytes`, and its length there. `None` if there is none with this position.
+    /// The record at the start of `bytes`, if a valid one with this position begins there.
     pub(super) fn record<'j>(&self, bytes: &'j [u8], position: u64) -> Option<Record<'j>> {
         let (head, rest) = bytes.split_first_chunk::<HEAD>()?;
         let [a, b, c, d, e, f, g, h, found @ ..] = *head;
@@ -136,8 +149,7 @@ impl Journal {
         self.record(bytes, position).map(|record| record.position)
     }
 
-    /// Whether a record after this position is somewhere in `bytes`. Only the last one that was written can be incomplete,
-    /// so that what comes before such a record is damaged.
+    /// Whether `bytes` contain a valid record with a higher position than this one, wherever it begins.
     pub(super) fn has_later(&self, bytes: &[u8], position: u64) -> bool {
         let ahead = position.saturating_add(1)..position.saturating_add(MAX_AHEAD);
         (0..bytes.len()).any(|start| {
@@ -150,13 +162,14 @@ impl Journal {
         })
     }
 
-    /// Begins from the start again, after the record with this position: the database has it on disk.
+    /// Starts from the beginning of the file again, which is opened again. The database has everything up to this position
+    /// on disk.
     pub(super) fn continue_after(&mut self, position: u64) {
         (self.end, self.position, self.file, self.length) = (0, position, None, 0);
         self.clear();
     }
 
-    /// Writes the next record, and returns once it is durable. After an error, it may be.
+    /// Writes the next record, and returns once it is durable. After an error, it is unknown whether it is.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         if self.unwritten().is_empty() {
             return Ok(());
@@ -181,13 +194,18 @@ impl Journal {
         Ok(())
     }
 
-    /// Makes room for a file of this length. Its blocks are written, because a disk flushes blocks that it has fastest.
+    /// Makes the file at least this long. Zeros are written, because flushing is fastest if the file already has its blocks.
     pub(super) fn grow(&mut self, length: u64) -> io::Result<()> {
-        self.may_fail(true)?;
+        self.faults.strike(true)?;
         let file = match &self.file {
             Some(file) => file,
             None => {
-                let file = self.open()?;
+                let file = open_private(&self.path)?;
+                // The name of a new file is durable only once its folder is flushed as well.
+                #[cfg(unix)]
+                if let Some(folder) = self.path.parent() {
+                    File::open(folder)?.sync_all()?;
+                }
                 self.length = file.metadata()?.len();
                 self.file.insert(file)
             }
@@ -208,19 +226,19 @@ impl Journal {
         Ok(())
     }
 
-    /// Begins from the start again: the database has everything on disk.
+    /// Starts from the beginning of the file again, after a checkpoint.
     pub(super) fn restart(&mut self) {
         self.end = 0;
         if self.length > MAX_KEPT_BYTES
             && let Some(file) = &self.file
-            // If that fails, the file is only longer than it need be.
+            // If that fails, the file is only longer than necessary.
             && file.set_len(CHECKPOINT_BYTES).is_ok()
         {
             self.length = CHECKPOINT_BYTES;
         }
     }
 
-    /// Empties the file after a checkpoint, so that the next start has nothing to read.
+    /// Empties the file after the last checkpoint, so that the next start has nothing to read.
     pub(super) fn empty(&mut self) {
         if let Some(file) = &self.file
             && self.end == 0
@@ -228,23 +246,6 @@ impl Journal {
         {
             tracing::debug!(%problem, "the journal was not emptied");
         }
-    }
-
-    fn open(&self) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::OpenOptionsExt;
-            options.mode(0o600);
-        }
-        let file = options.open(&self.path)?;
-        // The name of a new file is durable only once its folder is flushed as well.
-        #[cfg(unix)]
-        if let Some(folder) = self.path.parent() {
-            File::open(folder)?.sync_all()?;
-        }
-        Ok(file)
     }
 
     fn sum(&self, position: u64, content: &[u8]) -> u32 {
@@ -256,17 +257,6 @@ impl Journal {
         sum.update(content);
         sum.finalize()
     }
-
-    #[cfg(test)]
-    fn may_fail(&self, writes: bool) -> io::Result<()> {
-        self.faults.strike(writes)
-    }
-
-    #[cfg(not(test))]
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "tests make it fail")]
-    fn may_fail(&self, _writes: bool) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 impl Record<'_> {
@@ -274,6 +264,11 @@ impl Record<'_> {
     pub(super) fn length(&self) -> usize {
         HEAD.saturating_add(self.content.len())
     }
+}
+
+/// The error about a journal that cannot be written.
+pub(super) fn unwritable(problem: &io::Error) -> StoreError {
+    StoreError::Storage(format!("the journal cannot be written: {problem}"))
 }
 
 #[cfg(unix)]
@@ -297,7 +292,7 @@ mod tests {
     use super::*;
 
     fn journal(folder: &TempDir) -> Journal {
-        let mut journal = Journal::new(folder.path());
+        let mut journal = Journal::new(folder.path(), Faults::default());
         journal.identify(7, 0);
         journal
     }
@@ -315,7 +310,7 @@ mod tests {
             rest = &rest[record.length()..];
             position += 1;
         }
-        (contents, journal.has_later(rest, position + 1))
+        (contents, journal.has_later(rest, position))
     }
 
     proptest! {
@@ -380,12 +375,12 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let mut journal = journal(&folder);
         journal.next().extend_from_slice(b"kept");
-        let answered = journal.next().len();
+        journal.keep();
         journal.next().extend_from_slice(b"not");
         let faults = journal.faults.clone();
         faults.full(true);
         assert!(journal.flush().is_err());
-        journal.next().truncate(answered);
+        journal.forget_unanswered();
         faults.full(false);
         journal.flush().unwrap();
         let bytes = journal.read().unwrap();

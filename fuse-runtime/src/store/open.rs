@@ -8,6 +8,7 @@ use redb::{
     TableError, WriteTransaction,
 };
 
+use super::faults::Faults;
 use super::file::{FileLength, StoreFile};
 use super::journal::Journal;
 use super::{
@@ -31,8 +32,7 @@ pub(super) struct Opener {
     /// The state folder; `None` in memory.
     dir: Option<PathBuf>,
     length: FileLength,
-    #[cfg(test)]
-    pub(super) faults: super::support::Faults,
+    pub(super) faults: Faults,
 }
 
 pub(super) struct OpenedFile {
@@ -51,12 +51,7 @@ impl Opener {
     }
 
     fn new(dir: Option<PathBuf>) -> Self {
-        Self {
-            dir,
-            length: FileLength::default(),
-            #[cfg(test)]
-            faults: super::support::Faults::default(),
-        }
+        Self { dir, length: FileLength::default(), faults: Faults::default() }
     }
 
     pub(super) fn folder(&self) -> Option<PathBuf> {
@@ -69,10 +64,7 @@ impl Opener {
 
     /// The journal of the state folder; `None` in memory.
     pub(super) fn journal(&self) -> Option<Journal> {
-        let journal = Journal::new(self.dir.as_deref()?);
-        #[cfg(test)]
-        let journal = journal.with_faults(&self.faults);
-        Some(journal)
+        Some(Journal::new(self.dir.as_deref()?, self.faults.clone()))
     }
 
     /// The length of the file, in bytes.
@@ -100,9 +92,7 @@ impl Opener {
         fs::create_dir_all(dir).map_err(|problem| cannot_open(dir, &problem))?;
         let path = dir.join(FILE_NAME);
         let file = open_private(&path).map_err(|problem| cannot_open(&path, &problem))?;
-        let backend = StoreFile::file(file, self.length.clone());
-        #[cfg(test)]
-        let backend = backend.map(|backend| backend.with_faults(&self.faults));
+        let backend = StoreFile::file(file, self.length.clone(), self.faults.clone());
         let database = backend
             .and_then(|backend| {
                 Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend)
@@ -118,10 +108,10 @@ impl Opener {
     }
 }
 
-/// Compacts a file of `length` bytes, if less than a quarter of it is needed, or if `always`. Returns whether it did.
-pub(super) fn compact(database: &mut Database, length: u64, always: bool) -> Result<bool, String> {
+/// Compacts a file of `length` bytes, if less than a quarter of it is needed. Returns whether it did.
+pub(super) fn compact(database: &mut Database, length: u64) -> Result<bool, String> {
     let needed = needed_bytes(database).map_err(|problem| problem.to_string())?;
-    if !always && (length <= MIN_COMPACTED_BYTES || needed.saturating_mul(4) > length) {
+    if length <= MIN_COMPACTED_BYTES || needed.saturating_mul(4) > length {
         return Ok(false);
     }
     database.compact().map_err(|problem| problem.to_string())
@@ -138,12 +128,20 @@ fn needed_bytes(database: &Database) -> Result<u64, StoreError> {
     Ok(events.saturating_add(waits).saturating_add(states.saturating_mul(BYTES_OF_STATE)))
 }
 
-fn event_bytes(database: &Database) -> Result<u64, StoreError> {
+/// The size of the rows of all events, as it is recorded.
+pub(super) fn event_bytes(database: &Database) -> Result<u64, StoreError> {
     let meta = database.begin_read()?.open_table(META)?;
     Ok(meta.get(EVENT_BYTES)?.map_or(0, |bytes| bytes.value()))
 }
 
-fn open_private(path: &Path) -> std::io::Result<File> {
+/// The same in a transaction.
+pub(super) fn bytes_of_events(transaction: &WriteTransaction) -> Result<u64, StoreError> {
+    let meta = transaction.open_table(META)?;
+    Ok(meta.get(EVENT_BYTES)?.map_or(0, |bytes| bytes.value()))
+}
+
+/// Opens a file that only its owner can read, and creates it if it is missing.
+pub(super) fn open_private(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -169,12 +167,12 @@ fn prepare(database: &Database, path: &Path) -> Result<bool, StoreError> {
             let mut transaction = database.begin_write()?;
             transaction.set_quick_repair(true);
             create_tables(&transaction)?;
-            let bytes = if older.is_some() { bytes_of_events(&transaction)? } else { 0 };
+            let bytes = if older.is_some() { sum_of_events(&transaction)? } else { 0 };
             let mut meta = transaction.open_table(META)?;
             meta.insert(EVENT_BYTES, bytes)?;
             meta.insert(SCHEMA, SCHEMA_VERSION)?;
             drop(meta);
-            replay::begin(&transaction)?;
+            replay::assign_id(&transaction)?;
             transaction.commit()?;
             Ok(older.is_none())
         }
@@ -182,7 +180,7 @@ fn prepare(database: &Database, path: &Path) -> Result<bool, StoreError> {
 }
 
 /// The size of all events, which version 1 of the layout did not record.
-fn bytes_of_events(transaction: &WriteTransaction) -> Result<u64, StoreError> {
+fn sum_of_events(transaction: &WriteTransaction) -> Result<u64, StoreError> {
     let mut bytes = 0_u64;
     for entry in transaction.open_table(EVENTS)?.iter()? {
         let (_, row) = entry?;

@@ -1,116 +1,136 @@
-//! Applying what the journal has and the database lacks.
+//! Applies the records of the journal that the database lacks.
 
-use redb::{Database, ReadableDatabase as _, WriteTransaction};
+use std::path::Path;
+
+use redb::{Database, ReadableDatabase, WriteTransaction};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
+use super::faults::Faults;
 use super::journal::{JOURNAL_FILE, Journal};
-use super::{FILE_NAME, META, StoreError};
+use super::{FILE_NAME, JOURNAL_ID, JOURNAL_POSITION, META, StoreError};
 use crate::change::apply_record;
 
-/// In [`META`]: the random id of the journal.
-const ID: &str = "journal_id";
-/// The same: the position of the last record that was applied.
-const POSITION: &str = "journal_position";
-
-/// The journal of a state folder, after the database has everything that is in it.
+/// Opens the journal of a state folder, and brings the database up to date with it.
 pub(super) fn open(database: &Database, mut journal: Journal) -> Result<Journal, StoreError> {
     let (id, position) = read(database)?;
-    journal.identify(id.unwrap_or_default(), position);
+    journal.identify(id, position);
     reopen(database, &mut journal)?;
     Ok(journal)
 }
 
-/// Brings a database that was opened again up to date, on disk. The journal begins from its start again: it is unknown
-/// whether all of it is on disk.
+/// Brings a reopened database up to date on disk, and restarts the journal, because it is unknown whether all of the
+/// journal is on disk.
 pub(super) fn reopen(database: &Database, journal: &mut Journal) -> Result<(), StoreError> {
-    let Some((mut transaction, position)) = apply(database, journal)? else { return Ok(()) };
-    write_position(&transaction, position)?;
-    transaction.set_quick_repair(true);
-    transaction.commit()?;
+    if read(database)?.0 != journal.id() {
+        return Err(StoreError::Damaged(format!(
+            "`{FILE_NAME}` was replaced by another one while fuse used it"
+        )));
+    }
+    let Replayed { transaction, position, is_changed } = replay(database, journal)?;
+    if is_changed {
+        write_position(&transaction, position)?;
+        let mut transaction = transaction;
+        transaction.set_quick_repair(true);
+        transaction.commit()?;
+    } else {
+        transaction.abort()?;
+    }
     journal.continue_after(position);
     Ok(())
 }
 
-/// Applies again what was answered since the last commit.
+/// Applies again everything that was answered since the last commit.
 pub(super) fn roll_forward(
     database: &Database,
     journal: &mut Journal,
-) -> Result<Option<WriteTransaction>, StoreError> {
-    Ok(apply(database, journal)?.map(|(transaction, _)| transaction))
+) -> Result<WriteTransaction, StoreError> {
+    Ok(replay(database, journal)?.transaction)
 }
 
-/// Applies what the journal has and the database lacks: the records of the file, and what was answered and is not in the file
-/// yet. Returns the transaction, if it has something, and the position of the last record.
-fn apply(
-    database: &Database,
-    journal: &mut Journal,
-) -> Result<Option<(WriteTransaction, u64)>, StoreError> {
+struct Replayed {
+    transaction: WriteTransaction,
+    /// The position of the last record.
+    position: u64,
+    /// Whether anything was applied.
+    is_changed: bool,
+}
+
+/// Applies the records of the file that the database lacks, and then the answered changes that are not in the file yet.
+fn replay(database: &Database, journal: &Journal) -> Result<Replayed, StoreError> {
     let (_, committed) = read(database)?;
     let bytes = journal.read().map_err(|problem| failed(&problem))?;
     let mut rest = bytes.as_slice();
     let mut position = match journal.first_position(rest) {
         Some(first) if first > committed.saturating_add(1) => {
             return Err(StoreError::Damaged(format!(
-                "the journal begins with record {first}, and the state ends with record {committed}: `{JOURNAL_FILE}` and `{FILE_NAME}` are not of the same time; put both back from the same time, or remove `{JOURNAL_FILE}` to continue with `{FILE_NAME}` alone"
+                "`{JOURNAL_FILE}` and `{FILE_NAME}` do not belong together: the journal begins with record {first}, and the database ends with record {committed}; restore both from the same time, or move `{JOURNAL_FILE}` away to continue without its changes"
             )));
         }
         Some(first) => first,
         None => committed.saturating_add(1),
     };
     let transaction = database.begin_write()?;
-    let mut has_more = false;
+    let mut is_changed = false;
     while let Some(record) = journal.record(rest, position) {
         if position > committed {
             apply_record(record.content, &transaction)?;
-            has_more = true;
+            is_changed = true;
         }
         rest = rest.get(record.length()..).unwrap_or_default();
         position = position.saturating_add(1);
     }
-    if journal.has_later(rest, position) {
+    let last = position.saturating_sub(1).max(committed);
+    // Only the last record can be incomplete. Older ones, which the database has, are of no interest.
+    if journal.has_later(rest, last) {
+        let damaged = last.saturating_add(1);
         return Err(StoreError::Damaged(format!(
-            "record {position} of `{JOURNAL_FILE}` is damaged, and there are later ones: restore a backup, or remove the file to continue without the events and decisions of the last seconds before fuse was killed"
+            "record {damaged} of `{JOURNAL_FILE}` is damaged, and it is not the last one: restore a backup into another folder, or move `{JOURNAL_FILE}` away to continue without the events, decisions and results of actions of the last seconds before fuse was killed"
         )));
     }
-    let last = position.saturating_sub(1).max(committed);
-    if last > journal.position() {
-        // The record that could not be flushed was written nevertheless.
-        journal.clear();
+    // If the last flush reported an error, and its record is in the file nevertheless, the record has them.
+    if last <= journal.position() {
+        apply_record(journal.unwritten(), &transaction)?;
+        is_changed |= !journal.unwritten().is_empty();
     }
-    apply_record(journal.unwritten(), &transaction)?;
-    has_more |= !journal.unwritten().is_empty();
-    match has_more {
-        true => Ok(Some((transaction, last))),
-        false => {
-            transaction.abort()?;
-            Ok(None)
-        }
-    }
+    Ok(Replayed { transaction, position: last, is_changed })
 }
 
-/// Gives a state its journal.
-pub(super) fn begin(transaction: &WriteTransaction) -> Result<(), StoreError> {
+/// Whether the journal beside the file of a database has records that the database lacks.
+pub(super) fn is_behind(database: &impl ReadableDatabase, file: &Path) -> Result<bool, StoreError> {
+    let Some(folder) = file.parent() else { return Ok(false) };
+    let (id, position) = read(database)?;
+    let mut journal = Journal::new(folder, Faults::default());
+    journal.identify(id, position);
+    let bytes = journal.read().map_err(|problem| failed(&problem))?;
+    Ok(journal.has_later(&bytes, position))
+}
+
+/// Gives a state a new journal, which has no records yet.
+pub(super) fn assign_id(transaction: &WriteTransaction) -> Result<(), StoreError> {
     let mut id = [0; 8];
     SystemRandom::new()
         .fill(&mut id)
         .map_err(|_| StoreError::Storage("the system has no random numbers".to_owned()))?;
-    transaction.open_table(META)?.insert(ID, u64::from_be_bytes(id))?;
+    let mut meta = transaction.open_table(META)?;
+    meta.insert(JOURNAL_ID, u64::from_be_bytes(id))?;
+    meta.insert(JOURNAL_POSITION, 0)?;
     Ok(())
 }
 
-/// Records which part of the journal the database has.
+/// Records the position of the last record that the database has.
 pub(super) fn write_position(
     transaction: &WriteTransaction,
     position: u64,
 ) -> Result<(), StoreError> {
-    transaction.open_table(META)?.insert(POSITION, position)?;
+    transaction.open_table(META)?.insert(JOURNAL_POSITION, position)?;
     Ok(())
 }
 
-fn read(database: &Database) -> Result<(Option<u64>, u64), StoreError> {
+/// The id of the journal, and the position of its last record that the database has.
+fn read(database: &impl ReadableDatabase) -> Result<(u64, u64), StoreError> {
     let meta = database.begin_read()?.open_table(META)?;
-    let id = meta.get(ID)?.map(|id| id.value());
-    Ok((id, meta.get(POSITION)?.map_or(0, |position| position.value())))
+    let number = |name| Ok::<_, StoreError>(meta.get(name)?.map_or(0, |number| number.value()));
+    Ok((number(JOURNAL_ID)?, number(JOURNAL_POSITION)?))
 }
 
 fn failed(problem: &std::io::Error) -> StoreError {

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
+use crate::deep_json;
 use crate::event::{Envelope, Replay};
 use crate::ledger::transition::Acceptance;
 
@@ -31,17 +32,17 @@ pub(crate) struct EventStatus {
     pub(crate) conflicts: u32,
     /// When that happened last.
     pub(crate) last_conflict: Option<Timestamp>,
-    /// What stands for the decision about an event from which nothing results.
+    /// Set if no rule matched the event, which then has no row for its decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) nothing: Option<WithoutDecisions>,
 }
 
-/// That nothing results from an event.
+/// The record that no rule matched an event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct WithoutDecisions {
-    /// The hash of the rules that say so.
+    /// The hash of these rules.
     pub(crate) plan: String,
-    /// When.
+    /// When that was decided.
     pub(crate) decided: Timestamp,
 }
 
@@ -97,7 +98,7 @@ struct Head {
 
 /// The first byte of a row that carries its checksum.
 const CHECKED: u8 = 2;
-/// The same of an event whose body is compressed.
+/// The first byte of a row that carries its checksum and has a compressed body.
 const COMPRESSED: u8 = 3;
 /// The smallest body that is compressed, in bytes.
 const MIN_COMPRESSED: usize = 1024;
@@ -108,7 +109,8 @@ const PREFIX: usize = 5;
 /// gets when it is written; see [`seal`].
 ///
 /// The content is the length of the head (4 bytes, big-endian), the head as JSON, and the bytes of the
-/// body, so that a body takes no more than its own size. A larger body is compressed with LZ4 if that saves an eighth.
+/// body, so that a body takes no more than its own size. A body of at least [`MIN_COMPRESSED`] bytes is compressed with LZ4 if
+/// that saves at least an eighth.
 pub(crate) fn encode_envelope(event: &Envelope) -> Result<Vec<u8>, StoreError> {
     let head = to_json(&HeadRef {
         id: &event.id,
@@ -148,7 +150,7 @@ pub(crate) fn seal(key: &[u8], row: &mut [u8]) {
 
 fn sum(layout: u8, key: &[u8], content: &[u8]) -> u32 {
     let mut sum = crc32fast::Hasher::new();
-    // Rows of layout 2 have always been summed without it.
+    // For compatibility: the checksum of such a row never included this byte.
     if layout != CHECKED {
         sum.update(&[layout]);
     }
@@ -269,7 +271,7 @@ fn row_bytes<T: Serialize>(key: &str, row: &T) -> Result<Vec<u8>, StoreError> {
 }
 
 fn parse<T: DeserializeOwned>(key: &[u8], content: &[u8]) -> Result<T, StoreError> {
-    serde_json::from_slice(content).map_err(|problem| damaged(key, &problem.to_string()))
+    deep_json::from_slice(content).map_err(|problem| damaged(key, &problem.to_string()))
 }
 
 fn to_json<T: Serialize>(row: &T) -> Result<Vec<u8>, StoreError> {

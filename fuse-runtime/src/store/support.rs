@@ -1,12 +1,11 @@
 //! Tools for the tests of the bus, the ledger and the store.
 
-use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::faults::Faults;
 use super::{Store, StoreError};
 
 /// Keeps the writer busy with a batch of one, so that later writes wait for the next batch.
@@ -53,38 +52,15 @@ pub(crate) async fn until_waiting(store: &Store, writes: usize) {
     panic!("{} of {writes} writes wait", store.waiting());
 }
 
-/// Makes a store's file fail. Clones are the same switch.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Faults {
-    full: Arc<AtomicBool>,
-    broken: Arc<AtomicBool>,
-}
-
-impl Faults {
-    /// Nothing can be written from now on, as on a full disk; or can again.
-    pub(crate) fn full(&self, full: bool) {
-        self.full.store(full, Ordering::SeqCst);
-    }
-
-    /// Nothing can be read or written from now on; or can again.
-    pub(crate) fn broken(&self, broken: bool) {
-        self.broken.store(broken, Ordering::SeqCst);
-    }
-
-    pub(crate) fn strike(&self, writes: bool) -> io::Result<()> {
-        if writes && self.full.load(Ordering::SeqCst) {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        if self.broken.load(Ordering::SeqCst) {
-            return Err(io::Error::other("the disk is gone"));
-        }
-        Ok(())
-    }
-}
-
 impl Store {
     /// The switch that makes this store's file fail.
     pub(crate) fn faults(&self) -> Faults {
         self.inner.core.opener.faults.clone()
     }
+}
+
+/// Random text of this length, which LZ4 cannot compress.
+pub(crate) fn incompressible(length: usize) -> String {
+    let mut random = fastrand::Rng::with_seed(1);
+    (0..length).map(|_| random.alphanumeric()).collect()
 }

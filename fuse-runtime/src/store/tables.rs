@@ -19,6 +19,9 @@ pub(crate) const SCHEMA: &str = "schema";
 pub(crate) const NEXT_SEQ: &str = "next_seq";
 /// The size of the rows of [`EVENTS`], in bytes.
 pub(crate) const EVENT_BYTES: &str = "event_bytes";
+/// The random id of the journal, and the position of its last record that the database has.
+pub(crate) const JOURNAL_ID: &str = "journal_id";
+pub(crate) const JOURNAL_POSITION: &str = "journal_position";
 /// The last reading of the clocks: the time of day and the steady time in milliseconds since 1970, the
 /// id of the machine's boot, and the milliseconds since that boot.
 pub(crate) const SEEN: [&str; 4] = ["seen_wall", "seen_steady", "seen_boot", "seen_up"];

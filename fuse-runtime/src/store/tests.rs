@@ -45,13 +45,13 @@ async fn writes_that_wait_share_a_commit() {
         let name = format!("n{waiting}");
         writes.push(start(&store, waiting, move |t| note(t, &name)).await);
     }
-    assert_eq!(store.commits(), 0);
+    assert_eq!(store.batches(), 0);
     gate.open().await;
     for write in writes {
         write.await.unwrap().unwrap();
     }
     // The gate's own, one of 128 and one of 72.
-    assert_eq!(store.commits(), 3);
+    assert_eq!(store.batches(), 3);
     assert!(has_note(&store, "n1").await && has_note(&store, "n200").await);
 }
 
@@ -74,11 +74,11 @@ async fn nothing_is_answered_before_its_commit() {
     inside.await.unwrap();
     tokio::task::yield_now().await;
     assert!(!first.is_finished());
-    assert_eq!(store.commits(), 1);
+    assert_eq!(store.batches(), 1);
     looking.send(()).unwrap();
     first.await.unwrap().unwrap();
     second.await.unwrap().unwrap();
-    assert_eq!(store.commits(), 2);
+    assert_eq!(store.batches(), 2);
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn a_failing_write_leaves_its_batch_alone() {
     assert_eq!(problem.to_string(), "a write panicked; this is a bug of fuse, please report it");
     assert!(has_note(&store, "before").await && has_note(&store, "after").await);
     assert!(!has_note(&store, "half done").await && !has_note(&store, "broken off").await);
-    assert_eq!(store.commits(), 2);
+    assert_eq!(store.batches(), 2);
     // The writer is alive.
     store.write(|t| note(t, "later")).await.unwrap();
 }

@@ -1,5 +1,5 @@
-//! The jobs that wait for the writer, and which of them share the next transaction. Small jobs go
-//! first, so that a small event never waits for many large ones.
+//! The jobs that wait for the writer, and which of them form the next batch. The oldest large job is followed by small
+//! jobs, so that neither kind waits long for the other.
 
 use std::collections::VecDeque;
 use std::thread;
@@ -10,10 +10,10 @@ use tokio::sync::mpsc::error::TryRecvError;
 
 use super::job::WriteJob;
 
-/// The most jobs in one transaction. Beyond about this many, the flush no longer dominates.
+/// The most jobs in one batch. Beyond about this many, the flush no longer dominates.
 pub(super) const MAX_BATCH: usize = 128;
-/// The most bytes that the jobs of one transaction write, because redb keeps a transaction in memory
-/// until it is committed. A single job runs regardless of its size.
+/// The most bytes that the jobs of one batch write, so that none waits long for the others. A single job runs regardless
+/// of its size.
 const MAX_BATCH_BYTES: usize = 1 << 20;
 /// The largest job that counts as small, in bytes.
 const MAX_SMALL_BYTES: usize = 64 << 10;
@@ -25,13 +25,13 @@ const MAX_PARK: Duration = Duration::from_secs(1);
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Batch,
-    /// Nothing was sent until then.
+    /// The deadline passed without a job.
     Idle,
     /// There are no more jobs, and there will be none.
     Closed,
 }
 
-/// The jobs that were received and are not in a transaction yet: at most [`MAX_BATCH`] of
+/// The jobs that were received and are not in a batch yet: at most [`MAX_BATCH`] of
 /// each size, so that callers wait when the disk is slow.
 #[derive(Default)]
 pub(super) struct WriteQueue {
@@ -40,7 +40,7 @@ pub(super) struct WriteQueue {
 }
 
 impl WriteQueue {
-    /// Waits for jobs, then fills `batch` with those that fit into one transaction: the oldest large
+    /// Waits for jobs, then fills `batch` with those that fit: the oldest large
     /// job, small jobs, and more large ones if there is space. Waits until `deadline` at most.
     pub(super) fn next_batch(
         &mut self,
@@ -58,7 +58,7 @@ impl WriteQueue {
             let Ok(job) = jobs.try_recv() else { break };
             self.push(job);
         }
-        // At least one large job per transaction, or a stream of small ones would starve them.
+        // At least one large job per batch, or a stream of small ones would starve them.
         let first_large = self.large.pop_front();
         let mut bytes = 0;
         batch.extend(first_large.inspect(|job| bytes = job.bytes()));
@@ -81,7 +81,7 @@ impl WriteQueue {
     }
 }
 
-/// Waits for a job. Whoever sends one, or ends, wakes this thread.
+/// Waits for a job. Senders wake this thread, and so does closing the queue.
 fn wait(
     jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>,
     deadline: Option<Instant>,

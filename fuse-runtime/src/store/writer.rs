@@ -1,4 +1,5 @@
-//! The writer thread: it applies the waiting jobs in a transaction, makes them durable, and only then answers.
+//! The writer thread: it applies the waiting jobs in a transaction, makes them as durable as each requires, and then
+//! answers.
 //!
 //! With a journal, the transaction stays open for many batches: a batch is durable once its changes are in the journal.
 //! The transaction is committed before something is read, and the database is on disk after a checkpoint. Without a
@@ -15,67 +16,65 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
 use super::job::{Durable, WriteJob};
-use super::journal::Journal;
+use super::journal::{Journal, unwritable};
+use super::open::bytes_of_events;
 use super::write_queue::{Next, WriteQueue};
 use super::{Core, StoreError, replay};
 
 /// How often callers are answered while the file is reopened.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// How often the commits of a copy are on disk.
+/// How often a copy is flushed to disk.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
-/// How long a change may be in the journal only.
+/// The longest time that a change is only in the journal.
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(2);
-/// How many bytes of changes may wait for the next one that is flushed.
+/// How many bytes of changes may wait unflushed for the next flush.
 const MAX_UNWRITTEN_BYTES: usize = 256 << 10;
 
 /// The thread's state.
 pub(super) struct Writer<'c> {
     core: &'c Core,
     journal: Option<Journal>,
-    /// Has what was answered, or is being applied.
+    /// The open transaction: what was answered since the last commit, and the current batch.
     transaction: Option<WriteTransaction>,
-    /// Since when the journal has something that the database does not have on disk.
+    /// Since when the database on disk lacks changes of the journal.
     ahead_since: Option<Instant>,
-    /// When a copy was on disk last.
+    /// When a copy was last flushed.
     synced: Instant,
-    /// Why the database must be reopened, although the batch is durable.
+    /// Why the database must be reopened before the next batch.
     failed: Option<StoreError>,
 }
 
-/// Runs jobs until the last sender is dropped and the queue is empty.
+/// Runs jobs until the last sender is dropped and the queue is empty. Returns whether everything is in the database then.
 pub(super) fn run(
     core: &Core,
     journal: Option<Journal>,
     mut jobs: mpsc::Receiver<Box<dyn WriteJob>>,
-) {
+) -> Result<(), StoreError> {
     let now = Instant::now();
     let mut writer =
         Writer { core, journal, transaction: None, ahead_since: None, synced: now, failed: None };
     let mut batch = Vec::new();
     let mut waiting = WriteQueue::default();
     loop {
-        // Nor must a bug of the database end the thread.
+        // A panic in the database must not end the thread.
         let done = match waiting.next_batch(&mut batch, &mut jobs, writer.checkpoint_due()) {
-            Next::Batch => contain(|| writer.commit(&mut batch)),
-            Next::Idle => contain(|| writer.checkpoint()),
+            Next::Batch => catch(|| writer.commit(&mut batch)),
+            Next::Idle => catch(|| writer.checkpoint()),
             Next::Closed => {
-                match (contain(|| writer.checkpoint()), &mut writer.journal) {
-                    (Ok(()), Some(journal)) => journal.empty(),
-                    (Ok(()), None) => {}
-                    (Err(problem), _) => tracing::warn!(
-                        %problem,
-                        "the state was not closed cleanly; the next start needs a moment longer"
-                    ),
+                catch(|| writer.checkpoint())?;
+                if let Some(journal) = &mut writer.journal {
+                    journal.empty();
                 }
-                return;
+                return Ok(());
             }
         };
         match done {
             Ok(()) => {
-                if !batch.is_empty() {
-                    core.commits.fetch_add(1, Ordering::Relaxed);
+                if let Some(journal) = &mut writer.journal {
+                    journal.keep();
                 }
-                batch.drain(..).for_each(|job| job.answer());
+                core.batches.fetch_add(u64::from(!batch.is_empty()), Ordering::Relaxed);
+                batch.drain(..).for_each(answer);
             }
             Err(problem) => {
                 batch.drain(..).for_each(|job| job.abandon(&problem));
@@ -85,18 +84,43 @@ pub(super) fn run(
         if let Some(problem) = writer.failed.take()
             && !writer.recover(&problem, &mut waiting, &mut jobs)
         {
-            return;
+            // The outage is reported by whoever closes the store.
+            return Ok(());
         }
     }
 }
 
-fn contain(work: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
+fn catch(work: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(StoreError::Storage("a commit panicked".into())))
 }
 
+fn answer(job: Box<dyn WriteJob>) {
+    if catch_unwind(AssertUnwindSafe(|| job.answer())).is_err() {
+        tracing::error!("a fault inside fuse interrupted what follows a commit; please report it");
+    }
+}
+
+/// Applies the jobs of a batch, and adds their changes to the journal. Returns what the answers wait for, or which job
+/// failed.
+fn apply(
+    batch: &mut [Box<dyn WriteJob>],
+    transaction: &WriteTransaction,
+    mut journal: Option<&mut Journal>,
+) -> Result<Durable, (usize, StoreError)> {
+    let mut needed = Durable::WithNext;
+    for (index, job) in batch.iter_mut().enumerate() {
+        let recorded = job.run(transaction).and_then(|()| match &mut journal {
+            Some(journal) => job.record(journal.next()),
+            None => Ok(Durable::InDatabase),
+        });
+        needed = needed.max(recorded.map_err(|problem| (index, problem))?);
+    }
+    Ok(needed)
+}
+
 impl Writer<'_> {
-    /// When the database must be on disk again.
+    /// When the next checkpoint is due.
     fn checkpoint_due(&self) -> Option<Instant> {
         self.ahead_since.map(|since| since + CHECKPOINT_AFTER)
     }
@@ -106,25 +130,20 @@ impl Writer<'_> {
     /// repetition need not be fast.
     fn commit(&mut self, batch: &mut Vec<Box<dyn WriteJob>>) -> Result<(), StoreError> {
         if self.journal.is_some() && self.core.lazy.load(Ordering::Relaxed) {
-            // What it has is durable elsewhere.
+            // The shared log makes the changes durable.
             self.checkpoint()?;
             self.journal = None;
         }
-        if self.core.compact.load(Ordering::Relaxed) {
-            self.checkpoint()?;
-            self.core.compact_if_worthwhile();
-        }
+        self.compact()?;
         while !batch.is_empty() {
-            let transaction = self.begin()?;
-            let failed = batch.iter_mut().enumerate().find_map(|(index, job)| {
-                job.run(transaction).err().map(|problem| (index, problem))
-            });
-            match failed {
-                None => return self.make_durable(batch),
+            self.begin()?;
+            let Some(transaction) = &self.transaction else { return Err(StoreError::Closed) };
+            match apply(batch, transaction, self.journal.as_mut()) {
+                Ok(needed) => return self.make_durable(needed),
                 // The file failed, not the job.
-                Some((_, problem @ StoreError::Storage(_))) => return Err(problem),
-                Some((index, _)) => {
-                    batch.remove(index).answer();
+                Err((_, problem @ StoreError::Storage(_))) => return Err(problem),
+                Err((index, problem)) => {
+                    batch.remove(index).abandon(&problem);
                     self.roll_back()?;
                 }
             }
@@ -132,60 +151,53 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn begin(&mut self) -> Result<&WriteTransaction, StoreError> {
-        let transaction = match self.transaction.take() {
-            Some(open) => open,
-            None => {
-                let guard = self.core.database.read().unwrap_or_else(PoisonError::into_inner);
-                guard.as_ref().ok_or(StoreError::Closed)?.begin_write()?
-            }
-        };
-        Ok(self.transaction.insert(transaction))
+    /// Compacts the database if that was requested and nothing is being read.
+    fn compact(&mut self) -> Result<(), StoreError> {
+        if !self.core.can_compact() {
+            return Ok(());
+        }
+        self.checkpoint()?;
+        if let Some(transaction) = self.transaction.take() {
+            transaction.abort()?;
+        }
+        self.core.compact_if_worthwhile();
+        Ok(())
     }
 
-    /// Returns to what was answered last.
+    fn begin(&mut self) -> Result<(), StoreError> {
+        if self.transaction.is_none() {
+            let guard = self.core.database.read().unwrap_or_else(PoisonError::into_inner);
+            self.transaction = Some(guard.as_ref().ok_or(StoreError::Closed)?.begin_write()?);
+        }
+        Ok(())
+    }
+
+    /// Undoes the current batch, and keeps everything that was answered.
     fn roll_back(&mut self) -> Result<(), StoreError> {
         if let Some(transaction) = self.transaction.take() {
             transaction.abort()?;
         }
         if let Some(journal) = &mut self.journal {
+            journal.forget_unanswered();
             let guard = self.core.database.read().unwrap_or_else(PoisonError::into_inner);
             let database = guard.as_ref().ok_or(StoreError::Closed)?;
-            self.transaction = replay::roll_forward(database, journal)?;
+            self.transaction = Some(replay::roll_forward(database, journal)?);
         }
         Ok(())
     }
 
-    fn make_durable(&mut self, batch: &mut [Box<dyn WriteJob>]) -> Result<(), StoreError> {
-        let Some(journal) = &mut self.journal else {
-            return self.commit_without_journal();
-        };
-        let answered = journal.next().len();
-        let mut needed = Durable::WithNext;
-        for job in batch {
-            match job.record(journal.next()) {
-                Ok(durable) => needed = needed.max(durable),
-                Err(problem) => {
-                    journal.next().truncate(answered);
-                    return Err(problem);
-                }
-            }
-        }
+    fn make_durable(&mut self, needed: Durable) -> Result<(), StoreError> {
+        let Some(journal) = &self.journal else { return self.commit_without_journal() };
         self.core.is_ahead.store(true, Ordering::Release);
         self.ahead_since.get_or_insert_with(Instant::now);
-        let kept = match needed {
-            Durable::WithNext if journal.unwritten().len() < MAX_UNWRITTEN_BYTES => Ok(()),
-            Durable::WithNext | Durable::BeforeAnswer => self.flush(),
-            Durable::Readable => self.make_readable(),
-            Durable::InDatabase => self.checkpoint(),
-        };
-        if let (Err(_), Some(journal)) = (&kept, &mut self.journal) {
-            // What was answered is kept for the next attempt.
-            journal.next().truncate(answered);
+        match needed {
+            Durable::WithNext if journal.unwritten().len() < MAX_UNWRITTEN_BYTES => {}
+            Durable::WithNext | Durable::BeforeAnswer => self.flush()?,
+            Durable::Readable => self.make_readable()?,
+            Durable::InDatabase => self.checkpoint()?,
         }
-        kept?;
         if self.is_checkpoint_due() {
-            // The batch is durable already.
+            // The batch is as durable as required already.
             self.failed = self.checkpoint().err();
         }
         Ok(())
@@ -203,7 +215,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Commits what was answered, so that it can be read.
+    /// Commits everything answered so far, so that it can be read.
     fn make_readable(&mut self) -> Result<(), StoreError> {
         self.flush()?;
         self.commit_transaction(Durability::None)?;
@@ -211,7 +223,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Brings the database to disk, and begins the journal again.
+    /// Flushes the database, and restarts the journal.
     fn checkpoint(&mut self) -> Result<(), StoreError> {
         if self.journal.is_none() || self.ahead_since.is_none() {
             return Ok(());
@@ -230,6 +242,7 @@ impl Writer<'_> {
     fn commit_transaction(&mut self, durability: Durability) -> Result<(), StoreError> {
         let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
         let is_on_disk = matches!(durability, Durability::Immediate);
+        let events = bytes_of_events(&transaction)?;
         if let Some(journal) = &self.journal {
             replay::write_position(&transaction, journal.position())?;
         }
@@ -240,7 +253,7 @@ impl Writer<'_> {
         set.map_err(|error| StoreError::Internal(error.to_string()))?;
         transaction.commit()?;
         if is_on_disk || self.journal.is_none() {
-            self.core.capacity.committed();
+            self.core.capacity.committed(events);
         }
         Ok(())
     }
@@ -264,6 +277,9 @@ impl Writer<'_> {
         jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>,
     ) -> bool {
         self.transaction = None;
+        if let Some(journal) = &mut self.journal {
+            journal.forget_unanswered();
+        }
         let mut problem = problem.clone();
         loop {
             let wait = self.core.health.failed(&message(&problem));
@@ -277,7 +293,7 @@ impl Writer<'_> {
                     Err(TryRecvError::Disconnected) => return false,
                 }
             }
-            match contain(|| self.core.reopen(self.journal.as_mut())) {
+            match catch(|| self.core.reopen(self.journal.as_mut())) {
                 Ok(()) => {
                     self.ahead_since = None;
                     self.core.is_ahead.store(false, Ordering::Release);
@@ -288,10 +304,6 @@ impl Writer<'_> {
             }
         }
     }
-}
-
-fn unwritable(problem: &std::io::Error) -> StoreError {
-    StoreError::Storage(format!("the journal cannot be written: {problem}"))
 }
 
 fn message(problem: &StoreError) -> String {

@@ -64,30 +64,9 @@ async fn admin(folder: &std::path::Path, rules: &str) -> Arc<Admin> {
 
 fn record(body: &'static str) -> EventRecord {
     EventRecord {
-        event: Envelope {
-            id: "1".into(),
-            source: "q".into(),
-            name: "e".into(),
-            received: Timestamp::UNIX_EPOCH,
-            headers: BTreeMap::new(),
-            query: BTreeMap::new(),
-            path: BTreeMap::new(),
-            rejected: None,
-            replay: None,
-            body: body.into(),
-        },
         acked: true,
         decided: Some(Timestamp::UNIX_EPOCH),
-        plan: None,
-        rejected: None,
-        mismatch: None,
-        decisions: Vec::new(),
-        actions: Vec::new(),
-        waits: Vec::new(),
-        blown: Vec::new(),
-        conflicts: 0,
-        last_conflict: None,
-        operations: Vec::new(),
+        ..EventRecord::undecided(Envelope::new("q", "e", "1", Timestamp::UNIX_EPOCH, body))
     }
 }
 

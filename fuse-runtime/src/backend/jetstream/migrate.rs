@@ -35,13 +35,7 @@ pub async fn import(
             problem: "has a state already: choose another `name`, or remove the stream and its object store".to_owned(),
         });
     }
-    let made = tempfile::tempdir().map_err(|error| StoreError::Storage(error.to_string()))?;
-    let (from, to) = (folder.join(FILE_NAME), made.path().to_owned());
-    let copied = tokio::task::spawn_blocking(move || {
-        // Locked meanwhile, and repaired first if it was killed.
-        let running = Store::open(from.parent().unwrap_or(Path::new(".")))?;
-        Ok::<_, StoreError>((running, to))
-    });
+    // Before it is opened, which would create one.
     if !folder.join(FILE_NAME).exists() {
         return Err(StoreError::Open {
             path: folder.display().to_string(),
@@ -49,6 +43,13 @@ pub async fn import(
         }
         .into());
     }
+    let made = tempfile::tempdir().map_err(|error| StoreError::Storage(error.to_string()))?;
+    let (from, to) = (folder.join(FILE_NAME), made.path().to_owned());
+    let copied = tokio::task::spawn_blocking(move || {
+        // Locked meanwhile, and repaired first if it was killed.
+        let running = Store::open(from.parent().unwrap_or(Path::new(".")))?;
+        Ok::<_, StoreError>((running, to))
+    });
     let copied = copied.await.map_err(|problem| StoreError::Internal(problem.to_string()))?;
     let (source, to) = copied?;
     if source.read(machine::position).await?.is_some() {

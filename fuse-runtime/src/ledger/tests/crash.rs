@@ -9,8 +9,9 @@ use fuse_rules::Outcome;
 use super::super::Ledger;
 use super::OpenStore;
 use crate::bus::Bus;
-use crate::store::{FILE_NAME, Store, StoreError};
-use crate::testing::backend_laws::support::{attempt, intended, once, push, verdict};
+use crate::store::support::incompressible;
+use crate::store::{FILE_NAME, SizeLimits, StateReport, Store, StoreError};
+use crate::testing::backend_laws::support::{attempt, envelope, intended, once, push, verdict};
 
 const FOLDER: &str = "FUSE_TEST_CRASH_FOLDER";
 
@@ -110,7 +111,7 @@ async fn a_write_that_fails_takes_back_nothing_that_was_answered() {
     check(&OpenStore::on_disk(copy.path()).await).await;
 }
 
-/// What failed to be flushed is not there, and what was answered before is.
+/// A change whose flush failed is absent, and everything answered before is present.
 #[tokio::test]
 async fn a_flush_that_fails_takes_back_nothing_that_was_answered() {
     let folder = tempfile::tempdir().unwrap();
@@ -133,7 +134,7 @@ async fn a_flush_that_fails_takes_back_nothing_that_was_answered() {
     opened.accept("c", 0).await;
 }
 
-/// A journal whose records are not those after the state is refused, with what to do.
+/// A journal whose records do not follow the database is refused. The message says what to do.
 #[tokio::test]
 async fn files_of_different_times_are_refused() {
     let (folder, old) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -143,7 +144,7 @@ async fn files_of_different_times_are_refused() {
     for round in 0..2 {
         let opened = OpenStore::on_disk(folder.path()).await;
         opened.accept(&format!("c{round}"), 0).await;
-        // The last one is killed.
+        // The second one is copied before it is closed, as after a kill.
         if round == 0 {
             opened.store.close().await.unwrap();
         } else {
@@ -151,10 +152,62 @@ async fn files_of_different_times_are_refused() {
         }
     }
     let problem = Store::open(old.path()).unwrap_err().to_string();
-    assert!(
-        problem.contains("are not of the same time") && problem.contains("remove"),
-        "{problem}"
-    );
+    assert!(problem.contains("do not belong together") && problem.contains("move"), "{problem}");
+    // The database alone is not the whole state.
+    let problem = StateReport::of(&old.path().join(FILE_NAME)).unwrap_err().to_string();
+    assert!(problem.contains("its journal has changes that it lacks"), "{problem}");
+}
+
+/// The second page of a record reached the disk and the first did not, which still has records of before the checkpoint.
+#[tokio::test]
+async fn a_record_that_was_written_in_part_was_never_answered() {
+    let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let opened = OpenStore::on_disk(folder.path()).await;
+    for number in 0..100 {
+        opened.accept(&format!("old{number}"), 0).await;
+    }
+    let before = std::fs::read(folder.path().join(JOURNAL)).unwrap();
+    // A checkpoint.
+    opened.store.write(|_| Ok(())).await.unwrap();
+    opened.bus.publish(envelope("github", "new", &incompressible(12_000))).await.unwrap();
+    copy_folder(folder.path(), copy.path());
+    let mut journal = std::fs::read(copy.path().join(JOURNAL)).unwrap();
+    assert!(before[4096..8192] != [0; 4096] && journal[..4096] != before[..4096]);
+    journal[..4096].copy_from_slice(&before[..4096]);
+    std::fs::write(copy.path().join(JOURNAL), journal).unwrap();
+    let opened = OpenStore::on_disk(copy.path()).await;
+    assert!(opened.ledger.event(&push("old99")).await.unwrap().is_some());
+    assert!(opened.ledger.event(&push("new")).await.unwrap().is_none());
+    opened.accept("later", 0).await;
+}
+
+/// The state is not closed cleanly if its last changes are only in the journal, which has them.
+#[tokio::test]
+async fn a_last_checkpoint_that_fails_is_reported_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = OpenStore::on_disk(folder.path()).await;
+    opened.accept("a", 0).await;
+    opened.store.faults().full(true);
+    assert!(opened.store.close().await.is_err());
+    drop(opened);
+    let opened = OpenStore::on_disk(folder.path()).await;
+    assert!(opened.ledger.event(&push("a")).await.unwrap().is_some());
+}
+
+/// There is as much room after a start as before.
+#[tokio::test]
+async fn events_of_before_the_start_do_not_count_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = OpenStore::on_disk(folder.path()).await;
+    let body = incompressible(100_000);
+    for number in 0..40 {
+        opened.bus.publish(envelope("github", &number.to_string(), &body)).await.unwrap();
+    }
+    opened.store.close().await.unwrap();
+    let length = std::fs::metadata(folder.path().join(FILE_NAME)).unwrap().len();
+    let limits = SizeLimits { max_size: Some(length * 2), ..SizeLimits::default() };
+    let opened = OpenStore::new(Store::open_with(folder.path(), limits).unwrap()).await;
+    opened.bus.publish(envelope("github", "more", "{}")).await.unwrap();
 }
 
 const JOURNAL: &str = "fuse.journal";

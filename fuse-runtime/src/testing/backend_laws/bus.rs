@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Fixture;
-use super::support::{OpenBackend, Violation, at, envelope, next};
+use super::support::{OpenBackend, Violation, at, envelope, next, verdict};
 use crate::bus::{Bus, BusError, Published};
 use crate::event::Envelope;
-use crate::ledger::LedgerError;
+use crate::ledger::{EventOperation, LedgerError, OperationKind};
 
 /// More than a bus is likely to fetch at once.
 const MANY: usize = 100;
@@ -294,7 +294,7 @@ pub async fn a_batch_is_answered_event_by_event(fixture: &dyn Fixture) -> Result
     opened.silent().await
 }
 
-/// An event is known after it was acknowledged, and after a crash.
+/// An event is known after it was acknowledged, and after a crash. A crash may undo the acknowledgement.
 ///
 /// # Errors
 ///
@@ -311,9 +311,61 @@ pub async fn an_acknowledged_event_stays_known(fixture: &dyn Fixture) -> Result<
     ensure_eq!(opened.publish("a").await?, Published::Known, "the answer to a repeat");
     let opened = opened.crash(fixture).await?;
     ensure_eq!(opened.publish("a").await?, Published::Known, "the answer after a crash");
-    ensure!(opened.record(&event).await?.acked, "an acknowledgement is lost in a crash");
+    if !opened.record(&event).await?.acked {
+        opened.ack_next().await?;
+    }
     opened.silent().await?;
     ensure_eq!(opened.bus.backlog(), 0, "the backlog");
+    Ok(())
+}
+
+/// If a bus can acknowledge an event together with the record that no rule matches it, the ledger shows it as decided,
+/// without decisions. An event that was decided meanwhile stays in the queue, and keeps its decisions.
+///
+/// # Errors
+///
+/// The backend breaks the law.
+pub async fn an_event_that_no_rule_matches_is_recorded_when_it_is_acknowledged(
+    fixture: &dyn Fixture,
+) -> Result<(), Violation> {
+    let opened = OpenBackend::new(fixture).await?;
+    let event = opened.accept("a", 0).await?;
+    let delivery = opened.next().await?;
+    if !opened.bus.ack_without_decisions(&delivery, "plan-1", at(1)).await? {
+        return Ok(());
+    }
+    let record = opened.record(&event).await?;
+    ensure!(record.acked, "the event is not acknowledged");
+    ensure_eq!(
+        (record.decided, record.plan.as_deref()),
+        (Some(at(1)), Some("plan-1")),
+        "the decision"
+    );
+    ensure!(record.decisions.is_empty(), "there are decisions");
+    ensure_eq!(opened.bus.backlog(), 0, "the backlog");
+    // It has a record like any other, which people can add to.
+    let operation = EventOperation {
+        number: 1,
+        at: at(9),
+        by: "ops".into(),
+        letter: None,
+        kind: OperationKind::Replayed { event: "b".into(), keeps: BTreeSet::new() },
+    };
+    opened.ledger.operate(&event, operation.clone()).await?;
+    let record = opened.record(&event).await?;
+    ensure_eq!(record.operations, [operation], "the operations");
+    ensure_eq!((record.decided, record.acked), (Some(at(1)), true), "the decision afterwards");
+
+    let other = opened.accept("other", 0).await?;
+    let delivery = opened.next().await?;
+    opened.ledger.decide(verdict(&other, "act", 2)).await?;
+    opened.bus.ack_without_decisions(&delivery, "plan-2", at(3)).await?;
+    let record = opened.record(&other).await?;
+    ensure_eq!((record.decided, record.acked), (Some(at(2)), false), "an event that is decided");
+    ensure_eq!(opened.bus.backlog(), 1, "the backlog");
+    let opened = opened.crash(fixture).await?;
+    ensure_eq!(opened.next_id().await?, "other", "the event that is delivered again");
+    opened.silent().await?;
     Ok(())
 }
 

@@ -173,6 +173,7 @@ laws! {
         a_repeat_is_known_and_another_body_is_a_conflict,
         a_batch_is_answered_event_by_event,
         an_acknowledged_event_stays_known,
+        an_event_that_no_rule_matches_is_recorded_when_it_is_acknowledged,
         a_full_queue_refuses_only_new_events,
         what_is_not_acknowledged_is_delivered_again_after_a_crash,
         a_late_acknowledgement_does_not_remove_a_later_event,

@@ -22,19 +22,10 @@ impl State {
     pub(super) fn record(&self, key: &EventKey) -> Option<EventRecord> {
         let stored = self.events.get(key)?;
         let mut record = EventRecord {
-            event: stored.event.clone(),
             acked: stored.acked,
-            decided: None,
-            plan: None,
-            rejected: None,
-            mismatch: None,
-            decisions: Vec::new(),
-            actions: Vec::new(),
-            waits: Vec::new(),
-            blown: Vec::new(),
             conflicts: stored.acceptance.conflicts,
             last_conflict: stored.acceptance.last_conflict,
-            operations: Vec::new(),
+            ..EventRecord::undecided(stored.event.clone())
         };
         if let Some(decision) = &stored.decision {
             record.decided = Some(decision.decided);
