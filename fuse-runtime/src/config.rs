@@ -151,7 +151,7 @@ pub struct StateConfig {
     pub keep: Duration,
     /// How many events may wait before senders get 503: 100,000.
     pub max_backlog: u64,
-    /// The largest size of the state on disk, as in `4GiB`; senders get 503 before it is reached. The default is no
+    /// The largest size of the database `fuse.redb`, as in `4GiB`; senders get 503 before it is reached. The default is no
     /// limit.
     #[serde(deserialize_with = "size_or_none")]
     pub max_size: Option<u64>,

@@ -7,7 +7,7 @@
 //!
 //! An [`event::Envelope`] is published on a [`bus::Bus`], which delivers it to the engine. A
 //! [`ledger::Ledger`] records the decisions about it, and the state of each action. The two together are a
-//! [`backend::Backend`]; [`backend::Embedded`] keeps them in one file in one folder, without a server.
+//! [`backend::Backend`]; [`backend::Embedded`] keeps them in one folder, without a server.
 //! [`Runtime`] starts on a backend.
 //!
 //! The built-in triggers act on a [`kubernetes::Cluster`], or write [`triggers::ActionFiles`]. A program that

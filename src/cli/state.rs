@@ -15,7 +15,8 @@ use super::{Format, ServerArgs};
 /// sensitive header or query parameter are hidden, and `--key` does not find them. States that have ended are left out.
 /// Asks a running fuse; with `--state`, also reads the state of a stopped one.
 ///
-/// The subcommands copy, check and restore everything in a state folder, including events and actions.
+/// The subcommands are about everything in a state folder, including events and actions: they copy, check, restore, compact
+/// and export it.
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -26,6 +27,7 @@ Examples:
   fuse state --limiter github-api --key web
   fuse state --state .fuse --format json
   fuse state backup /backup/fuse.redb
+  fuse state export --state .fuse > events.jsonl
 
 Exit codes: 0 listed, 2 wrong usage, no such server or state folder, or a damaged state"
 )]
@@ -69,8 +71,8 @@ pub(crate) enum StateCommand {
 
 /// Copy the whole state into a new file
 ///
-/// The copy is consistent, also while fuse accepts events and acts. It contains everything that is committed when it begins,
-/// bodies and secrets of events included: only its owner can read the file. It is checked before it gets its name. Asking
+/// The copy is consistent, also while fuse accepts events and acts. It contains everything that fuse had answered when it began,
+/// including bodies and secrets of events: only its owner can read the file. It is checked before it gets its name. Asking
 /// a running fuse needs a token with the right `payloads`. The copy takes room on the disk of the state until it is downloaded.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -135,10 +137,11 @@ pub(crate) struct RestoreArgs {
     pub(crate) format: Format,
 }
 
-/// Make the file of a stopped fuse as small as it can be
+/// Make the database of a stopped fuse as small as possible
 ///
-/// fuse reuses free pages of its file, and compacts a file that is mostly free when it starts and after it removed old events.
-/// Use this to give the rest back, for example after `keep` was shortened. It needs as much time as copying the file.
+/// fuse reuses free pages of its database. If most of them are free, fuse compacts the database when it starts and after it
+/// removed old events. This command gives all of them back, for example after you shortened `keep`. It takes about as long as
+/// copying the database.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example: fuse state compact --state .fuse
@@ -154,7 +157,7 @@ pub(crate) struct CompactArgs {
     pub(crate) format: Format,
 }
 
-/// Print every event of a stopped fuse with what was decided and done, as JSON lines
+/// Print every event of a stopped fuse with its decisions and actions, as JSON lines
 ///
 /// Each line is an event, the newest one first: its payload (`body`, or `body_base64` if it is not UTF-8), its decisions, and
 /// its actions with their states. Payloads may contain secrets. To export from a running fuse, restore a backup of it into

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 /// A client that keeps no connection, as the process at the other end comes and goes.
@@ -35,7 +36,10 @@ impl Reply {
     }
 
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+        let mut parser = serde_json::Deserializer::from_str(&self.text);
+        // Events may be deeper than serde_json reads by default.
+        parser.disable_recursion_limit();
+        Value::deserialize(&mut parser).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// The event's id, where the status is as expected.

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::ledger::{Ledger, StoreLedger};
 use crate::store::{Store, StoreError};
 
-/// The embedded backend: a bus and a ledger that share one [`Store`], a file in the state folder.
+/// The embedded backend: a bus and a ledger that share one [`Store`] in the state folder.
 /// Clones are handles to the same backend.
 ///
 /// ```

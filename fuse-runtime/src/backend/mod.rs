@@ -1,7 +1,7 @@
 //! Storage backends: a bus and a ledger that belong together, and what a runtime needs to open and
 //! close them.
 //!
-//! [`Embedded`] keeps everything in one file in one folder and needs no server. With [`JetStream`], any number of replicas
+//! [`Embedded`] keeps everything in one folder and needs no server. With [`JetStream`], any number of replicas
 //! share one state over a NATS cluster. For tests there is
 //! [`MemoryBackend`](crate::testing::MemoryBackend). Another backend is another implementation of
 //! [`Backend`]; [`backend_laws`](crate::testing::backend_laws) checks it.

@@ -45,7 +45,7 @@ pub struct BackendConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BackendKind {
-    /// A file in the state folder.
+    /// A database and its journal in the state folder.
     Embedded,
     /// A stream of NATS JetStream.
     JetStream,

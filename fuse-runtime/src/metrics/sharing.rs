@@ -22,18 +22,22 @@ impl SharingMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
         let Self { replicas, keeper, position, batches, changes, retries, expirations } = self;
         registry.register("replicas", "Replicas that share the state", replicas.clone());
-        registry.register("keeper", "Whether this replica is the keeper", keeper.clone());
+        registry.register("keeper", "1 if this replica is the keeper, else 0", keeper.clone());
         registry.register(
             "log_position",
-            "How much of the shared log is applied",
+            "Position of the last message of the shared log that this replica applied",
             position.clone(),
         );
-        registry.register("log_batches", "Batches of changes that were sent", batches.clone());
+        registry.register(
+            "log_batches",
+            "Batches of changes that this replica sent",
+            batches.clone(),
+        );
         registry.register("log_changes", "Changes in these batches", changes.clone());
         registry.register("log_retries", "Attempts to send a batch that failed", retries.clone());
         registry.register(
             "log_expirations",
-            "How many times the other replicas took this one for dead",
+            "How many times the other replicas declared this one dead",
             expirations.clone(),
         );
     }

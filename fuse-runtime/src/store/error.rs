@@ -41,8 +41,8 @@ pub enum StoreError {
     /// the write was kept. The store reopens its file by itself.
     #[error("the store failed: {0}")]
     Storage(String),
-    /// A record differs from what was written: the file was changed or damaged. Other records are not
-    /// affected.
+    /// A record differs from what was written: the file was changed or damaged. A damaged record of the database does not
+    /// affect others. A damaged journal prevents the start.
     #[error("{0}")]
     Damaged(String),
     /// A change is larger than the broker accepts. Nothing of it was kept.

@@ -1,7 +1,7 @@
 //! The laws of a storage backend, as a test suite for any [`Backend`].
 //!
 //! A backend that keeps all of them can run the engine. Write a [`Fixture`] that opens the backend on
-//! an empty state, and call [`check`]. Each law is a function of its own as well, in [`bus`],
+//! an empty state, and call [`check`]. Each law is a function of its own as well, in [`bus`], [`acks`],
 //! [`decisions`], [`flow`], [`waits`], [`queues`], [`approval`], [`concurrency`], [`holds`], [`replaced`], [`actions`],
 //! [`reactions`], [`threads`], [`history`], [`fuses`], [`blow`], [`states`] and [`retention`].
 //!
@@ -32,6 +32,7 @@
 #[macro_use]
 pub(crate) mod support;
 
+pub mod acks;
 pub mod actions;
 pub mod approval;
 pub mod blow;
@@ -161,6 +162,11 @@ macro_rules! laws {
 }
 
 laws! {
+    acks: [
+        an_acknowledged_event_stays_known,
+        an_event_that_no_rule_matches_is_recorded_when_it_is_acknowledged,
+        a_late_acknowledgement_does_not_remove_a_later_event,
+    ],
     bus: [
         events_are_delivered_in_the_order_of_acceptance_and_once,
         an_event_is_delivered_as_it_was_published,
@@ -172,11 +178,8 @@ laws! {
         an_extended_delivery_is_still_the_same,
         a_repeat_is_known_and_another_body_is_a_conflict,
         a_batch_is_answered_event_by_event,
-        an_acknowledged_event_stays_known,
-        an_event_that_no_rule_matches_is_recorded_when_it_is_acknowledged,
         a_full_queue_refuses_only_new_events,
         what_is_not_acknowledged_is_delivered_again_after_a_crash,
-        a_late_acknowledgement_does_not_remove_a_later_event,
         a_closed_backend_reports_that,
     ],
     decisions: [
