@@ -236,7 +236,7 @@ impl Decision {
 }
 
 /// All decisions about one event.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evaluation {
     /// The reason why the complete event is refused. No rule acts on a refused event.
     pub refused: Option<String>,
@@ -279,7 +279,7 @@ impl Evaluation {
 }
 
 /// An evaluation, with facts about the event for metrics.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decided {
     /// The decisions. [`Evaluation::mismatch`] is always filled in.
     pub evaluation: Evaluation,

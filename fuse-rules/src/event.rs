@@ -39,16 +39,36 @@ pub struct Event<'a> {
     name: Cow<'a, str>,
     id: Cow<'a, str>,
     received: Timestamp,
-    headers: BTreeMap<String, String>,
-    query: BTreeMap<String, String>,
-    path: BTreeMap<String, String>,
-    /// What a reaction reads as `outcome`.
-    outcome: Value<'static>,
+    /// `None` if all parts are empty, so that small events without them can be moved quickly.
+    context: Option<Box<Context>>,
     body: Cow<'a, str>,
     /// Whether the body is already validated.
     is_read: bool,
     stage: Stage,
 }
+
+/// What an event has besides its names, time and body.
+#[derive(Clone, Debug)]
+struct Context {
+    headers: BTreeMap<String, String>,
+    query: BTreeMap<String, String>,
+    path: BTreeMap<String, String>,
+    /// What a reaction reads as `outcome`.
+    outcome: Value<'static>,
+}
+
+impl Context {
+    const fn new() -> Self {
+        Self {
+            headers: BTreeMap::new(),
+            query: BTreeMap::new(),
+            path: BTreeMap::new(),
+            outcome: Value::Null,
+        }
+    }
+}
+
+static NO_CONTEXT: Context = Context::new();
 
 /// What the source of an event has done with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,10 +126,7 @@ impl<'a> Event<'a> {
             name: name.into(),
             id: Cow::Borrowed(""),
             received: Timestamp::UNIX_EPOCH,
-            headers: BTreeMap::new(),
-            query: BTreeMap::new(),
-            path: BTreeMap::new(),
-            outcome: Value::Null,
+            context: None,
             body: Cow::Borrowed(utf8(without_bom(body))?),
             is_read: false,
             stage: Stage::Received,
@@ -131,7 +148,8 @@ impl<'a> Event<'a> {
     /// Adds a header. Names are case-insensitive; values with the same name are joined with `, `.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers
+        self.context_mut()
+            .headers
             .entry(name.to_ascii_lowercase())
             .and_modify(|all| {
                 all.push_str(", ");
@@ -144,21 +162,24 @@ impl<'a> Event<'a> {
     /// Adds a query parameter. If a name is added twice, the first value is kept.
     #[must_use]
     pub fn query(mut self, name: &str, value: &str) -> Self {
-        self.query.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        let query = &mut self.context_mut().query;
+        query.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         self
     }
 
     /// Removes a query parameter, such as a secret that the source hides from rules.
     #[must_use]
     pub fn without_query_parameter(mut self, name: &str) -> Self {
-        self.query.remove(name);
+        if let Some(context) = &mut self.context {
+            context.query.remove(name);
+        }
         self
     }
 
     /// Sets a parameter of the path, which rules read as `event.path.NAME`.
     #[must_use]
     pub fn path_parameter(mut self, name: &str, value: &str) -> Self {
-        self.path.insert(name.to_owned(), value.to_owned());
+        self.context_mut().path.insert(name.to_owned(), value.to_owned());
         self
     }
 
@@ -177,8 +198,9 @@ impl<'a> Event<'a> {
         let bytes = |texts: &BTreeMap<String, String>| {
             texts.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
         };
-        let texts = [&self.headers, &self.query, &self.path];
-        let texts: usize = texts.into_iter().filter(|all| !all.is_empty()).map(bytes).sum();
+        let texts = self.context.as_ref().map_or(0, |context| {
+            [&context.headers, &context.query, &context.path].into_iter().map(bytes).sum::<usize>()
+        });
         (texts + self.id.len() + self.body.len()) as u64
     }
 
@@ -199,7 +221,7 @@ impl<'a> Event<'a> {
 
     /// The value of a header; case does not matter.
     pub fn header_value(&self, name: &str) -> Option<&str> {
-        self.headers.get(&name.to_ascii_lowercase()).map(String::as_str)
+        self.headers().get(&name.to_ascii_lowercase()).map(String::as_str)
     }
 
     /// The same event, with texts that are borrowed from this one.
@@ -208,10 +230,7 @@ impl<'a> Event<'a> {
             source: Cow::Borrowed(&self.source),
             name: Cow::Borrowed(&self.name),
             id: Cow::Borrowed(&self.id),
-            headers: self.headers.clone(),
-            query: self.query.clone(),
-            path: self.path.clone(),
-            outcome: self.outcome.clone(),
+            context: self.context.clone(),
             body: Cow::Borrowed(&self.body),
             ..*self
         }
@@ -223,8 +242,9 @@ impl<'a> Event<'a> {
     }
 
     /// The same event with what a reaction reads as `outcome`.
-    pub(crate) fn with_outcome(self, outcome: Value<'static>) -> Self {
-        Self { outcome, ..self }
+    pub(crate) fn with_outcome(mut self, outcome: Value<'static>) -> Self {
+        self.context_mut().outcome = outcome;
+        self
     }
 
     /// Declares that the body is valid.
@@ -265,25 +285,34 @@ impl<'a> Event<'a> {
         Some(InvalidBody { place, message: format!("the body is {fault}") })
     }
 
+    fn context(&self) -> &Context {
+        self.context.as_deref().unwrap_or(&NO_CONTEXT)
+    }
+
+    fn context_mut(&mut self) -> &mut Context {
+        self.context.get_or_insert_with(|| Box::new(Context::new()))
+    }
+
     pub(crate) fn headers(&self) -> &BTreeMap<String, String> {
-        &self.headers
+        &self.context().headers
     }
 
     pub(crate) fn queries(&self) -> &BTreeMap<String, String> {
-        &self.query
+        &self.context().query
     }
 
     pub(crate) fn path_parameters(&self) -> &BTreeMap<String, String> {
-        &self.path
+        &self.context().path
     }
 
     pub(crate) fn outcome(&self) -> &Value<'static> {
-        &self.outcome
+        &self.context().outcome
     }
 
     /// A field of the root `event`. `type` and `subject` are those of CloudEvents, if present.
     pub(crate) fn field(&self, name: &str) -> Option<Cow<'_, str>> {
-        let header = |name: &str| self.headers.get(name).map(|value| Cow::Borrowed(value.as_str()));
+        let header =
+            |name: &str| self.headers().get(name).map(|value| Cow::Borrowed(value.as_str()));
         match name {
             "id" => Some(Cow::Borrowed(&self.id)),
             "source" => Some(Cow::Borrowed(&self.source)),

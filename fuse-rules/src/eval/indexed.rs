@@ -27,40 +27,31 @@ pub(crate) fn decide_event(
     fuses: &Fuses,
     observe: bool,
 ) -> Decided {
-    let nothing_missing = |evaluation| Decided { evaluation, missing: Vec::new() };
+    // Filled in place, because moving it costs as much as some small events.
+    let mut decided = Decided::default();
+    let evaluation = &mut decided.evaluation;
     let Some(event_plan) = event_plan else {
-        return nothing_missing(match event.fault() {
-            Some(fault) => refused(fault.to_string()),
-            None => Evaluation::new(Vec::new()),
-        });
+        evaluation.refused = event.fault().map(|fault| fault.to_string());
+        return decided;
     };
     let mut scratch = plan.pool.take();
     let read = frame::read(&mut scratch.extract, &event_plan.frames, event, event.body());
     let is_json = !matches!(read, Err(ExtractError::Invalid));
-    let mismatch = if is_json && (observe || event_plan.rejects) {
-        exhaustive::mismatch_of_valid(event_plan, event)
-    } else {
-        None
-    };
-    let rejected = mismatch.clone().filter(|_| event_plan.rejects);
-    let (decided, missing) = match (rejected, read) {
-        (Some(why), _) => (Err(why), Vec::new()),
-        (None, Err(why)) => (Err(refusal(why, event)), Vec::new()),
-        (None, Ok(())) => {
-            let missing = if observe {
-                missing::search(event_plan, &scratch.extract, event)
-            } else {
-                Vec::new()
-            };
-            (decide(plan, event_plan, event, fuses, &mut scratch), missing)
+    if is_json && (observe || event_plan.rejects) {
+        evaluation.mismatch = exhaustive::mismatch_of_valid(event_plan, event);
+    }
+    evaluation.refused = match read {
+        _ if event_plan.rejects && evaluation.mismatch.is_some() => evaluation.mismatch.clone(),
+        Err(why) => Some(refusal(why, event)),
+        Ok(()) => {
+            if observe {
+                decided.missing = missing::search(event_plan, &scratch.extract, event);
+            }
+            decide(plan, event_plan, event, fuses, &mut scratch, evaluation).err()
         }
     };
     scratch.give_back(event.body().len());
-    let evaluation = match decided {
-        Ok((decisions, cancels)) => Evaluation { cancels, ..Evaluation::new(decisions) },
-        Err(why) => refused(why),
-    };
-    Decided { evaluation: Evaluation { mismatch, ..evaluation }, missing }
+    decided
 }
 
 /// A refused event gets only one reason: decisions would grow with the number of rules.
@@ -74,7 +65,8 @@ fn decide(
     event: &Event<'_>,
     fuses: &Fuses,
     scratch: &mut Scratch,
-) -> Result<(Vec<Decision>, Vec<Cancellation>), String> {
+    evaluation: &mut Evaluation,
+) -> Result<(), String> {
     let memos = event_plan.programs.memos as usize;
     // Frame numbers are unique across events until they wrap.
     if scratch.truths.len() < memos || scratch.frames > u32::MAX / 8 {
@@ -123,12 +115,14 @@ fn decide(
         return Err(format!("it has more than {MAX_DECISIONS} decisions with consequences"));
     }
     let Decider { mut decisions, cancels, .. } = decider;
-    if decisions.is_empty() && cancels.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
+    if !decisions.is_empty() {
+        decisions.sort_by_key(|(order, _)| *order);
+        evaluation.decisions = decisions.into_iter().map(|(_, decision)| decision).collect();
     }
-    decisions.sort_by_key(|(order, _)| *order);
-    let decisions = decisions.into_iter().map(|(_, decision)| decision).collect();
-    Ok((decisions, distinct(cancels)))
+    if !cancels.is_empty() {
+        evaluation.cancels = distinct(cancels);
+    }
+    Ok(())
 }
 
 /// The current frame of a level.

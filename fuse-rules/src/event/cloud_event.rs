@@ -43,7 +43,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
 impl<'a> Event<'a> {
     /// Whether its content type is that of a cloud event in the structured mode.
     pub(crate) fn is_structured(&self) -> bool {
-        let content_type = self.headers.get("content-type");
+        let content_type = self.headers().get("content-type");
         content_type.is_some_and(|content_type| media_type::essence(content_type) == CLOUD_EVENT)
     }
 
@@ -63,9 +63,10 @@ impl<'a> Event<'a> {
         })?;
         let mut event = self.with_body(data).at(Stage::Unwrapped);
         // A header of the request must not pass for an attribute.
-        event.headers.retain(|name, _| !name.starts_with("ce-"));
-        event.headers.extend(attributes);
-        event.headers.insert("content-type".to_owned(), content_type);
+        let headers = &mut event.context_mut().headers;
+        headers.retain(|name, _| !name.starts_with("ce-"));
+        headers.extend(attributes);
+        headers.insert("content-type".to_owned(), content_type);
         Ok(event)
     }
 }

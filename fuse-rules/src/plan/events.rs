@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::compile::Compiler;
 use super::index;
 use super::routes::routes_of;
-use super::{Compiled, Conceal, DecodePlan, EventPlan, SensorPlan};
+use super::{Compiled, Conceal, DecodePlan, EventPlan, EventPlans, SensorPlan};
 use crate::schema::BodyShape;
 use crate::semantics::{Growth, RuleBound};
 use crate::typed::{self, Expr, Rules};
@@ -24,7 +24,7 @@ pub(crate) fn compile(rules: &Rules) -> Compiled {
             cancellers.entry(event.as_pair()).or_default().push(canceller);
         }
     }
-    let mut events: FxHashMap<String, FxHashMap<String, EventPlan>> = FxHashMap::default();
+    let mut events = EventPlans::default();
     let mut routes = Vec::new();
     for source in &rules.sources {
         let routes = routes_of(rules, source, &mut routes);
@@ -33,7 +33,7 @@ pub(crate) fn compile(rules: &Rules) -> Compiled {
             let sensors = sensors.remove(&name).unwrap_or_default();
             let cancellers = cancellers.remove(&name).unwrap_or_default();
             let plan = event_plan(rules, event, route, (&sensors, &cancellers));
-            events.entry(source.name.clone()).or_default().insert(event.name.clone(), plan);
+            events.insert(&source.name, &event.name, plan);
         }
     }
     Compiled {

@@ -12,15 +12,11 @@ use crate::typed::{Mapped, MappedValue, Reference, Shown};
 
 /// The complete plan.
 pub(crate) fn listing(plan: &Compiled) -> String {
-    let mut events: Vec<_> = plan
-        .events
-        .iter()
-        .flat_map(|(source, events)| events.iter().map(move |(name, event)| (source, name, event)))
-        .collect();
-    events.sort_by_key(|(source, name, _)| (*source, *name));
+    let mut events: Vec<_> = plan.events.iter().collect();
+    events.sort_by_key(|(names, _)| *names);
     let mut out = String::new();
     // Writing to a string cannot fail.
-    for (source, name, event) in events {
+    for ((source, name), event) in events {
         let _ok = writeln!(out, "event {source}.{name}");
         for (field, expr) in &event.expressions {
             let _ok = writeln!(out, "  {field} = {}", Shown(expr));

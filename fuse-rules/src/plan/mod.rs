@@ -16,7 +16,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::reaction::ReactionKind;
-use crate::scan::Trie;
+use crate::scan::{Keys, Trie};
 use crate::semantics::{Growth, RuleBound};
 use crate::span::{Files, Span};
 use crate::typed::{self, Expr, Path, Reference, Segment};
@@ -41,8 +41,7 @@ pub(crate) struct Compiled {
     pub(crate) calls: FxHashMap<Span, Span>,
     /// The names of the `let`s, by the spans of their uses.
     pub(crate) lets: FxHashMap<Span, Arc<str>>,
-    /// By source, then by event.
-    pub(crate) events: FxHashMap<String, FxHashMap<String, EventPlan>>,
+    pub(crate) events: EventPlans,
     /// The addresses whose events have conditions.
     pub(crate) routes: Vec<RoutePlan>,
 }
@@ -220,12 +219,51 @@ impl Reference for Slot {
     }
 }
 
+/// The plans of events, by source and event.
+#[derive(Default)]
+pub(crate) struct EventPlans {
+    sources: Keys,
+    /// For each source, its events.
+    events: Vec<Keys>,
+    /// The plans, each with the names of its source and event.
+    plans: Vec<((String, String), EventPlan)>,
+}
+
+impl EventPlans {
+    #[inline]
+    fn get(&self, source: &str, event: &str) -> Option<&EventPlan> {
+        let events = self.events.get(self.sources.get(source.as_bytes())?)?;
+        let (_, plan) = self.plans.get(events.get(event.as_bytes())?)?;
+        Some(plan)
+    }
+
+    /// Adds the plan of an event that has none.
+    pub(crate) fn insert(&mut self, source: &str, event: &str, plan: EventPlan) {
+        let at = self.sources.get(source.as_bytes()).unwrap_or_else(|| {
+            self.sources.insert(source, self.events.len());
+            self.events.push(Keys::default());
+            self.events.len() - 1
+        });
+        if let Some(events) = self.events.get_mut(at) {
+            events.insert(event, self.plans.len());
+            self.plans.push(((source.to_owned(), event.to_owned()), plan));
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = ((&str, &str), &EventPlan)> {
+        self.plans.iter().map(|((source, event), plan)| ((&**source, &**event), plan))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.plans.len()
+    }
+}
+
 impl Compiled {
     /// The rules that are decided for every event and element, because the index cannot find them,
     /// in the order of their names.
     pub(crate) fn always_decided(&self) -> Vec<&str> {
-        let events = self.events.values().flat_map(FxHashMap::values);
-        let names = events.flat_map(|event| {
+        let names = self.events.iter().flat_map(|(_, event)| {
             let rest = event.sites.iter().flat_map(|site| &site.rest);
             let rest = rest.filter_map(|rule| event.rules.get(*rule as usize));
             let rules = rest.chain(&event.walked).filter_map(|at| event.rule(*at));
@@ -241,7 +279,7 @@ impl Compiled {
 
     /// The plan for an event.
     pub(crate) fn event(&self, source: &str, name: &str) -> Option<&EventPlan> {
-        self.events.get(source)?.get(name)
+        self.events.get(source, name)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reads JSON's grammar. Strings and numbers are read sixteen bytes at a time.
+//! Reads JSON's grammar. The ends of strings are found 64 bytes at a time, and numbers sixteen.
 //!
 //! `None` means that the text is not JSON, or nested too deeply. `event::json_fault`, which is
 //! slower, finds the position and the reason.
@@ -6,12 +6,17 @@
 use wide::u8x16;
 
 use super::MAX_DEPTH;
+use super::keys::{HEAD_BYTES, head, head_of};
 
 /// A position in a text that is being read.
 #[derive(Clone)]
 pub(super) struct Cursor<'t> {
     text: &'t str,
     at: usize,
+    /// The start of the current window of the text.
+    window: usize,
+    /// One bit per byte of the window, the first lowest: whether it can end a plain part of a string.
+    specials: u64,
 }
 
 /// The key of an object.
@@ -29,6 +34,18 @@ impl<'t> ObjectKey<'t> {
     #[inline(always)]
     pub(super) fn bytes(&self) -> &'t [u8] {
         self.body.as_bytes().get(self.at + 1..self.end).unwrap_or_default()
+    }
+
+    /// The first bytes between the quotes, as [`head`] has them.
+    #[inline(always)]
+    pub(super) fn head(&self) -> u64 {
+        let start = self.at + 1;
+        let first = self.body.as_bytes().get(start..start + HEAD_BYTES);
+        // There are more bytes after a key, as the object is not closed yet, except in a short text.
+        match first.and_then(|first| first.try_into().ok()) {
+            Some(first) => head(first, self.end - start),
+            None => head_of(self.bytes()),
+        }
     }
 
     /// The text between the quotes.
@@ -49,12 +66,20 @@ pub(super) enum Seen {
     Map,
 }
 
-/// The number of bytes that are read at once.
+/// The number of bytes that are compared at once.
 const BLOCK_BYTES: usize = 16;
+/// The number of bytes of a window. Most strings end in the same window as the one before, and finding their ends needs
+/// only the bits of the window. Reading each string anew would wait for the position of the previous one.
+const WINDOW_BYTES: usize = 64;
 
 impl<'t> Cursor<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, at: 0 }
+        Self::at_position(text, 0)
+    }
+
+    fn at_position(text: &'t str, at: usize) -> Self {
+        // The window before the one that is read first.
+        Self { text, at, window: at.wrapping_sub(WINDOW_BYTES), specials: 0 }
     }
 
     pub(super) fn at(&self) -> usize {
@@ -68,7 +93,7 @@ impl<'t> Cursor<'t> {
 
     /// A cursor at another position of the same text.
     pub(super) fn back_to(&self, at: usize) -> Self {
-        Self { text: self.text, at }
+        Self::at_position(self.text, at)
     }
 
     /// Whether only white space is left.
@@ -222,35 +247,58 @@ impl<'t> Cursor<'t> {
         self.at += 1;
         let mut escaped = false;
         loop {
-            while let Some(bytes) = self.bytes() {
-                let text = u8x16::from(bytes);
-                let is = |byte| text.simd_eq(u8x16::splat(byte));
-                let control = text.min(u8x16::splat(0x1f)).simd_eq(text);
-                let special = (is(b'"') | is(b'\\') | control).to_bitmask();
-                if special == 0 {
-                    self.at += BLOCK_BYTES;
-                    continue;
-                }
-                self.at += special.trailing_zeros() as usize;
-                break;
+            let specials = self.specials.checked_shr(self.window_offset()).unwrap_or(0);
+            if specials == 0 {
+                self.next_window()?;
+                continue;
             }
-            // Near the end of the text, read byte by byte.
-            loop {
-                match self.peek()? {
-                    b'"' => {
-                        self.at += 1;
-                        return Some(escaped);
-                    }
-                    b'\\' => {
-                        escaped = true;
-                        self.escape()?;
-                        break;
-                    }
-                    0..b' ' => return None,
-                    _ => self.at += 1,
+            self.at += specials.trailing_zeros() as usize;
+            match self.peek()? {
+                b'"' => {
+                    self.at += 1;
+                    return Some(escaped);
                 }
+                b'\\' => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                _ => return None,
             }
         }
+    }
+
+    /// How far the position is into the window; 64 or more if it is not in it.
+    #[inline(always)]
+    fn window_offset(&self) -> u32 {
+        u32::try_from(self.at.wrapping_sub(self.window)).unwrap_or(u32::MAX)
+    }
+
+    /// Reads the next window that has bytes from the position on. The position is in a string, and nothing of the current
+    /// window ends it.
+    #[inline(always)]
+    fn next_window(&mut self) -> Option<()> {
+        let end = self.window.wrapping_add(WINDOW_BYTES);
+        if (self.window_offset() as usize) < WINDOW_BYTES {
+            self.at = end;
+        }
+        let ahead = self.at.wrapping_sub(end);
+        self.window = if ahead < WINDOW_BYTES { end } else { self.at };
+        let text = self.text.as_bytes();
+        let bytes = text.get(self.window..).and_then(|text| text.first_chunk::<WINDOW_BYTES>());
+        self.specials = match bytes {
+            Some(bytes) => specials_of(bytes),
+            None => self.last_window()?,
+        };
+        Some(())
+    }
+
+    /// The last window, which is shorter than others.
+    #[cold]
+    fn last_window(&mut self) -> Option<u64> {
+        let rest = self.text.as_bytes().get(self.window..).filter(|rest| !rest.is_empty())?;
+        let mut bytes = [b' '; WINDOW_BYTES];
+        bytes.get_mut(..rest.len())?.copy_from_slice(rest);
+        Some(specials_of(&bytes))
     }
 
     #[cold]
@@ -320,4 +368,17 @@ impl<'t> Cursor<'t> {
         let end = self.at + word.len();
         (self.text.as_bytes().get(self.at..end)? == word).then(|| self.at = end)
     }
+}
+
+/// The bytes of a window that can end a plain part of a string: quotes, backslashes and control characters.
+#[inline(always)]
+fn specials_of(window: &[u8; WINDOW_BYTES]) -> u64 {
+    let (blocks, _) = window.as_chunks::<BLOCK_BYTES>();
+    blocks.iter().rev().fold(0, |specials, block| {
+        let text = u8x16::from(*block);
+        let is = |byte| text.simd_eq(u8x16::splat(byte));
+        let control = text.min(u8x16::splat(0x1f)).simd_eq(text);
+        let special = (is(b'"') | is(b'\\') | control).to_bitmask();
+        specials << BLOCK_BYTES | u64::from(special)
+    })
 }

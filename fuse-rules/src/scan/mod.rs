@@ -3,6 +3,7 @@
 
 mod cursor;
 mod extract;
+mod keys;
 mod pass;
 mod text;
 mod tree;
@@ -12,6 +13,7 @@ mod trie;
 mod tests;
 
 pub(crate) use extract::{Entry, EntryKind, Extract, ExtractError, find};
+pub(crate) use keys::Keys;
 pub(crate) use trie::{Trie, TrieNode};
 
 use cursor::Cursor;

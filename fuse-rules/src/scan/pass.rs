@@ -104,7 +104,7 @@ impl Pass<'_> {
         while more {
             let key = cursor.key()?;
             match self.child(node, &key) {
-                None => cursor.skip(depth + 1)?,
+                None => drop(cursor.value(depth + 1)?),
                 Some(child) => {
                     if let Some(stamp) = self.out.stamps.get_mut(child) {
                         if *stamp == object {
@@ -124,7 +124,7 @@ impl Pass<'_> {
     #[inline]
     fn child(&mut self, node: &TrieNode, key: &ObjectKey<'_>) -> Option<usize> {
         if !key.escaped {
-            return node.keys.get(key.bytes());
+            return node.keys.get_by_head(key.head(), key.bytes());
         }
         // No path can name a key with half of a surrogate pair.
         let from = self.out.decoded.len();

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use rustc_hash::FxHashMap;
-
+use super::Keys;
 use crate::path::Segment;
 use crate::value::Value;
 
@@ -27,44 +26,6 @@ pub(crate) struct TrieNode {
     pub(crate) indices: BTreeMap<i64, usize>,
     /// The group of the elements of the list here, and the node at which their paths start.
     pub(crate) elements: Option<(usize, usize)>,
-}
-
-/// The maximum number of keys for a linear search.
-const MAX_LINEAR_SEARCH: usize = 8;
-
-/// The keys of a node, with the nodes that they lead to.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Keys {
-    all: Vec<(Box<str>, usize)>,
-    /// The same, if there are many.
-    by_name: FxHashMap<Box<[u8]>, usize>,
-}
-
-impl Keys {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.all.is_empty()
-    }
-
-    #[inline]
-    pub(crate) fn get(&self, key: &[u8]) -> Option<usize> {
-        if self.by_name.is_empty() {
-            let found = self.all.iter().find(|(name, _)| name.as_bytes() == key);
-            return found.map(|(_, node)| *node);
-        }
-        self.by_name.get(key).copied()
-    }
-
-    fn insert(&mut self, key: &str, node: usize) {
-        self.all.push((key.into(), node));
-        if self.all.len() > MAX_LINEAR_SEARCH {
-            let by_name = |(name, node): &(Box<str>, usize)| (name.as_bytes().into(), *node);
-            self.by_name = self.all.iter().map(by_name).collect();
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.all.iter().map(|(key, node)| (&**key, *node))
-    }
 }
 
 impl Default for Trie {
