@@ -158,13 +158,23 @@ pub struct StateConfig {
     /// How much of the disk stays free; below it senders get 503: `32MiB`.
     #[serde(deserialize_with = "size")]
     pub min_free: u64,
+    /// The memory for pages of the database: `32MiB`, and at least `1MiB`.
+    #[serde(deserialize_with = "cache_size")]
+    pub cache: u64,
 }
 
 impl Default for StateConfig {
     fn default() -> Self {
-        let SizeLimits { max_size, min_free } = SizeLimits::default();
+        let SizeLimits { max_size, min_free, cache } = SizeLimits::default();
         let keep = Duration::from_secs(7 * 24 * 3600);
-        Self { dir: None, keep, max_backlog: 100_000, max_size, min_free }
+        Self { dir: None, keep, max_backlog: 100_000, max_size, min_free, cache }
+    }
+}
+
+impl StateConfig {
+    /// The limits of the state as a whole.
+    pub fn limits(&self) -> SizeLimits {
+        SizeLimits { max_size: self.max_size, min_free: self.min_free, cache: self.cache }
     }
 }
 
@@ -390,6 +400,17 @@ fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     parse_size(&text).ok_or_else(|| {
         serde::de::Error::custom(format!("`{text}` is not a size; write one as in `64MiB`"))
     })
+}
+
+/// The smallest cache that is of use.
+const MIN_CACHE: u64 = 1 << 20;
+
+fn cache_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let cache = size(deserializer)?;
+    match cache >= MIN_CACHE {
+        true => Ok(cache),
+        false => Err(serde::de::Error::custom("`cache` must be at least `1MiB`")),
+    }
 }
 
 fn size_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {

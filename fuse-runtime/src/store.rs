@@ -129,7 +129,7 @@ impl Store {
     ///
     /// As [`Store::open`].
     pub fn open_with(dir: &Path, limits: SizeLimits) -> Result<Self, StoreError> {
-        Self::start(Opener::file(dir), limits)
+        Self::start(Opener::file(dir, &limits), limits)
     }
 
     /// A store in memory, for tests and embedders. It is lost with its last handle.

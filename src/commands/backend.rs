@@ -6,7 +6,6 @@ use fuse_runtime::backend::{
     JetStream, JetStreamOptions, LogReport, Login, export, import, permissions,
 };
 use fuse_runtime::secrets::{Secret, SecretRef, Secrets};
-use fuse_runtime::store::SizeLimits;
 use fuse_runtime::{BackendConfig, Config};
 use serde_json::json;
 
@@ -44,12 +43,14 @@ fn init(arguments: BackendInit) -> Ended {
         report.map_err(|error| error.to_string())
     })?;
     let LogReport { server, stream, copies, bytes, last, snapshot, max_payload, .. } = &report;
+    let skew = report.skew.map(|skew| skew.as_secs_f64());
     let warnings = report.warnings();
     output::print(&match format {
         Format::Json => {
             let report = json!({
                 "server": server, "stream": stream, "copies": copies, "bytes": bytes, "messages": last,
-                "snapshot": snapshot, "max_payload": max_payload, "warnings": warnings,
+                "snapshot": snapshot, "max_payload": max_payload, "api_level": report.api_level,
+                "behind": report.behind, "room": report.room, "skew_seconds": skew, "warnings": warnings,
             });
             format!("{report}\n")
         }
@@ -106,7 +107,7 @@ pub(super) async fn options(
         ca_file: ca_file.clone(),
         client_cert: client_cert.clone().zip(client_key.clone()),
         folder: Some(state.to_owned()),
-        limits: SizeLimits { max_size: config.state.max_size, min_free: config.state.min_free },
+        limits: config.state.limits(),
         max_backlog: config.state.max_backlog,
         ..JetStreamOptions::new(url)
     })

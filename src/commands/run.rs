@@ -18,7 +18,7 @@ use fuse_runtime::kubernetes::{
     Cluster, ClusterSecrets, ClusterTokens, ConnectError, Finding, Report, examine,
 };
 use fuse_runtime::secrets::{SecretRef, Secrets};
-use fuse_runtime::store::{SizeLimits, Store};
+use fuse_runtime::store::Store;
 use fuse_runtime::triggers::{ActionFiles, Triggers};
 use fuse_runtime::{AdminRights, AdminToken, Config, ReloadError, Reloader, Runtime, variable};
 
@@ -210,7 +210,7 @@ pub(crate) fn run(arguments: Run) -> Ended {
 /// Opens the state of a fuse that is alone.
 fn open_store(state: &Path, config: &Config, banner: &mut Vec<String>) -> Result<Store, String> {
     banner.push(format!("state is kept in {}", state.display()));
-    let limits = SizeLimits { max_size: config.state.max_size, min_free: config.state.min_free };
+    let limits = config.state.limits();
     let store = Store::open_with(state, limits).map_err(|error| error.to_string())?;
     if store.is_new() {
         banner.push("the state is new: nothing is remembered from before".to_owned());

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::doctor;
 use super::old_names::{self, OLD_NAMES};
 use crate::support::cluster::{ADMIN, ControlPlane, WORKFLOW, documents, status_of};
+use crate::support::tls::Authority;
 use crate::support::{Setup, example, program, root, until};
 
 const WORKFLOW_TEMPLATE: &str = "argoproj.io/v1alpha1/WorkflowTemplate";
@@ -221,9 +222,12 @@ async fn with_helm() {
 /// Both ways to several replicas are taken by the API server, and by NATS.
 #[tokio::test]
 async fn with_several_replicas() {
+    let Some(tls) = kustomized("kustomize/replicas-tls") else { return };
     let Some(kustomized) = kustomized("kustomize/replicas") else { return };
     let set = "highAvailability.enabled=true,networkPolicy.enabled=true";
     let Some(chart) = helm("fuse", &["--set", set]) else { return };
+    let set_tls = format!("{set},highAvailability.tlsSecret=fuse-nats-tls");
+    let Some(chart_tls) = helm("fuse", &["--set", &set_tls]) else { return };
     let Some(cluster) = ControlPlane::start().await else { return };
     cluster.install_crds().await;
     make_namespace(&cluster, "fuse").await;
@@ -258,16 +262,72 @@ async fn with_several_replicas() {
         assert!(admin.get("v1/PersistentVolumeClaim", namespace, "fuse-state").await.is_err());
         let config = one(&objects, "ConfigMap", "fuse-nats")["data"]["nats.conf"].as_str().unwrap();
         assert_eq!(subjects(config), subjects(&permissions));
+        assert_nats_takes(&objects);
         let toml = one(&objects, "ConfigMap", "fuse-config")["data"]["fuse.toml"].as_str().unwrap();
         let parsed: fuse_runtime::Config = toml.parse().unwrap();
         assert_eq!(parsed.backend.url.as_deref(), Some("nats://fuse-nats:4222"));
-        let Some(nats) = program("FUSE_TEST_NATS", &["nats-server"]) else { return };
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("nats.conf");
-        std::fs::write(&file, config).unwrap();
-        let mut test = Command::new(nats);
-        said(test.arg("-t").arg("-c").arg(&file).env("NATS_PASSWORD", "x").output().unwrap());
     }
+    for (manifests, namespace) in [(&tls, "default"), (&chart_tls, "fuse")] {
+        apply(&cluster, &others(manifests), namespace).await;
+        let objects = documents(manifests);
+        assert_nats_takes(&objects);
+        let toml = one(&objects, "ConfigMap", "fuse-config")["data"]["fuse.toml"].as_str().unwrap();
+        let parsed: fuse_runtime::Config = toml.parse().unwrap();
+        assert_eq!(parsed.backend.ca_file.as_deref(), Some(Path::new("/etc/fuse/nats/ca.crt")));
+        let kinds = [
+            ("StatefulSet", "fuse-nats", "/etc/nats-tls"),
+            ("Deployment", "fuse", "/etc/fuse/nats"),
+        ];
+        for (kind, name, mounted_at) in kinds {
+            let pod = &one(&objects, kind, name)["spec"]["template"]["spec"];
+            let mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap();
+            let mount = mounts.iter().find(|mount| mount["mountPath"] == mounted_at).unwrap();
+            let volumes = pod["volumes"].as_array().unwrap();
+            let volume = volumes.iter().find(|volume| volume["name"] == mount["name"]).unwrap();
+            assert_eq!(volume["secret"]["secretName"], "fuse-nats-tls");
+        }
+    }
+}
+
+/// The autoscaler may choose the number of replicas.
+#[test]
+fn with_an_autoscaler() {
+    let Some(kubectl) = program("FUSE_TEST_KUBECTL", &["kubectl"]) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().canonicalize().unwrap();
+    let up = "../".repeat(place.components().count() - 1);
+    let deploy = format!("{up}{}/deploy/kustomize", &root().to_str().unwrap()[1..]);
+    let overlay = format!(
+        "resources: [{deploy}/full]\ncomponents: [{deploy}/components/replicas, {deploy}/components/autoscaling]\n"
+    );
+    std::fs::write(place.join("kustomization.yaml"), overlay).unwrap();
+    let objects =
+        documents(&said(Command::new(kubectl).arg("kustomize").arg(&place).output().unwrap()));
+    let scaler = one(&objects, "HorizontalPodAutoscaler", "fuse");
+    let fuse = one(&objects, "Deployment", "fuse");
+    assert_eq!(scaler["metadata"]["namespace"], fuse["metadata"]["namespace"]);
+    assert_eq!(scaler["spec"]["scaleTargetRef"]["name"], fuse["metadata"]["name"]);
+    assert!(fuse["spec"].get("replicas").is_none(), "{fuse}");
+}
+
+/// The server finds nothing wrong in its configuration, given certificates where it looks for them.
+fn assert_nats_takes(objects: &[Value]) {
+    let Some(nats) = program("FUSE_TEST_NATS", &["nats-server"]) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let issued = authority.issue(&["fuse-nats"]);
+    let files = [("tls.crt", issued.cert), ("tls.key", issued.key), ("ca.crt", authority.pem())];
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let data = one(objects, "ConfigMap", "fuse-nats")["data"].as_object().unwrap();
+    for (name, text) in data {
+        let text = text.as_str().unwrap().replace("/etc/nats-tls", folder.path().to_str().unwrap());
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let mut test = Command::new(nats);
+    test.arg("-t").arg("-c").arg(folder.path().join("nats.conf")).env("NATS_PASSWORD", "x");
+    said(test.output().unwrap());
 }
 
 fn path(path: &Path) -> &str {

@@ -1,5 +1,5 @@
-//! Three replicas that share one state over three NATS servers: each of the six is killed, and replicas are paused, while
-//! events arrive. In the end there is what was asked for, and nothing twice.
+//! Three replicas that share one state over three NATS servers: each of the six is killed, replicas are paused, connections
+//! are cut, and everything is restarted, while events arrive. In the end there is what was asked for, and nothing twice.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -44,9 +44,10 @@ fn setup(scene: &Scene, nats: &Nats, proxy: &Proxy) -> Setup {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_replicas_and_three_servers_under_kill_9_and_pauses() {
+async fn three_replicas_and_three_servers_under_faults() {
     let Some(cluster) = ControlPlane::shared().await else { return };
-    let Some(mut nats) = Nats::three().await else { return };
+    let Some(nats) = Nats::three().await else { return };
+    let mut nats = nats.with_relays().await;
     let (events, faults) = size();
     let scene = Scene::new(cluster, events).await;
     let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
@@ -67,7 +68,7 @@ async fn three_replicas_and_three_servers_under_kill_9_and_pauses() {
         senders.allow(events * number / faults + AHEAD);
         tokio::time::sleep(Duration::from_millis(300 + pick(1200) as u64)).await;
         let (which, pause) = (pick(3), Duration::from_millis(pick(12_000) as u64));
-        match pick(4) {
+        match pick(6) {
             0 | 1 => {
                 *done.entry("replicas killed").or_default() += 1;
                 fuses[which].kill();
@@ -80,13 +81,31 @@ async fn three_replicas_and_three_servers_under_kill_9_and_pauses() {
                 tokio::time::sleep(pause).await;
                 fuses[which].resume();
             }
-            _ => {
+            3 => {
                 *done.entry("servers killed").or_default() += 1;
                 nats.kill(which);
                 tokio::time::sleep(pause / 6).await;
                 nats.start_again(which).await;
             }
+            4 => {
+                *done.entry("connections of a server cut").or_default() += 1;
+                nats.cut(which, pause / 4).await;
+            }
+            _ => {
+                *done.entry("connections of all servers cut").or_default() += 1;
+                let time = pause / 12;
+                tokio::join!(nats.cut(0, time), nats.cut(1, time), nats.cut(2, time));
+            }
         }
+    }
+    // At last, everything is restarted, one after the other.
+    senders.allow(events);
+    for which in 0..3 {
+        fuses[which].terminate();
+        assert_eq!(fuses[which].ended().await, Some(0), "{}", fuses[which].log());
+        fuses[which].start_again().await;
+        nats.kill(which);
+        nats.start_again(which).await;
     }
     senders.all_sent().await;
     settle(&fuses).await;

@@ -8,10 +8,12 @@ mod outage;
 /// What fuse may do at the broker, and what it says if it may not.
 mod permissions;
 /// New replicas take the places of old ones.
+mod report;
 mod rolling;
 mod sharing;
 /// Copies of the state at the broker.
 mod snapshots;
+mod tls;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -8,6 +8,7 @@ mod nats;
 mod ports;
 mod process;
 mod program;
+mod relay;
 mod setup;
 pub(crate) mod tls;
 

@@ -5,11 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_nats::ConnectErrorKind;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+use super::relay::Relay;
 use super::{free_port, program, skipped, until};
 
 /// The oldest version that fuse takes.
@@ -32,6 +34,8 @@ fn nats_server() -> Option<PathBuf> {
 /// A server, or a cluster of three. Dropping it kills them.
 pub(crate) struct Nats {
     nodes: Vec<Node>,
+    /// What clients connect to instead, one for each server.
+    relays: Vec<Relay>,
     _folder: TempDir,
 }
 
@@ -111,7 +115,7 @@ impl Nats {
             let mut nodes = Vec::new();
             for ((port, route), index) in ports.iter().zip(0..) {
                 let cluster = format!(
-                    "cluster {{ name: test, listen: \"{}:{route}\", routes: [{routes}] }}",
+                    "cluster {{ name: test, listen: \"{}:{route}\", routes: [{routes}], no_advertise: true }}",
                     ip(index)
                 );
                 let cluster = if count == 1 { more.to_owned() } else { cluster };
@@ -121,7 +125,7 @@ impl Nats {
                 node.start();
                 nodes.push(node);
             }
-            let started = Self { nodes, _folder: folder };
+            let started = Self { nodes, relays: Vec::new(), _folder: folder };
             // Now and then the first votes are split, and the next ones come late.
             if started.is_ready_in_time().await {
                 return Some(started);
@@ -129,10 +133,27 @@ impl Nats {
         }
     }
 
-    /// The URLs of all servers, with commas.
+    /// The URLs of all servers, with commas: those of their relays, if there are any.
     pub(crate) fn url(&self) -> String {
-        let urls = self.nodes.iter().map(|node| format!("nats://{}", node.address));
+        let addresses: Vec<SocketAddr> = match self.relays.is_empty() {
+            true => self.nodes.iter().map(|node| node.address).collect(),
+            false => self.relays.iter().map(Relay::address).collect(),
+        };
+        let urls = addresses.iter().map(|address| format!("nats://{address}"));
         urls.collect::<Vec<_>>().join(",")
+    }
+
+    /// Lets clients connect through relays from now on, which can cut their connections.
+    pub(crate) async fn with_relays(mut self) -> Self {
+        for node in &self.nodes {
+            self.relays.push(Relay::to(node.address).await);
+        }
+        self
+    }
+
+    /// Closes all connections through the relay of one server, and new ones for a while.
+    pub(crate) async fn cut(&self, node: usize, time: Duration) {
+        self.relays[node].cut_for(time).await;
     }
 
     /// `kill -9` of one server.
@@ -153,7 +174,12 @@ impl Nats {
                 let urls: Vec<String> = self.url().split(',').map(str::to_owned).collect();
                 let client = match async_nats::connect(urls).await {
                     // Not for us.
-                    Err(error) if error.kind() == ConnectErrorKind::AuthorizationViolation => {
+                    Err(error)
+                        if matches!(
+                            error.kind(),
+                            ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Tls
+                        ) =>
+                    {
                         return Some(());
                     }
                     connected => connected.ok()?,
@@ -163,7 +189,7 @@ impl Nats {
             if ready.await.is_some() {
                 return true;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         false
     }

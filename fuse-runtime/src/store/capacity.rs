@@ -10,18 +10,20 @@ const MEASURE_INTERVAL: Duration = Duration::from_millis(200);
 /// The part of the maximum size that events may fill, in percent: decisions and actions need room, too.
 const MAX_EVENT_PERCENT: u64 = 90;
 
-/// Limits of the size of the state.
+/// Limits of the size of the state, on disk and in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SizeLimits {
     /// The maximum size of `fuse.redb` on disk, in bytes, without the journal. `None` is no limit.
     pub max_size: Option<u64>,
     /// How many bytes of the disk must stay free. 32 MiB by default.
     pub min_free: u64,
+    /// The memory for pages of `fuse.redb`, in bytes. 32 MiB by default.
+    pub cache: u64,
 }
 
 impl Default for SizeLimits {
     fn default() -> Self {
-        Self { max_size: None, min_free: 32 << 20 }
+        Self { max_size: None, min_free: 32 << 20, cache: 32 << 20 }
     }
 }
 
@@ -168,7 +170,7 @@ impl Fill {
 mod tests {
     use super::*;
 
-    const MAX: SizeLimits = SizeLimits { max_size: Some(1000), min_free: 100 };
+    const MAX: SizeLimits = SizeLimits { max_size: Some(1000), min_free: 100, cache: 0 };
 
     #[test]
     fn the_file_is_full_before_its_largest_size() {

@@ -5,7 +5,7 @@ use std::sync::TryLockError;
 use std::sync::atomic::Ordering;
 
 use super::open::Opener;
-use super::{Core, Store, StoreError, open, replay};
+use super::{Core, SizeLimits, Store, StoreError, open, replay};
 
 /// The length of a database in bytes, before and after it was compacted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Compacted {
 ///
 /// As of [`Store::open`], and [`StoreError::Storage`] if it cannot be compacted.
 pub fn compact(folder: &Path) -> Result<Compacted, StoreError> {
-    let opener = Opener::file(folder);
+    let opener = Opener::file(folder, &SizeLimits::default());
     let mut database = opener.open()?.database;
     if let Some(journal) = opener.journal() {
         replay::open(&database, journal)?;

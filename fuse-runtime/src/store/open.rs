@@ -12,12 +12,11 @@ use super::faults::Faults;
 use super::file::{FileLength, StoreFile};
 use super::journal::Journal;
 use super::{
-    DUE, DUE_HOURS, EVENT_BYTES, EVENTS, FILE_NAME, FLOW, META, SCHEMA, SCHEMA_VERSION, StoreError,
-    create_tables, replay,
+    DUE, DUE_HOURS, EVENT_BYTES, EVENTS, FILE_NAME, FLOW, META, SCHEMA, SCHEMA_VERSION, SizeLimits,
+    StoreError, create_tables, replay,
 };
 
-/// How much of the file is cached in memory, in bytes. redb's default of 1 GiB is too much for a
-/// program that runs beside others.
+/// How much of a copy is cached in memory, in bytes.
 pub(super) const CACHE_BYTES: usize = 32 << 20;
 /// About how many bytes a decision that waits needs: its rendered action, and when it is due.
 const BYTES_OF_WAIT: u64 = 4_096;
@@ -31,6 +30,8 @@ const MIN_COMPACTED_BYTES: u64 = 16 << 20;
 pub(super) struct Opener {
     /// The state folder; `None` in memory.
     dir: Option<PathBuf>,
+    /// How much of the database is cached in memory, in bytes.
+    cache: usize,
     length: FileLength,
     pub(super) faults: Faults,
 }
@@ -42,16 +43,17 @@ pub(super) struct OpenedFile {
 }
 
 impl Opener {
-    pub(super) fn file(dir: &Path) -> Self {
-        Self::new(Some(dir.to_owned()))
+    pub(super) fn file(dir: &Path, limits: &SizeLimits) -> Self {
+        Self::new(Some(dir.to_owned()), limits)
     }
 
     pub(super) fn memory() -> Self {
-        Self::new(None)
+        Self::new(None, &SizeLimits::default())
     }
 
-    fn new(dir: Option<PathBuf>) -> Self {
-        Self { dir, length: FileLength::default(), faults: Faults::default() }
+    fn new(dir: Option<PathBuf>, limits: &SizeLimits) -> Self {
+        let cache = usize::try_from(limits.cache).unwrap_or(usize::MAX);
+        Self { dir, cache, length: FileLength::default(), faults: Faults::default() }
     }
 
     pub(super) fn folder(&self) -> Option<PathBuf> {
@@ -95,7 +97,7 @@ impl Opener {
         let backend = StoreFile::file(file, self.length.clone(), self.faults.clone());
         let database = backend
             .and_then(|backend| {
-                Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend)
+                Builder::new().set_cache_size(self.cache).create_with_backend(backend)
             })
             .map_err(|problem| refused(&path, &problem))?;
         let is_new = prepare(&database, &path)?;

@@ -91,5 +91,8 @@ url = {{ default (printf "nats://%s-nats:4222" (include "fuse.fullname" .)) .Val
 user = {{ .Values.highAvailability.user | quote }}
 password = { env = "NATS_PASSWORD" }
 {{- end }}
+{{- if .Values.highAvailability.tlsSecret }}
+ca_file = "/etc/fuse/nats/ca.crt"
+{{- end }}
 {{- end }}
 {{- end -}}
