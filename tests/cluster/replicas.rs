@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use fuse_runtime::backend::{JetStream, JetStreamOptions};
+
 use super::orders::{AHEAD, Scene, Senders, left};
 use super::scene::JOB;
 use crate::support::cluster::{ADMIN, ControlPlane, Proxy, calm, random};
-use crate::support::{ALERTS, Fuse, Nats, Setup};
+use crate::support::{ALERTS, Fuse, Nats, Setup, until};
 
 /// How many events the rule with a limit lets through.
 const FEW: usize = 7;
@@ -36,8 +38,22 @@ fn size() -> (usize, usize) {
     (of("FUSE_TEST_REPLICAS_EVENTS", 120), of("FUSE_TEST_REPLICAS_FAULTS", 8))
 }
 
+/// The name of the shared state.
+fn name(scene: &Scene) -> String {
+    scene.namespace.replace('.', "-")
+}
+
+/// Waits until every server has everything.
+async fn in_sync(scene: &Scene, nats: &Nats) {
+    let options = JetStreamOptions { name: name(scene), ..JetStreamOptions::new(nats.url()) };
+    until("the servers are in sync", async || {
+        JetStream::check(&options).await.ok()?.behind.is_empty().then_some(())
+    })
+    .await;
+}
+
 fn setup(scene: &Scene, nats: &Nats, proxy: &Proxy) -> Setup {
-    let name = scene.namespace.replace('.', "-");
+    let name = name(scene);
     let shared = format!("[backend]\nurl = {:?}\nname = {name:?}\n", nats.url());
     let setup = scene.setup().append(&MORE.replace("\"cicd\"", &format!("{:?}", scene.namespace)));
     setup.toml(&shared).cluster(proxy.kubeconfig(ADMIN))
@@ -82,6 +98,8 @@ async fn three_replicas_and_three_servers_under_faults() {
                 fuses[which].resume();
             }
             3 => {
+                // A majority must have everything. Without it, a stream may stay without a leader for ever.
+                in_sync(&scene, &nats).await;
                 *done.entry("servers killed").or_default() += 1;
                 nats.kill(which);
                 tokio::time::sleep(pause / 6).await;
@@ -100,10 +118,11 @@ async fn three_replicas_and_three_servers_under_faults() {
     }
     // At last, everything is restarted, one after the other.
     senders.allow(events);
-    for which in 0..3 {
-        fuses[which].terminate();
-        assert_eq!(fuses[which].ended().await, Some(0), "{}", fuses[which].log());
-        fuses[which].start_again().await;
+    for (which, fuse) in fuses.iter_mut().enumerate() {
+        fuse.terminate();
+        assert_eq!(fuse.ended().await, Some(0), "{}", fuse.log());
+        fuse.start_again().await;
+        in_sync(&scene, &nats).await;
         nats.kill(which);
         nats.start_again(which).await;
     }

@@ -17,6 +17,9 @@ use super::{free_port, program, skipped, until};
 /// The oldest version that fuse takes.
 const OLDEST: [u64; 3] = [2, 10, 23];
 
+/// How many lines of the log of each server a test that fails prints.
+const LOGGED_LINES: usize = 60;
+
 /// The program, unless there is none, or it is too old.
 fn nats_server() -> Option<PathBuf> {
     let path = program("FUSE_TEST_NATS", &["nats-server"])?;
@@ -71,6 +74,21 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for node in &self.nodes {
+            let path = node.config.with_extension("log");
+            let log = std::fs::read_to_string(&path).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines.len().saturating_sub(LOGGED_LINES);
+            println!("{}, its last lines:\n{}", node.address, lines[last..].join("\n"));
+        }
     }
 }
 

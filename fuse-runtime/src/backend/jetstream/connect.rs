@@ -26,6 +26,8 @@ const CONNECT_TIME: Duration = Duration::from_secs(30);
 const LAGS_FOR: Duration = Duration::from_secs(15);
 /// How soon something is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// Of so many attempts, the first one is logged.
+const LOGGED_ATTEMPTS: u32 = 10;
 /// The key of the id of the log, in the metadata of its stream.
 const LOG_ID: &str = "fuse-log-id";
 /// How long the broker knows the ids of messages, so that one that is sent again is stored once.
@@ -46,10 +48,14 @@ where
     F: Future<Output = Result<T, JetStreamError>>,
 {
     let until = tokio::time::Instant::now() + CONNECT_TIME;
+    let mut attempts = 0_u32;
     loop {
         match attempt().await {
             Err(error @ JetStreamError::Broker { .. }) if tokio::time::Instant::now() < until => {
-                tracing::warn!(%error, "the broker is not ready yet; retrying");
+                if attempts.is_multiple_of(LOGGED_ATTEMPTS) {
+                    tracing::warn!(%error, "the broker is not ready yet; retrying");
+                }
+                attempts = attempts.saturating_add(1);
                 tokio::time::sleep(RETRY_AFTER).await;
             }
             done => return done,

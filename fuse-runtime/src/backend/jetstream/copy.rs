@@ -41,7 +41,7 @@ pub(super) async fn open_copy(
     let marker = folder.join(MARKER);
     if let Ok(why) = std::fs::read_to_string(&marker) {
         tracing::warn!(why, "fuse makes a new local copy of the state");
-        put_aside(folder);
+        move_aside(folder);
         if let Err(error) = std::fs::remove_file(&marker) {
             tracing::warn!(%error, "the mark of the former copy cannot be removed");
         }
@@ -51,7 +51,7 @@ pub(super) async fn open_copy(
             error @ (StoreError::Open { .. } | StoreError::Storage(_) | StoreError::Damaged(_)),
         ) if folder.join(FILE_NAME).exists() => {
             tracing::warn!(%error, "the local copy of the state cannot be opened; fuse makes a new one");
-            put_aside(folder);
+            move_aside(folder);
             open_store(folder, options).await?
         }
         opened => opened?,
@@ -83,7 +83,7 @@ pub(super) async fn open_copy(
         (None, None) => store,
         (_, found) => {
             store.close().await?;
-            put_aside(folder);
+            move_aside(folder);
             if let Some(found) = found {
                 snapshot::download(snapshots, &found, folder).await?;
             }
@@ -116,12 +116,12 @@ async fn open_store(folder: &Path, options: &JetStreamOptions) -> Result<Store, 
 }
 
 /// Renames a copy that does not fit the log. It may be the last one, if somebody removed the stream.
-fn put_aside(folder: &Path) {
+fn move_aside(folder: &Path) {
     let file = folder.join(FILE_NAME);
     if file.exists()
         && let Err(error) = std::fs::rename(&file, folder.join(format!("{FILE_NAME}.old")))
     {
-        tracing::warn!(%error, "the old copy of the state cannot be put aside");
+        tracing::warn!(%error, "the old copy of the state cannot be renamed");
     }
 }
 
