@@ -50,7 +50,7 @@ fn init(arguments: BackendInit) -> Ended {
             let report = json!({
                 "server": server, "stream": stream, "copies": copies, "bytes": bytes, "messages": last,
                 "snapshot": snapshot, "max_payload": max_payload, "api_level": report.api_level,
-                "behind": report.behind, "room": report.room, "skew_seconds": skew, "warnings": warnings,
+                "behind": report.behind, "compressed": report.is_compressed, "room": report.room, "skew_seconds": skew, "warnings": warnings,
             });
             format!("{report}\n")
         }

@@ -252,7 +252,8 @@ async fn log_stream(
         storage: StorageType::File,
         num_replicas: copies,
         duplicate_window: DUPLICATES,
-        compression: Some(Compression::S2),
+        // fuse compresses bodies itself. A server that is killed can damage a compressed file, and does not repair it.
+        compression: Some(Compression::None),
         deny_delete: true,
         metadata: HashMap::from([(LOG_ID.to_owned(), Uuid::now_v7().simple().to_string())]),
         ..Config::default()
@@ -320,7 +321,8 @@ async fn snapshot_store(
         description: Some("Copies of fuse's state, so that its log can be cut".to_owned()),
         storage: StorageType::File,
         num_replicas: log.cached_info().config.num_replicas,
-        compression: true,
+        // As for the log.
+        compression: false,
         ..object_store::Config::default()
     };
     match context.create_object_store(config).await {

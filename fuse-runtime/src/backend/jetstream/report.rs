@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::stream::ClusterInfo;
+use async_nats::jetstream::stream::{ClusterInfo, Compression};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
@@ -35,6 +35,8 @@ pub struct LogReport {
     pub copies: usize,
     /// The servers with a copy that are not up to date, each with what is wrong with it.
     pub behind: Vec<String>,
+    /// Whether the servers compress it.
+    pub is_compressed: bool,
     /// Its size in bytes.
     pub bytes: u64,
     /// The number of its last message.
@@ -58,6 +60,12 @@ impl LogReport {
                 "the number of copies of the state is {}, not 3: if the disk of a server fails, the state can be lost; use three servers and three copies",
                 self.copies
             ));
+        }
+        if self.is_compressed {
+            warnings.push(
+                "the servers compress the stream: a server that is killed can damage it and does not repair it; remove the compression with `nats stream edit`"
+                    .to_owned(),
+            );
         }
         for server in &self.behind {
             warnings
@@ -145,6 +153,7 @@ pub(super) async fn read(places: Places) -> Result<LogReport, JetStreamError> {
         stream: info.config.name,
         copies: info.config.num_replicas,
         behind: info.cluster.as_ref().map(behind).unwrap_or_default(),
+        is_compressed: !matches!(info.config.compression, None | Some(Compression::None)),
         bytes: info.state.bytes,
         last: info.state.last_sequence,
         snapshot: newest.map(|found| found.name),
@@ -198,6 +207,7 @@ mod tests {
             stream: "fuse_log".into(),
             copies: 3,
             behind: Vec::new(),
+            is_compressed: false,
             bytes: 1_000,
             last: 7,
             snapshot: None,
@@ -209,6 +219,7 @@ mod tests {
         let weak = LogReport {
             copies: 1,
             behind: vec!["server `node2` is offline".into()],
+            is_compressed: true,
             max_payload: 1_000_000,
             room: Some(4_999),
             skew: Some(SignedDuration::from_secs(-70)),
