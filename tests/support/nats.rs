@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_nats::ConnectErrorKind;
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpStream;
 
 use super::relay::Relay;
@@ -186,18 +187,24 @@ impl Nats {
         until("the server is back", async || TcpStream::connect(address).await.ok()).await;
     }
 
+    /// Whether a server greets its clients with the demand for TLS. `None` if it does not greet.
+    async fn wants_tls(&self) -> Option<bool> {
+        let client = TcpStream::connect(self.nodes.first()?.address).await.ok()?;
+        let mut greeting = String::new();
+        BufReader::new(client).read_line(&mut greeting).await.ok()?;
+        Some(greeting.contains("\"tls_required\":true"))
+    }
+
     async fn is_ready_in_time(&self) -> bool {
         for _ in 0..250 {
             let ready = async {
+                if self.wants_tls().await? {
+                    return Some(());
+                }
                 let urls: Vec<String> = self.url().split(',').map(str::to_owned).collect();
                 let client = match async_nats::connect(urls).await {
                     // Not for us.
-                    Err(error)
-                        if matches!(
-                            error.kind(),
-                            ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Tls
-                        ) =>
-                    {
+                    Err(error) if error.kind() == ConnectErrorKind::AuthorizationViolation => {
                         return Some(());
                     }
                     connected => connected.ok()?,
