@@ -69,7 +69,7 @@ pub(super) enum Seen {
 /// The number of bytes that are compared at once.
 const BLOCK_BYTES: usize = 16;
 /// The number of bytes of a window. Most strings end in the same window as the one before, and finding their ends needs
-/// only the bits of the window. Reading each string anew would wait for the position of the previous one.
+/// only the bits of the window.
 const WINDOW_BYTES: usize = 64;
 
 impl<'t> Cursor<'t> {

@@ -252,7 +252,7 @@ async fn log_stream(
         storage: StorageType::File,
         num_replicas: copies,
         duplicate_window: DUPLICATES,
-        // fuse compresses bodies itself. A server that is killed can damage a compressed file, and does not repair it.
+        // fuse compresses bodies itself. A server that is killed can damage a compressed file, and then stays behind.
         compression: Some(Compression::None),
         deny_delete: true,
         metadata: HashMap::from([(LOG_ID.to_owned(), Uuid::now_v7().simple().to_string())]),
